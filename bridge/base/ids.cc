@@ -1,0 +1,23 @@
+#include "bridge/base/ids.h"
+
+#include "bridge/base/hash.h"
+
+namespace base {
+
+std::string uuid_v7(WallTime now) {
+  std::string bytes = random_bytes(16);
+  const auto since_epoch =
+      std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
+  auto left = static_cast<std::uint64_t>(since_epoch.count());
+  for (int i = 5; i >= 0; --i) {
+    bytes[static_cast<std::size_t>(i)] = static_cast<char>(left & 0xff);
+    left >>= 8;
+  }
+  bytes[6] = static_cast<char>((bytes[6] & 0x0f) | 0x70);
+  bytes[8] = static_cast<char>((bytes[8] & 0x3f) | 0x80);
+  std::string text = hex(bytes);
+  for (const std::size_t dash : {8u, 13u, 18u, 23u}) text.insert(dash, 1, '-');
+  return text;
+}
+
+}  // namespace base

@@ -1,0 +1,83 @@
+#include "bridge/base/scope.h"
+
+#include "bridge/base/clock.h"
+
+#include <stdexcept>
+
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <gtest/gtest.h>
+
+namespace base {
+namespace {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+TEST(Scope, JoinCancelsTasksAndWaitsForTheirCleanup) {
+  asio::io_context loop;
+  SystemClock clock;
+  int cleaned = 0;
+  auto task = [&]() -> asio::awaitable<void> {
+    struct Cleanup {
+      int& count;
+      ~Cleanup() { ++count; }
+    } cleanup{cleaned};
+    co_await clock.sleep_until(clock.now() + 1h);
+  };
+  auto owner = [&]() -> asio::awaitable<void> {
+    Scope scope(loop.get_executor());
+    scope.spawn(task());
+    scope.spawn(task());
+    co_await asio::post(loop.get_executor(), asio::use_awaitable);
+    co_await scope.join();
+    EXPECT_EQ(cleaned, 2);
+  };
+  asio::co_spawn(loop, owner(), asio::detached);
+  loop.run();
+  EXPECT_EQ(cleaned, 2);
+}
+
+TEST(WithDeadline, ASlowTaskEndsAsTimeoutNamingWhatWasDone) {
+  asio::io_context loop;
+  SystemClock clock;
+  auto slow = [&]() -> Task<int> {
+    co_await clock.sleep_until(clock.now() + 1h);
+    co_return 1;
+  };
+  auto owner = [&]() -> asio::awaitable<void> {
+    auto result = co_await with_deadline(slow(), 1ms, "read page");
+    EXPECT_FALSE(result);
+    if (!result) {
+      EXPECT_EQ(result.error().code, Code::timeout);
+      EXPECT_EQ(result.error().message, "read page: no answer in time");
+    }
+  };
+  asio::co_spawn(loop, owner(), asio::detached);
+  loop.run();
+}
+
+TEST(WithDeadline, ResultsAndExceptionsOfTheTaskComeOut) {
+  asio::io_context loop;
+  auto quick = []() -> Task<int> { co_return 7; };
+  auto broken = []() -> Task<int> {
+    throw std::logic_error("bug");
+    co_return 0;
+  };
+  auto owner = [&]() -> asio::awaitable<void> {
+    auto result = co_await with_deadline(quick(), 1h, "x");
+    EXPECT_EQ(result.value(), 7);
+    bool thrown = false;
+    try {
+      (void)co_await with_deadline(broken(), 1h, "x");
+    } catch (const std::logic_error&) {
+      thrown = true;
+    }
+    EXPECT_TRUE(thrown);
+  };
+  asio::co_spawn(loop, owner(), asio::detached);
+  loop.run();
+}
+
+}  // namespace
+}  // namespace base
