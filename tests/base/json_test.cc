@@ -13,7 +13,7 @@ std::string refusal_of(std::string_view text) {
 
 TEST(Json, DuplicateKeysAreRefusedWithTheKeyAndPlace) {
   EXPECT_EQ(refusal_of("{\"a\":1,\n \"b\":{\"x\":1,\"x\":2}}"),
-            "not JSON: duplicate object key \"x\" at line 2, column 17");
+            "not JSON: duplicate object key \"x\" at line 2, column 15");
 }
 
 TEST(Json, InvalidUtf8AndLoneSurrogatesAreRefused) {
