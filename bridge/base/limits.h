@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace limits {
 
@@ -12,5 +13,54 @@ using namespace std::chrono_literals;
 inline constexpr std::size_t json_depth_max = 64;
 inline constexpr std::size_t packet_bytes_max = 1u << 20;
 inline constexpr std::size_t reply_bytes_max = 8u << 20;
+
+// Prompts and replies.
+inline constexpr std::size_t prompt_bytes_max = 4u << 20;
+inline constexpr std::size_t message_types_max = 1000;
+inline constexpr std::size_t reply_objects_max = 512;
+inline constexpr std::size_t reply_blocks_max = 512;
+inline constexpr std::size_t marker_line_bytes_max = 256;
+inline constexpr std::size_t repair_violations_max = 20;
+inline constexpr std::size_t repair_detail_bytes_max = 300;
+
+// Reading the page's streams.
+inline constexpr std::size_t sse_event_bytes_max = 16u << 20;
+inline constexpr std::size_t stream_messages_max = 4096;
+inline constexpr std::size_t stream_bytes_max = 64u << 20;
+inline constexpr int delta_depth_max = 8;
+inline constexpr std::size_t watched_requests_max = 256;
+inline constexpr std::size_t watched_posts_max = 16;
+inline constexpr std::size_t conversation_messages_max = 100'000;
+
+// Driving the page.
+inline constexpr auto page_call = 15s;
+inline constexpr auto page_wait_slice = 20s;  // one wait inside the page
+inline constexpr auto unknown_page_grace = 10s;
+inline constexpr auto guard_up = 60s;
+inline constexpr auto click_deadline = 3s;
+inline constexpr auto post_appears = 15s;
+inline constexpr auto post_answered = 60s;
+inline constexpr auto turn_ends = 3s;       // between the stream's end and the page's own signs
+inline constexpr auto readback_appears = 10s;
+inline constexpr auto readback_pause = 5s;
+inline constexpr int readbacks_max = 4;     // reloads after a stream that was cut off
+inline constexpr auto exchange_settles = 30s;
+inline constexpr int turns_searched_max = 200;
+
+// Schema. Depths count levels, steps roughly one schema, item or member visited.
+inline constexpr std::size_t schema_document_depth_max = 128;
+inline constexpr std::size_t schema_document_values_max = 500'000;
+inline constexpr std::size_t schema_nodes_max = 100'000;
+inline constexpr std::size_t schema_evaluation_depth_max = 400;
+inline constexpr std::uint64_t schema_steps_max = 10'000'000;
+inline constexpr std::size_t schema_violations_max = 1000;
+inline constexpr std::size_t schema_annotations_max = 100'000;
+inline constexpr std::size_t schema_files_max = 10'000;
+inline constexpr std::size_t schema_file_bytes_max = 8u << 20;
+inline constexpr std::size_t pattern_bytes_max = 4096;
+inline constexpr std::size_t pattern_group_depth_max = 100;
+inline constexpr std::uint32_t pattern_match_steps_max = 1'000'000;
+inline constexpr std::uint32_t pattern_backtrack_depth_max = 100'000;
+inline constexpr std::uint32_t pattern_heap_kib_max = 16 * 1024;
 
 }  // namespace limits

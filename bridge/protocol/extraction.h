@@ -30,12 +30,12 @@ struct Extraction {
 // True for an object that answers the question. Decides between several objects of one reply.
 using Accepts = std::function<bool(const json::object&)>;
 
-// From the reply's Markdown source. Objects in code blocks go before objects in prose, and the
-// only acceptable object before all others; without an acceptable one, the reply's only object is
-// returned, for its violations to be told. Otherwise invalid, with one of these reasons:
+// From the reply's Markdown source: the one acceptable object. Without one, the object that was
+// most likely meant is returned, for its violations to be told: the only one in a block marked as
+// JSON, else in any code block, else in the text. Otherwise invalid, with one of these reasons:
 //   incomplete    the reply ends inside the object or the code block, without the end marker
 //   invalid_json  something like an object is there, but it is no JSON; the message says where
-//   ambiguous     several objects, and not exactly one is acceptable
+//   ambiguous     several different objects are acceptable, or none and none stands out
 //   no_json       there is no object at all
 //   too_long      more than limits::reply_bytes_max
 base::Result<Extraction> extract(std::string_view markdown, std::string_view end_marker,

@@ -23,24 +23,39 @@ class JsonScanner {
 
   State state() const { return state_; }
   bool has_invisible() const { return has_invisible_; }
+  // True for an object without members.
+  bool is_empty() const { return is_empty_; }
   // What is wrong, when broken, and at which offset.
   std::string_view problem() const { return problem_; }
   std::size_t problem_at() const { return problem_at_; }
-  // Offsets of the objects not yet closed, outermost first: `depth()` entries; 0 for arrays.
+  // Offsets of the objects and arrays not yet closed, outermost first: `depth()` entries.
   std::size_t depth() const { return depth_; }
   std::size_t open_at(std::size_t level) const { return open_at_[level]; }
 
  private:
   enum class Expect : std::uint8_t {
-    value, first_value, first_key, key, colon, comma,  // between tokens
-    text, escape, hex,                                 // inside a string
-    minus, zero, digits, point, fraction, exponent, exponent_sign, exponent_digits,
+    value,
+    first_value,
+    first_key,
+    key,
+    colon,
+    comma,  // between tokens
+    text,
+    escape,
+    hex,  // inside a string
+    minus,
+    zero,
+    digits,
+    point,
+    fraction,
+    exponent,
+    exponent_sign,
+    exponent_digits,
     literal
   };
 
-  void open(bool is_object, bool is_first_byte);
+  void open(bool is_object);
   void close(bool is_object);
-  void value_ended();
   void between_tokens(unsigned char byte);
   void begin_value(unsigned char byte);
   void in_string(unsigned char byte);
@@ -53,10 +68,11 @@ class JsonScanner {
   Expect expect_ = Expect::value;
   bool is_key_ = false;
   bool has_invisible_ = false;
+  bool is_empty_ = true;
   bool in_citation_ = false;
   std::uint8_t hex_left_ = 0;
   std::string_view literal_left_;
-  std::uint32_t sequence_ = 0;       // bytes of a multi-byte character outside strings
+  std::uint32_t sequence_ = 0;  // bytes of a multi-byte character outside strings
   std::uint8_t sequence_left_ = 0;
   std::size_t sequence_at_ = 0;
   std::size_t offset_ = 0;

@@ -24,6 +24,7 @@ struct MessageType {
   std::string response_name;  // msg_type of the response, such as RFP_PLAN_RESPONSE
   std::string title;
   schema::Schema request;
+  schema::Schema envelope;
   schema::Schema response;
   // The members of the response that carry its content; the default of requested_output.fields.
   std::vector<std::string> fields;

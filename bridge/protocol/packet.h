@@ -60,8 +60,7 @@ struct BuiltPacket {
 };
 
 // The packet for `parts`, dated `now`, asking for every field of the type's response.
-Checked<BuiltPacket> build(const PacketParts& parts, const MessageTypes& types,
-                           base::WallTime now);
+Checked<BuiltPacket> build(const PacketParts& parts, const MessageTypes& types, base::WallTime now);
 
 // What a valid packet lacks that answers usually need: an arbitration without options, evidence
 // without artifacts, a request for a plan without a question.

@@ -14,6 +14,7 @@ namespace protocol {
 class Reply {
  public:
   const json::object& body() const { return body_; }
+  // Empty if the message type has none.
   std::string_view verdict() const;
   // Contradictions the schema cannot see, such as verdict "ok" with "passed": false.
   const std::vector<std::string>& warnings() const { return warnings_; }
