@@ -1,0 +1,194 @@
+#include "cdp/browser.h"
+
+#include "cdp/process.h"
+#include "cdp/profile.h"
+
+#include <array>
+#include <cstdlib>
+
+#include <boost/asio/this_coro.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace cdp {
+
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+
+namespace {
+
+// What Chromium exits with when another browser has its profile.
+constexpr int exit_profile_in_use = 21;
+
+std::vector<std::string> command_line(const LaunchOptions& options) {
+  std::vector<std::string> argv{options.executable.string(),
+                                "--remote-debugging-pipe",
+                                fmt::format("--user-data-dir={}", options.profile_dir.string()),
+                                fmt::format("--window-size={},{}", options.width, options.height),
+                                "--no-first-run",
+                                "--no-default-browser-check",
+                                "--disable-background-networking",
+                                "--disable-component-update",
+                                "--disable-sync",
+                                "--disable-quic"};
+  if (options.window == Window::headless) {
+    argv.insert(argv.end(), {"--headless=new", "--disable-gpu"});
+  }
+  if (options.sandbox == LaunchOptions::Sandbox::off || ::geteuid() == 0) {
+    argv.emplace_back("--no-sandbox");
+  }
+  argv.insert(argv.end(), options.extra_args.begin(), options.extra_args.end());
+  argv.emplace_back("about:blank");
+  return argv;
+}
+
+// Why a browser that closed its pipe during the launch did so.
+asio::awaitable<Error> explain_launch(Process& process, const LaunchOptions& options, Error error) {
+  auto status = co_await process.exit_status(limits::polite_close);
+  // With a window, a second browser hands its tabs to the first one and ends well.
+  if (status && (*status == exit_profile_in_use || *status == 0)) {
+    co_return Error{Failure::locked, *status,
+                    fmt::format("profile {}: in use by another browser (exit status {})",
+                                options.profile_dir.string(), *status)};
+  }
+  std::string ending = status ? fmt::format("exit status {}", *status) : error.message;
+  co_return Error{Failure::launch, status.value_or(0),
+                  fmt::format("launch {}: {}; it said: {}", options.executable.string(), ending,
+                              process.last_words())};
+}
+
+std::string text_of(const json::object& object, std::string_view key) {
+  auto* value = object.if_contains(key);
+  auto* text = value ? value->if_string() : nullptr;
+  return text ? std::string(*text) : std::string();
+}
+
+}  // namespace
+
+Result<fs::path> find_browser() {
+  if (const char* chosen = std::getenv("FLYWHEEL_BROWSER"); chosen != nullptr && *chosen != '\0') {
+    if (::access(chosen, X_OK) == 0) return fs::path(chosen);
+    return fail(Failure::launch, fmt::format("FLYWHEEL_BROWSER={}: not a program", chosen));
+  }
+  constexpr std::array names{"chromium",           "chromium-browser",
+                             "google-chrome",      "google-chrome-stable",
+                             "google-chrome-beta", "microsoft-edge"};
+  const char* path = std::getenv("PATH");
+  std::string_view folders = path == nullptr ? "/usr/bin:/bin" : path;
+  for (std::string_view name : names) {
+    for (std::size_t begin = 0; begin <= folders.size();) {
+      auto end = std::min(folders.find(':', begin), folders.size());
+      auto candidate = fs::path(folders.substr(begin, end - begin)) / name;
+      if (candidate.is_absolute() && ::access(candidate.c_str(), X_OK) == 0) return candidate;
+      begin = end + 1;
+    }
+  }
+  return fail(Failure::launch,
+              "no browser found: install chromium, or name one in FLYWHEEL_BROWSER");
+}
+
+Task<std::unique_ptr<Browser>> Browser::launch(LaunchOptions options) {
+  auto executor = co_await asio::this_coro::executor;
+  if (options.executable.empty()) {
+    CO_TRY(options.executable, find_browser());
+  }
+  if (options.profile_dir.empty()) co_return fail(Failure::invalid, "launch: no profile directory");
+  options.profile_dir = fs::absolute(options.profile_dir);
+  CO_TRY_OK(prepare_profile(options.profile_dir));
+  CO_TRY(auto process, Process::start(executor, command_line(options)));
+  auto pipe = process->take_pipe();
+  auto transport = pipe_transport(executor, pipe.from_child.release(), pipe.to_child.release());
+  if (!options.record_file.empty()) {
+    CO_TRY(transport, record(std::move(transport), options.record_file));
+  }
+  std::unique_ptr<Browser> browser(
+      new Browser(Connection::open(executor, std::move(transport)), std::move(process)));
+  auto version = co_await browser->connection_->call("", "Browser.getVersion", {}, limits::launch);
+  if (version) co_return browser;
+  co_return std::unexpected(co_await explain_launch(*browser->process_, options, version.error()));
+}
+
+Task<std::unique_ptr<Browser>> Browser::attach(std::string url, Duration limit) {
+  auto executor = co_await asio::this_coro::executor;
+  CO_TRY(auto transport, co_await websocket_transport(std::move(url), limit));
+  co_return over(executor, std::move(transport));
+}
+
+std::unique_ptr<Browser> Browser::over(const asio::any_io_executor& executor,
+                                       std::shared_ptr<Transport> transport) {
+  return std::unique_ptr<Browser>(
+      new Browser(Connection::open(executor, std::move(transport)), nullptr));
+}
+
+Browser::Browser(std::shared_ptr<Connection> connection, std::unique_ptr<Process> process)
+    : connection_(std::move(connection)), process_(std::move(process)) {}
+
+Browser::~Browser() { connection_->close({Failure::closed, 0, "the browser was closed"}); }
+
+Task<std::vector<TargetInfo>> Browser::pages() {
+  CO_TRY(auto reply, co_await call("Target.getTargets"));
+  std::vector<TargetInfo> pages;
+  auto* targets = reply.if_contains("targetInfos");
+  if (targets == nullptr || !targets->is_array()) co_return pages;
+  for (const auto& target : targets->get_array()) {
+    auto* info = target.if_object();
+    if (info == nullptr || text_of(*info, "type") != "page") continue;
+    pages.push_back({text_of(*info, "targetId"), text_of(*info, "title"), text_of(*info, "url")});
+  }
+  co_return pages;
+}
+
+Task<std::unique_ptr<Page>> Browser::open(std::string url) {
+  json::object params{{"url", "about:blank"}};
+  CO_TRY(auto created, co_await call("Target.createTarget", std::move(params)));
+  CO_TRY(auto page, co_await attach_page(text_of(created, "targetId")));
+  if (url == "about:blank") co_return page;
+  auto loaded = co_await page->navigate(std::move(url));
+  if (loaded) co_return page;
+  static_cast<void>(co_await page->close());
+  co_return std::unexpected(loaded.error());
+}
+
+Task<std::unique_ptr<Page>> Browser::attach_page(std::string target_id) {
+  return Page::attach(connection_, std::move(target_id));
+}
+
+Task<std::unique_ptr<Page>> Browser::first_page() {
+  CO_TRY(auto open_pages, co_await pages());
+  if (open_pages.empty()) co_return fail(Failure::detached, "the browser has no open tab");
+  co_return co_await attach_page(open_pages.front().id);
+}
+
+Task<json::object> Browser::call(std::string method, json::object params, Duration limit) {
+  return connection_->call("", std::move(method), std::move(params), limit);
+}
+
+Subscription Browser::subscribe(std::vector<std::string> methods) {
+  return connection_->subscribe("", std::move(methods));
+}
+
+Task<std::string> Browser::version() {
+  CO_TRY(auto reply, co_await call("Browser.getVersion"));
+  co_return text_of(reply, "product");
+}
+
+Task<> Browser::close() {
+  Error closed{Failure::closed, 0, "the browser was closed"};
+  if (!process_) {
+    connection_->close(closed);
+    co_return Result<>();
+  }
+  // The reply races with the end of the pipe, so only the exit counts.
+  static_cast<void>(co_await call("Browser.close", {}, limits::polite_close));
+  auto status = co_await process_->exit_status(limits::exit_after_close);
+  connection_->close(closed);
+  co_await process_->kill();
+  if (!status) {
+    co_return fail(Failure::timeout, "close: the browser did not quit in time and was killed");
+  }
+  co_return Result<>();
+}
+
+int Browser::process_id() const { return process_ ? process_->id() : 0; }
+
+}  // namespace cdp
