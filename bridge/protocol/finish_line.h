@@ -9,7 +9,8 @@
 namespace protocol {
 
 // Follows the lines of a text and knows its last non-empty one. Spaces, invisible characters,
-// citation marks and Markdown emphasis around the line do not count, nor does a closing ":::".
+// citation marks and Markdown emphasis around the line do not count, nor do closing "```" and
+// ":::".
 class LastLine {
  public:
   explicit LastLine(std::string_view wanted);

@@ -26,10 +26,10 @@ Checked<Packet> Packet::parse(std::string_view text, const MessageTypes& types) 
   }
   auto value = base::parse_json(text);
   if (!value) return std::unexpected(not_json(value.error().message));
-  return parse(*std::move(value), types);
+  return from_json(*std::move(value), types);
 }
 
-Checked<Packet> Packet::parse(json::value value, const MessageTypes& types) {
+Checked<Packet> Packet::from_json(json::value value, const MessageTypes& types) {
   auto checked = check_message(value, types);
   if (!checked) return std::unexpected(std::move(checked.error()));
   auto type = types.find(*checked);
@@ -73,7 +73,7 @@ Checked<BuiltPacket> build(const PacketParts& parts, const MessageTypes& types,
   packet["context"] = parts.context;
   packet["inputs"] = std::move(inputs);
   packet["requested_output"] = std::move(requested);
-  auto parsed = Packet::parse(json::value(std::move(packet)), types);
+  auto parsed = Packet::from_json(std::move(packet), types);
   if (!parsed) return std::unexpected(std::move(parsed.error()));
   auto advice = advice_on(*parsed);
   return BuiltPacket{*std::move(parsed), std::move(advice)};

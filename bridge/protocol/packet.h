@@ -15,11 +15,11 @@
 
 namespace protocol {
 
-// Valid by construction: `parse` is the only door.
+// Valid by construction: `parse` and `from_json` are the only doors.
 class Packet {
  public:
   static Checked<Packet> parse(std::string_view text, const MessageTypes& types);
-  static Checked<Packet> parse(json::value value, const MessageTypes& types);
+  static Checked<Packet> from_json(json::value value, const MessageTypes& types);
 
   const MessageType& type() const { return *type_; }
   std::string_view bead_id() const;

@@ -21,7 +21,7 @@ class Reader {
   // `id` names the document that relative references of `schema` start from.
   std::string type_of(const json::value& schema, std::string_view id, int level) {
     const json::object* object = schema.if_object();
-    if (!object || level > depth_max) return "any JSON";
+    if (!object || level > depth_max || references_ > depth_max) return "any JSON";
     if (const auto* constant = object->if_contains("const")) return json::serialize(*constant);
     if (const auto* list = array_in(*object, "enum")) return alternatives(*list);
     if (object->contains("properties")) return members(*object, id, level);
@@ -81,7 +81,11 @@ class Reader {
 
   std::string follow(std::string_view reference, std::string_view id, int level) {
     const Target target = resolve(reference, id);
-    return target.schema ? type_of(*target.schema, target.id, level + 1) : "any JSON";
+    if (!target.schema) return "any JSON";
+    ++references_;
+    std::string type = type_of(*target.schema, target.id, level);
+    --references_;
+    return type;
   }
 
   static std::string alternatives(const json::array& list) {
@@ -107,7 +111,8 @@ class Reader {
     for (const auto& [key, member] : *properties) {
       const bool is_required =
           required && std::ranges::find(*required, json::value(key)) != required->end();
-      const std::string description = description_of(member, id);
+      const bool says_it_all = member.is_object() && member.get_object().contains("const");
+      const std::string description = says_it_all ? "" : description_of(member, id);
       out += fmt::format("{}\"{}\"{}: {}{}{}\n", indent, std::string_view(key),
                          is_required ? "" : "?", type_of(member, id, level + 1),
                          description.empty() ? "" : "  // ", description);
@@ -133,6 +138,7 @@ class Reader {
   }
 
   const Documents& documents_;
+  int references_ = 0;  // followed on the way to where we are
 };
 
 }  // namespace

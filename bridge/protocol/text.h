@@ -9,7 +9,7 @@
 namespace protocol {
 
 // The line without spaces, invisible characters, citation marks and Markdown emphasis around it;
-// empty for a closing ":::".
+// empty for a closing "```" or ":::".
 std::string bare_line(std::string_view line);
 
 // A complete JSON object without the invisible characters and citation marks that JsonScanner puts
