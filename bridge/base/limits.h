@@ -40,10 +40,10 @@ inline constexpr auto guard_up = 60s;
 inline constexpr auto click_deadline = 3s;
 inline constexpr auto post_appears = 15s;
 inline constexpr auto post_answered = 60s;
-inline constexpr auto turn_ends = 3s;       // between the stream's end and the page's own signs
+inline constexpr auto turn_ends = 3s;  // between the stream's end and the page's own signs
 inline constexpr auto readback_appears = 10s;
 inline constexpr auto readback_pause = 5s;
-inline constexpr int readbacks_max = 4;     // reloads after a stream that was cut off
+inline constexpr int readbacks_max = 4;  // reloads after a stream that was cut off
 inline constexpr auto exchange_settles = 30s;
 inline constexpr int turns_searched_max = 200;
 

@@ -1,0 +1,175 @@
+#include "bridge/chat/chat_page.h"
+
+#include "bridge/base/limits.h"
+#include "bridge/chat/message.h"
+
+#include <algorithm>
+
+#include <boost/json/serialize.hpp>
+#include <boost/url/parse.hpp>
+#include <fmt/format.h>
+
+namespace chat {
+
+namespace json = boost::json;
+using base::Code;
+using base::fail;
+
+namespace {
+
+// States that end by themselves.
+bool is_passing(State state, base::Instant::duration document_age) {
+  switch (state) {
+    case State::hydrating:
+    case State::generating:
+    case State::reconnecting:
+      return true;
+    // A page that is being built looks like many things.
+    case State::unknown_ui:
+    case State::conversation_not_found:
+      return document_age < limits::unknown_page_grace;
+    default:
+      return false;
+  }
+}
+
+std::string conversation_in(std::string_view path) {
+  const auto at = path.find("/c/");
+  return at == std::string_view::npos ? "" : std::string(path.substr(at + 3));
+}
+
+}  // namespace
+
+base::Result<Binding> binding_of(std::string_view url) {
+  const auto parsed = boost::urls::parse_uri(url);
+  const bool is_web = parsed && (parsed->scheme() == "http" || parsed->scheme() == "https" ||
+                                 parsed->scheme() == "file");
+  if (!is_web) {
+    return fail(Code::invalid, fmt::format("\"{}\" is no address of a conversation; it looks like "
+                                           "https://chatgpt.com/c/<id>",
+                                           url));
+  }
+  Binding bound;
+  bound.origin = std::string(parsed->scheme()) + "://" + std::string(parsed->encoded_authority());
+  bound.path = std::string(parsed->encoded_path());
+  if (bound.path.empty()) bound.path = "/";
+  return bound;
+}
+
+ChatPage::ChatPage(std::shared_ptr<Eyes> eyes, ChatOptions options, Binding bound,
+                   base::Clock& clock)
+    : eyes_(std::move(eyes)),
+      options_(std::move(options)),
+      bound_(std::move(bound)),
+      clock_(clock) {}
+
+ChatPage::~ChatPage() { eyes_->stop(); }
+
+base::Task<std::unique_ptr<ChatPage>> ChatPage::open(std::unique_ptr<cdp::Page> page,
+                                                     const Profiles& profiles, ChatOptions options,
+                                                     base::Clock& clock) {
+  CO_TRY(Binding bound, binding_of(options.url));
+  NetworkWatch network(bound.origin, conversation_in(bound.path));
+  CO_TRY(auto eyes, co_await Eyes::open(std::move(page), profiles.script(), std::move(network)));
+  std::unique_ptr<ChatPage> chat(
+      new ChatPage(std::move(eyes), std::move(options), std::move(bound), clock));
+  CO_TRY_OK(co_await chat->load());
+  co_return std::move(chat);
+}
+
+base::Task<> ChatPage::load() {
+  auto loaded = co_await eyes_->page().navigate(options_.url);
+  if (loaded) co_return base::Result<>();
+  if (loaded.error().failure == cdp::Failure::refused) {
+    // An unreachable site is a state of the page, judged and told like any other.
+    eyes_->network().on_load_error(loaded.error().message);
+    co_return base::Result<>();
+  }
+  co_return std::unexpected(translate(loaded.error(), "open " + options_.url));
+}
+
+base::Task<Sighting> ChatPage::look(int turns) {
+  CO_TRY(auto value, co_await eyes_->run(fmt::format("look({{turns: {}}})", turns),
+                                         "look at the page", limits::page_call));
+  co_return Sighting::parse(value);
+}
+
+base::Task<std::string> ChatPage::digest() {
+  CO_TRY(auto value, co_await eyes_->run("digest()", "describe the page", limits::page_call));
+  co_return std::string(text_of(&value));
+}
+
+base::Task<Judgement> ChatPage::judge_now(const Sighting& seen) {
+  Judgement judged = judge(seen, eyes_->network().evidence(), bound_);
+  // The page may have asked for its session before we watched: then we ask once for it.
+  if (judged.state == State::hydrating && !eyes_->network().evidence().signed_in && seen.composer &&
+      seen.composer->stable_ms >= composer_stable_ms) {
+    CO_TRY_OK(co_await ask_session());
+    judged = judge(seen, eyes_->network().evidence(), bound_);
+  }
+  co_return judged;
+}
+
+base::Task<> ChatPage::ask_session() {
+  CO_TRY(auto value, co_await eyes_->run("session()", "ask for the session", limits::page_call,
+                                         /*is_promise=*/true));
+  if (const auto* session = value.if_object()) {
+    eyes_->network().on_session(is_true(session->if_contains("user")),
+                                is_true(session->if_contains("error")));
+  }
+  co_return base::Result<>();
+}
+
+base::Task<Judgement> ChatPage::state() {
+  if (eyes_->failure()) co_return std::unexpected(*eyes_->failure());
+  CO_TRY(auto seen, co_await look(0));
+  co_return co_await judge_now(seen);
+}
+
+base::Task<Sighting> ChatPage::wait_until_ready() {
+  const base::Instant deadline = clock_.now() + options_.ready_limit;
+  std::string previous;
+  bool is_draft_cleared = false;
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock_.now());
+    const auto slice =
+        std::clamp(left, std::chrono::milliseconds(1), std::chrono::milliseconds(500));
+    json::object wait{{"previous", previous.empty() ? json::value() : json::value(previous)},
+                      {"limit_ms", slice.count()}};
+    auto answer = co_await eyes_->run("next_look(" + json::serialize(wait) + ")",
+                                      "wait for the page", limits::page_call, /*is_promise=*/true);
+    if (!answer && answer.error().reason == "navigated" && clock_.now() < deadline) continue;
+    if (!answer) co_return std::unexpected(answer.error());
+    const auto* object = answer->if_object();
+    const json::value* look = object ? object->if_contains("seen") : nullptr;
+    if (look == nullptr) co_return fail(Code::internal, "wait for the page: no look came");
+    previous = text_at(*object, "situation");
+    CO_TRY(auto seen, Sighting::parse(*look));
+    CO_TRY(const Judgement judged, co_await judge_now(seen));
+    if (judged.can_send) co_return seen;
+    if (judged.state == State::draft_present && options_.drafts == DraftPolicy::clear &&
+        !is_draft_cleared) {
+      is_draft_cleared = true;
+      CO_TRY_OK(co_await clear_draft(seen));
+      continue;
+    }
+    const bool may_pass = is_passing(judged.state, clock_.now() - eyes_->document_since());
+    if (!may_pass || clock_.now() >= deadline) {
+      co_return std::unexpected(as_error(judged.state, judged.evidence));
+    }
+  }
+}
+
+base::Task<> ChatPage::clear_draft(const Sighting& seen) {
+  json::object what{{"shell", seen.shell()}, {"text", nullptr}};
+  CO_TRY(auto cleared, co_await eyes_->run("clear(" + json::serialize(what) + ")",
+                                           "clear the draft", limits::page_call));
+  const auto* object = cleared.if_object();
+  const std::string_view reason = object ? text_at(*object, "reason") : "no answer";
+  if (!reason.empty()) {
+    co_return fail(Code::conflict, fmt::format("clear the draft: {}", reason), "ui_changed");
+  }
+  co_return base::Result<>();
+}
+
+}  // namespace chat

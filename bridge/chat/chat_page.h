@@ -1,0 +1,91 @@
+// A conversation in a real browser tab.
+#pragma once
+
+#include "bridge/base/clock.h"
+#include "bridge/chat/conversation.h"
+#include "bridge/chat/eyes.h"
+#include "bridge/chat/profile.h"
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+namespace chat {
+
+// What to do with a draft that somebody left in the composer.
+enum class DraftPolicy { stop, clear };
+// Which way answers are read; both, unless one is to be measured or mistrusted.
+enum class Routes { both, dom_only };
+
+struct ChatOptions {
+  std::string url;  // the conversation's address; "/" and "/g/…" open a new chat
+  DraftPolicy drafts = DraftPolicy::stop;
+  Routes routes = Routes::both;
+  std::chrono::milliseconds ready_limit = std::chrono::seconds(60);
+};
+
+// Presses nothing but the send button, and that only through the one-shot guard of page/guard.js.
+class ChatPage final : public Conversation {
+ public:
+  // Takes the tab and loads the conversation in it. The clock outlives the result.
+  static base::Task<std::unique_ptr<ChatPage>> open(std::unique_ptr<cdp::Page> page,
+                                                    const Profiles& profiles, ChatOptions options,
+                                                    base::Clock& clock);
+  ChatPage(const ChatPage&) = delete;
+  ChatPage& operator=(const ChatPage&) = delete;
+  ~ChatPage() override;
+
+  base::Task<Judgement> state() override;
+  base::Task<std::optional<Sent>> find(const Prompt& prompt) override;
+  base::Task<Sent> send(const Prompt& prompt, SendSteps& steps) override;
+  base::Task<RawReply> reply(const Sent& sent, const Prompt& prompt, FinishCheck& finish,
+                             base::Instant::duration limit) override;
+  base::Task<Settled> settle(const Sent& sent, const Prompt& prompt,
+                             const RawReply& accepted) override;
+
+  // One look, with the text of the last `turns` turns.
+  base::Task<Sighting> look(int turns);
+  // Waits until a prompt may be inserted. Errors: the state that a person must end, or that lasted
+  // longer than options.ready_limit.
+  base::Task<Sighting> wait_until_ready();
+  // The shape of the page without anything a person wrote, for reports about unknown pages.
+  base::Task<std::string> digest();
+  // Judges a look with what the network told since the page was loaded.
+  base::Task<Judgement> judge_now(const Sighting& seen);
+
+  cdp::Page& page() { return eyes_->page(); }
+
+ private:
+  ChatPage(std::shared_ptr<Eyes> eyes, ChatOptions options, Binding bound, base::Clock& clock);
+
+  struct Click {
+    double x = 0;
+    double y = 0;
+  };
+  enum class Route { network, dom };
+
+  base::Task<> load();
+  base::Task<> ask_session();
+  base::Task<> clear_draft(const Sighting& seen);
+  base::Task<> insert(const Prompt& prompt, const std::string& shell);
+  base::Task<> take_back(const Prompt& prompt, const std::string& shell);
+  base::Task<Click> arm(const Prompt& prompt, const Baseline& baseline);
+  base::Task<> click_once(const Prompt& prompt, const Baseline& baseline);
+  base::Task<Sent> proof_of_send(const Prompt& prompt);
+  base::Error refusal(const Post& post) const;
+  base::Task<std::optional<Sent>> find_on_page(const Prompt& prompt);
+  base::Task<std::optional<Readback>> fresh_readback();
+  base::Task<RawReply> reply_from_readback(const Prompt& prompt);
+  Sent sent_by(const Post& post) const;
+
+  std::shared_ptr<Eyes> eyes_;
+  ChatOptions options_;
+  Binding bound_;
+  base::Clock& clock_;
+  std::string last_path_;
+};
+
+// "https://host/c/1?x" → {"https://host", "/c/1"}; invalid for anything that is no web address.
+base::Result<Binding> binding_of(std::string_view url);
+
+}  // namespace chat

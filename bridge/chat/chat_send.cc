@@ -1,0 +1,195 @@
+// The send protocol's part in the browser: insert, read back, arm, one click, proof.
+#include "bridge/base/hash.h"
+#include "bridge/base/limits.h"
+#include "bridge/chat/chat_page.h"
+#include "bridge/chat/message.h"
+
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+namespace chat {
+
+namespace json = boost::json;
+using base::Code;
+using base::fail;
+
+namespace {
+
+std::unexpected<base::Error> unknown_outcome(std::string why) {
+  return fail(Code::timeout,
+              fmt::format("the message may have been sent: {}. It is not sent again; look into the "
+                          "conversation, or let the bridge look for its marker",
+                          why),
+              "unknown_outcome");
+}
+
+// The page script's own refusal, or empty.
+std::string refusal_in(const json::value& answer) {
+  const auto* object = answer.if_object();
+  return object ? std::string(text_at(*object, "reason")) : "no answer from the page";
+}
+
+}  // namespace
+
+base::Task<Sent> ChatPage::send(const Prompt& prompt, SendSteps& steps) {
+  CO_TRY(const Sighting seen, co_await wait_until_ready());
+  const Baseline baseline{.path = seen.path,
+                          .last_turn = seen.turns.empty() ? "" : seen.turns.back().turn,
+                          .shell = seen.shell()};
+  if (eyes_->network().post(prompt.marker) != nullptr) {
+    co_return fail(Code::conflict, "this prompt was posted before in this tab", "unknown_outcome");
+  }
+  CO_TRY_OK(co_await steps.intent(baseline));
+  CO_TRY_OK(co_await insert(prompt, baseline.shell));
+  if (auto armed = co_await steps.armed(); !armed) {
+    (void)co_await take_back(prompt, baseline.shell);
+    co_return std::unexpected(armed.error());
+  }
+  CO_TRY_OK(co_await click_once(prompt, baseline));
+  auto sent = co_await proof_of_send(prompt);
+  // Until the outcome is known the guard refuses every other click.
+  if (!sent && sent.error().reason != "unknown_outcome") {
+    (void)co_await take_back(prompt, baseline.shell);  // Pages give a refused text back.
+  } else {
+    (void)co_await eyes_->run("guard_down()", "lower the guard", limits::page_call);
+  }
+  co_return sent;
+}
+
+base::Task<> ChatPage::insert(const Prompt& prompt, const std::string& shell) {
+  const auto guard_ms = std::chrono::milliseconds(limits::guard_up).count();
+  json::object what{{"shell", shell}, {"text", prompt.text}};
+  // One call: the guard is up before the first character is in the composer.
+  CO_TRY(auto answer,
+         co_await eyes_->run(fmt::format("guarded_insert({}, {})", guard_ms, json::serialize(what)),
+                             "insert the prompt", limits::page_call));
+  std::string trouble = refusal_in(answer);
+  const auto* object = answer.if_object();
+  if (trouble.empty() && object) {
+    const auto* attachments = object->if_contains("attachments");
+    if (text_at(*object, "text") != prompt.text) {
+      trouble = "the composer holds another text than was inserted";
+    } else if (attachments == nullptr || *attachments != json::value(0)) {
+      trouble = "the page turned the text into an attachment";
+    }
+  }
+  if (trouble.empty()) co_return base::Result<>();
+  (void)co_await take_back(prompt, shell);
+  co_return fail(Code::conflict, "insert the prompt: " + trouble, "payload_altered");
+}
+
+base::Task<> ChatPage::take_back(const Prompt& prompt, const std::string& shell) {
+  json::object what{{"shell", shell}, {"text", prompt.text}};
+  CO_TRY(auto cleared,
+         co_await eyes_->run("take_back(" + json::serialize(what) + ")",
+                             "take the prompt out of the composer", limits::page_call));
+  const std::string trouble = refusal_in(cleared);
+  if (!trouble.empty()) co_return fail(Code::conflict, "take the prompt back: " + trouble);
+  co_return base::Result<>();
+}
+
+base::Task<ChatPage::Click> ChatPage::arm(const Prompt& prompt, const Baseline& baseline) {
+  json::object plan{{"nonce", base::hex(base::random_bytes(8))},
+                    {"shell", baseline.shell},
+                    {"text", prompt.text},
+                    {"path", baseline.path},
+                    {"last_turn", baseline.last_turn},
+                    {"limit_ms", std::chrono::milliseconds(limits::click_deadline).count()}};
+  CO_TRY(auto answer, co_await eyes_->run("arm_when_sendable(" + json::serialize(plan) + ")",
+                                          "arm the click", limits::page_call, true));
+  const std::string trouble = refusal_in(answer);
+  if (!trouble.empty()) {
+    co_return fail(Code::conflict, "not clicked: " + trouble, "ui_changed");
+  }
+  const auto& object = answer.as_object();
+  co_return Click{object.at("x").to_number<double>(), object.at("y").to_number<double>()};
+}
+
+// An error other than unknown_outcome: the click was certainly refused.
+base::Task<> ChatPage::click_once(const Prompt& prompt, const Baseline& baseline) {
+  auto click = co_await arm(prompt, baseline);
+  if (!click) {
+    (void)co_await take_back(prompt, baseline.shell);
+    co_return std::unexpected(click.error());
+  }
+  const auto clicked = co_await eyes_->page().click(click->x, click->y);
+  // Disarms for good: from here on the guard refuses a click that is still on its way.
+  auto verdict = co_await eyes_->run("guard_verdict()", "read the guard", limits::page_call);
+  if (!verdict) co_return unknown_outcome(verdict.error().message);
+  const auto* object = verdict->if_object();
+  if (object && is_true(object->if_contains("sent"))) co_return base::Result<>();
+  std::string why = object ? std::string(text_at(*object, "reason")) : "";
+  if (why.empty()) why = clicked ? "the click did not arrive" : clicked.error().message;
+  (void)co_await take_back(prompt, baseline.shell);
+  co_return fail(Code::conflict, "the guard refused the click: " + why, "ui_changed");
+}
+
+Sent ChatPage::sent_by(const Post& post) const {
+  return {.user_message_id = post.message_id,
+          .conversation_id = post.stream.conversation_id(),
+          .url = bound_.origin + bound_.path,
+          .proof = "post"};
+}
+
+// The page's own POST must carry our text, and the server must have taken it.
+base::Task<Sent> ChatPage::proof_of_send(const Prompt& prompt) {
+  NetworkWatch& network = eyes_->network();
+  base::Instant deadline = clock_.now() + limits::post_appears;
+  bool is_posted = false;
+  for (;;) {
+    if (const Post* post = network.post(prompt.marker)) {
+      if (!is_posted) {
+        is_posted = true;
+        deadline = clock_.now() + limits::post_answered;
+      }
+      if (post->is_accepted()) {
+        if (post->text == prompt.text) co_return sent_by(*post);
+        co_return fail(Code::conflict,
+                       "the message was sent, but not as it was inserted: the page changed it",
+                       "payload_altered");
+      }
+      const bool is_told = post->is_ended && (post->status != 0 || !post->failure.empty());
+      if (is_told && post->status >= 400 && post->status < 500) {
+        co_return std::unexpected(refusal(*post));
+      }
+      if (is_told) {
+        co_return unknown_outcome(post->status != 0
+                                      ? fmt::format("the server answered {}", post->status)
+                                      : post->failure);
+      }
+    }
+    if (eyes_->failure()) co_return unknown_outcome(eyes_->failure()->message);
+    if (clock_.now() >= deadline) {
+      co_return unknown_outcome(is_posted ? "the server has not answered the page's request"
+                                          : "no request of the page was seen after the click");
+    }
+    co_await eyes_->news().wait(deadline);
+  }
+}
+
+// Why the server certainly did not take the message.
+base::Error ChatPage::refusal(const Post& post) const {
+  const auto wait_s = post.clears_in_s ? post.clears_in_s : post.retry_after_s;
+  const std::string when = wait_s ? fmt::format("; try again in {} s", *wait_s) : "";
+  const std::string what =
+      fmt::format("the server refused the message with {} {}{}", post.status,
+                  post.error_code.empty() ? post.error_text : post.error_code, when);
+  if (post.is_challenged) return as_error(State::challenge, what);
+  switch (post.status) {
+    case 401:
+      return as_error(State::session_expired, what);
+    case 404:
+      return as_error(State::conversation_not_found, what);
+    case 413:
+      return as_error(State::too_long, what);
+    case 429:
+      return as_error(post.error_code == "model_cap_exceeded" || post.error_code == "usage_limit"
+                          ? State::usage_cap
+                          : State::rate_limited,
+                      what);
+    default:
+      return {Code::unavailable, what, "upstream_failed"};
+  }
+}
+
+}  // namespace chat

@@ -1,0 +1,59 @@
+// Watches our own turn in the page while the network is read: the second route to the answer, and
+// the only one to error cards, dialogs and what else the page shows a person.
+#pragma once
+
+#include "bridge/chat/eyes.h"
+#include "bridge/chat/state.h"
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <boost/asio/cancellation_signal.hpp>
+
+namespace chat {
+
+struct DomNews {
+  enum class Kind { end, finished, failed, stopped, sign } kind;
+  std::optional<Turn> answer;  // the last answer to our turn
+  Sighting seen;
+};
+
+// One task inside the tab's loop; ends with this object.
+class DomWatch {
+ public:
+  struct Wanted {
+    std::string shell;
+    std::vector<std::string> message_ids;
+    std::string marker;
+    std::string end_marker;
+    std::chrono::milliseconds quiet{0};  // the least time between two readings in the page
+  };
+  DomWatch(std::shared_ptr<Eyes> eyes, Wanted wanted);
+  DomWatch(const DomWatch&) = delete;
+  DomWatch& operator=(const DomWatch&) = delete;
+  ~DomWatch();
+
+  // News since the last call; wakes eyes->news(). The same kind is told again only after `again`.
+  std::optional<DomNews> take();
+  // This kind of news may come (again).
+  void again(DomNews::Kind kind);
+
+ private:
+  struct Shared {
+    Wanted wanted;
+    std::set<std::string> ignored;
+    std::optional<DomNews> news;
+    boost::asio::cancellation_signal cancel;
+    bool is_over = false;
+  };
+  static boost::asio::awaitable<void> watch(std::shared_ptr<Eyes> eyes,
+                                            std::shared_ptr<Shared> shared);
+
+  std::shared_ptr<Eyes> eyes_;
+  std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace chat

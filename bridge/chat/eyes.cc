@@ -1,0 +1,176 @@
+#include "bridge/chat/eyes.h"
+
+#include "bridge/base/limits.h"
+#include "bridge/chat/message.h"
+#include "bridge/chat/state.h"
+#include "cdp/base64.h"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <fmt/format.h>
+
+namespace chat {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+using base::Code;
+
+namespace {
+
+constexpr auto world_name = "flywheel";
+constexpr auto forever = base::Instant::max();
+
+}  // namespace
+
+base::Error translate(const cdp::Error& error, std::string_view doing) {
+  const std::string what = fmt::format("{}: {}", doing, error.message);
+  switch (error.failure) {
+    case cdp::Failure::closed:
+      return as_error(State::browser_gone, what);
+    case cdp::Failure::detached:
+      return as_error(State::tab_closed, what);
+    case cdp::Failure::crashed:
+      return as_error(State::tab_crashed, what);
+    case cdp::Failure::dialog:
+      return as_error(State::unknown_dialog, what);
+    case cdp::Failure::navigated:
+      return {Code::unavailable, what, "navigated"};
+    case cdp::Failure::timeout:
+      return {Code::timeout, what, "timeout"};
+    case cdp::Failure::locked:
+      return {Code::busy, what};
+    case cdp::Failure::launch:
+      return {Code::unavailable, what};
+    case cdp::Failure::refused:
+    case cdp::Failure::thrown:
+    case cdp::Failure::overflow:
+    case cdp::Failure::invalid:
+      return {Code::internal, what, "ui_changed"};
+  }
+  return {Code::internal, what};
+}
+
+Eyes::Eyes(std::unique_ptr<cdp::Page> page, std::string script, NetworkWatch network,
+           asio::any_io_executor executor)
+    : executor_(std::move(executor)),
+      page_(std::move(page)),
+      script_(std::move(script)),
+      network_(std::move(network)),
+      news_(executor_),
+      document_since_(std::chrono::steady_clock::now()) {}
+
+base::Task<std::shared_ptr<Eyes>> Eyes::open(std::unique_ptr<cdp::Page> page, std::string script,
+                                             NetworkWatch network) {
+  const auto executor = co_await asio::this_coro::executor;
+  std::shared_ptr<Eyes> eyes(
+      new Eyes(std::move(page), std::move(script), std::move(network), executor));
+  eyes->events_ = eyes->page_->subscribe({"Network.requestWillBeSent", "Network.responseReceived",
+                                          "Network.dataReceived", "Network.loadingFinished",
+                                          "Network.loadingFailed", "Network.webSocketFrameReceived",
+                                          "Page.frameNavigated"});
+  json::object network_options{{"maxPostDataSize", limits::prompt_bytes_max * 2}};
+  auto enabled = co_await eyes->page_->call("Network.enable", std::move(network_options));
+  if (!enabled) co_return std::unexpected(translate(enabled.error(), "watch the network"));
+  auto installed =
+      co_await eyes->page_->add_init_script(eyes->script_, world_name, cdp::FirstRun::now);
+  if (!installed) co_return std::unexpected(translate(installed.error(), "add the page scripts"));
+  asio::co_spawn(executor, read_all(eyes),
+                 asio::bind_cancellation_slot(eyes->cancel_.slot(), asio::detached));
+  co_return eyes;
+}
+
+void Eyes::stop() { cancel_.emit(asio::cancellation_type::terminal); }
+
+asio::awaitable<void> Eyes::read_all(std::shared_ptr<Eyes> self) {
+  for (;;) {
+    auto event = co_await self->events_.next(forever);
+    if (!event) {
+      self->failure_ = translate(event.error(), "watch the page");
+      self->news_.notify();
+      co_return;
+    }
+    co_await self->on_event(std::move(*event));
+    self->news_.notify();
+  }
+}
+
+asio::awaitable<void> Eyes::on_event(cdp::Event event) {
+  if (event.method() == "Page.frameNavigated") {
+    const auto* frame = object_at(event.params(), "frame");
+    if (frame == nullptr || frame->contains("parentId")) co_return;
+    world_.reset();
+    document_since_ = std::chrono::steady_clock::now();
+    network_.on_new_document();
+    co_return;
+  }
+  for (auto& order : network_.on_event(event.method(), event.params())) {
+    co_await carry_out(std::move(order));
+  }
+}
+
+asio::awaitable<void> Eyes::carry_out(NetworkWatch::Order order) {
+  using Kind = NetworkWatch::Order::Kind;
+  json::object params{{"requestId", order.request_id}};
+  const auto ask = [&](std::string method) {
+    return page_->call(std::move(method), params, limits::page_call);
+  };
+  if (order.kind == Kind::stream_body) {
+    auto stream = co_await ask("Network.streamResourceContent");
+    std::optional<std::string> buffered;
+    if (stream) {
+      auto bytes = cdp::decode_base64(text_at(*stream, "bufferedData"));
+      if (bytes) buffered = std::move(*bytes);
+    }
+    network_.on_stream(order.request_id, std::move(buffered));
+    co_return;
+  }
+  if (order.kind == Kind::read_post) {
+    auto body = co_await ask("Network.getRequestPostData");
+    network_.on_post_body(order.request_id, body ? text_at(*body, "postData") : "");
+    co_return;
+  }
+  auto body = co_await ask("Network.getResponseBody");
+  if (!body) co_return;  // The page has moved on; the next document tells it again.
+  if (is_true(body->if_contains("base64Encoded"))) {
+    auto bytes = cdp::decode_base64(text_at(*body, "body"));
+    if (bytes) network_.on_body(order.request_id, *bytes);
+  } else {
+    network_.on_body(order.request_id, text_at(*body, "body"));
+  }
+}
+
+base::Task<cdp::ContextId> Eyes::world(std::string_view doing) {
+  if (!world_) {
+    auto context = co_await page_->isolated_world(world_name);
+    if (!context) co_return std::unexpected(translate(context.error(), doing));
+    // Runs nothing where the document already got the scripts.
+    auto installed = co_await page_->evaluate(script_, {.context_id = *context});
+    if (!installed) co_return std::unexpected(translate(installed.error(), doing));
+    world_ = *context;
+  }
+  co_return *world_;
+}
+
+base::Task<json::value> Eyes::run(std::string call, std::string_view doing, cdp::Duration limit,
+                                  bool is_promise) {
+  CO_TRY(const cdp::ContextId context, co_await world(doing));
+  auto value = co_await page_->evaluate(
+      "flywheel." + call, {.context_id = context, .await_promise = is_promise, .limit = limit});
+  if (!value) {
+    if (value.error().failure == cdp::Failure::navigated) world_.reset();
+    co_return std::unexpected(translate(value.error(), doing));
+  }
+  co_return std::move(*value);
+}
+
+void Eyes::post(std::string call) {
+  const auto task = [](std::shared_ptr<Eyes> self,
+                       std::string expression) -> asio::awaitable<void> {
+    (void)co_await self->run(std::move(expression), "tell the page", limits::page_call);
+  };
+  asio::co_spawn(executor_, task(shared_from_this(), std::move(call)), asio::detached);
+}
+
+}  // namespace chat

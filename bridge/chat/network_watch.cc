@@ -1,0 +1,339 @@
+#include "bridge/chat/network_watch.h"
+
+#include "bridge/base/limits.h"
+#include "bridge/chat/message.h"
+#include "cdp/base64.h"
+
+#include <algorithm>
+#include <charconv>
+#include <ranges>
+
+#include <boost/json/parse.hpp>
+
+namespace chat {
+namespace {
+
+namespace json = boost::json;
+using Orders = std::vector<NetworkWatch::Order>;
+using OrderKind = NetworkWatch::Order::Kind;
+
+int int_at(const json::object& object, std::string_view key) {
+  const auto* value = object.if_contains(key);
+  json::error_code error;
+  const int number = value && value->is_number() ? value->to_number<int>(error) : 0;
+  return error ? 0 : number;
+}
+
+bool same_word(std::string_view a, std::string_view b) {
+  return std::ranges::equal(
+      a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+}
+
+std::string_view header(const json::object& headers, std::string_view wanted) {
+  for (const auto& [name, value] : headers) {
+    if (same_word(name, wanted)) return text_of(&value);
+  }
+  return {};
+}
+
+std::optional<int> seconds(std::string_view text) {
+  int number = 0;
+  const auto end = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (end.ec != std::errc() || number < 0) return std::nullopt;
+  return number;
+}
+
+// The paths that take messages: signed in, and the same for guests.
+bool takes_messages(std::string_view path) {
+  return path == "/backend-api/f/conversation" || path == "/backend-api/conversation" ||
+         path == "/backend-anon/f/conversation" || path == "/backend-anon/conversation";
+}
+
+// The user message in the body of a POST, or nothing if the body is of another form.
+std::optional<Message> user_message(std::string_view body) {
+  json::error_code error;
+  const json::value document = json::parse(body, error);
+  const auto* object = error ? nullptr : document.if_object();
+  const auto* list = object ? object->if_contains("messages") : nullptr;
+  if (list == nullptr || !list->is_array()) return std::nullopt;
+  for (const auto& item : list->get_array()) {
+    if (!item.is_object()) continue;
+    Message message = Message::parse(item.get_object());
+    if (message.role == "user") return message;
+  }
+  return std::nullopt;
+}
+
+// Slices of the reply stream anywhere inside a WebSocket frame, in order.
+using Items = std::vector<std::pair<std::string, std::optional<std::uint64_t>>>;
+void collect_items(const json::value& value, const std::string& conversation_id, int depth,
+                   Items& items) {
+  if (depth > limits::delta_depth_max || items.size() > limits::stream_messages_max) return;
+  if (const auto* list = value.if_array()) {
+    for (const auto& item : *list) collect_items(item, conversation_id, depth + 1, items);
+    return;
+  }
+  const auto* object = value.if_object();
+  if (object == nullptr) return;
+  const std::string_view owner = text_at(*object, "conversation_id");
+  if (!owner.empty() && !conversation_id.empty() && owner != conversation_id) return;
+  if (const auto* item = object->if_contains("encoded_item"); item && item->is_string()) {
+    std::optional<std::uint64_t> sequence;
+    if (const auto* number = object->if_contains("sequence_id");
+        number && number->is_int64() && number->get_int64() >= 0) {
+      sequence = static_cast<std::uint64_t>(number->get_int64());
+    }
+    items.emplace_back(std::string(item->get_string()), sequence);
+    return;
+  }
+  for (const auto& [name, member] : *object) {
+    collect_items(member, conversation_id, depth + 1, items);
+  }
+}
+
+}  // namespace
+
+NetworkWatch::NetworkWatch(std::string origin, std::string conversation_id)
+    : origin_(std::move(origin)), conversation_id_(std::move(conversation_id)) {}
+
+Orders NetworkWatch::on_event(std::string_view method, const json::object& params) {
+  if (method == "Network.dataReceived") {
+    on_data(params);
+  } else if (method == "Network.requestWillBeSent") {
+    return on_request(params);
+  } else if (method == "Network.responseReceived") {
+    return on_response(params);
+  } else if (method == "Network.loadingFinished") {
+    return on_ended(params, false);
+  } else if (method == "Network.loadingFailed") {
+    return on_ended(params, true);
+  } else if (method == "Network.webSocketFrameReceived") {
+    on_frame(params);
+  }
+  return {};
+}
+
+std::string NetworkWatch::path_here(std::string_view url) const {
+  if (!url.starts_with(origin_)) return {};
+  url.remove_prefix(origin_.size());
+  if (url.empty() || url.front() != '/') return {};
+  return std::string(url.substr(0, url.find_first_of("?#")));
+}
+
+Post* NetworkWatch::post_of(std::string_view request_id) {
+  const auto found = std::ranges::find_if(
+      posts_, [&](const auto& post) { return post->request_id == request_id; });
+  return found == posts_.end() ? nullptr : found->get();
+}
+
+Post* NetworkWatch::post(std::string_view marker) {
+  for (const auto& post : posts_ | std::views::reverse) {
+    if (first_line(post->text) == marker) return post.get();
+  }
+  return nullptr;
+}
+
+Orders NetworkWatch::on_request(const json::object& params) {
+  const auto* request = object_at(params, "request");
+  if (request == nullptr) return {};
+  const std::string id(text_at(params, "requestId"));
+  const std::string path = path_here(text_at(*request, "url"));
+  const std::string_view method = text_at(*request, "method");
+  if (requests_.size() >= limits::watched_requests_max) requests_.erase(requests_.begin());
+  if (method == "POST" && takes_messages(path)) {
+    if (posts_.size() >= limits::watched_posts_max) posts_.pop_front();
+    posts_.push_back(std::make_unique<Post>());
+    posts_.back()->request_id = id;
+    early_items_.clear();
+    ++version_;
+    if (!request->contains("postData")) return {{OrderKind::read_post, id}};
+    on_post_body(id, text_at(*request, "postData"));
+  } else if (path == "/api/auth/session") {
+    requests_[id] = {Kind::session, 0};
+  } else if (method == "GET" && path.starts_with("/backend-api/conversation/") &&
+             path.find('/', sizeof "/backend-api/conversation/" - 1) == std::string::npos) {
+    requests_[id] = {Kind::conversation, 0};
+  }
+  return {};
+}
+
+void NetworkWatch::on_post_body(const std::string& request_id, std::string_view body) {
+  Post* post = post_of(request_id);
+  const auto message = user_message(body);
+  if (post == nullptr || !message) return;
+  post->message_id = message->id;
+  post->text = message->text;
+  ++version_;
+}
+
+void NetworkWatch::judge_status(const std::string& path, std::string_view type, int status,
+                                const json::object& headers) {
+  const bool is_challenge = status == 403 && header(headers, "cf-mitigated") == "challenge";
+  // The answer to a navigation comes before its document.
+  if (type == "Document") next_is_challenged_ = is_challenge;
+  if (!path.starts_with("/backend-api/")) return;
+  if (status == 401) {
+    evidence_.unauthorized = true;
+  } else if (status >= 200 && status < 300) {
+    evidence_.unauthorized = false;
+  }
+  // Just after a send the server may not know the conversation yet.
+  if (status == 404 && posts_.empty() && !conversation_id_.empty() &&
+      path == "/backend-api/conversation/" + conversation_id_) {
+    evidence_.conversation_missing = true;
+  }
+}
+
+Orders NetworkWatch::on_response(const json::object& params) {
+  const auto* response = object_at(params, "response");
+  if (response == nullptr) return {};
+  const std::string id(text_at(params, "requestId"));
+  const int status = int_at(*response, "status");
+  static const json::object no_headers;
+  const auto* given = object_at(*response, "headers");
+  const json::object& headers = given ? *given : no_headers;
+  judge_status(path_here(text_at(*response, "url")), text_at(params, "type"), status, headers);
+  ++version_;
+  if (const auto request = requests_.find(id); request != requests_.end()) {
+    request->second.status = status;
+    return {};
+  }
+  Post* post = post_of(id);
+  if (post == nullptr) return {};
+  post->status = status;
+  post->retry_after_s = seconds(header(headers, "retry-after"));
+  post->is_event_stream = text_at(*response, "mimeType") == "text/event-stream";
+  post->is_challenged = header(headers, "cf-mitigated") == "challenge";
+  if (!post->is_accepted()) return {};
+  if (post->is_event_stream) return {{OrderKind::stream_body, id}};
+  return {};
+}
+
+void NetworkWatch::on_stream(const std::string& request_id, std::optional<std::string> buffered) {
+  Post* post = post_of(request_id);
+  if (post == nullptr) return;
+  ++version_;
+  if (!buffered) {
+    post->is_unreadable = true;
+    return;
+  }
+  post->is_streaming = true;
+  post->stream.feed(*buffered);
+}
+
+void NetworkWatch::on_data(const json::object& params) {
+  Post* post = post_of(text_at(params, "requestId"));
+  // Chunks without data came before streaming began; they are in the buffered part.
+  const std::string_view data = text_at(params, "data");
+  if (post == nullptr || !post->is_streaming || data.empty()) return;
+  const auto bytes = cdp::decode_base64(data);
+  if (!bytes) {
+    post->is_unreadable = true;
+  } else {
+    post->stream.feed(*bytes);
+  }
+  for (const auto& [item, sequence] : early_items_) {
+    if (post->stream.is_handed_off()) post->stream.feed_item(item, sequence);
+  }
+  if (post->stream.is_handed_off()) early_items_.clear();
+  ++version_;
+}
+
+void NetworkWatch::on_frame(const json::object& params) {
+  if (posts_.empty()) return;
+  const auto* response = object_at(params, "response");
+  const std::string_view payload = response ? text_at(*response, "payloadData") : "";
+  if (payload.find("encoded_item") == std::string_view::npos) return;
+  json::error_code error;
+  const json::value frame = json::parse(payload, error);
+  if (error) return;
+  Post& post = *posts_.back();
+  Items items;
+  collect_items(frame, post.stream.conversation_id(), 0, items);
+  for (auto& [item, sequence] : items) {
+    if (post.stream.is_handed_off()) {
+      post.stream.feed_item(item, sequence);
+    } else if (early_items_.size() < limits::stream_messages_max) {
+      early_items_.emplace_back(std::move(item), sequence);
+    }
+  }
+  ++version_;
+}
+
+Orders NetworkWatch::on_ended(const json::object& params, bool failed) {
+  const std::string id(text_at(params, "requestId"));
+  if (const auto request = requests_.find(id); request != requests_.end()) {
+    if (!failed && request->second.status == 200) return {{OrderKind::read_body, id}};
+    requests_.erase(request);
+    return {};
+  }
+  Post* post = post_of(id);
+  if (post == nullptr) return {};
+  post->is_ended = true;
+  if (failed) post->failure = text_at(params, "errorText");
+  ++version_;
+  if (!failed && post->status >= 400) return {{OrderKind::read_body, id}};
+  return {};
+}
+
+void NetworkWatch::on_body(const std::string& request_id, std::string_view body) {
+  ++version_;
+  if (Post* post = post_of(request_id)) {
+    error_body(*post, body);
+    return;
+  }
+  const auto request = requests_.find(request_id);
+  if (request == requests_.end()) return;
+  if (request->second.kind == Kind::session) {
+    session_body(body);
+  } else if (auto readback = Readback::parse(body)) {
+    readback_ = std::move(*readback);
+  }
+  requests_.erase(request);
+}
+
+void NetworkWatch::session_body(std::string_view body) {
+  json::error_code error;
+  const json::value document = json::parse(body, error);
+  if (error || !document.is_object()) return;
+  const auto& session = document.get_object();
+  const auto* trouble = session.if_contains("error");
+  on_session(object_at(session, "user") != nullptr, trouble != nullptr && !trouble->is_null());
+}
+
+void NetworkWatch::on_session(bool user, bool error) {
+  evidence_.signed_in = user;
+  evidence_.session_error = user && error;
+  ++version_;
+}
+
+void NetworkWatch::error_body(Post& post, std::string_view body) {
+  json::error_code error;
+  const json::value document = json::parse(body, error);
+  if (error || !document.is_object()) return;
+  const auto* detail = document.get_object().if_contains("detail");
+  if (detail == nullptr) return;
+  if (detail->is_string()) post.error_text = text_of(detail);
+  if (const auto* object = detail->if_object()) {
+    post.error_code = text_at(*object, "code");
+    post.error_text = text_at(*object, "message");
+    if (object->contains("clears_in")) post.clears_in_s = int_at(*object, "clears_in");
+  }
+}
+
+void NetworkWatch::on_new_document() {
+  evidence_ = {};
+  evidence_.challenged = std::exchange(next_is_challenged_, false);
+  requests_.clear();
+  posts_.clear();
+  early_items_.clear();
+  readback_.reset();
+  ++version_;
+}
+
+void NetworkWatch::on_load_error(std::string text) {
+  evidence_.load_error = std::move(text);
+  ++version_;
+}
+
+}  // namespace chat

@@ -1,0 +1,108 @@
+// Reads the page's own traffic as CDP's Network domain reports it, and changes none of it. Pure:
+// events in, facts out; what the driver must fetch comes back as orders.
+#pragma once
+
+#include "bridge/chat/delta_stream.h"
+#include "bridge/chat/readback.h"
+#include "bridge/chat/state.h"
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/json/object.hpp>
+
+namespace chat {
+
+// A POST that carries a message, from its first sight to its end.
+struct Post {
+  std::string request_id;
+  std::string message_id;  // of the user message in the body
+  std::string text;        // of the user message in the body, exactly
+  int status = 0;          // 0: no answer yet
+  std::optional<int> retry_after_s;
+  std::string failure;     // net::ERR_… of a connection that ended badly
+  std::string error_code;  // of an error answer's body: model_cap_exceeded, …
+  std::string error_text;
+  std::optional<int> clears_in_s;
+  bool is_challenged = false;  // the answer was a challenge page
+  bool is_event_stream = false;
+  bool is_streaming = false;   // the body is being read while it arrives
+  bool is_unreadable = false;  // the browser cannot stream bodies: the page itself must be read
+  bool is_ended = false;       // the connection is over, however it ended
+  DeltaStream stream;
+
+  bool is_accepted() const { return status >= 200 && status < 300; }
+};
+
+class NetworkWatch {
+ public:
+  struct Order {
+    enum class Kind { stream_body, read_body, read_post } kind;
+    std::string request_id;
+  };
+
+  // `origin` is the site's: other hosts prove nothing. The id of the bound conversation, empty for
+  // a new chat, decides which reads count.
+  NetworkWatch(std::string origin, std::string conversation_id);
+
+  // One Network.* event. Orders are carried out in turn, before the next event is given.
+  std::vector<Order> on_event(std::string_view method, const boost::json::object& params);
+  // The answer to stream_body: what had come before (bytes), or that the browser cannot do it.
+  void on_stream(const std::string& request_id, std::optional<std::string> buffered);
+  // The answer to read_post: what the page posted, when the event was too short to hold it.
+  void on_post_body(const std::string& request_id, std::string_view body);
+  // The answer to read_body.
+  void on_body(const std::string& request_id, std::string_view body);
+  // The main frame shows a new document: everything known about the old one is void.
+  void on_new_document();
+  void on_load_error(std::string text);
+  // What the page's session call says when the driver had to make it itself.
+  void on_session(bool user, bool error);
+
+  const NetworkEvidence& evidence() const { return evidence_; }
+  // The POST whose user text starts with this first line, the newest one of several; null if none.
+  Post* post(std::string_view marker);
+  // Every POST of a message since the last new document, oldest first.
+  const std::deque<std::unique_ptr<Post>>& posts() const { return posts_; }
+  // The last reading of the conversation since the last new document.
+  const std::optional<Readback>& readback() const { return readback_; }
+  // Grows with everything that may matter to somebody who waits.
+  std::uint64_t version() const { return version_; }
+
+ private:
+  enum class Kind { session, conversation, other };
+  struct Request {
+    Kind kind = Kind::other;
+    int status = 0;
+  };
+
+  std::vector<Order> on_request(const boost::json::object& params);
+  std::vector<Order> on_response(const boost::json::object& params);
+  std::vector<Order> on_ended(const boost::json::object& params, bool failed);
+  void on_data(const boost::json::object& params);
+  void on_frame(const boost::json::object& params);
+  void judge_status(const std::string& path, std::string_view type, int status,
+                    const boost::json::object& headers);
+  void session_body(std::string_view body);
+  void error_body(Post& post, std::string_view body);
+  Post* post_of(std::string_view request_id);
+  std::string path_here(std::string_view url) const;
+
+  std::string origin_;
+  std::string conversation_id_;
+  std::map<std::string, Request, std::less<>> requests_;
+  std::deque<std::unique_ptr<Post>> posts_;
+  std::vector<std::pair<std::string, std::optional<std::uint64_t>>> early_items_;
+  std::optional<Readback> readback_;
+  NetworkEvidence evidence_;
+  std::uint64_t version_ = 0;
+  bool next_is_challenged_ = false;
+};
+
+}  // namespace chat

@@ -1,0 +1,314 @@
+// Reads the page and changes nothing. Runs in an isolated world; `profiles` (the shells) and
+// `common` (signs that every shell shares) are in scope. Every reading is bounded.
+
+const text_chars_max = 8 * 1024 * 1024;
+const turns_max = 200;
+const block_tags = new Set(['ADDRESS', 'ARTICLE', 'BLOCKQUOTE', 'DIV', 'H1', 'H2', 'H3', 'H4', 'H5',
+  'H6', 'HR', 'LI', 'OL', 'P', 'PRE', 'SECTION', 'TABLE', 'TR', 'UL']);
+
+const all = (selector, root = document) => (selector ? [...root.querySelectorAll(selector)] : []);
+const squeeze = (text, chars = 200) => text.replace(/\s+/g, ' ').trim().slice(0, chars);
+
+function is_visible(node) {
+  const box = node.getBoundingClientRect();
+  return node.isConnected && box.width > 0 && box.height > 0 &&
+    node.checkVisibility({opacityProperty: true, visibilityProperty: true});
+}
+const visible = (selector, root) => all(selector, root).filter(is_visible);
+
+const is_filler_break = (node) => node.classList.contains('ProseMirror-trailingBreak');
+
+// The text below `root`: BR and block boundaries become line breaks, `skip` prunes subtrees.
+function text_of(root, skip = () => false) {
+  let text = '';
+  let break_due = false;
+  const put = (piece) => {
+    if (break_due && text !== '') text += '\n';
+    break_due = false;
+    text += piece;
+    if (text.length > text_chars_max) throw new Error('text is longer than the limit');
+  };
+  const walk = (node) => {
+    if (node.nodeType === Node.TEXT_NODE) {
+      if (node.data !== '' && !(break_due && node.data.trim() === '')) put(node.data);
+    } else if (node.nodeType === Node.ELEMENT_NODE && !skip(node)) {
+      const is_block = block_tags.has(node.tagName);
+      if (node.tagName === 'BR') {
+        if (!is_filler_break(node)) put('\n');
+      } else {
+        if (is_block && text !== '') break_due = true;
+        node.childNodes.forEach(walk);
+        if (is_block) break_due = true;
+      }
+    }
+  };
+  root.childNodes.forEach(walk);
+  return text;
+}
+
+// What a person typed into an editor, line by line and to the letter.
+function composer_text(editor) {
+  const line_of = (block) => {
+    let text = '';
+    const walk = (node) => {
+      if (node.nodeType === Node.TEXT_NODE) text += node.data;
+      else if (node.tagName === 'BR') text += is_filler_break(node) ? '' : '\n';
+      else node.childNodes.forEach(walk);
+    };
+    block.childNodes.forEach(walk);
+    const is_lone_break = text === '\n' && !block.textContent;
+    return is_lone_break ? '' : text;
+  };
+  if (editor instanceof HTMLTextAreaElement) return editor.value;
+  const blocks = [...editor.children].filter((child) => block_tags.has(child.tagName));
+  if (blocks.length === 0) return line_of(editor);
+  return blocks.map(line_of).join('\n');
+}
+
+// --- code blocks ---------------------------------------------------------------------------------
+
+const code_carriers = '[data-markdown-copy="code-block"], .cm-content, pre';
+
+function code_text(block) {
+  const lines = all('.cm-line', block);
+  if (lines.length > 0) return lines.map((line) => line.textContent).join('\n');
+  const code = block.matches('code') ? block : block.querySelector('code');
+  if (code) return code.textContent;
+  const viewer = block.matches('.cm-content') ? block : block.querySelector('.cm-content') ?? block;
+  let text = '';
+  const walk = (node) => {
+    if (node.nodeType === Node.TEXT_NODE) text += node.data;
+    else if (node.tagName === 'BR') text += '\n';
+    else node.childNodes.forEach(walk);
+  };
+  viewer.childNodes.forEach(walk);
+  return text;
+}
+
+function code_language(block) {
+  const code = block.querySelector('code[class*="language-"]');
+  const named = code?.className.match(/(?:^|\s)language-([^\s]+)/)?.[1];
+  if (named) return named;
+  const editor = block.matches('[data-language]') ? block : block.querySelector('[data-language]');
+  if (editor?.dataset.language) return editor.dataset.language;
+  const label = block.querySelector('[data-markdown-copy="exclude"] .truncate');
+  if (label) return squeeze(label.textContent, 40).toLowerCase();
+  const content = block.querySelector('.cm-content, code');
+  const walker = document.createTreeWalker(block, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    if (content?.contains(node)) break;
+    if (node.data.trim() && !node.parentElement.closest('button, svg')) {
+      return squeeze(node.data, 40).toLowerCase();
+    }
+  }
+  return '';
+}
+
+// Code blocks below `root` in document order, outermost first. `partial` means that the page holds
+// only a part of the text (an editor that draws the visible lines alone): it must not be read.
+function code_blocks(root, skip = () => false) {
+  const taken = [];
+  for (const block of all(code_carriers, root)) {
+    if (taken.some((outer) => outer.contains(block)) || skip(block)) continue;
+    taken.push(block);
+  }
+  return taken.map((block) => ({
+    language: code_language(block),
+    text: code_text(block),
+    partial: block.querySelector('.cm-gap') !== null,
+  }));
+}
+
+// --- turns ---------------------------------------------------------------------------------------
+
+const inside = (selector, root) => (node) => {
+  const hit = selector ? node.closest(selector) : null;
+  return hit !== null && (root === undefined || root.contains(hit));
+};
+
+// Message ids of a unit, by the attribute that this shell uses; several are separated by spaces.
+function ids_of(node, attribute) {
+  const holders = [node, ...all(`[${attribute}]`, node)].filter((one) => one.hasAttribute(attribute));
+  return [...new Set(holders.flatMap((one) => one.getAttribute(attribute).split(/\s+/)))]
+    .filter(Boolean);
+}
+
+const has_placeholder = (ids, profile) =>
+  ids.some((id) => id.startsWith(profile.turns.placeholder_prefix ?? '\u0000'));
+
+// One entry per user message and per answer, in page order; elements stay inside this world.
+function turn_nodes(profile) {
+  const rule = profile.turns;
+  const units = [];
+  for (const turn of all(rule.turn)) {
+    const turn_id = turn.getAttribute(rule.id) ?? '';
+    for (const user of turn.matches(rule.user) ? [turn] : all(rule.user, turn)) {
+      units.push({role: 'user', turn, turn_id, unit: user});
+    }
+    const answers = turn.matches(rule.assistant) ? [turn] : all(rule.assistant, turn);
+    for (const unit of answers) units.push({role: 'assistant', turn, turn_id, unit});
+    if (answers.length === 0 && all(rule.running, turn).length > 0) {
+      units.push({role: 'assistant', turn, turn_id, unit: turn, only_activity: true});
+    }
+  }
+  return units.slice(-turns_max);
+}
+
+function read_user(node, profile) {
+  const bubble = node.unit.querySelector(profile.turns.user_text) ?? node.unit;
+  return text_of(bubble, (one) => one.matches(profile.turns.exclude));
+}
+
+// The answer's own text and code, without activity, labels and error cards.
+function read_answer(node, profile) {
+  const rule = profile.turns;
+  if (node.only_activity) return {text: '', blocks: []};
+  const roots = all(rule.answer, node.unit).filter((root) => !inside(rule.exclude, node.turn)(root));
+  const outer = roots.filter((root) => !roots.some((other) => other !== root && other.contains(root)));
+  const skip = (one) => one.matches(rule.exclude) || one.matches(code_carriers);
+  const writing = rule.markdown_copy
+    ? outer.flatMap((root) => all(`[${rule.markdown_copy}]`, root))
+      .map((block) => block.getAttribute(rule.markdown_copy))
+    : [];
+  return {
+    text: [...outer.map((root) => text_of(root, skip)), ...writing].join('\n'),
+    blocks: outer.flatMap((root) => code_blocks(root, inside(rule.exclude, root))),
+  };
+}
+
+function read_turn(node, profile, with_text) {
+  const rule = profile.turns;
+  const ids = ids_of(node.unit, rule.message_ids);
+  if (node.role === 'user') {
+    return {role: 'user', turn: node.turn_id, ids, text: with_text ? read_user(node, profile) : '',
+      complete: true, running: false, failed: false, stopped: false, blocks: []};
+  }
+  const answer = with_text ? read_answer(node, profile) : {text: '', blocks: []};
+  const running = node.only_activity || has_placeholder(ids, profile) ||
+    all(rule.running, node.turn).length > 0;
+  return {
+    role: 'assistant', turn: node.turn_id, ids, text: answer.text, blocks: answer.blocks, running,
+    failed: all(rule.failed, node.turn).length > 0,
+    stopped: all(rule.stopped, node.turn).length > 0,
+    complete: !running && all(rule.finished, node.turn).length > 0,
+  };
+}
+
+// --- the whole page ------------------------------------------------------------------------------
+
+function detect() {
+  const fits = (profile) => profile.detect.some((selector) => document.querySelector(selector)) &&
+    !profile.detect_none.some((selector) => document.querySelector(selector));
+  const names = profiles.filter(fits).map((profile) => profile.name);
+  // A shell that refines another one wins over it.
+  return names.filter((name) => !profiles.some((one) => one.refines === name &&
+    names.includes(one.name)));
+}
+
+function sign_matches(sign) {
+  if (sign.title && !sign.title.some((text) => document.title.startsWith(text))) return null;
+  if (sign.path && !sign.path.some((text) => location.pathname.startsWith(text))) return null;
+  if (sign.query && !new URLSearchParams(location.search).has(sign.query)) return null;
+  if (sign.unless && document.querySelector(sign.unless)) return null;
+  if (!sign.selector) return {name: sign.name, state: sign.state, text: squeeze(document.title)};
+  const nodes = sign.hidden_too ? all(sign.selector) : visible(sign.selector);
+  const wanted = (node) => !sign.texts || sign.texts.some((text) => node.textContent.includes(text));
+  const hit = nodes.find((node) => wanted(node));
+  return hit ? {name: sign.name, state: sign.state, text: squeeze(hit.textContent), node: hit} : null;
+}
+
+function dialogs_except(known) {
+  return visible(common.dialogs)
+    .filter((dialog) => !known.some((node) => node && (node.contains(dialog) || dialog.contains(node))))
+    .map((dialog) => ({
+      test_id: dialog.dataset.testid ?? '', id: dialog.id ?? '',
+      role: dialog.getAttribute('role') ?? '', text: squeeze(dialog.textContent),
+    }));
+}
+
+let known_editor = null;
+let known_since = 0;
+// The one visible editor of the one composer form, and how long it has been the same node.
+function composer_of(profile) {
+  const rule = profile.composer;
+  const editors = visible(rule.form).flatMap((form) => visible(rule.editor, form));
+  const editor = editors.length === 1 ? editors[0] : null;
+  if (editor !== known_editor) {
+    known_editor = editor;
+    known_since = performance.now();
+  }
+  return {editor, count: editors.length, form: editor?.closest(rule.form) ?? null};
+}
+
+const label_of = (button) => squeeze(button.getAttribute('aria-label') ?? button.textContent, 60);
+const with_label = (buttons, labels) => buttons.filter((one) => labels.includes(label_of(one)));
+
+// The send button, or null: by test id where the shell has one, else by the exact label.
+function send_button(profile, form) {
+  if (!form) return null;
+  const rule = profile.send;
+  const found = rule.labels.length > 0 ? with_label(visible(rule.selector, form), rule.labels)
+    : visible(rule.selector, form);
+  return found.length === 1 ? found[0] : null;
+}
+
+function stop_buttons(profile) {
+  const rule = profile.stop;
+  const found = visible(rule.selector);
+  return rule.labels.length > 0 ? with_label(found, rule.labels) : found;
+}
+
+function look_at_composer(profile) {
+  const {editor, count, form} = composer_of(profile);
+  const send = send_button(profile, form);
+  const slot = form ? visible(profile.send.slot, form).map(label_of) : [];
+  return {
+    count, text: editor ? composer_text(editor).slice(0, text_chars_max) : '',
+    stable_ms: editor ? Math.floor(performance.now() - known_since) : 0,
+    attachments: form ? visible(profile.composer.attachment, form).length : 0,
+    can_send: send !== null && !send.disabled && send.getAttribute('aria-disabled') !== 'true',
+    slot: slot.slice(0, 8),
+  };
+}
+
+// Everything the judge needs. With `turns` the last so many turns come with their text and code.
+function look({turns = 0} = {}) {
+  const shells = detect();
+  const profile = shells.length === 1 ? profiles.find((one) => one.name === shells[0]) : null;
+  const signs = [...common.signs, ...(profile?.signs ?? [])].map(sign_matches).filter(Boolean);
+  const nodes = profile ? turn_nodes(profile) : [];
+  const first_read = nodes.length - turns;
+  const read = nodes.map((node, i) => read_turn(node, profile, i >= first_read));
+  return {
+    url: location.href, title: document.title.slice(0, 200), ready_state: document.readyState,
+    shells, stand_in: visible(common.stand_in).length > 0,
+    signs: signs.map(({name, state, text}) => ({name, state, text})),
+    dialogs: dialogs_except(signs.map((sign) => sign.node)),
+    composer: profile ? look_at_composer(profile) : null,
+    stop: profile ? stop_buttons(profile).length : 0,
+    turns: read,
+    loose_blocks: profile || turns === 0 ? [] : code_blocks(document.body).slice(0, turns_max),
+  };
+}
+
+// The shape of an unknown page without anything a person wrote: tags, roles, test ids and data-
+// attribute names of the first elements, depth first.
+function digest() {
+  const lines = [];
+  const walk = (node, depth) => {
+    if (lines.length >= 300 || depth > 12) return;
+    const names = node.getAttributeNames().filter((name) => name.startsWith('data-')).slice(0, 6);
+    const role = node.getAttribute('role');
+    const test_id = node.dataset?.testid?.replace(/[0-9a-f-]{8,}|\d+/g, '#');
+    lines.push('  '.repeat(depth) + node.tagName.toLowerCase() + (role ? ` role=${role}` : '') +
+      (test_id ? ` testid=${test_id}` : '') + (names.length ? ` [${names.join(' ')}]` : ''));
+    for (const child of node.children) {
+      if (!['SCRIPT', 'STYLE', 'LINK', 'SVG', 'svg', 'PATH'].includes(child.tagName)) {
+        walk(child, depth + 1);
+      }
+    }
+  };
+  if (document.body) walk(document.body, 0);
+  return lines.join('\n');
+}

@@ -1,0 +1,103 @@
+// The one-shot guard. While it is up every pointer and key event of the page is refused, but for
+// one trusted click on the send button after `arm`, and only while everything that was true when
+// the click was decided is still true. Dies by itself: a lost driver must not lock a person out.
+
+const guard = {up_until: 0, armed: null, passing: false, verdict: null};
+const guarded_events = ['pointerdown', 'mousedown', 'pointerup', 'mouseup', 'click', 'auxclick',
+  'dblclick', 'contextmenu', 'keydown', 'keypress', 'keyup', 'submit', 'touchstart', 'touchend',
+  'paste', 'drop'];
+
+// Why the armed click must not go through now, or null.
+function objection(event) {
+  const plan = guard.armed;
+  if (!plan) return guard.verdict?.sent ? 'the one click was used' : 'not armed';
+  if (!event.isTrusted) return 'not a trusted event';
+  if (performance.now() > plan.until_monotonic || Date.now() > plan.until_wall) return 'too late';
+  if (location.pathname !== plan.path) return `the page is at ${location.pathname}`;
+  const profile = profiles.find((one) => one.name === plan.shell);
+  const {editor, form, count} = composer_of(profile);
+  if (!editor) return `${count} composers`;
+  if (composer_text(editor) !== plan.text) return 'the composer no longer holds the prompt';
+  if (visible(profile.composer.attachment, form).length > 0) return 'an attachment appeared';
+  if (stop_buttons(profile).length > 0) return 'an answer is being generated';
+  const last = turn_nodes(profile).at(-1);
+  if ((last?.turn_id ?? '') !== plan.last_turn) return `the last turn is ${last?.turn_id ?? 'none'}`;
+  if (visible(common.dialogs).length > 0) return 'a dialog is open';
+  const button = send_button(profile, form);
+  if (!button || !button.contains(event.target)) return 'the click is not on the send button';
+  return null;
+}
+
+function on_guarded(event) {
+  if (performance.now() > guard.up_until) return;  // Down: the page is a person's again.
+  const refuse = (reason) => {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    // The first refusal of an armed click decides it: nothing is tried twice.
+    if (guard.armed && event.isTrusted && ['pointerdown', 'mousedown', 'click'].includes(event.type)) {
+      guard.verdict = {nonce: guard.armed.nonce, sent: false, reason: `${event.type}: ${reason}`};
+      guard.armed = null;
+      guard.passing = false;
+    }
+  };
+  if (!event.isTrusted && event.type === 'submit') return;  // The page's own way of sending.
+  if (event.type === 'submit' && guard.verdict?.sent) return;
+  if (['pointerup', 'mouseup'].includes(event.type) && guard.passing) return;
+  if (!['pointerdown', 'mousedown', 'click'].includes(event.type)) return refuse('not allowed now');
+  const reason = objection(event);
+  if (reason) return refuse(reason);
+  guard.passing = true;
+  if (event.type === 'click') {
+    guard.verdict = {nonce: guard.armed.nonce, sent: true, reason: ''};
+    guard.armed = null;
+    guard.passing = false;
+  }
+}
+
+for (const type of guarded_events) window.addEventListener(type, on_guarded, {capture: true});
+
+function guard_up(limit_ms) {
+  guard.up_until = performance.now() + Math.min(limit_ms, 60000);
+  guard.armed = null;
+  guard.verdict = null;
+}
+
+function guard_down() {
+  guard.up_until = 0;
+  guard.armed = null;
+}
+
+// What became of the armed click. Disarms: a click that arrives later is refused as long as the
+// guard is up, so "no verdict" means "not sent".
+function guard_verdict() {
+  guard.armed = null;
+  guard.passing = false;
+  return guard.verdict;
+}
+
+// Allows one click within `limit_ms` (at most 3 s) and says where to click, or why not.
+function arm({nonce, shell, text, path, last_turn, limit_ms}) {
+  const limit = Math.min(limit_ms, 3000);
+  if (performance.now() > guard.up_until) return {reason: 'the guard is down'};
+  if (guard.verdict) return {reason: 'the guard was used'};
+  const profile = profiles.find((one) => one.name === shell);
+  const {form} = composer_of(profile);
+  const button = send_button(profile, form);
+  if (!button) return {reason: 'no send button'};
+  if (button.disabled || button.getAttribute('aria-disabled') === 'true') {
+    return {reason: 'the send button is disabled'};
+  }
+  const box = button.getBoundingClientRect();
+  const x = box.left + box.width / 2;
+  const y = box.top + box.height / 2;
+  const top = document.elementFromPoint(x, y);
+  if (!top || !button.contains(top)) return {reason: 'something covers the send button'};
+  guard.armed = {nonce, shell, text, path, last_turn, until_monotonic: performance.now() + limit,
+    until_wall: Date.now() + limit};
+  const why_not = objection({isTrusted: true, target: button});
+  if (why_not) {
+    guard.armed = null;
+    return {reason: why_not};
+  }
+  return {x, y};
+}

@@ -1,0 +1,41 @@
+// A conversation as the server tells it: GET /backend-api/conversation/<id>. Pure.
+#pragma once
+
+#include "bridge/base/result.h"
+#include "bridge/chat/message.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/json/value.hpp>
+
+namespace chat {
+
+// The messages from the root to the current node, oldest first. Other branches are left out: they
+// are not what the page shows and not what the model answers.
+class Readback {
+ public:
+  // invalid: not such a document, or its tree is broken (a cycle, an unknown parent).
+  static base::Result<Readback> parse(std::string_view body);
+
+  const std::string& conversation_id() const { return conversation_id_; }
+  const std::vector<Message>& messages() const { return messages_; }
+
+  // The user message whose first line is exactly `marker`, or null; the newest one of several.
+  const Message* find(std::string_view marker) const;
+  // How many user messages start with the marker: more than one is a broken promise.
+  std::size_t count(std::string_view marker) const;
+  // The last answer to that user message: what follows it up to the next user message, or null.
+  const Message* answer_to(std::string_view user_message_id) const;
+
+ private:
+  std::string conversation_id_;
+  std::vector<Message> messages_;
+};
+
+// The first line of `text` without trailing white space.
+std::string_view first_line(std::string_view text);
+
+}  // namespace chat

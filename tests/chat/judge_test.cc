@@ -1,0 +1,123 @@
+#include "bridge/chat/state.h"
+
+#include <gtest/gtest.h>
+
+namespace chat {
+namespace {
+
+const Binding bound{"http://site", "/c/1"};
+
+Sighting healthy() {
+  Sighting seen;
+  seen.url = "http://site/c/1";
+  seen.path = "/c/1";
+  seen.ready_state = "complete";
+  seen.shells = {"C"};
+  seen.composer = Sighting::Composer{.count = 1, .stable_ms = 5000};
+  return seen;
+}
+
+NetworkEvidence signed_in() {
+  NetworkEvidence network;
+  network.signed_in = true;
+  return network;
+}
+
+State state_of(const Sighting& seen, const NetworkEvidence& network = signed_in()) {
+  return judge(seen, network, bound).state;
+}
+
+TEST(Judge, ReadyNeedsEveryPieceOfEvidence) {
+  EXPECT_EQ(state_of(healthy()), State::ready);
+  EXPECT_TRUE(judge(healthy(), signed_in(), bound).can_send);
+
+  EXPECT_EQ(state_of(healthy(), {}), State::hydrating) << "the session is not known";
+  auto seen = healthy();
+  seen.composer->stable_ms = 999;
+  EXPECT_EQ(state_of(seen), State::hydrating);
+  seen = healthy();
+  seen.composer->count = 2;
+  EXPECT_EQ(state_of(seen), State::unknown_ui);
+  seen = healthy();
+  seen.composer->text = "half a thought";
+  EXPECT_EQ(state_of(seen), State::draft_present);
+  seen = healthy();
+  seen.composer->attachments = 1;
+  EXPECT_EQ(state_of(seen), State::draft_present);
+  seen = healthy();
+  seen.stop_buttons = 1;
+  EXPECT_EQ(state_of(seen), State::generating);
+  seen = healthy();
+  seen.shells = {};
+  EXPECT_EQ(state_of(seen), State::unknown_ui);
+  seen.shells = {"B", "C"};
+  EXPECT_EQ(state_of(seen), State::unknown_ui);
+  seen = healthy();
+  seen.dialogs = {"Try our new plan!"};
+  EXPECT_EQ(state_of(seen), State::unknown_dialog);
+  EXPECT_FALSE(judge(seen, signed_in(), bound).can_send);
+}
+
+TEST(Judge, TheEarlierStateOfTheTableWins) {
+  auto seen = healthy();
+  seen.signs = {{"recovery", State::reconnecting, ""},
+                {"limit", State::rate_limited, ""},
+                {"login", State::login_required, ""}};
+  EXPECT_EQ(state_of(seen), State::login_required);
+  NetworkEvidence challenged = signed_in();
+  challenged.challenged = true;
+  EXPECT_EQ(state_of(seen, challenged), State::login_required) << "an app shell is there";
+  seen.shells = {};
+  EXPECT_EQ(state_of(seen, challenged), State::challenge);
+  challenged.load_error = "net::ERR_INTERNET_DISCONNECTED";
+  EXPECT_EQ(state_of(seen, challenged), State::offline);
+}
+
+TEST(Judge, TheSessionIsReadFromTheNetwork) {
+  NetworkEvidence network;
+  network.signed_in = false;
+  EXPECT_EQ(state_of(healthy(), network), State::login_required);
+  network = signed_in();
+  network.session_error = true;
+  EXPECT_EQ(state_of(healthy(), network), State::session_expired);
+  network = signed_in();
+  network.unauthorized = true;
+  EXPECT_EQ(state_of(healthy(), network), State::session_expired);
+}
+
+TEST(Judge, AnotherPlaceIsNotTheBoundConversation) {
+  auto seen = healthy();
+  seen.path = "/c/2";
+  EXPECT_EQ(state_of(seen), State::wrong_conversation);
+  seen.path = "/";
+  EXPECT_EQ(state_of(seen), State::conversation_not_found);
+  NetworkEvidence network = signed_in();
+  network.conversation_missing = true;
+  EXPECT_EQ(state_of(healthy(), network), State::conversation_not_found);
+
+  seen.path = "/c/WEB:1234";
+  EXPECT_EQ(judge(seen, signed_in(), {"http://site", "/"}).state, State::ready);
+  seen.path = "/g/g-1-x/c/9";
+  EXPECT_EQ(judge(seen, signed_in(), {"http://site", "/g/g-1-x"}).state, State::ready);
+}
+
+TEST(Judge, AFailedTurnOfThePastDoesNotBlockTheNextSend) {
+  auto seen = healthy();
+  seen.turns.push_back({.role = "assistant", .failed = true});
+  const auto judged = judge(seen, signed_in(), bound);
+  EXPECT_EQ(judged.state, State::error_turn);
+  EXPECT_TRUE(judged.can_send);
+  seen.stop_buttons = 1;
+  EXPECT_FALSE(judge(seen, signed_in(), bound).can_send);
+}
+
+TEST(States, EveryNameReadsBack) {
+  for (int i = 0; i <= static_cast<int>(State::ready); ++i) {
+    const auto state = static_cast<State>(i);
+    EXPECT_EQ(state_named(name(state)), state);
+  }
+  EXPECT_EQ(state_named("nonsense"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace chat

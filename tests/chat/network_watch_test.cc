@@ -1,0 +1,211 @@
+#include "bridge/chat/network_watch.h"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <gtest/gtest.h>
+#include <openssl/evp.h>
+
+namespace chat {
+namespace {
+
+namespace json = boost::json;
+using Kind = NetworkWatch::Order::Kind;
+
+std::string base64(std::string_view bytes) {
+  std::string text(bytes.size() * 2 + 4, '\0');
+  text.resize(static_cast<std::size_t>(EVP_EncodeBlock(
+      reinterpret_cast<unsigned char*>(text.data()),
+      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()))));
+  return text;
+}
+
+constexpr std::string_view site = "https://chat.test";
+
+struct Watched {
+  NetworkWatch watch{std::string(site), "c-1"};
+
+  std::vector<NetworkWatch::Order> tell(std::string_view method, json::object params) {
+    return watch.on_event(method, params);
+  }
+  std::vector<NetworkWatch::Order> request(std::string id, std::string method, std::string path,
+                                           std::string body = "") {
+    json::object request{{"method", method}, {"url", std::string(site) + path}};
+    if (!body.empty()) request["postData"] = body;
+    return tell("Network.requestWillBeSent", {{"requestId", id}, {"request", std::move(request)}});
+  }
+  std::vector<NetworkWatch::Order> response(std::string id, std::string path, int status,
+                                            json::object headers = {},
+                                            std::string mime = "text/event-stream") {
+    return tell("Network.responseReceived",
+                {{"requestId", id},
+                 {"type", "Fetch"},
+                 {"response", json::object{{"url", std::string(site) + path},
+                                           {"status", status},
+                                           {"headers", std::move(headers)},
+                                           {"mimeType", mime}}}});
+  }
+  void data(std::string id, std::string_view bytes) {
+    tell("Network.dataReceived", {{"requestId", id}, {"data", base64(bytes)}});
+  }
+};
+
+const std::string send_path = "/backend-api/f/conversation";
+const std::string body = R"({"action":"next","messages":[{"id":"u-1","author":{"role":"user"},)"
+                         R"("content":{"content_type":"text","parts":["MARK\nhello"]}}]})";
+
+TEST(NetworkWatch, ThePostIsFoundByItsFirstLineAndReadWhileItStreams) {
+  Watched w;
+  w.request("1", "POST", "/backend-api/f/conversation/prepare", body);
+  EXPECT_TRUE(w.watch.posts().empty());
+  w.request("2", "POST", send_path, body);
+  ASSERT_NE(w.watch.post("MARK"), nullptr);
+  EXPECT_EQ(w.watch.post("MARK")->text, "MARK\nhello");
+  EXPECT_EQ(w.watch.post("hello"), nullptr);
+
+  const auto orders = w.response("2", send_path, 200);
+  ASSERT_EQ(orders.size(), 1u);
+  EXPECT_EQ(orders[0].kind, Kind::stream_body);
+  w.watch.on_stream("2", "event: delta_encoding\nda");
+  w.data("2",
+         "ta: \"v1\"\n\ndata: {\"v\":{\"message\":{\"id\":\"a\",\"author\":{\"role\":"
+         "\"assistant\"},\"content\":{\"content_type\":\"text\",\"parts\":[\"hi\"]}}}}\n\n");
+  ASSERT_NE(w.watch.post("MARK")->stream.answer(), nullptr);
+  EXPECT_EQ(w.watch.post("MARK")->stream.answer()->text, "hi");
+}
+
+TEST(NetworkWatch, ABodyTooLongForTheEventIsAskedFor) {
+  Watched w;
+  const auto orders = w.request("2", "POST", send_path);
+  ASSERT_EQ(orders.size(), 1u);
+  EXPECT_EQ(orders[0].kind, Kind::read_post);
+  w.watch.on_post_body("2", body);
+  EXPECT_NE(w.watch.post("MARK"), nullptr);
+}
+
+TEST(NetworkWatch, OtherHostsProveNothing) {
+  Watched w;
+  w.tell("Network.requestWillBeSent",
+         {{"requestId", "1"},
+          {"request", json::object{{"method", "POST"},
+                                   {"url", "https://elsewhere.test" + send_path},
+                                   {"postData", body}}}});
+  EXPECT_TRUE(w.watch.posts().empty());
+}
+
+TEST(NetworkWatch, ARefusalIsReadWithItsCodeAndWaitingTime) {
+  Watched w;
+  w.request("2", "POST", send_path, body);
+  w.response("2", send_path, 429, {{"Retry-After", "60"}}, "application/json");
+  const auto orders = w.tell("Network.loadingFinished", {{"requestId", "2"}});
+  ASSERT_EQ(orders.size(), 1u);
+  w.watch.on_body("2", R"({"detail":{"code":"model_cap_exceeded","clears_in":252,"message":"m"}})");
+
+  const Post& post = *w.watch.post("MARK");
+  EXPECT_FALSE(post.is_accepted());
+  EXPECT_EQ(post.retry_after_s, 60);
+  EXPECT_EQ(post.error_code, "model_cap_exceeded");
+  EXPECT_EQ(post.clears_in_s, 252);
+}
+
+TEST(NetworkWatch, TheSessionCallTellsWhoIsSignedIn) {
+  Watched w;
+  w.request("1", "GET", "/api/auth/session");
+  w.response("1", "/api/auth/session", 200, {}, "application/json");
+  ASSERT_EQ(w.tell("Network.loadingFinished", {{"requestId", "1"}}).size(), 1u);
+  EXPECT_EQ(w.watch.evidence().signed_in, std::nullopt);
+  w.watch.on_body("1", R"({"user":{"id":"u"},"error":"RefreshAccessTokenError"})");
+  EXPECT_EQ(w.watch.evidence().signed_in, true);
+  EXPECT_TRUE(w.watch.evidence().session_error);
+  w.watch.on_new_document();
+  EXPECT_EQ(w.watch.evidence().signed_in, std::nullopt);
+}
+
+TEST(NetworkWatch, AChallengeBelongsToTheDocumentThatFollowsIt) {
+  Watched w;
+  w.tell("Network.responseReceived",
+         {{"requestId", "1"},
+          {"type", "Document"},
+          {"response", json::object{{"url", std::string(site) + "/c/c-1"},
+                                    {"status", 403},
+                                    {"headers", json::object{{"cf-mitigated", "challenge"}}},
+                                    {"mimeType", "text/html"}}}});
+  w.watch.on_new_document();
+  EXPECT_TRUE(w.watch.evidence().challenged);
+  w.watch.on_new_document();
+  EXPECT_FALSE(w.watch.evidence().challenged);
+}
+
+TEST(NetworkWatch, NotFoundCountsOnlyBeforeASend) {
+  Watched w;
+  w.request("1", "GET", "/backend-api/conversation/c-1");
+  w.response("1", "/backend-api/conversation/c-1", 404);
+  EXPECT_TRUE(w.watch.evidence().conversation_missing);
+  w.watch.on_new_document();
+  w.request("2", "POST", send_path, body);
+  w.response("3", "/backend-api/conversation/c-1", 404);
+  EXPECT_FALSE(w.watch.evidence().conversation_missing);
+}
+
+TEST(NetworkWatch, FramesOfAHandOffAreReadInOrderEvenWhenTheyComeEarly) {
+  Watched w;
+  w.request("2", "POST", send_path, body);
+  w.response("2", send_path, 200);
+  w.watch.on_stream("2", "event: delta_encoding\ndata: \"v1\"\n\n");
+  const auto frame = [](std::string slice) {
+    return json::serialize(json::array{json::object{
+        {"type", "message"},
+        {"payload", json::object{{"payload", json::object{{"type", "stream-item"},
+                                                          {"conversation_id", "c-1"},
+                                                          {"encoded_item", slice}}}}}}});
+  };
+  const auto arrive = [&](const std::string& payload) {
+    w.tell("Network.webSocketFrameReceived",
+           {{"requestId", "ws"}, {"response", json::object{{"payloadData", payload}}}});
+  };
+  arrive(
+      frame("data: {\"v\":{\"message\":{\"id\":\"a\",\"author\":{\"role\":\"assistant\"},"
+            "\"content\":{\"content_type\":\"text\",\"parts\":[\"one \"]}}}}\n\n"));
+  EXPECT_EQ(w.watch.post("MARK")->stream.answer(), nullptr);
+  w.data("2", "data: {\"type\":\"stream_handoff\",\"conversation_id\":\"c-1\"}\n\n");
+  arrive(frame("data: {\"v\":\"two\"}\n\n"));
+  ASSERT_NE(w.watch.post("MARK")->stream.answer(), nullptr);
+  EXPECT_EQ(w.watch.post("MARK")->stream.answer()->text, "one two");
+}
+
+TEST(Readback, FollowsTheCurrentBranchOnly) {
+  const auto node = [](std::string id, std::string parent, std::string role, std::string text) {
+    return json::object{
+        {"id", id},
+        {"parent", parent},
+        {"message", json::object{{"id", id},
+                                 {"author", json::object{{"role", role}}},
+                                 {"content", json::object{{"content_type", "text"},
+                                                          {"parts", json::array{text}}}},
+                                 {"recipient", "all"},
+                                 {"status", "finished_successfully"},
+                                 {"end_turn", role == "assistant"}}}};
+  };
+  json::object mapping{
+      {"root", json::object{{"id", "root"}, {"parent", nullptr}, {"message", nullptr}}},
+      {"u1", node("u1", "root", "user", "MARK \nfirst")},
+      {"old", node("old", "u1", "assistant", "not shown")},
+      {"a1", node("a1", "u1", "assistant", "shown")},
+      {"u2", node("u2", "a1", "user", "quotes MARK")}};
+  auto readback = Readback::parse(json::serialize(
+      json::object{{"mapping", mapping}, {"current_node", "u2"}, {"conversation_id", "c-1"}}));
+  ASSERT_TRUE(readback) << readback.error().message;
+  ASSERT_NE(readback->find("MARK"), nullptr);
+  EXPECT_EQ(readback->find("MARK")->id, "u1");
+  EXPECT_EQ(readback->count("MARK"), 1u);
+  ASSERT_NE(readback->answer_to("u1"), nullptr);
+  EXPECT_EQ(readback->answer_to("u1")->text, "shown");
+  EXPECT_EQ(readback->answer_to("u2"), nullptr);
+
+  mapping["root"].as_object()["parent"] = "u2";
+  EXPECT_FALSE(
+      Readback::parse(json::serialize(json::object{{"mapping", mapping}, {"current_node", "u2"}})));
+  EXPECT_FALSE(Readback::parse("{}"));
+}
+
+}  // namespace
+}  // namespace chat
