@@ -116,6 +116,8 @@ base::Task<> ChatPage::ask_session() {
   if (const auto* session = value.if_object()) {
     eyes_->network().on_session(is_true(session->if_contains("user")),
                                 is_true(session->if_contains("error")));
+  } else {
+    eyes_->network().on_no_session();
   }
   co_return base::Result<>();
 }

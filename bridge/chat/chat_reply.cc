@@ -62,6 +62,20 @@ bool is_alive(const Post* post) {
   return !post->is_ended || post->stream.is_handed_off();
 }
 
+// The finished answer in the server's copy, if it is there.
+std::optional<RawReply> readback_reply(const std::optional<Readback>& readback,
+                                       const Prompt& prompt, base::Instant now) {
+  const Message* own = readback ? readback->find(prompt.marker) : nullptr;
+  const Message* answer = own ? readback->answer_to(own->id) : nullptr;
+  if (answer == nullptr || answer->text.empty()) return std::nullopt;
+  if (!answer->is_finished() && !answer->is_cut_off()) return std::nullopt;
+  return RawReply{.text = answer->text,
+                  .route = "readback",
+                  .message_id = answer->id,
+                  .is_final = true,
+                  .received = now};
+}
+
 std::optional<base::Error> trouble_in(const Post* post) {
   if (post == nullptr) return std::nullopt;
   if (post->stream.is_moderated()) {
@@ -83,6 +97,10 @@ base::Task<RawReply> ChatPage::reply(const Sent& sent, const Prompt& prompt, Fin
   const auto own_post = [&]() -> const Post* {
     return use_network ? eyes_->network().post(prompt.marker) : nullptr;
   };
+  if (use_network && own_post() == nullptr) {
+    auto read = readback_reply(eyes_->network().readback(), prompt, clock_.now());
+    if (read) co_return *std::move(read);
+  }
   CO_TRY(const Sighting seen, co_await look(0));
   DomWatch page(eyes_, {.shell = seen.shell(),
                         .message_ids = {sent.user_message_id},
@@ -155,25 +173,11 @@ base::Task<RawReply> ChatPage::reply_from_readback(const Prompt& prompt) {
     if (round > 0) co_await clock_.sleep_until(clock_.now() + limits::readback_pause);
     CO_TRY(const auto readback, co_await fresh_readback());
     if (!readback) continue;
-    const Message* own = readback->find(prompt.marker);
-    if (own == nullptr) {
-      last = "the conversation no longer holds our message";
-      continue;
-    }
-    const Message* answer = readback->answer_to(own->id);
-    if (answer == nullptr || answer->text.empty()) {
-      last = "the provider holds no answer to our message";
-      continue;
-    }
-    if (!answer->is_finished() && !answer->is_cut_off()) {
-      last = "the provider's copy of the answer is not finished";
-      continue;
-    }
-    co_return RawReply{.text = answer->text,
-                       .route = "readback",
-                       .message_id = answer->id,
-                       .is_final = true,
-                       .received = clock_.now()};
+    auto read = readback_reply(readback, prompt, clock_.now());
+    if (read) co_return *std::move(read);
+    last = readback->find(prompt.marker) == nullptr
+               ? "the conversation no longer holds our message"
+               : "the provider holds no finished answer to our message";
   }
   co_return fail(Code::unavailable, "the answer ended early: " + last, "upstream_failed");
 }

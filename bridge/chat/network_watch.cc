@@ -301,7 +301,13 @@ void NetworkWatch::session_body(std::string_view body) {
   on_session(object_at(session, "user") != nullptr, trouble != nullptr && !trouble->is_null());
 }
 
+void NetworkWatch::on_no_session() {
+  evidence_.session_untold = true;
+  ++version_;
+}
+
 void NetworkWatch::on_session(bool user, bool error) {
+  evidence_.session_untold = false;
   evidence_.signed_in = user;
   evidence_.session_error = user && error;
   ++version_;

@@ -64,6 +64,8 @@ class NetworkWatch {
   void on_load_error(std::string text);
   // What the page's session call says when the driver had to make it itself.
   void on_session(bool user, bool error);
+  // … or that there is no such call.
+  void on_no_session();
 
   const NetworkEvidence& evidence() const { return evidence_; }
   // The POST whose user text starts with this first line, the newest one of several; null if none.

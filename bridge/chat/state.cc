@@ -322,6 +322,9 @@ Judgement judge(const Sighting& seen, const NetworkEvidence& network, const Bind
     return {State::unknown_ui, fmt::format("{} known shells match", seen.shells.size())};
   }
   if (auto judged = from_composer(seen)) return *judged;
+  if (network.session_untold) {
+    return {State::unknown_ui, "nothing tells whether anybody is signed in"};
+  }
   if (!network.signed_in) return {State::hydrating, "the session is not known yet"};
   if (stopped) return {State::stopped, "the last answer was stopped", true};
   return {State::ready, "signed in, bound, one stable empty composer, nothing generating", true};

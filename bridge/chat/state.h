@@ -111,6 +111,7 @@ std::vector<CodeBlock> parse_blocks(const boost::json::object& value);
 // What the network has told about the page since its load; absent means not seen.
 struct NetworkEvidence {
   std::optional<bool> signed_in;      // the session call named a user
+  bool session_untold = false;        // the site has no session call that could tell
   bool session_error = false;         // … and an error beside it: the session is stale
   bool unauthorized = false;          // 401 on the page's own calls
   bool challenged = false;            // 403 with cf-mitigated
