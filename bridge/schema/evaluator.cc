@@ -8,9 +8,10 @@
 #include "bridge/schema/utf8.h"
 
 #include <algorithm>
+#include <array>
 #include <type_traits>
 
-#include <boost/json/serialize.hpp>
+#include <boost/json/monotonic_resource.hpp>
 #include <fmt/format.h>
 
 namespace schema {
@@ -52,11 +53,14 @@ class Evaluator {
  private:
   // ---- Reporting. `message` is only called when somebody reads it.
 
+  // A violation of `keyword`, listed before those after `at`, which explain it.
   template <class Message>
-  bool violated(const Node& node, const Here& here, std::string_view keyword, Message message) {
+  bool violated(const Node& node, const Here& here, std::string_view keyword, Message message,
+                std::size_t at = no_bound) {
     if constexpr (reports) {
       if (violations_.size() < limits::schema_violations_max && !exhausted_) {
-        violations_.push_back(violation_at(program_, node, here, keyword, message()));
+        const auto place = violations_.begin() + long(std::min(at, violations_.size()));
+        violations_.insert(place, violation_at(program_, node, here, keyword, message()));
       }
     }
     return false;
@@ -447,11 +451,15 @@ class Evaluator {
       if (!ok && is_enough()) return false;
     }
     if (is_known && seen) seen->mark(index);
-    if (rules.property_names) {
-      ok &= check(*rules.property_names, json::value(key), scope, nullptr,
-                  here.down("propertyNames", Token(), Token(key)));
-    }
+    if (rules.property_names) ok &= check_name(*rules.property_names, key, scope, here);
     return ok;
+  }
+
+  bool check_name(const Node& names, std::string_view key, const Scope& scope, const Here& here) {
+    std::array<unsigned char, 256> buffer;  // Long names take from the heap.
+    json::monotonic_resource memory(buffer.data(), buffer.size());
+    return check(names, json::value(key, &memory), scope, nullptr,
+                 here.down("propertyNames", Token(), Token(key)));
   }
 
   bool unknown_member(const Node& node, const ObjectRules& rules, const Here& here) {
@@ -567,9 +575,12 @@ class Evaluator {
       forget_violations(kept);
       return true;
     }
-    return violated(node, here, "anyOf", [&] {
-      return fmt::format("matches none of the {} alternatives", operation.branches.size());
-    });
+    return violated(
+        node, here, "anyOf",
+        [&] {
+          return fmt::format("matches none of the {} alternatives", operation.branches.size());
+        },
+        kept);
   }
 
   bool apply_one(const Operation& operation, const Node& node, const json::value& value,
@@ -589,13 +600,16 @@ class Evaluator {
       return true;
     }
     if (count > 1) forget_violations(kept);
-    return violated(node, here, "oneOf", [&] {
-      if (count == 0) {
-        return fmt::format("matches none of the {} alternatives", operation.branches.size());
-      }
-      return fmt::format("must match exactly one alternative, but matches those at {}",
-                         fmt::join(held, ", "));
-    });
+    return violated(
+        node, here, "oneOf",
+        [&] {
+          if (count == 0) {
+            return fmt::format("matches none of the {} alternatives", operation.branches.size());
+          }
+          return fmt::format("must match exactly one alternative, but matches those at {}",
+                             fmt::join(held, ", "));
+        },
+        kept);
   }
 
   bool apply_not(const Operation& operation, const Node& node, const json::value& value,
@@ -717,6 +731,15 @@ class Evaluator {
   std::vector<Annotation> annotations_;
 };
 
+template <class Located>
+json::object& add_unit(json::array& units, bool valid, const Located& at) {
+  units.push_back(json::object{{"valid", valid},
+                               {"keywordLocation", at.keyword_location},
+                               {"absoluteKeywordLocation", at.absolute_keyword_location},
+                               {"instanceLocation", at.instance_location}});
+  return units.back().get_object();
+}
+
 base::Error out_of_bounds(const Program& program) {
   return {Code::invalid,
           fmt::format("check against schema {}: not decided within {} steps, {} nested schemas and "
@@ -746,23 +769,25 @@ base::Result<json::object> evaluate_basic(const Program& program, const json::va
   const bool ok = evaluator.run(instance);
   if (evaluator.exhausted()) return std::unexpected(out_of_bounds(program));
   json::array units;
-  for (auto& error : evaluator.violations()) {
-    units.push_back(json::object{{"valid", false},
-                                 {"keywordLocation", error.keyword_location},
-                                 {"absoluteKeywordLocation", error.absolute_keyword_location},
-                                 {"instanceLocation", error.instance_location},
-                                 {"error", error.message}});
+  if (!ok) {
+    for (const auto& error : evaluator.violations()) {
+      json::object& unit = add_unit(units, false, error);
+      unit["error"] = error.message;
+    }
+  } else {
+    for (const auto& held : evaluator.annotations()) {
+      json::object& unit = add_unit(units, true, held);
+      if (held.value) unit["annotation"] = *held.value;
+    }
   }
-  if (!ok) return json::object{{"valid", false}, {"errors", std::move(units)}};
-  for (const auto& held : evaluator.annotations()) {
-    json::object unit{{"valid", true},
-                      {"keywordLocation", held.keyword_location},
-                      {"absoluteKeywordLocation", held.absolute_keyword_location},
-                      {"instanceLocation", held.instance_location}};
-    if (held.value) unit["annotation"] = *held.value;
-    units.push_back(std::move(unit));
-  }
-  return json::object{{"valid", true}, {"annotations", std::move(units)}};
+  const Node& root = *program.root;
+  json::object output{{"valid", ok},
+                      {"keywordLocation", ""},
+                      {"absoluteKeywordLocation",
+                       program.resources[root.resource].uri + "#" + pointer_fragment(root.pointer)},
+                      {"instanceLocation", ""}};
+  output[ok ? "annotations" : "errors"] = std::move(units);
+  return output;
 }
 
 }  // namespace schema

@@ -3,6 +3,9 @@
 #include "bridge/base/limits.h"
 #include "bridge/schema/ecma_pattern.h"
 
+#include <cstdlib>
+#include <functional>
+#include <iterator>
 #include <string>
 
 #include <fmt/format.h>
@@ -52,17 +55,38 @@ Regex::Memory::~Memory() {
   pcre2_match_context_free(static_cast<pcre2_match_context*>(context_));
 }
 
+void* Regex::Memory::allocate(std::size_t size, void* self) {
+  auto& memory = *static_cast<Memory*>(self);
+  constexpr std::size_t unit = alignof(std::max_align_t);
+  const std::size_t rounded = (size + unit - 1) / unit * unit;
+  if (rounded > sizeof memory.buffer_ - memory.used_) return std::malloc(size);
+  void* block = memory.buffer_ + memory.used_;
+  memory.used_ += rounded;
+  return block;
+}
+
+void Regex::Memory::release(void* block, void* self) {
+  const auto& memory = *static_cast<Memory*>(self);
+  const auto* at = static_cast<std::byte*>(block);
+  const std::less<> before;
+  const bool is_ours = !before(at, memory.buffer_) && before(at, std::end(memory.buffer_));
+  if (!is_ours) std::free(block);
+}
+
+void Regex::Memory::prepare() {
+  auto* general = pcre2_general_context_create(allocate, release, this);
+  auto* context = pcre2_match_context_create(general);
+  pcre2_set_match_limit(context, limits::pattern_match_steps_max);
+  pcre2_set_depth_limit(context, limits::pattern_backtrack_depth_max);
+  pcre2_set_heap_limit(context, limits::pattern_heap_kib_max);
+  context_ = context;
+  data_ = pcre2_match_data_create(1, general);
+  pcre2_general_context_free(general);
+  BRIDGE_ASSERT(data_);
+}
+
 Match Regex::search(std::string_view subject, Memory& memory) const {
-  if (!memory.data_) {
-    auto* context = pcre2_match_context_create(nullptr);
-    BRIDGE_ASSERT(context);
-    memory.context_ = context;
-    pcre2_set_match_limit(context, limits::pattern_match_steps_max);
-    pcre2_set_depth_limit(context, limits::pattern_backtrack_depth_max);
-    pcre2_set_heap_limit(context, limits::pattern_heap_kib_max);
-    memory.data_ = pcre2_match_data_create(1, nullptr);
-    BRIDGE_ASSERT(memory.data_);
-  }
+  if (!memory.data_) memory.prepare();
   auto* code = static_cast<const pcre2_code*>(code_.get());
   auto* data = static_cast<pcre2_match_data*>(memory.data_);
   auto* context = static_cast<pcre2_match_context*>(memory.context_);

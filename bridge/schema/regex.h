@@ -3,7 +3,7 @@
 
 #include "bridge/base/result.h"
 
-#include <cstdint>
+#include <cstddef>
 #include <memory>
 #include <string_view>
 
@@ -18,7 +18,8 @@ class Regex {
   // A pattern in PCRE2's own syntax, for the program's own use.
   static Regex compile_own(const char* pcre2);
 
-  // Working memory of matches, for one thread at a time. Kept between matches.
+  // Working memory of matches, for one thread at a time; the heap is used only by matches that
+  // need much of it.
   class Memory {
    public:
     Memory() = default;
@@ -28,8 +29,14 @@ class Regex {
 
    private:
     friend class Regex;
+    void prepare();
+    static void* allocate(std::size_t size, void* self);
+    static void release(void* block, void* self);
+
     void* data_ = nullptr;
     void* context_ = nullptr;
+    std::size_t used_ = 0;
+    alignas(std::max_align_t) std::byte buffer_[512];
   };
 
   // Whether the pattern matches anywhere in `subject`. Text that is not UTF-8 matches nothing.
