@@ -53,24 +53,42 @@ class Evaluator {
  private:
   // ---- Reporting. `message` is only called when somebody reads it.
 
-  // A violation of `keyword`, listed before those after `at`, which explain it.
   template <class Message>
-  bool violated(const Node& node, const Here& here, std::string_view keyword, Message message,
-                std::size_t at = no_bound) {
+  bool violated(const Node& node, const Here& here, std::string_view keyword, Message message) {
     if constexpr (reports) {
-      if (violations_.size() < limits::schema_violations_max && !exhausted_) {
-        const auto place = violations_.begin() + long(std::min(at, violations_.size()));
-        violations_.insert(place, violation_at(program_, node, here, keyword, message()));
+      if (!is_full() && spend(report_steps)) {
+        violations_.push_back(violation_at(program_, node, here, keyword, message()));
       }
     }
     return false;
   }
+  // The same for a keyword whose branches have reported since `place = keep_place()`: the sum
+  // stands before what explains it.
+  template <class Message>
+  bool violated_at(std::size_t place, const Node& node, const Here& here, std::string_view keyword,
+                   Message message) {
+    if constexpr (reports) {
+      if (place < violations_.size() && spend(report_steps)) {
+        violations_[place] = violation_at(program_, node, here, keyword, message());
+      }
+    }
+    return false;
+  }
+  std::size_t keep_place() {
+    const std::size_t place = violations_.size();
+    if (reports && !is_full()) violations_.emplace_back();
+    return place;
+  }
+  bool is_full() const { return violations_.size() >= limits::schema_violations_max; }
   // Forgets what a branch said that turned out not to matter.
   void forget_violations(std::size_t kept) {
     if constexpr (reports) violations_.resize(std::min(kept, violations_.size()));
   }
   // After a failed rule: whether to stop looking for more.
   bool is_enough() const { return !reports || exhausted_; }
+
+  // Writing a violation or an annotation costs as much as visiting this many values.
+  static constexpr std::size_t report_steps = 50;
 
   bool spend(std::size_t steps) {
     if (steps > steps_left_) exhausted_ = true;
@@ -564,7 +582,7 @@ class Evaluator {
 
   bool apply_any(const Operation& operation, const Node& node, const json::value& value,
                  const Scope& scope, Evaluated* seen, const Here& here) {
-    const std::size_t kept = violations_.size();
+    const std::size_t place = keep_place();
     bool any = false;
     for (std::size_t i = 0; i < operation.branches.size() && !exhausted_; ++i) {
       any |= try_branch(*operation.branches[i], value, scope, seen, here.down("anyOf", Token(i)));
@@ -572,20 +590,17 @@ class Evaluator {
       if (any && !seen && !annotates_) break;
     }
     if (any) {
-      forget_violations(kept);
+      forget_violations(place);
       return true;
     }
-    return violated(
-        node, here, "anyOf",
-        [&] {
-          return fmt::format("matches none of the {} alternatives", operation.branches.size());
-        },
-        kept);
+    return violated_at(place, node, here, "anyOf", [&] {
+      return fmt::format("matches none of the {} alternatives", operation.branches.size());
+    });
   }
 
   bool apply_one(const Operation& operation, const Node& node, const json::value& value,
                  const Scope& scope, Evaluated* seen, const Here& here) {
-    const std::size_t kept = violations_.size();
+    const std::size_t place = keep_place();
     std::vector<std::size_t> held;
     std::size_t count = 0;
     for (std::size_t i = 0; i < operation.branches.size() && !exhausted_; ++i) {
@@ -596,20 +611,17 @@ class Evaluator {
       if constexpr (reports) held.push_back(i);
     }
     if (count == 1) {
-      forget_violations(kept);
+      forget_violations(place);
       return true;
     }
-    if (count > 1) forget_violations(kept);
-    return violated(
-        node, here, "oneOf",
-        [&] {
-          if (count == 0) {
-            return fmt::format("matches none of the {} alternatives", operation.branches.size());
-          }
-          return fmt::format("must match exactly one alternative, but matches those at {}",
-                             fmt::join(held, ", "));
-        },
-        kept);
+    if (count > 1) forget_violations(place + 1);
+    return violated_at(place, node, here, "oneOf", [&] {
+      if (count == 0) {
+        return fmt::format("matches none of the {} alternatives", operation.branches.size());
+      }
+      return fmt::format("must match exactly one alternative, but matches those at {}",
+                         fmt::join(held, ", "));
+    });
   }
 
   bool apply_not(const Operation& operation, const Node& node, const json::value& value,
@@ -657,10 +669,8 @@ class Evaluator {
       const auto* object = node.source->if_object();
       if (!object) return;
       for (const auto& [keyword, value] : *object) {
-        if (annotations_.size() == limits::schema_annotations_max) {
-          exhausted_ = true;
-          return;
-        }
+        if (annotations_.size() == limits::schema_annotations_max) exhausted_ = true;
+        if (!spend(report_steps)) return;
         auto unit = violation_at(program_, node, here, keyword, {});
         annotations_.push_back({std::move(unit.instance_location), std::move(unit.keyword_location),
                                 std::move(unit.absolute_keyword_location),
@@ -757,6 +767,8 @@ bool evaluate_flag(const Program& program, const json::value& instance) {
 
 base::Result<std::vector<Violation>> evaluate_errors(const Program& program,
                                                      const json::value& instance) {
+  // Most values are valid, and the quick check says so in a fraction of the time.
+  if (evaluate_flag(program, instance)) return std::vector<Violation>();
   Evaluator<true> evaluator(program);
   const bool ok = evaluator.run(instance);
   if (evaluator.exhausted()) return std::unexpected(out_of_bounds(program));
@@ -765,7 +777,8 @@ base::Result<std::vector<Violation>> evaluate_errors(const Program& program,
 }
 
 base::Result<json::object> evaluate_basic(const Program& program, const json::value& instance) {
-  Evaluator<true> evaluator(program, true);
+  // Annotations are told only of valid values.
+  Evaluator<true> evaluator(program, evaluate_flag(program, instance));
   const bool ok = evaluator.run(instance);
   if (evaluator.exhausted()) return std::unexpected(out_of_bounds(program));
   json::array units;
