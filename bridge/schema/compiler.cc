@@ -2,6 +2,8 @@
 
 #include "bridge/base/limits.h"
 #include "bridge/schema/evaluator.h"
+#include "bridge/schema/number.h"
+#include "bridge/schema/report.h"
 #include "bridge/schema/uri.h"
 
 #include <algorithm>
@@ -119,14 +121,10 @@ base::Result<Compiler::Target> Compiler::resolve(std::string_view uri) {
   }
   const auto anchor = resource->anchors.find(fragment);
   if (anchor == resource->anchors.end()) {
-    return fail(Code::not_found, fmt::format("schema {} has no $anchor \"{}\"; it knows: {}",
-                                             resource->uri, fragment, [&] {
-                                               std::string all;
-                                               for (const auto& [name, place] : resource->anchors) {
-                                                 all += (all.empty() ? "" : ", ") + name;
-                                               }
-                                               return all.empty() ? std::string("none") : all;
-                                             }()));
+    std::vector<std::string_view> known;
+    for (const auto& [name, place] : resource->anchors) known.push_back(name);
+    return fail(Code::not_found, fmt::format("{} has no $anchor \"{}\"; it knows: {}",
+                                             place_name(*resource, ""), fragment, listed(known)));
   }
   const Anchor& found = anchor->second;
   return Target{{std::move(resource), found.schema, found.pointer}, found.dynamic};
@@ -169,8 +167,12 @@ Compiler::Site Compiler::child(const Site& parent, const json::value& schema,
   const auto* id = object ? object->if_contains("$id") : nullptr;
   if (id && id->is_string()) {
     const std::string uri = resolve_uri(parent.resource->uri, id->get_string());
+    // A copy of a registered schema is that schema. An $id where no schema stands names nothing.
     auto resource = find(split_fragment(uri).resource);
-    if (resource && resource->root == &schema) return {std::move(resource), &schema, ""};
+    if (resource && (resource->root == &schema || equal(*resource->root, schema))) {
+      const json::value* root = resource->root;
+      return {std::move(resource), root, ""};
+    }
   }
   return {parent.resource, &schema, std::move(pointer)};
 }
@@ -230,7 +232,7 @@ base::Result<> Compiler::check_against_dialect(const Resource& resource, const j
   const Violation& first = violations->front();
   const std::string more = violations->size() == 1
                                ? std::string()
-                               : fmt::format(" (and {} more problems)", violations->size() - 1);
+                               : fmt::format(" (and {} more)", violations->size() - 1);
   return fail(
       Code::invalid,
       fmt::format("{}: {}{}", place_name(resource, std::string(pointer) + first.instance_location),

@@ -21,18 +21,23 @@ class KeyTable {
 
   // The position of `key` among the keys, or npos.
   std::uint32_t find(std::string_view key) const {
-    if (keys_.empty()) return npos;
+    if (slots_.empty()) return npos;
     for (std::uint32_t at = hash(key) >> shift_;; at = (at + 1) & mask_) {
-      const std::uint32_t position = slots_[at];
-      if (position == npos) return npos;
-      const std::string_view candidate = keys_[position];
-      if (candidate.size() == key.size() && same_bytes(candidate.data(), key.data(), key.size())) {
-        return position;
+      const Slot& slot = slots_[at];
+      if (slot.position == npos) return npos;
+      if (slot.size == key.size() && same_bytes(slot.bytes, key.data(), key.size())) {
+        return slot.position;
       }
     }
   }
 
  private:
+  struct Slot {
+    const char* bytes = nullptr;
+    std::size_t size = 0;
+    std::uint32_t position = npos;
+  };
+
   static std::uint64_t load8(const char* at) {
     std::uint64_t word;
     std::memcpy(&word, at, 8);
@@ -57,27 +62,22 @@ class KeyTable {
     }
     return true;
   }
-  // Reads every byte, mostly in two loads.
+  // A look at length and three bytes tells the few names of a schema apart.
   std::uint32_t hash(std::string_view key) const {
-    constexpr std::uint64_t odd = 0x9E3779B97F4A7C15u;
-    const char* at = key.data();
-    std::size_t left = key.size();
-    std::uint64_t sum = seed_ + left;
-    for (; left > 16; left -= 8, at += 8) sum = (sum ^ load8(at)) * odd + (sum >> 29);
-    if (left >= 8) {
-      sum = (sum ^ load8(at)) * odd ^ (load8(at + left - 8) + (sum >> 31));
-    } else if (left >= 4) {
-      sum ^= (std::uint64_t{load4(at)} << 32) | load4(at + left - 4);
-    } else if (left > 0) {
-      const auto byte = [&](std::size_t i) { return std::uint64_t{std::uint8_t(at[i])}; };
-      sum ^= (byte(0) << 40) | (byte(left / 2) << 24) | (byte(left - 1) << 8);
+    const std::size_t size = key.size();
+    const auto byte = [&](std::size_t i) { return std::uint32_t{std::uint8_t(key[i])}; };
+    std::uint32_t sum = static_cast<std::uint32_t>(size) << 24;
+    if (size > 0) sum ^= byte(0) | (byte(size / 2) << 8) | (byte(size - 1) << 16);
+    if (reads_all_) {
+      for (std::size_t i = 0; i < size; ++i) sum = (sum ^ byte(i)) * 0x01000193u;
     }
-    return static_cast<std::uint32_t>((sum * odd) >> 32);
+    return sum * multiplier_;
   }
 
   std::vector<std::string_view> keys_;
-  std::vector<std::uint32_t> slots_;  // at most half full; a power of two
-  std::uint64_t seed_ = 0;
+  std::vector<Slot> slots_;       // at most half full; a power of two
+  std::uint32_t multiplier_ = 0;  // odd
+  bool reads_all_ = false;        // for sets that three bytes do not tell apart
   std::uint32_t mask_ = 0;
   int shift_ = 31;
 };

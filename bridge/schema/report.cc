@@ -4,6 +4,7 @@
 #include "bridge/schema/uri.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
@@ -100,7 +101,9 @@ std::string allowed_types(Types types) {
 
 std::string brief(const json::value& value) {
   if (value.is_object() || value.is_array()) return type_name(value);
-  std::string text = json::serialize(value);
+  std::string text = value.is_double() && std::isfinite(value.get_double())
+                         ? base::ecmascript_number(value.get_double())
+                         : json::serialize(value);
   if (text.size() > brief_bytes_max) {
     std::size_t end = brief_bytes_max;
     while ((static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;

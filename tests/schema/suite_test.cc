@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include <boost/json/serialize.hpp>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace schema {
@@ -25,9 +25,6 @@ const fs::path tests = suite / "tests/draft2020-12";
 const std::set<std::string> unsupported{
     // Only 2020-12 is implemented.
     "optional/cross-draft | refs to historic drafts are processed as historic drafts",
-    // Numbers beyond 64 bits are doubles.
-    "optional/bignum | float comparison with high precision",
-    "optional/bignum | float comparison with high precision on negative numbers",
 };
 
 json::value read_json(const fs::path& file) {
@@ -65,37 +62,37 @@ const Registry& remotes() {
   return registry;
 }
 
-// Runs every case of a file, names the ones that differ and counts them all.
+// How the group's cases differ from what the suite says, one line each.
+std::vector<std::string> differences(const json::value& group, const Options& options) {
+  const auto schema = Schema::compile(remotes(), group.at("schema"), options);
+  if (!schema) return {schema.error().message};
+  std::vector<std::string> all;
+  for (const auto& test : group.at("tests").as_array()) {
+    const bool expected = test.at("valid").as_bool();
+    const json::value& data = test.at("data");
+    const auto violations = schema->check(data);
+    const auto basic = schema->basic(data);
+    const bool agrees = schema->is_valid(data) == expected && violations &&
+                        violations->empty() == expected && basic &&
+                        basic->at("valid").as_bool() == expected;
+    if (!agrees) all.emplace_back(test.at("description").as_string());
+  }
+  return all;
+}
+
+// Runs every case of a file and counts the groups.
 std::size_t run_file(const std::string& file, const Options& options) {
   const json::value groups = read_json(tests / (file + ".json"));
-  std::size_t cases = 0;
   for (const auto& group : groups.as_array()) {
     const std::string name = file + " | " + std::string(group.at("description").as_string());
-    auto schema = Schema::compile(remotes(), group.at("schema"), options);
+    const auto found = differences(group, options);
     if (unsupported.contains(name)) {
-      ++cases;
-      continue;
-    }
-    if (!schema) {
-      ADD_FAILURE() << name << ": " << schema.error().message;
-      continue;
-    }
-    for (const auto& test : group.at("tests").as_array()) {
-      ++cases;
-      const bool expected = test.at("valid").as_bool();
-      const json::value& data = test.at("data");
-      const auto violations = schema->check(data);
-      EXPECT_EQ(schema->is_valid(data), expected) << name << " | " << test.at("description");
-      if (!violations) {
-        ADD_FAILURE() << name << ": " << violations.error().message;
-        continue;
-      }
-      EXPECT_EQ(violations->empty(), expected) << name << " | " << test.at("description");
-      const auto basic = schema->basic(data);
-      EXPECT_TRUE(basic && basic->at("valid").as_bool() == expected) << name;
+      EXPECT_THAT(found, testing::Not(testing::IsEmpty())) << name << " is supported by now";
+    } else {
+      EXPECT_THAT(found, testing::IsEmpty()) << name;
     }
   }
-  return cases;
+  return groups.as_array().size();
 }
 
 std::string test_name(const testing::TestParamInfo<std::string>& info) {

@@ -52,7 +52,7 @@ TEST(Violation, MessagesSayWhatWouldBeRight) {
   EXPECT_EQ(message(R"({"const":"b"})", "\"c\""), "(root): must be \"b\", but is \"c\"");
   EXPECT_EQ(message(R"({"exclusiveMaximum":2})", "2"), "(root): must be less than 2, but is 2");
   EXPECT_EQ(message(R"({"multipleOf":0.1})", "0.25"),
-            "(root): must be a multiple of 1E-1, but is 2.5E-1");
+            "(root): must be a multiple of 0.1, but is 0.25");
   EXPECT_EQ(message(R"({"maxLength":1})", "\"ab\""),
             "(root): must have at most 1 character, but has 2");
   EXPECT_EQ(message(R"({"pattern":"^a$"})", "\"b\""), "(root): must match the pattern ^a$");
