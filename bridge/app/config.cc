@@ -1,0 +1,196 @@
+#include "bridge/app/config.h"
+
+#include "bridge/app/console.h"
+#include "bridge/app/nearest.h"
+#include "bridge/app/project.h"
+#include "bridge/base/json.h"
+#include "bridge/schema/schema.h"
+#include "embedded/config_schema.h"
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <fmt/format.h>
+
+namespace app {
+namespace {
+
+namespace json = boost::json;
+namespace fs = std::filesystem;
+using base::Code;
+using base::fail;
+
+constexpr std::size_t config_bytes_max = 1u << 20;
+
+json::value config_schema() {
+  auto document = base::parse_json(embedded::config_schema().front().content);
+  BRIDGE_ASSERT(document);
+  return *std::move(document);
+}
+
+// The schema of the object at `pointer`: the configuration nests plain objects and nothing else.
+const json::object* properties_at(const json::value& schema, std::string_view pointer) {
+  const json::value* at = &schema;
+  while (!pointer.empty()) {
+    const std::size_t end = pointer.find('/', 1);
+    const std::string key(pointer.substr(1, end == pointer.npos ? end : end - 1));
+    const json::object* properties = at->at("properties").if_object();
+    at = properties->if_contains(key);
+    if (!at || !at->get_object().contains("properties")) return nullptr;
+    pointer.remove_prefix(std::min(end, pointer.size()));
+  }
+  return at->at("properties").if_object();
+}
+
+std::string unknown_key(const json::value& schema, const std::string& pointer) {
+  const std::size_t slash = pointer.rfind('/');
+  const std::string key = pointer.substr(slash + 1);
+  std::vector<std::string> known;
+  if (const auto* properties = properties_at(schema, pointer.substr(0, slash))) {
+    for (const auto& [name, value] : *properties) known.emplace_back(name);
+  }
+  std::string text = fmt::format("unknown key \"{}\"", key);
+  if (const std::string hint = suggestion(key, known); !hint.empty()) return text + hint;
+  std::string names;
+  for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
+  return text + "; known are " + names;
+}
+
+std::string line_of(const json::value& schema, const schema::Violation& violation) {
+  const std::string& pointer = violation.instance_location;
+  const bool is_unknown = violation.keyword == "additionalProperties" && !pointer.empty();
+  return fmt::format("{}: {}", pointer.empty() ? "(root)" : pointer,
+                     is_unknown ? unknown_key(schema, pointer) : violation.message);
+}
+
+base::Result<> check(const json::value& schema, const json::value& config, const fs::path& file) {
+  schema::Options options;
+  options.assert_format = true;
+  TRY(const auto compiled, schema::Schema::compile(schema::Registry(), schema, options));
+  TRY(const auto violations, compiled.check(config));
+  if (violations.empty()) return {};
+  std::string text = fmt::format("configuration {}:", file.string());
+  for (const auto& violation : violations) text += "\n  " + line_of(schema, violation);
+  return fail(Code::invalid, std::move(text));
+}
+
+// Adds what the schema gives a default for and the file leaves out.
+void fill_in(const json::object& schema, json::object& config) {
+  const json::value* properties = schema.if_contains("properties");
+  if (!properties) return;
+  for (const auto& [key, member] : properties->get_object()) {
+    const json::object& described = member.get_object();
+    if (const auto* fallback = described.if_contains("default");
+        fallback && !config.contains(key)) {
+      config.emplace(key, *fallback);
+    }
+    if (auto* value = config.if_contains(key); value && value->is_object()) {
+      fill_in(described, value->get_object());
+    }
+  }
+}
+
+// Reads members of a checked configuration; a missing one is empty.
+class Members {
+ public:
+  Members(const json::object& object, const fs::path& project)
+      : object_(object), project_(project) {}
+
+  Members at(std::string_view key) const { return {object_.at(key).get_object(), project_}; }
+  std::string text(std::string_view key) const {
+    const json::value* value = object_.if_contains(key);
+    return value ? std::string(value->get_string()) : std::string();
+  }
+  fs::path path(std::string_view key, const fs::path& fallback) const {
+    const std::string given = text(key);
+    return given.empty() ? fallback : project_ / given;
+  }
+  int number(std::string_view key) const { return object_.at(key).to_number<int>(); }
+  std::chrono::seconds seconds(std::string_view key) const {
+    return std::chrono::seconds(number(key));
+  }
+  bool flag(std::string_view key) const { return object_.at(key).get_bool(); }
+  std::vector<std::string> texts(std::string_view key) const {
+    std::vector<std::string> out;
+    if (const json::value* list = object_.if_contains(key)) {
+      for (const json::value& item : list->get_array()) out.emplace_back(item.get_string());
+    }
+    return out;
+  }
+
+ private:
+  const json::object& object_;
+  const fs::path& project_;
+};
+
+bool is_url(std::string_view store) { return store.find("://") != store.npos; }
+
+Config typed(const json::object& object, const fs::path& file) {
+  Config config;
+  config.file = fs::absolute(file).lexically_normal();
+  const fs::path folder = config.file.parent_path();
+  config.project = folder.filename() == ".flywheel" ? folder.parent_path() : folder;
+  const Members all(object, config.project);
+  const Members bridge = all.at("bridge");
+  config.crt_url = all.text("crt_url");
+  config.mcp_server = all.text("mcp_server");
+  config.writer_agent = all.text("writer_agent");
+  config.listen = bridge.text("listen");
+  config.state = bridge.path("state", config.project / ".flywheel" / "state");
+  const std::string store = bridge.text("store");
+  config.store =
+      is_url(store) ? store : bridge.path("store", config.state / "flywheel.db").string();
+  config.senders = bridge.texts("senders");
+  config.draft = bridge.text("draft") == "clear" ? DraftPolicy::clear : DraftPolicy::stop;
+  config.page_profiles = bridge.path("page_profiles", config.project / ".flywheel" / "pages");
+  const Members browser = bridge.at("browser");
+  // A name without a folder is looked up on the PATH when the browser starts.
+  const fs::path executable = browser.text("executable");
+  config.browser = {executable.has_parent_path() ? config.project / executable : executable,
+                    browser.path("profile_dir", config.state / "profiles" / config.mcp_server),
+                    browser.flag("headless"), browser.at("window").number("width"),
+                    browser.at("window").number("height")};
+  const Members timeouts = bridge.at("timeouts");
+  config.timeouts = {timeouts.seconds("start_seconds"), timeouts.seconds("ready_seconds"),
+                     timeouts.seconds("send_seconds"), timeouts.seconds("reply_seconds"),
+                     timeouts.seconds("silence_seconds")};
+  const Members limits = bridge.at("limits");
+  config.limits = {limits.number("sends_per_window"), limits.seconds("window_seconds"),
+                   limits.seconds("pause_seconds"), limits.number("queue"),
+                   limits.number("repairs")};
+  return config;
+}
+
+}  // namespace
+
+base::Result<Config> parse_config(std::string_view text, const fs::path& file) {
+  auto value = base::parse_json(text);
+  if (!value) {
+    return fail(Code::invalid,
+                fmt::format("configuration {}: {}", file.string(), value.error().message));
+  }
+  const json::value schema = config_schema();
+  TRY_OK(check(schema, *value, file));
+  fill_in(schema.get_object(), value->get_object());
+  return typed(value->get_object(), file);
+}
+
+base::Result<Config> load_config(const fs::path& file) {
+  TRY(const std::string text, read_file(file, config_bytes_max));
+  return parse_config(text, file);
+}
+
+base::Result<Config> find_config(const std::optional<fs::path>& given, const fs::path& start) {
+  if (given) return load_config(*given);
+  const auto project = find_project(start);
+  std::error_code error;
+  if (project && fs::exists(*project / ".flywheel" / "chatgpt.json", error)) {
+    return load_config(*project / ".flywheel" / "chatgpt.json");
+  }
+  return fail(Code::not_found,
+              fmt::format("find the configuration: no .flywheel/chatgpt.json in {} or above; "
+                          "create one with \"crt_url\", \"mcp_server\" and \"writer_agent\", or "
+                          "name one with --config",
+                          start.string()));
+}
+
+}  // namespace app

@@ -1,0 +1,66 @@
+// The configuration of a project's bridge: .flywheel/chatgpt.json.
+#pragma once
+
+#include "bridge/base/result.h"
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace app {
+
+enum class DraftPolicy { stop, clear };
+
+// Every member has its value, from the file or by default. Paths are absolute, or as the user wrote
+// them if there is no project. The meaning of each is described in schemas/config.schema.json.
+struct Config {
+  std::filesystem::path file;
+  std::filesystem::path project;
+
+  std::string crt_url;
+  std::string mcp_server;
+  std::string writer_agent;
+
+  std::string listen;
+  std::filesystem::path state;
+  std::string store;  // a path, or a postgresql:// URL
+  std::vector<std::string> senders;
+  DraftPolicy draft = DraftPolicy::stop;
+  std::filesystem::path page_profiles;
+
+  struct Browser {
+    std::filesystem::path executable;  // empty: the first found
+    std::filesystem::path profile_dir;
+    bool is_headless = false;
+    int window_width = 0;
+    int window_height = 0;
+  } browser;
+
+  struct Timeouts {
+    std::chrono::seconds start, ready, send, reply, silence;
+  } timeouts{};
+
+  struct Limits {
+    int sends_per_window = 0;
+    std::chrono::seconds window{};
+    std::chrono::seconds pause{};
+    int queue = 0;
+    int repairs = 0;
+  } limits;
+};
+
+// From the text of a configuration file. invalid: every violation, each with its JSON Pointer; an
+// unknown key names the nearest known one.
+base::Result<Config> parse_config(std::string_view text, const std::filesystem::path& file);
+
+base::Result<Config> load_config(const std::filesystem::path& file);
+
+// `given` if there is one, else .flywheel/chatgpt.json in the nearest project from `start` upward.
+// not_found says where was looked and what a configuration needs.
+base::Result<Config> find_config(const std::optional<std::filesystem::path>& given,
+                                 const std::filesystem::path& start);
+
+}  // namespace app
