@@ -20,7 +20,8 @@ constexpr std::uint32_t quantifier_max = 65535;  // PCRE2's own bound
 
 // ECMA-262 WhiteSpace and LineTerminator, and everything else, as contents of a class.
 constexpr std::string_view space_class =
-    R"(\x{09}-\x{0d}\x{20}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff})";
+    R"(\x{09}-\x{0d}\x{20}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029})"
+    R"(\x{202f}\x{205f}\x{3000}\x{feff})";
 constexpr std::string_view not_space_class =
     R"(\x{00}-\x{08}\x{0e}-\x{1f}\x{21}-\x{9f}\x{a1}-\x{167f}\x{1681}-\x{1fff}\x{200b}-\x{2027})"
     R"(\x{202a}-\x{202e}\x{2030}-\x{205e}\x{2060}-\x{2fff}\x{3001}-\x{fefe}\x{ff00}-\x{10ffff})";

@@ -2,6 +2,7 @@
 
 #include "bridge/base/limits.h"
 #include "bridge/schema/evaluated.h"
+#include "bridge/schema/findings.h"
 #include "bridge/schema/number.h"
 #include "bridge/schema/report.h"
 #include "bridge/schema/uri.h"
@@ -9,7 +10,6 @@
 
 #include <algorithm>
 #include <array>
-#include <type_traits>
 
 #include <boost/json/monotonic_resource.hpp>
 #include <fmt/format.h>
@@ -17,85 +17,39 @@
 namespace schema {
 namespace {
 
-using base::Code;
-using base::fail;
-
 // The resources entered on the way here, innermost first.
 struct Scope {
   const Scope* outer;
   std::uint32_t resource;
 };
 
-// A keyword that held, for the output format `basic`.
-struct Annotation {
-  std::string instance_location, keyword_location, absolute_keyword_location;
-  const json::value* value = nullptr;  // null: the keyword produces none
-};
-
 // Checks one value. Without reporting it stops at the first violation and allocates nothing but
 // what patterns and large `unevaluated*` need; the rules are the same code.
 template <bool reports>
-class Evaluator {
+class Evaluator : public Findings<reports> {
  public:
-  using Here = std::conditional_t<reports, Place, NoPlace>;
-
-  explicit Evaluator(const Program& program, bool annotates = false)
-      : program_(program), steps_left_(program.options.steps_max), annotates_(annotates) {}
+  using typename Findings<reports>::Here;
+  using Findings<reports>::Findings;
 
   bool run(const json::value& instance) {
     const Scope scope{nullptr, program_.root->resource};
     return check(*program_.root, instance, scope, nullptr, Here{}) && !exhausted_;
   }
-  bool exhausted() const { return exhausted_; }
-  std::vector<Violation>& violations() { return violations_; }
-  const std::vector<Annotation>& annotations() const { return annotations_; }
 
  private:
-  // ---- Reporting. `message` is only called when somebody reads it.
-
-  template <class Message>
-  bool violated(const Node& node, const Here& here, std::string_view keyword, Message message) {
-    if constexpr (reports) {
-      if (!is_full() && spend(report_steps)) {
-        violations_.push_back(violation_at(program_, node, here, keyword, message()));
-      }
-    }
-    return false;
-  }
-  // The same for a keyword whose branches have reported since `place = keep_place()`: the sum
-  // stands before what explains it.
-  template <class Message>
-  bool violated_at(std::size_t place, const Node& node, const Here& here, std::string_view keyword,
-                   Message message) {
-    if constexpr (reports) {
-      if (place < violations_.size() && spend(report_steps)) {
-        violations_[place] = violation_at(program_, node, here, keyword, message());
-      }
-    }
-    return false;
-  }
-  std::size_t keep_place() {
-    const std::size_t place = violations_.size();
-    if (reports && !is_full()) violations_.emplace_back();
-    return place;
-  }
-  bool is_full() const { return violations_.size() >= limits::schema_violations_max; }
-  // Forgets what a branch said that turned out not to matter.
-  void forget_violations(std::size_t kept) {
-    if constexpr (reports) violations_.resize(std::min(kept, violations_.size()));
-  }
-  // After a failed rule: whether to stop looking for more.
-  bool is_enough() const { return !reports || exhausted_; }
-
-  // Writing a violation or an annotation costs as much as visiting this many values.
-  static constexpr std::size_t report_steps = 50;
-
-  bool spend(std::size_t steps) {
-    if (steps > steps_left_) exhausted_ = true;
-    if (exhausted_) return false;
-    steps_left_ -= steps;
-    return true;
-  }
+  using Findings<reports>::annotate;
+  using Findings<reports>::annotates_;
+  using Findings<reports>::annotations_;
+  using Findings<reports>::exhausted_;
+  using Findings<reports>::forget_annotations;
+  using Findings<reports>::forget_violations;
+  using Findings<reports>::is_enough;
+  using Findings<reports>::keep_place;
+  using Findings<reports>::program_;
+  using Findings<reports>::spend;
+  using Findings<reports>::violated;
+  using Findings<reports>::violated_at;
+  using Findings<reports>::violations_;
 
   // ---- One schema and one value.
 
@@ -141,7 +95,7 @@ class Evaluator {
                                                 : check_direct(node, value, scope, seen, here);
     if constexpr (reports) {
       if (!ok) {
-        annotations_.resize(annotations_before);
+        forget_annotations(annotations_before);
       } else if (annotates_) {
         annotate(node, here);
       }
@@ -630,7 +584,7 @@ class Evaluator {
     const std::size_t annotations_before = annotations_.size();
     const bool held = check(*operation.branches[0], value, scope, nullptr, here.down("not"));
     forget_violations(kept);
-    annotations_.resize(std::min(annotations_before, annotations_.size()));
+    forget_annotations(annotations_before);
     if (!held) return true;
     return violated(node, here, "not",
                     [] { return std::string("must not match the schema of `not`, but does"); });
@@ -662,83 +616,8 @@ class Evaluator {
     });
   }
 
-  // ---- Annotations.
-
-  void annotate(const Node& node, const Here& here) {
-    if constexpr (reports) {
-      const auto* object = node.source->if_object();
-      if (!object) return;
-      for (const auto& [keyword, value] : *object) {
-        if (annotations_.size() == limits::schema_annotations_max) exhausted_ = true;
-        if (!spend(report_steps)) return;
-        auto unit = violation_at(program_, node, here, keyword, {});
-        annotations_.push_back({std::move(unit.instance_location), std::move(unit.keyword_location),
-                                std::move(unit.absolute_keyword_location),
-                                is_annotation(keyword) ? &value : nullptr});
-      }
-    }
-  }
-
-  static bool is_annotation(std::string_view keyword) {
-    static constexpr std::string_view silent[] = {"$anchor",
-                                                  "$comment",
-                                                  "$defs",
-                                                  "$dynamicAnchor",
-                                                  "$dynamicRef",
-                                                  "$id",
-                                                  "$ref",
-                                                  "$schema",
-                                                  "$vocabulary",
-                                                  "allOf",
-                                                  "anyOf",
-                                                  "const",
-                                                  "contains",
-                                                  "definitions",
-                                                  "dependencies",
-                                                  "dependentRequired",
-                                                  "dependentSchemas",
-                                                  "else",
-                                                  "enum",
-                                                  "exclusiveMaximum",
-                                                  "exclusiveMinimum",
-                                                  "if",
-                                                  "items",
-                                                  "maxContains",
-                                                  "maxItems",
-                                                  "maxLength",
-                                                  "maxProperties",
-                                                  "maximum",
-                                                  "minContains",
-                                                  "minItems",
-                                                  "minLength",
-                                                  "minProperties",
-                                                  "minimum",
-                                                  "multipleOf",
-                                                  "not",
-                                                  "oneOf",
-                                                  "pattern",
-                                                  "patternProperties",
-                                                  "additionalProperties",
-                                                  "prefixItems",
-                                                  "properties",
-                                                  "propertyNames",
-                                                  "required",
-                                                  "then",
-                                                  "type",
-                                                  "unevaluatedItems",
-                                                  "unevaluatedProperties",
-                                                  "uniqueItems"};
-    return std::ranges::find(silent, keyword) == std::end(silent);
-  }
-
-  const Program& program_;
-  std::uint64_t steps_left_;
   std::size_t depth_ = 0;
-  bool exhausted_ = false;
-  const bool annotates_;
   Regex::Memory memory_;
-  std::vector<Violation> violations_;
-  std::vector<Annotation> annotations_;
 };
 
 template <class Located>
@@ -751,7 +630,7 @@ json::object& add_unit(json::array& units, bool valid, const Located& at) {
 }
 
 base::Error out_of_bounds(const Program& program) {
-  return {Code::invalid,
+  return {base::Code::invalid,
           fmt::format("check against schema {}: not decided within {} steps, {} nested schemas and "
                       "the bounds of patterns; make the value smaller or the schema simpler",
                       program.resources[program.root->resource].uri, program.options.steps_max,

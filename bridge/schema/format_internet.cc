@@ -53,13 +53,16 @@ const Regex& u_label() {
       R"(^(?!-)(?!..--)(?!\p{M})(?!.*[\x{660}-\x{669}].*[\x{6f0}-\x{6f9}]))"
       R"((?!.*[\x{6f0}-\x{6f9}].*[\x{660}-\x{669}])(?:)"
       R"([a-z0-9\-\x{df}\x{3c2}\x{6fd}\x{6fe}\x{f0b}\x{3007}])"
-      R"(|(?![\x{640}\x{7fa}\x{302e}\x{302f}\x{3031}-\x{3035}\x{303b}\x{b7}\x{375}\x{5f3}\x{5f4}\x{30fb}]))"
+      R"(|(?![\x{640}\x{7fa}\x{302e}\x{302f}\x{3031}-\x{3035}\x{303b})"
+      R"(\x{b7}\x{375}\x{5f3}\x{5f4}\x{30fb}]))"
       R"((?!\p{CWCF})(?!\p{DI})[\p{Ll}\p{Lo}\p{Lm}\p{Nd}\p{Mn}\p{Mc}])"
       R"(|(?<=l)\x{b7}(?=l)|\x{375}(?=\p{sc:Greek})|(?<=\p{sc:Hebrew})[\x{5f3}\x{5f4}])"
       R"(|\x{30fb}(?=.*[\p{sc:Hiragana}\p{sc:Katakana}\p{sc:Han}]))"
       R"(|(?<=[\p{sc:Hiragana}\p{sc:Katakana}\p{sc:Han}])\x{30fb})"
-      R"(|(?<=[\x{94d}\x{9cd}\x{a4d}\x{acd}\x{b4d}\x{bcd}\x{c4d}\x{ccd}\x{d4d}\x{dca}\x{e3a}\x{f84}\x{1039}\x{17d2}])[\x{200c}\x{200d}])"
-      R"(|(?<=[\p{sc:Arabic}\p{sc:Syriac}\p{sc:Mongolian}])\x{200c}(?=[\p{sc:Arabic}\p{sc:Syriac}\p{sc:Mongolian}]))"
+      R"(|(?<=[\x{94d}\x{9cd}\x{a4d}\x{acd}\x{b4d}\x{bcd}\x{c4d}\x{ccd}\x{d4d}\x{dca})"
+      R"(\x{e3a}\x{f84}\x{1039}\x{17d2}])[\x{200c}\x{200d}])"
+      R"(|(?<=[\p{sc:Arabic}\p{sc:Syriac}\p{sc:Mongolian}])\x{200c})"
+      R"((?=[\p{sc:Arabic}\p{sc:Syriac}\p{sc:Mongolian}]))"
       R"()+(?<!-)$)");
   return regex;
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
@@ -123,6 +124,58 @@ std::string listed(const std::vector<std::string_view>& names) {
   std::string all = fmt::format("{}", fmt::join(names.begin(), names.begin() + long(shown), ", "));
   if (shown < names.size()) all += fmt::format(" and {} more", names.size() - shown);
   return all;
+}
+
+bool is_annotation(std::string_view keyword) {
+  static const std::set<std::string_view> silent{"$anchor",
+                                                 "$comment",
+                                                 "$defs",
+                                                 "$dynamicAnchor",
+                                                 "$dynamicRef",
+                                                 "$id",
+                                                 "$ref",
+                                                 "$schema",
+                                                 "$vocabulary",
+                                                 "allOf",
+                                                 "anyOf",
+                                                 "const",
+                                                 "contains",
+                                                 "definitions",
+                                                 "dependencies",
+                                                 "dependentRequired",
+                                                 "dependentSchemas",
+                                                 "else",
+                                                 "enum",
+                                                 "exclusiveMaximum",
+                                                 "exclusiveMinimum",
+                                                 "if",
+                                                 "items",
+                                                 "maxContains",
+                                                 "maxItems",
+                                                 "maxLength",
+                                                 "maxProperties",
+                                                 "maximum",
+                                                 "minContains",
+                                                 "minItems",
+                                                 "minLength",
+                                                 "minProperties",
+                                                 "minimum",
+                                                 "multipleOf",
+                                                 "not",
+                                                 "oneOf",
+                                                 "pattern",
+                                                 "patternProperties",
+                                                 "additionalProperties",
+                                                 "prefixItems",
+                                                 "properties",
+                                                 "propertyNames",
+                                                 "required",
+                                                 "then",
+                                                 "type",
+                                                 "unevaluatedItems",
+                                                 "unevaluatedProperties",
+                                                 "uniqueItems"};
+  return !silent.contains(keyword);
 }
 
 }  // namespace schema

@@ -53,6 +53,9 @@ struct NoPlace {
 Violation violation_at(const Program& program, const Node& node, const Place& place,
                        std::string_view keyword, std::string message);
 
+// False for keywords that assert or apply and have nothing more to tell.
+bool is_annotation(std::string_view keyword);
+
 // Texts for people.
 std::string type_name(const json::value& value);
 std::string allowed_types(Types types);

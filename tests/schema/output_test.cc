@@ -43,7 +43,8 @@ TEST(Output, BasicIsAsTheSuiteDescribes) {
 
 TEST(Output, AnnotationsOfFailedBranchesAreDropped) {
   const Schema schema = compiled(
-      R"({"anyOf":[{"type":"string","title":"text"},{"title":"any"}],"not":{"title":"n","type":"null"}})");
+      R"({"anyOf":[{"type":"string","title":"text"},{"title":"any"}],
+          "not":{"title":"n","type":"null"}})");
 
   const auto output = schema.basic(parsed("1"));
 
