@@ -26,6 +26,7 @@ void set_up(CLI::App& root, CommandLine& line) {
                           "flywheel <command> --help explains a command.\n\n") +
               exit_status_help);
   root.require_subcommand(1);
+  add_demo_command(root, line);
   add_packet_commands(root, line);
   add_schema_commands(root, line);
   add_fixture_command(root, line);

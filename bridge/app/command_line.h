@@ -28,6 +28,7 @@ CLI::App* add_command(CLI::App& parent, const std::string& name, const std::stri
 CLI::App* add_group(CLI::App& parent, const std::string& name, const std::string& summary);
 
 // The groups, in the order in which help shows them.
+void add_demo_command(CLI::App& root, CommandLine& line);
 void add_packet_commands(CLI::App& root, CommandLine& line);
 void add_schema_commands(CLI::App& root, CommandLine& line);
 void add_fixture_command(CLI::App& root, CommandLine& line);

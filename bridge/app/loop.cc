@@ -1,0 +1,52 @@
+#include "bridge/app/loop.h"
+
+#include "bridge/app/exit_status.h"
+
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/system/system_error.hpp>
+
+namespace app {
+
+namespace asio = boost::asio;
+
+int run_to_end(Console& console, const std::function<asio::awaitable<int>()>& story) {
+  asio::io_context loop(1);
+  asio::cancellation_signal cancel;
+  asio::signal_set signals(loop, SIGINT, SIGTERM);
+  bool is_interrupted = false;
+  std::function<void(boost::system::error_code, int)> on_signal =
+      [&](const boost::system::error_code& error, int) {
+        if (error) return;
+        if (is_interrupted) std::_Exit(exit_interrupted);
+        is_interrupted = true;
+        cancel.emit(asio::cancellation_type::terminal);
+        signals.async_wait(on_signal);
+      };
+  signals.async_wait(on_signal);
+  int status = exit_bug;
+  std::exception_ptr bug;
+  asio::co_spawn(
+      loop, story(),
+      asio::bind_cancellation_slot(cancel.slot(), [&](const std::exception_ptr& thrown, int given) {
+        status = given;
+        bug = thrown;
+        signals.cancel();
+      }));
+  loop.run();
+  if (is_interrupted) {
+    print_error(console, "interrupted");
+    return exit_interrupted;
+  }
+  if (bug) std::rethrow_exception(bug);
+  return status;
+}
+
+}  // namespace app
