@@ -57,12 +57,6 @@ asio::awaitable<Error> explain_launch(Process& process, const LaunchOptions& opt
                               process.last_words())};
 }
 
-std::string text_of(const json::object& object, std::string_view key) {
-  auto* value = object.if_contains(key);
-  auto* text = value ? value->if_string() : nullptr;
-  return text ? std::string(*text) : std::string();
-}
-
 }  // namespace
 
 Result<fs::path> find_browser() {
@@ -95,7 +89,8 @@ Task<std::unique_ptr<Browser>> Browser::launch(LaunchOptions options) {
   if (options.profile_dir.empty()) co_return fail(Failure::invalid, "launch: no profile directory");
   options.profile_dir = fs::absolute(options.profile_dir);
   CO_TRY_OK(prepare_profile(options.profile_dir));
-  CO_TRY(auto process, Process::start(executor, command_line(options)));
+  CO_TRY(auto process,
+         Process::start(executor, command_line(options), options.profile_dir / "Crash Reports"));
   auto pipe = process->take_pipe();
   auto transport = pipe_transport(executor, pipe.from_child.release(), pipe.to_child.release());
   if (!options.record_file.empty()) {
@@ -104,7 +99,10 @@ Task<std::unique_ptr<Browser>> Browser::launch(LaunchOptions options) {
   std::unique_ptr<Browser> browser(
       new Browser(Connection::open(executor, std::move(transport)), std::move(process)));
   auto version = co_await browser->connection_->call("", "Browser.getVersion", {}, limits::launch);
-  if (version) co_return browser;
+  if (version) {
+    browser->process_->note_crash_handlers();
+    co_return browser;
+  }
   co_return std::unexpected(co_await explain_launch(*browser->process_, options, version.error()));
 }
 
@@ -132,8 +130,8 @@ Task<std::vector<TargetInfo>> Browser::pages() {
   if (targets == nullptr || !targets->is_array()) co_return pages;
   for (const auto& target : targets->get_array()) {
     auto* info = target.if_object();
-    if (info == nullptr || text_of(*info, "type") != "page") continue;
-    pages.push_back({text_of(*info, "targetId"), text_of(*info, "title"), text_of(*info, "url")});
+    if (info == nullptr || text_in(*info, "type") != "page") continue;
+    pages.push_back({text_in(*info, "targetId"), text_in(*info, "title"), text_in(*info, "url")});
   }
   co_return pages;
 }
@@ -141,7 +139,7 @@ Task<std::vector<TargetInfo>> Browser::pages() {
 Task<std::unique_ptr<Page>> Browser::open(std::string url) {
   json::object params{{"url", "about:blank"}};
   CO_TRY(auto created, co_await call("Target.createTarget", std::move(params)));
-  CO_TRY(auto page, co_await attach_page(text_of(created, "targetId")));
+  CO_TRY(auto page, co_await attach_page(text_in(created, "targetId")));
   if (url == "about:blank") co_return page;
   auto loaded = co_await page->navigate(std::move(url));
   if (loaded) co_return page;
@@ -169,7 +167,7 @@ Subscription Browser::subscribe(std::vector<std::string> methods) {
 
 Task<std::string> Browser::version() {
   CO_TRY(auto reply, co_await call("Browser.getVersion"));
-  co_return text_of(reply, "product");
+  co_return text_in(reply, "product");
 }
 
 Task<> Browser::close() {

@@ -66,7 +66,7 @@ class Browser {
   // A new tab, with the document of `url` loaded.
   Task<std::unique_ptr<Page>> open(std::string url);
   // Takes hold of a tab; it stays open when the Page is destroyed. timeout: the tab does not
-  // answer, as when a dialog is open in it.
+  // answer, as when a dialog was open in it before. crashed: its renderer has gone; open another.
   Task<std::unique_ptr<Page>> attach_page(std::string target_id);
   // The tab that a launched browser starts with. detached: there is no tab.
   Task<std::unique_ptr<Page>> first_page();

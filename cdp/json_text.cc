@@ -64,10 +64,11 @@ Result<json::object> parse_object(std::string_view text) {
   options.max_depth = limits::json_depth_max;
   boost::system::error_code error;
   auto value = json::parse(text, error, {}, options);
-  if (error == json::error::illegal_leading_surrogate ||
-      error == json::error::illegal_trailing_surrogate ||
-      error == json::error::expected_utf16_escape) {
-    value = json::parse(replace_lone_surrogates(text), error, {}, options);
+  if (error) {
+    // The parser reports a lone surrogate under several names, so a repair is tried on any error.
+    if (auto repaired = replace_lone_surrogates(text); repaired != text) {
+      value = json::parse(repaired, error, {}, options);
+    }
   }
   if (error) return fail(Failure::invalid, fmt::format("JSON of the browser: {}", error.message()));
   auto* object = value.if_object();
@@ -108,6 +109,22 @@ bool is_utf8(std::string_view text) {
     }
   }
   return true;
+}
+
+std::string text_in(const json::object& object, std::string_view key) {
+  auto* value = object.if_contains(key);
+  auto* text = value ? value->if_string() : nullptr;
+  return text ? std::string(*text) : std::string();
+}
+
+const json::object* object_in(const json::object& object, std::string_view key) {
+  auto* value = object.if_contains(key);
+  return value ? value->if_object() : nullptr;
+}
+
+std::string quote(std::string_view text) {
+  bool is_long = text.size() > limits::quoted_bytes_max;
+  return fmt::format("{:?}{}", text.substr(0, limits::quoted_bytes_max), is_long ? "…" : "");
 }
 
 }  // namespace cdp

@@ -3,6 +3,7 @@
 
 #include "cdp/result.h"
 
+#include <string>
 #include <string_view>
 
 #include <boost/json/object.hpp>
@@ -16,5 +17,13 @@ namespace json = boost::json;
 Result<json::object> parse_object(std::string_view text);
 
 bool is_utf8(std::string_view text);
+
+// A field's text; empty if there is none.
+std::string text_in(const json::object& object, std::string_view key);
+// A field's object; null if there is none.
+const json::object* object_in(const json::object& object, std::string_view key);
+
+// Foreign text for a message: in quotes, escaped, cut at quoted_bytes_max.
+std::string quote(std::string_view text);
 
 }  // namespace cdp

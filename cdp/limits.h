@@ -15,6 +15,9 @@ inline constexpr std::size_t json_depth_max = 512;
 inline constexpr std::size_t abandoned_calls_max = 4096;
 inline constexpr std::size_t pending_calls_max = 65536;
 
+// Text of a page inside an error message.
+inline constexpr std::size_t quoted_bytes_max = 500;
+
 // Buffers between messages.
 inline constexpr std::size_t read_buffer_bytes = 64u << 10;
 inline constexpr std::size_t read_buffer_bytes_kept_max = 1u << 20;
@@ -38,6 +41,5 @@ inline constexpr auto reap = 2s;
 // What is kept of the browser's standard error, for the message of a failed launch.
 inline constexpr std::size_t stderr_bytes_kept = 4096;
 inline constexpr std::size_t devtools_file_bytes_max = 4096;
-inline constexpr std::size_t record_line_bytes_max = 1u << 30;
 
 }  // namespace cdp::limits

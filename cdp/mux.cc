@@ -34,12 +34,6 @@ bool is_plain(std::string_view name) {
   return std::ranges::all_of(name, [](char c) { return c > ' ' && c != '"' && c != '\\'; });
 }
 
-std::string text_of(const json::object& object, std::string_view key) {
-  auto* value = object.if_contains(key);
-  auto* text = value ? value->if_string() : nullptr;
-  return text ? std::string(*text) : std::string();
-}
-
 Failure classify(std::int64_t code, std::string_view message) {
   auto says = [&](std::string_view words) { return message.find(words) != message.npos; };
   if (code == -32001) return Failure::detached;
@@ -55,9 +49,9 @@ Failure classify(std::int64_t code, std::string_view message) {
 Error refusal(std::string_view method, const json::object& error) {
   auto* number = error.if_contains("code");
   auto code = number != nullptr && number->is_int64() ? number->get_int64() : 0;
-  std::string message = text_of(error, "message");
+  std::string message = text_in(error, "message");
   Failure failure = classify(code, message);
-  if (auto data = text_of(error, "data"); !data.empty()) message += " (" + data + ")";
+  if (auto data = text_in(error, "data"); !data.empty()) message += " (" + data + ")";
   return {failure, static_cast<int>(code), fmt::format("{}: {}", method, message)};
 }
 
@@ -70,8 +64,8 @@ void append(std::string& text, const json::object& object) {
 
 Error blocked(std::string_view method, const Dialog& dialog) {
   return {Failure::dialog, 0,
-          fmt::format("{}: the page shows a dialog ({}: {:?}) that someone must answer", method,
-                      dialog.type, dialog.message)};
+          fmt::format("{}: the page shows a dialog ({}: {}) that someone must answer", method,
+                      dialog.type, quote(dialog.message))};
 }
 
 }  // namespace
@@ -94,7 +88,7 @@ Result<Mux::Command> Mux::command(std::string_view session, std::string_view met
   }
   if (!is_plain(method) || !is_plain(session)) {
     return fail(Failure::invalid,
-                fmt::format("method {:?}, session {:?}: not names", method, session));
+                fmt::format("method {}, session {}: not names", quote(method), quote(session)));
   }
   Command command{next_id_, {}};
   command.text.reserve(128 + method.size());
@@ -176,14 +170,14 @@ Result<> Mux::note_event(const Envelope& event, Happened& happened) {
     TRY(auto params, parse_object(event.params));
     auto* info = params.if_contains("targetInfo");
     auto* target = info ? info->if_object() : nullptr;
-    sessions_[text_of(params, "sessionId")].target = target ? text_of(*target, "targetId") : "";
+    sessions_[text_in(params, "sessionId")].target = target ? text_in(*target, "targetId") : "";
   } else if (is("Target.detachedFromTarget")) {
     TRY(auto params, parse_object(event.params));
-    end_session(text_of(params, "sessionId"),
+    end_session(text_in(params, "sessionId"),
                 {Failure::detached, 0, "the tab has gone or its session has ended"}, happened);
   } else if (is("Target.targetCrashed")) {
     TRY(auto params, parse_object(event.params));
-    auto target = text_of(params, "targetId");
+    auto target = text_in(params, "targetId");
     for (auto& [session, state] : sessions_) {
       if (state.target == target) crash_session(session, happened);
     }
@@ -231,7 +225,7 @@ void Mux::crash_session(std::string_view session, Happened& happened) {
 void Mux::open_dialog(std::string_view session, const json::object& params, Happened& happened) {
   auto known = sessions_.find(session);
   if (known == sessions_.end()) return;
-  Dialog dialog{text_of(params, "type"), text_of(params, "message"), text_of(params, "url")};
+  Dialog dialog{text_in(params, "type"), text_in(params, "message"), text_in(params, "url")};
   for (auto& [id, pending] : pending_) {
     if (pending.session != session || pending.is_abandoned) continue;
     bool is_blocked = !is_answered_by_browser(pending.method) ||

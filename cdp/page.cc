@@ -11,17 +11,6 @@ namespace {
 
 using TabPtr = std::shared_ptr<Page::Tab>;
 
-const json::object* object_in(const json::object& object, std::string_view key) {
-  auto* value = object.if_contains(key);
-  return value ? value->if_object() : nullptr;
-}
-
-std::string text_in(const json::object& object, std::string_view key) {
-  auto* value = object.if_contains(key);
-  auto* text = value ? value->if_string() : nullptr;
-  return text ? std::string(*text) : std::string();
-}
-
 Task<> ignore_value(Task<json::object> call) {
   CO_TRY_OK(co_await std::move(call));
   co_return Result<>();
@@ -38,7 +27,7 @@ Error thrown(const json::object& details) {
   }
   auto* line = details.if_contains("lineNumber");
   auto number = line != nullptr && line->is_int64() ? line->get_int64() + 1 : 0;
-  return {Failure::thrown, 0, fmt::format("script of the page, line {}: {}", number, what)};
+  return {Failure::thrown, 0, fmt::format("script of the page, line {}: {}", number, quote(what))};
 }
 
 Task<json::value> by_value(Task<json::object> call) {
@@ -86,8 +75,8 @@ Task<> wait_for_document(Subscription events, std::string loader, Clock::time_po
     } else if (is_committed && event.method() == "Page.javascriptDialogOpening") {
       co_return fail(
           Failure::dialog,
-          fmt::format("the document shows a dialog ({}: {:?}) while it loads",
-                      text_in(event.params(), "type"), text_in(event.params(), "message")));
+          fmt::format("the document shows a dialog ({}: {}) while it loads",
+                      text_in(event.params(), "type"), quote(text_in(event.params(), "message"))));
     }
   }
 }
@@ -156,7 +145,10 @@ Task<std::unique_ptr<Page>> Page::attach(std::shared_ptr<Connection> connection,
   std::unique_ptr<Page> page(new Page(std::make_shared<Tab>(
       Tab{connection, std::move(target_id), text_in(attached, "sessionId")})));
   for (const char* method : {"Inspector.enable", "Page.enable"}) {
-    CO_TRY_OK(co_await page->call(method, {}, limits::attach_tab));
+    auto enabled = co_await page->call(method, {}, limits::attach_tab);
+    if (enabled) continue;
+    co_return std::unexpected(
+        while_doing("attach to tab " + page->target_id(), std::move(enabled.error())));
   }
   co_return page;
 }

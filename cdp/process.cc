@@ -1,5 +1,6 @@
 #include "cdp/process.h"
 
+#include "cdp/crash_handlers.h"
 #include "cdp/limits.h"
 
 #include <array>
@@ -57,6 +58,7 @@ Result<Ends> make_socket_pair() {
 // What the child needs, made before the fork: between fork and exec nothing may allocate.
 struct ChildPlan {
   std::vector<char*> argv;
+  std::vector<char*> environment;
   int commands = -1;
   int replies = -1;
   int standard_error = -1;
@@ -90,7 +92,7 @@ struct ChildPlan {
     give_up();
   }
   if (::syscall(SYS_close_range, 5u, ~0u, CLOSE_RANGE_CLOEXEC) != 0) give_up();
-  ::execv(plan.argv[0], plan.argv.data());
+  ::execve(plan.argv[0], plan.argv.data(), plan.environment.data());
   int error = errno;
   static_cast<void>(!::write(failure, &error, sizeof(error)));
   ::_exit(127);
@@ -132,7 +134,8 @@ struct Process::Diary : std::enable_shared_from_this<Diary> {
 };
 
 Result<std::unique_ptr<Process>> Process::start(const asio::any_io_executor& executor,
-                                                const std::vector<std::string>& argv) {
+                                                const std::vector<std::string>& argv,
+                                                std::filesystem::path crash_directory) {
   TRY(auto commands, make_socket_pair());
   TRY(auto replies, make_pipe());
   TRY(auto standard_error, make_pipe());
@@ -143,6 +146,7 @@ Result<std::unique_ptr<Process>> Process::start(const asio::any_io_executor& exe
     return std::unexpected(system_failure("become the reaper of the browser's processes"));
   }
   ChildPlan plan{{},
+                 {},
                  commands.theirs.value(),
                  replies.theirs.value(),
                  standard_error.theirs.value(),
@@ -150,6 +154,11 @@ Result<std::unique_ptr<Process>> Process::start(const asio::any_io_executor& exe
                  ::getpid()};
   for (const auto& argument : argv) plan.argv.push_back(const_cast<char*>(argument.c_str()));
   plan.argv.push_back(nullptr);
+  auto crash_variable = "BREAKPAD_DUMP_LOCATION=" + crash_directory.string();
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    plan.environment.push_back(*variable);
+  }
+  plan.environment.insert(plan.environment.end(), {crash_variable.data(), nullptr});
 
   pid_t id = ::fork();
   if (id < 0) return std::unexpected(system_failure("fork"));
@@ -167,12 +176,13 @@ Result<std::unique_ptr<Process>> Process::start(const asio::any_io_executor& exe
   }
   return std::unique_ptr<Process>(new Process(
       executor, id, std::move(handle), Pipe{std::move(commands.ours), std::move(replies.ours)},
-      std::move(standard_error.ours)));
+      std::move(standard_error.ours), std::move(crash_directory)));
 }
 
 Process::Process(const asio::any_io_executor& executor, int id, Descriptor handle, Pipe pipe,
-                 Descriptor standard_error)
+                 Descriptor standard_error, std::filesystem::path crash_directory)
     : id_(id),
+      crash_directory_(std::move(crash_directory)),
       handle_(executor, handle.release()),
       pipe_(std::move(pipe)),
       diary_(std::make_shared<Diary>(executor, standard_error.release())) {
@@ -183,7 +193,7 @@ Process::~Process() {
   boost::system::error_code ignored;
   diary_->source.close(ignored);
   if (has_ended_) return;
-  signal_group(id_, SIGKILL);
+  signal_all();
   auto deadline = Clock::now() + limits::reap;
   while (!has_reaped_all() && Clock::now() < deadline) std::this_thread::sleep_for(reap_interval);
 }
@@ -212,18 +222,32 @@ Task<int> Process::exit_status(Duration limit) {
   co_return fail(Failure::timeout, fmt::format("browser process {} still runs", id_));
 }
 
+void Process::note_crash_handlers() {
+  // A handler is ours to reap and so keeps its number; noting it twice changes nothing.
+  auto found = find_crash_handlers(crash_directory_);
+  crash_handlers_.insert(crash_handlers_.end(), found.begin(), found.end());
+}
+
+void Process::signal_all() {
+  note_crash_handlers();
+  signal_group(id_, SIGKILL);
+  for (int handler : crash_handlers_) ::kill(handler, SIGKILL);
+}
+
 bool Process::has_reaped_all() {
-  for (;;) {
-    pid_t reaped = ::waitpid(-id_, nullptr, WNOHANG);
-    if (reaped > 0 || (reaped < 0 && errno == EINTR)) continue;
-    has_ended_ = reaped < 0;
-    return has_ended_;
-  }
+  std::erase_if(crash_handlers_,
+                [](int handler) { return ::waitpid(handler, nullptr, WNOHANG) != 0; });
+  pid_t reaped = 0;
+  do {
+    reaped = ::waitpid(-id_, nullptr, WNOHANG);
+  } while (reaped > 0);
+  has_ended_ = reaped < 0 && crash_handlers_.empty();
+  return has_ended_;
 }
 
 asio::awaitable<void> Process::kill() {
   if (has_ended_) co_return;
-  signal_group(id_, SIGKILL);
+  signal_all();
   asio::steady_timer pause(co_await asio::this_coro::executor);
   for (auto deadline = Clock::now() + limits::reap; !has_reaped_all() && Clock::now() < deadline;) {
     pause.expires_after(reap_interval);

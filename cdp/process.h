@@ -3,6 +3,7 @@
 
 #include "cdp/result.h"
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,12 +42,14 @@ class Process {
   };
 
   // Starts argv[0], a path. Descriptors 3 and 4 of the child are the debugging pipe, all others
-  // beyond its standard ones are closed. launch: it cannot be started.
+  // beyond its standard ones are closed. Its crash reports go to `crash_directory`, which also
+  // tells its crash handlers from others. launch: it cannot be started.
   static Result<std::unique_ptr<Process>> start(const boost::asio::any_io_executor& executor,
-                                                const std::vector<std::string>& argv);
+                                                const std::vector<std::string>& argv,
+                                                std::filesystem::path crash_directory);
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
-  // Kills the group and waits for it, within limits::reap.
+  // Kills what is left of it and waits for that, within limits::reap.
   ~Process();
 
   int id() const { return id_; }
@@ -57,18 +60,24 @@ class Process {
   Task<int> exit_status(Duration limit);
   // The end of what it wrote to its standard error.
   std::string_view last_words() const;
-  // Ends whatever is left of the group and waits for it, within limits::reap.
+  // Remembers the crash handlers, which outlive the browser for a moment. To be called once it
+  // runs.
+  void note_crash_handlers();
+  // Ends whatever is left of it and waits for that, within limits::reap.
   boost::asio::awaitable<void> kill();
 
  private:
   struct Diary;
 
   Process(const boost::asio::any_io_executor& executor, int id, Descriptor handle, Pipe pipe,
-          Descriptor standard_error);
-  // True once no process of the group is left for us to wait for.
+          Descriptor standard_error, std::filesystem::path crash_directory);
+  void signal_all();
+  // True once no process is left for us to wait for.
   bool has_reaped_all();
 
   const int id_;
+  const std::filesystem::path crash_directory_;
+  std::vector<int> crash_handlers_;
   boost::asio::posix::stream_descriptor handle_;  // readable once the process has ended
   Pipe pipe_;
   std::shared_ptr<Diary> diary_;

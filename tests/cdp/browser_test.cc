@@ -1,0 +1,285 @@
+#include "cdp/profile.h"
+#include "tests/cdp/browser_fixture.h"
+
+#include <array>
+#include <csignal>
+#include <fstream>
+
+#include <boost/asio/this_coro.hpp>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace {
+
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+using cdp::Failure;
+using cdp_test::must;
+using cdp_test::run;
+using cdp_test::Story;
+
+class BrowserTest : public cdp_test::BrowserFixture {
+ protected:
+  fs::path write_program(std::string_view script) const {
+    auto program = profile.path() / "program";
+    std::ofstream(program) << "#!/bin/sh\n" << script << "\n";
+    fs::permissions(program, fs::perms::owner_all);
+    return program;
+  }
+};
+
+// The processes whose command line names the directory.
+std::vector<int> processes_of(const fs::path& directory) {
+  std::vector<int> found;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    auto name = entry.path().filename().string();
+    if (name.find_first_not_of("0123456789") != name.npos) continue;
+    std::ifstream in(entry.path() / "cmdline");
+    std::string line((std::istreambuf_iterator<char>(in)), {});
+    if (line.find(directory.string()) != line.npos) found.push_back(std::stoi(name));
+  }
+  return found;
+}
+
+TEST_F(BrowserTest, LaunchesAndClosesWithoutALeftover) {
+  run([&]() -> Story {
+    auto browser = must(co_await launch());
+
+    EXPECT_THAT(must(co_await browser->version()), testing::HasSubstr("/"));
+    EXPECT_EQ(must(co_await browser->pages()).size(), 1u);
+    EXPECT_FALSE(processes_of(profile.path()).empty());
+    must(co_await browser->close());
+
+    EXPECT_THAT(processes_of(profile.path()), testing::IsEmpty());
+    EXPECT_FALSE(browser->is_open());
+    EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1);
+  });
+}
+
+TEST_F(BrowserTest, DestroyingItEndsAllItsProcesses) {
+  run([&]() -> Story {
+    auto browser = must(co_await launch());
+    auto page = must(co_await browser->first_page());
+    auto subscription = page->subscribe({"Page.frameNavigated"});
+
+    browser.reset();
+
+    EXPECT_THAT(processes_of(profile.path()), testing::IsEmpty());
+    EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1);
+    EXPECT_EQ((co_await page->evaluate("1")).error().failure, Failure::closed);
+    EXPECT_EQ((co_await subscription.next(cdp::Clock::time_point::max())).error().failure,
+              Failure::closed);
+    EXPECT_EQ(page->state().kind, cdp::PageState::Kind::closed);
+  });
+}
+
+TEST_F(BrowserTest, TheProfileIsItsOwnersAlone) {
+  fs::permissions(profile.path(), fs::perms::all);
+  run([&]() -> Story {
+    auto browser = must(co_await launch());
+
+    struct stat status{};
+    EXPECT_EQ(::stat(profile.path().c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777, 0700u);
+  });
+}
+
+TEST_F(BrowserTest, ALockedProfileNamesItsHolder) {
+  run([&]() -> Story {
+    auto first = must(co_await launch());
+
+    auto second = co_await launch();
+
+    EXPECT_EQ(second.error().failure, Failure::locked);
+    EXPECT_THAT(second.error().message, testing::HasSubstr(std::to_string(first->process_id())));
+    must(co_await first->version());
+  });
+}
+
+// Another browser may take the profile between our look at the lock and Chromium's own.
+TEST_F(BrowserTest, ChromiumsOwnRefusalIsRecognised) {
+  run([&]() -> Story {
+    for (int status : {21, 0}) {
+      auto launch_options = options();
+      launch_options.executable = write_program(fmt::format("exit {}", status));
+
+      auto refused = co_await cdp::Browser::launch(launch_options);
+
+      EXPECT_EQ(refused.error().failure, Failure::locked);
+      EXPECT_EQ(refused.error().code, status);
+    }
+  });
+}
+
+TEST_F(BrowserTest, ALockOfAnotherHostIsNotBroken) {
+  fs::create_symlink("elsewhere-4711", profile.path() / "SingletonLock");
+  run([&]() -> Story {
+    auto refused = co_await launch();
+
+    EXPECT_EQ(refused.error().failure, Failure::locked);
+    EXPECT_THAT(refused.error().message, testing::HasSubstr("process 4711 on host elsewhere"));
+  });
+}
+
+TEST_F(BrowserTest, WhatADeadBrowserLeftIsNoObstacle) {
+  run([&]() -> Story {
+    auto first = must(co_await launch({"--remote-debugging-port=0"}));
+    must(co_await cdp::find_debugging_url(profile.path(), std::chrono::seconds(10)));
+    ::kill(first->process_id(), SIGKILL);
+    co_await first->gone();
+    first.reset();
+    EXPECT_TRUE(fs::is_symlink(profile.path() / "SingletonLock"));
+
+    auto second = must(co_await launch());
+
+    EXPECT_FALSE(fs::exists(profile.path() / "DevToolsActivePort"));
+    must(co_await second->close());
+  });
+}
+
+TEST_F(BrowserTest, AProgramThatIsNoBrowserIsQuoted) {
+  run([&]() -> Story {
+    auto launch_options = options();
+    launch_options.executable = write_program("echo no display here >&2; exit 3");
+
+    auto failed = co_await cdp::Browser::launch(launch_options);
+
+    EXPECT_EQ(failed.error().failure, Failure::launch);
+    EXPECT_EQ(failed.error().code, 3);
+    EXPECT_THAT(failed.error().message, testing::HasSubstr("no display here"));
+
+    launch_options.executable = profile.path() / "missing";
+    auto missing = co_await cdp::Browser::launch(launch_options);
+    EXPECT_EQ(missing.error().failure, Failure::launch);
+  });
+}
+
+TEST_F(BrowserTest, AKilledBrowserFailsEverythingAtOnce) {
+  run([&]() -> Story {
+    auto browser = must(co_await launch());
+    auto page = must(co_await browser->first_page());
+    auto waiting = page->evaluate("new Promise(() => {})", {.await_promise = true});
+    auto events = page->subscribe({"Page.frameNavigated"});
+    ::kill(browser->process_id(), SIGKILL);
+
+    EXPECT_EQ((co_await std::move(waiting)).error().failure, Failure::closed);
+    EXPECT_EQ((co_await browser->gone()).failure, Failure::closed);
+    EXPECT_EQ((co_await events.next(cdp::Clock::time_point::max())).error().failure,
+              Failure::closed);
+    EXPECT_EQ((co_await browser->version()).error().failure, Failure::closed);
+    must(co_await browser->close());
+  });
+}
+
+TEST_F(BrowserTest, AttachesOverAWebSocketAndLeavesTheBrowserAlive) {
+  run([&]() -> Story {
+    auto owner = must(co_await launch({"--remote-debugging-port=0"}));
+    auto url = must(co_await cdp::find_debugging_url(profile.path(), std::chrono::seconds(10)));
+    auto guest = must(co_await cdp::Browser::attach(url));
+    auto page = must(co_await guest->first_page());
+
+    EXPECT_EQ(must(co_await page->evaluate("1 + 1")), 2);
+    auto large = must(co_await page->evaluate("'x'.repeat(50 << 20)"));
+    EXPECT_EQ(large.as_string().size(), 50u << 20);
+    must(co_await page->navigate("data:text/html," + std::string(1 << 20, 'y')));
+    must(co_await guest->close());
+
+    EXPECT_EQ((co_await page->evaluate("1")).error().failure, Failure::closed);
+    must(co_await owner->version());
+  });
+}
+
+TEST_F(BrowserTest, AttachSaysWhyItCannot) {
+  run([&]() -> Story {
+    for (auto url :
+         {"http://127.0.0.1:1/x", "ws://example.com:1/x", "ws://127.0.0.1/x", "nonsense"}) {
+      auto failed = co_await cdp::Browser::attach(url);
+      EXPECT_EQ(failed.error().failure, Failure::invalid) << url;
+    }
+    auto refused = co_await cdp::Browser::attach("ws://127.0.0.1:1/devtools/browser/x");
+    EXPECT_EQ(refused.error().failure, Failure::launch);
+
+    auto owner = must(co_await launch({"--remote-debugging-port=0"}));
+    auto url = must(co_await cdp::find_debugging_url(profile.path(), std::chrono::seconds(10)));
+    url.resize(url.find("browser"));
+    url += "page/none";
+    auto missing = co_await cdp::Browser::attach(url);
+    EXPECT_EQ(missing.error().failure, Failure::launch);
+    EXPECT_THAT(missing.error().message, testing::HasSubstr("HTTP status"));
+  });
+}
+
+TEST_F(BrowserTest, AProfileWithoutAPortTimesOut) {
+  run([&]() -> Story {
+    auto url = co_await cdp::find_debugging_url(profile.path(), std::chrono::milliseconds(1));
+
+    EXPECT_EQ(url.error().failure, Failure::timeout);
+  });
+}
+
+TEST_F(BrowserTest, TheBrowserDoesNotOutliveAKilledClient) {
+  std::array<int, 2> ready{};
+  ASSERT_EQ(::pipe(ready.data()), 0);
+  ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+  pid_t client = ::fork();
+  if (client == 0) {
+    run([&]() -> Story {
+      auto browser = co_await launch();
+      if (!browser) ::_exit(1);
+      int id = (*browser)->process_id();
+      static_cast<void>(!::write(ready[1], &id, sizeof(id)));
+      co_await (*browser)->gone();
+    });
+    ::_exit(0);
+  }
+  ::close(ready[1]);
+  int browser = 0;
+  ASSERT_EQ(::read(ready[0], &browser, sizeof(browser)), static_cast<ssize_t>(sizeof(browser)));
+
+  ::kill(client, SIGKILL);
+  ::waitpid(client, nullptr, 0);
+
+  // Orphans of the client are ours to reap, which waits for their end; so the test needs no clock.
+  while (::waitpid(-1, nullptr, 0) > 0) {
+  }
+  EXPECT_THAT(processes_of(profile.path()), testing::IsEmpty());
+}
+
+TEST_F(BrowserTest, FindsABrowserInThePath) {
+  EXPECT_TRUE(cdp::find_browser());
+  ::setenv("FLYWHEEL_BROWSER", "/no/such/program", 1);
+  EXPECT_EQ(cdp::find_browser().error().failure, Failure::launch);
+  ::setenv("FLYWHEEL_BROWSER", "/bin/sh", 1);
+  EXPECT_EQ(cdp::find_browser().value(), "/bin/sh");
+  ::unsetenv("FLYWHEEL_BROWSER");
+}
+
+TEST_F(BrowserTest, ARecordedBrowserCanBeReplayedWithoutOne) {
+  auto file = profile.path() / "session.jsonl";
+  auto title_of = [](cdp::Browser& browser) -> asio::awaitable<std::string> {
+    auto page = must(co_await browser.first_page());
+    must(co_await page->navigate("data:text/html,<title>recorded</title>"));
+    auto title = must(co_await page->evaluate("document.title"));
+    co_return std::string(title.as_string());
+  };
+  run([&]() -> Story {
+    auto recording = options();
+    recording.record_file = file;
+    auto browser = must(co_await cdp::Browser::launch(recording));
+    EXPECT_EQ(co_await title_of(*browser), "recorded");
+    must(co_await browser->close());
+  });
+
+  run([&]() -> Story {
+    auto executor = co_await asio::this_coro::executor;
+    auto browser = cdp::Browser::over(executor, must(cdp::replay(executor, file)));
+    must(co_await browser->version());
+    EXPECT_EQ(co_await title_of(*browser), "recorded");
+  });
+}
+
+}  // namespace
