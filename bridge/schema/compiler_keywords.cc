@@ -195,6 +195,7 @@ void Compiler::fill_values(Node& node, const json::object& object) {
         std::ranges::all_of(operation.values, [](const auto* item) { return item->is_string(); });
     if (all_strings && !operation.values.empty()) {
       std::vector<std::string_view> strings;
+      strings.reserve(operation.values.size());
       for (const auto* item : operation.values) strings.push_back(item->get_string());
       std::ranges::sort(strings);
       const auto repeated = std::ranges::unique(strings);

@@ -66,7 +66,7 @@ base::Result<> add_directory(Registry& registry, const fs::path& folder, std::st
     const std::string by_path = resolve_uri(base_uri, path);
     const auto* object = document->if_object();
     const bool has_id = object && object->contains("$id");
-    auto added = grown.add({by_path}, has_id ? base_uri : by_path, *std::move(document));
+    auto added = grown.add(std::vector{by_path}, has_id ? base_uri : by_path, *std::move(document));
     if (!added) {
       return fail(added.error().code,
                   fmt::format("load schema {}: {}", file.string(), added.error().message));

@@ -189,7 +189,7 @@ class Translator {
       at_ += size;
       repeatable = false;
     } else if (accept("(?<")) {
-      TRY(const std::string name, group_name());
+      TRY_OK(group_name());  // Groups are numbered here; `count_groups` knows the names.
       out_ += '(';
     } else if (sees("(?")) {
       return wrong("unknown kind of group; ECMA-262 has (?: (?= (?! (?<= (?<! and (?<name>");

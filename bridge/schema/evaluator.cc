@@ -609,6 +609,7 @@ class Evaluator : public Findings<reports> {
     if (held) return true;
     return violated(node, here, operation.keyword, [&] {
       std::vector<std::string> texts;
+      texts.reserve(operation.values.size());
       for (const auto* allowed : operation.values) texts.push_back(brief(*allowed));
       if (texts.size() == 1) return fmt::format("must be {}, but is {}", texts[0], brief(value));
       const std::vector<std::string_view> views(texts.begin(), texts.end());

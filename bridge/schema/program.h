@@ -26,7 +26,7 @@ inline constexpr std::size_t no_bound = ~std::size_t{0};
 
 // A set of JSON types: bit k stands for values of boost::json::kind k.
 using Types = std::uint16_t;
-inline constexpr Types type_bit(json::kind kind) {
+constexpr Types type_bit(json::kind kind) {
   return static_cast<Types>(1u << static_cast<unsigned>(kind));
 }
 // Doubles with an integer value are in the set too, for "integer".

@@ -239,7 +239,7 @@ const ResourceMap& standard_resources() {
 
 Registry::Registry() = default;
 
-base::Result<> Registry::add(std::vector<std::string> uris, std::string id_base,
+base::Result<> Registry::add(const std::vector<std::string>& uris, std::string_view id_base,
                              json::value document) {
   TRY(auto found, index_document(uris, id_base, std::move(document)));
   for (const auto& [uri, resource] : found) {
@@ -264,7 +264,7 @@ base::Result<> Registry::add(std::string uri, json::value document) {
   }
   std::vector<std::string> uris;
   if (!uri.empty()) uris.push_back(uri);
-  return add(std::move(uris), std::move(uri), std::move(document));
+  return add(uris, uri, std::move(document));
 }
 
 base::Result<> Registry::add_text(std::string uri, std::string_view text) {

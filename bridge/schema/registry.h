@@ -42,7 +42,8 @@ class Registry {
  private:
   friend base::Result<> add_directory(Registry&, const std::filesystem::path&, std::string);
 
-  base::Result<> add(std::vector<std::string> uris, std::string id_base, json::value document);
+  base::Result<> add(const std::vector<std::string>& uris, std::string_view id_base,
+                     json::value document);
 
   ResourceMap resources_;
 };
