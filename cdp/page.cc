@@ -97,13 +97,13 @@ Task<> load(TabPtr tab, std::string url, Duration limit) {
   json::object params{{"url", url}};
   CO_TRY(auto reply, co_await tab->call("Page.navigate", std::move(params), limit));
   if (auto text = text_in(reply, "errorText"); !text.empty()) {
-    co_return fail(Failure::refused, fmt::format("navigate to {}: {}", url, text));
+    co_return fail(Failure::refused, fmt::format("navigate to {}: {}", quote(url), text));
   }
   auto loader = text_in(reply, "loaderId");
   if (loader.empty()) co_return Result<>();  // Only the fragment changed.
   auto loaded = co_await wait_for_document(std::move(events), std::move(loader), deadline);
   if (loaded) co_return Result<>();
-  co_return std::unexpected(while_doing("navigate to " + url, std::move(loaded.error())));
+  co_return std::unexpected(while_doing("navigate to " + quote(url), std::move(loaded.error())));
 }
 
 Task<> load_again(TabPtr tab, Duration limit) {

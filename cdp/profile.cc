@@ -110,12 +110,13 @@ Result<> prepare_profile(const fs::path& directory) {
 Task<std::string> find_debugging_url(fs::path directory, Duration limit) {
   auto executor = co_await asio::this_coro::executor;
   auto file = directory / "DevToolsActivePort";
-  asio::posix::stream_descriptor watch(executor, ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (::inotify_add_watch(watch.native_handle(), directory.c_str(),
+  Descriptor notifier(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  if (::inotify_add_watch(notifier.value(), directory.c_str(),
                           IN_CLOSE_WRITE | IN_MOVED_TO | IN_MODIFY) < 0) {
     co_return fail(Failure::invalid,
                    fmt::format("profile {}: {}", directory.string(), std::strerror(errno)));
   }
+  asio::posix::stream_descriptor watch(executor, notifier.release());
   asio::steady_timer timer(executor, limit);
   auto deadline = timer.expiry();
   std::array<char, 4096> changes;

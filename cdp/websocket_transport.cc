@@ -35,7 +35,8 @@ class WebSocketTransport final : public Transport {
     auto& socket = stream_.next_layer();
     auto [refused] = co_await socket.async_connect(endpoint, asio::as_tuple(asio::use_awaitable));
     if (refused) co_return fail(Failure::launch, refused.message(), refused.value());
-    socket.set_option(tcp::no_delay(true));
+    boost::system::error_code ignored;  // The deadline may just have closed the socket.
+    socket.set_option(tcp::no_delay(true), ignored);
     // Chrome answers 500 to a Host that is not this machine's, and 403 to an Origin.
     auto host = fmt::format("127.0.0.1:{}", endpoint.port());
     websocket::response_type response;

@@ -120,11 +120,11 @@ TEST_F(MuxTest, ARefusalNamesTheMethodTheReasonAndTheData) {
   auto id = call("s", "Page.navigate");
 
   auto happened = feed(fmt::format(
-      R"({{"id":{},"error":{{"code":-32602,"message":"Invalid parameters","data":"url: missing"}}}})",
+      R"({{"id":{},"error":{{"code":-32602,"message":"Invalid parameters","data":"no url"}}}})",
       id));
 
   EXPECT_EQ(happened.settled.at(0).outcome.error(),
-            (Error{Failure::refused, -32602, "Page.navigate: Invalid parameters (url: missing)"}));
+            (Error{Failure::refused, -32602, "Page.navigate: Invalid parameters (no url)"}));
 }
 
 TEST_F(MuxTest, AMalformedResultFailsItsCallAlone) {

@@ -3,7 +3,9 @@
 #include "tests/cdp/web_server.h"
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/experimental/parallel_group.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -83,6 +85,57 @@ TEST_F(PageTest, EvaluatesByValue) {
     EXPECT_EQ(must(co_await page.evaluate("0/0")), "NaN");
     EXPECT_EQ(must(co_await page.evaluate("Promise.resolve(7)", {.await_promise = true})), 7);
     EXPECT_EQ(must(co_await page.evaluate("'a' + '😀'[0]")), "a\uFFFD");
+  });
+}
+
+TEST_F(PageTest, AutomationIsNotHidden) {
+  with_page([](cdp::Browser&, cdp::Page& page) -> Story {
+    EXPECT_EQ(must(co_await page.evaluate("navigator.webdriver")), true);
+  });
+}
+
+// A caller asks for the domains it needs; until then the page sends nothing of them.
+TEST_F(PageTest, OnlyTheDomainsPageAndInspectorAreEnabled) {
+  with_page([](cdp::Browser&, cdp::Page& page) -> Story {
+    auto events = page.subscribe({"Network.requestWillBeSent", "Runtime.executionContextCreated",
+                                  "DOM.documentUpdated", "Log.entryAdded"});
+    must(co_await page.navigate("data:text/html,<script>console.log(1)</script>"));
+
+    EXPECT_FALSE(events.try_next());
+  });
+}
+
+TEST_F(PageTest, ATabThatCannotLoadIsNotLeftOpen) {
+  with_page([](cdp::Browser& browser, cdp::Page&) -> Story {
+    EXPECT_EQ((co_await browser.open("http://127.0.0.1:1/")).error().failure, Failure::refused);
+    EXPECT_EQ(must(co_await browser.pages()).size(), 1u);
+  });
+}
+
+TEST_F(PageTest, LettingGoOfATabLeavesItOpen) {
+  with_page([](cdp::Browser& browser, cdp::Page&) -> Story {
+    auto page = must(co_await browser.open("data:text/html,<p>still here</p>"));
+    auto id = page->target_id();
+    page.reset();
+
+    auto again = must(co_await browser.attach_page(id));
+
+    EXPECT_EQ(must(co_await again->evaluate("document.body.textContent")), "still here");
+  });
+}
+
+TEST_F(PageTest, ACancelledEvaluationLeavesThePageUsable) {
+  with_page([](cdp::Browser&, cdp::Page& page) -> Story {
+    auto executor = co_await asio::this_coro::executor;
+    asio::steady_timer soon(executor, std::chrono::milliseconds(1));
+    auto order = co_await asio::experimental::make_parallel_group(
+                     asio::co_spawn(executor, page.evaluate(forever, {.await_promise = true}),
+                                    asio::deferred),
+                     soon.async_wait(asio::deferred))
+                     .async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+
+    EXPECT_EQ(std::get<0>(order)[0], 1u);
+    EXPECT_EQ(must(co_await page.evaluate("1")), 1);
   });
 }
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <set>
 
+#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
 namespace {
@@ -17,9 +18,9 @@ void require(bool condition) {
 struct Scene {
   Scene() {
     for (std::string_view session : {"s1", "s2"}) {
+      cdp::json::object params{{"sessionId", session}, {"targetInfo", {{"targetId", "t"}}}};
       static_cast<void>(mux.feed(fmt::format(
-          R"({{"method":"Target.attachedToTarget","params":{{"sessionId":"{}","targetInfo":{{"targetId":"t"}}}}}})",
-          session)));
+          R"({{"method":"Target.attachedToTarget","params":{}}})", cdp::json::serialize(params))));
       for (std::string_view method : {"Runtime.evaluate", "Page.navigate"}) {
         waiting.insert(mux.command(session, method, {})->id);
       }
