@@ -27,6 +27,8 @@ void set_up(CLI::App& root, CommandLine& line) {
               exit_status_help);
   root.require_subcommand(1);
   add_demo_command(root, line);
+  add_send_command(root, line);
+  add_session_commands(root, line);
   add_packet_commands(root, line);
   add_schema_commands(root, line);
   add_fixture_command(root, line);

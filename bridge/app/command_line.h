@@ -29,6 +29,8 @@ CLI::App* add_group(CLI::App& parent, const std::string& name, const std::string
 
 // The groups, in the order in which help shows them.
 void add_demo_command(CLI::App& root, CommandLine& line);
+void add_send_command(CLI::App& root, CommandLine& line);
+void add_session_commands(CLI::App& root, CommandLine& line);
 void add_packet_commands(CLI::App& root, CommandLine& line);
 void add_schema_commands(CLI::App& root, CommandLine& line);
 void add_fixture_command(CLI::App& root, CommandLine& line);

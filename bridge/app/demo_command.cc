@@ -49,7 +49,7 @@ class Demo {
       if (!packet) return std::unexpected<base::Error>(packet.error());
       packets_.push_back(std::move(*packet));
     }
-    std::ranges::stable_sort(packets_, {}, place_in_a_beads_life);
+    std::ranges::sort(packets_, {}, place_in_a_beads_life);
     return {};
   }
 

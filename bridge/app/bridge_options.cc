@@ -1,0 +1,123 @@
+#include "bridge/app/bridge_options.h"
+
+#include "bridge/base/hash.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace app {
+
+namespace fs = std::filesystem;
+using base::Code;
+using base::fail;
+
+namespace {
+
+constexpr std::size_t key_bytes = 32;
+
+// Writes the key once: of two that start at the same time, one wins and both use its key.
+base::Result<> make_key(const fs::path& path) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (file < 0 && errno == EEXIST) return {};
+  if (file < 0) {
+    return fail(Code::unavailable, fmt::format("make {}: {}", path.string(), strerror(errno)));
+  }
+  const std::string text = base::hex(base::random_bytes(key_bytes)) + "\n";
+  const bool is_written =
+      ::write(file, text.data(), text.size()) == ssize_t(text.size()) && ::fsync(file) == 0;
+  ::close(file);
+  if (is_written) return {};
+  ::unlink(path.c_str());
+  return fail(Code::unavailable, fmt::format("write {}: {}", path.string(), strerror(errno)));
+}
+
+}  // namespace
+
+void add_bridge_options(CLI::App& command, BridgeOptions& options) {
+  command
+      .add_option("--config", options.config,
+                  "The configuration (default: .flywheel/chatgpt.json of the project)")
+      ->type_name("FILE");
+  command.add_option("--state", options.state, "The state directory")->type_name("DIR");
+  command.add_option("--url", options.url, "Another conversation than the configured one")
+      ->type_name("URL");
+  command
+      .add_option("--attach", options.attach,
+                  "Use a running browser: its ws://127.0.0.1:PORT/devtools/browser/ID")
+      ->type_name("WS_URL");
+  auto* headless = command.add_flag("--headless", options.is_headless, "Show no window");
+  command.add_flag("--headed", options.is_headed, "Show a window")->excludes(headless);
+}
+
+base::Result<Config> config_for(const BridgeOptions& options) {
+  std::optional<fs::path> file;
+  if (options.config) file = *options.config;
+  std::error_code error;
+  auto config = find_config(file, fs::current_path(error));
+  if (!config && config.error().code == Code::not_found && options.url && !options.config) {
+    const boost::json::object defaults{
+        {"crt_url", "http://localhost/"}, {"mcp_server", "default"}, {"writer_agent", "flywheel"}};
+    config = parse_config(boost::json::serialize(defaults), {});
+  }
+  if (!config) return config;
+  if (options.url) config->crt_url = *options.url;
+  if (options.state) {
+    const fs::path state = fs::absolute(*options.state, error);
+    if (config->browser.profile_dir == config->state / "profiles" / config->mcp_server) {
+      config->browser.profile_dir = state / "profiles" / config->mcp_server;
+    }
+    config->state = state;
+  }
+  return config;
+}
+
+BrowserSettings browser_settings(const Config& config, const BridgeOptions& options) {
+  BrowserSettings settings;
+  settings.launch.executable = config.browser.executable;
+  settings.launch.profile_dir = config.browser.profile_dir;
+  settings.launch.width = config.browser.window_width;
+  settings.launch.height = config.browser.window_height;
+  settings.launch.window = config.browser.is_headless ? cdp::Window::headless : window_here();
+  if (options.is_headless) settings.launch.window = cdp::Window::headless;
+  if (options.is_headed) settings.launch.window = cdp::Window::headed;
+  settings.attach_url = options.attach.value_or("");
+  settings.page_profiles = config.page_profiles;
+  settings.chat.url = config.crt_url;
+  settings.chat.drafts =
+      config.draft == DraftPolicy::clear ? chat::DraftPolicy::clear : chat::DraftPolicy::stop;
+  settings.chat.ready_limit = config.timeouts.ready;
+  return settings;
+}
+
+base::Result<> make_state_folder(const Config& config) {
+  std::error_code error;
+  const bool is_new = fs::create_directories(config.state, error);
+  if (error) {
+    return fail(Code::unavailable, fmt::format("make the state directory {}: {}",
+                                               config.state.string(), error.message()));
+  }
+  if (is_new) fs::permissions(config.state, fs::perms::owner_all, error);
+  return {};
+}
+
+base::Result<std::string> marker_key(const Config& config) {
+  TRY_OK(make_state_folder(config));
+  const fs::path path = config.state / "marker.key";
+  TRY_OK(make_key(path));
+  TRY(std::string text, read_file(path, 1024));
+  while (text.ends_with('\n')) text.pop_back();
+  if (text.size() == key_bytes * 2) return text;
+  return fail(Code::invalid,
+              fmt::format("{} is damaged; remove it if no message of this bridge is still "
+                          "unanswered, and a new key is made",
+                          path.string()));
+}
+
+}  // namespace app

@@ -1,0 +1,35 @@
+// What commands that talk to a browser have in common: which project, which profile, which window.
+#pragma once
+
+#include "bridge/app/browser_session.h"
+#include "bridge/app/config.h"
+
+#include <optional>
+#include <string>
+
+#include <CLI/App.hpp>
+
+namespace app {
+
+struct BridgeOptions {
+  std::optional<std::string> config;
+  std::optional<std::string> state;
+  std::optional<std::string> url;  // instead of the configured conversation
+  std::optional<std::string> attach;
+  bool is_headless = false;
+  bool is_headed = false;
+};
+
+void add_bridge_options(CLI::App& command, BridgeOptions& options);
+
+// The project's configuration. With `url` given and no project around, the defaults for that page.
+base::Result<Config> config_for(const BridgeOptions& options);
+BrowserSettings browser_settings(const Config& config, const BridgeOptions& options);
+
+// The key that signs markers, made at the first call (state directory, mode 0600).
+base::Result<std::string> marker_key(const Config& config);
+
+// Makes the state directory if it is missing (mode 0700).
+base::Result<> make_state_folder(const Config& config);
+
+}  // namespace app

@@ -1,0 +1,121 @@
+#include "bridge/app/storage_state.h"
+
+#include "bridge/base/json.h"
+#include "bridge/chat/eyes.h"
+
+#include <boost/json/object.hpp>
+#include <fmt/format.h>
+
+namespace app {
+namespace {
+
+namespace json = boost::json;
+using base::Code;
+using base::fail;
+
+constexpr std::size_t storage_bytes_max = 16u << 20;
+
+std::unexpected<base::Error> refused(std::string_view pointer, std::string_view what) {
+  return fail(Code::invalid, fmt::format("not a storageState.json: {}: {}", pointer, what));
+}
+
+const json::string* text_at(const json::object& object, std::string_view key) {
+  const auto* value = object.if_contains(key);
+  return value ? value->if_string() : nullptr;
+}
+
+// Playwright writes -1 for a session cookie, where CDP wants no `expires`.
+base::Result<json::object> parse_cookie(const json::value& value, const std::string& pointer) {
+  const auto* given = value.if_object();
+  if (given == nullptr) return refused(pointer, "must be an object");
+  json::object cookie;
+  for (const char* key : {"name", "value", "domain", "path"}) {
+    const auto* text = text_at(*given, key);
+    if (text == nullptr) return refused(pointer + "/" + key, "must be a string");
+    cookie[key] = *text;
+  }
+  for (const char* key : {"httpOnly", "secure"}) {
+    const auto* flag = given->if_contains(key);
+    if (flag != nullptr && flag->is_bool()) cookie[key] = *flag;
+  }
+  if (const auto* site = text_at(*given, "sameSite")) cookie["sameSite"] = *site;
+  const auto* expires = given->if_contains("expires");
+  if (expires != nullptr && expires->is_number() && expires->to_number<double>() > 0) {
+    cookie["expires"] = *expires;
+  }
+  return cookie;
+}
+
+base::Result<StorageState::Origin> parse_origin(const json::value& value,
+                                                const std::string& pointer) {
+  const auto* given = value.if_object();
+  const auto* url = given ? text_at(*given, "origin") : nullptr;
+  if (url == nullptr) return refused(pointer + "/origin", "must be a string");
+  StorageState::Origin origin{.url = std::string(*url), .items = {}};
+  const auto* items = given->if_contains("localStorage");
+  if (items == nullptr) return origin;
+  if (!items->is_array()) return refused(pointer + "/localStorage", "must be an array");
+  for (const auto& item : items->get_array()) {
+    const auto* object = item.if_object();
+    const auto* name = object ? text_at(*object, "name") : nullptr;
+    const auto* text = object ? text_at(*object, "value") : nullptr;
+    if (name == nullptr || text == nullptr) {
+      return refused(pointer + "/localStorage", "every item needs a name and a value");
+    }
+    origin.items.emplace_back(*name, *text);
+  }
+  return origin;
+}
+
+}  // namespace
+
+base::Result<StorageState> read_storage_state(Console& console, const std::string& path) {
+  TRY(const std::string text, read_input(console, path, storage_bytes_max));
+  TRY(const json::value document, base::parse_json(text));
+  const auto* object = document.if_object();
+  const auto* cookies = object ? object->if_contains("cookies") : nullptr;
+  if (cookies == nullptr || !cookies->is_array()) return refused("/cookies", "must be an array");
+  StorageState storage;
+  for (const auto& value : cookies->get_array()) {
+    TRY(auto cookie, parse_cookie(value, fmt::format("/cookies/{}", storage.cookies.size())));
+    storage.cookies.push_back(std::move(cookie));
+  }
+  const auto* origins = object->if_contains("origins");
+  if (origins == nullptr) return storage;
+  if (!origins->is_array()) return refused("/origins", "must be an array");
+  for (const auto& value : origins->get_array()) {
+    TRY(auto origin, parse_origin(value, fmt::format("/origins/{}", storage.origins.size())));
+    storage.origins.push_back(std::move(origin));
+  }
+  return storage;
+}
+
+base::Task<Imported> import_storage_state(cdp::Browser& browser, const StorageState& storage) {
+  Imported imported;
+  json::object cookies{{"cookies", storage.cookies}};
+  auto set = co_await browser.call("Storage.setCookies", std::move(cookies));
+  if (!set) co_return std::unexpected(chat::translate(set.error(), "import the cookies"));
+  imported.cookies = storage.cookies.size();
+  if (storage.origins.empty()) co_return imported;
+  auto page = co_await browser.open("about:blank");
+  if (!page) co_return std::unexpected(chat::translate(page.error(), "open a tab"));
+  auto enabled = co_await (*page)->call("DOMStorage.enable");
+  if (!enabled) co_return std::unexpected(chat::translate(enabled.error(), "open the storage"));
+  for (const auto& origin : storage.origins) {
+    for (const auto& [name, text] : origin.items) {
+      json::object item{
+          {"storageId", json::object{{"storageKey", origin.url + "/"}, {"isLocalStorage", true}}},
+          {"key", name},
+          {"value", text}};
+      auto stored = co_await (*page)->call("DOMStorage.setDOMStorageItem", std::move(item));
+      if (!stored) {
+        co_return std::unexpected(
+            chat::translate(stored.error(), "import local storage of " + origin.url));
+      }
+      ++imported.items;
+    }
+  }
+  co_return imported;
+}
+
+}  // namespace app

@@ -1,0 +1,35 @@
+// Playwright's storageState.json: cookies and local storage of a signed-in session.
+#pragma once
+
+#include "bridge/app/console.h"
+#include "bridge/base/result.h"
+#include "cdp/browser.h"
+
+#include <string>
+#include <vector>
+
+#include <boost/json/array.hpp>
+
+namespace app {
+
+struct StorageState {
+  struct Origin {
+    std::string url;
+    std::vector<std::pair<std::string, std::string>> items;
+  };
+  boost::json::array cookies;  // as Storage.setCookies takes them
+  std::vector<Origin> origins;
+};
+
+struct Imported {
+  std::size_t cookies = 0;
+  std::size_t items = 0;
+};
+
+// invalid: the file is no storage state; the message names the place, never a value.
+base::Result<StorageState> read_storage_state(Console& console, const std::string& path);
+
+// Through Storage.setCookies and DOMStorage.setDOMStorageItem; no page of the site is loaded.
+base::Task<Imported> import_storage_state(cdp::Browser& browser, const StorageState& storage);
+
+}  // namespace app
