@@ -1,0 +1,217 @@
+// flywheel doctor: what works, what does not, and what to do about it. Sends nothing.
+#include "bridge/app/bridge_options.h"
+#include "bridge/app/command_line.h"
+#include "bridge/app/loop.h"
+#include "bridge/app/project.h"
+#include "bridge/chat/profile.h"
+#include "bridge/protocol/message_types.h"
+
+#include <memory>
+#include <vector>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace app {
+namespace {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+enum class Health { ok, note, bad };
+
+struct Finding {
+  std::string what;
+  Health health;
+  std::string detail;
+  std::string remedy;  // empty when there is nothing to do
+};
+
+std::string_view name(Health health) {
+  switch (health) {
+    case Health::ok:
+      return "ok";
+    case Health::note:
+      return "note";
+    case Health::bad:
+      return "BAD";
+  }
+  return "";
+}
+
+class Doctor {
+ public:
+  Doctor(Console& console, const BridgeOptions& options, bool is_offline)
+      : console_(console), options_(options), is_offline_(is_offline) {}
+
+  int run() {
+    const auto config = check_config();
+    check_message_types();
+    check_window();
+    if (config) {
+      check_state(*config);
+      check_profiles(*config);
+    }
+    check_browser_and_page(config);
+    return report();
+  }
+
+ private:
+  void add(std::string what, Health health, std::string detail, std::string remedy = {}) {
+    findings_.push_back({std::move(what), health, std::move(detail), std::move(remedy)});
+  }
+
+  std::optional<Config> check_config() {
+    auto config = config_for(options_);
+    if (config) {
+      add("configuration", Health::ok,
+          config->file.empty() ? "none; defaults for --url" : config->file.string());
+      return *std::move(config);
+    }
+    add("configuration", Health::bad, config.error().message,
+        "write .flywheel/chatgpt.json with crt_url, mcp_server and writer_agent");
+    return {};
+  }
+
+  void check_message_types() {
+    const auto types = protocol::MessageTypes::load(own_schemas());
+    if (types) {
+      add("message types", Health::ok, types->request_names());
+    } else {
+      add("message types", Health::bad, types.error().message,
+          "mend or remove the file in .flywheel/schemas");
+    }
+  }
+
+  void check_window() {
+    if (window_here() == cdp::Window::headed) {
+      add("display", Health::ok, "windows can be shown");
+    } else {
+      add("display", Health::note, "none: the browser runs without a window",
+          "to sign in, use a desktop, or flywheel session import");
+    }
+  }
+
+  void check_state(const Config& config) {
+    struct stat info{};
+    if (::stat(config.state.c_str(), &info) != 0) {
+      add("state directory", Health::note, config.state.string() + " does not exist yet",
+          "the first command that needs it makes it");
+      return;
+    }
+    if (::access(config.state.c_str(), W_OK | X_OK) != 0) {
+      add("state directory", Health::bad, config.state.string() + " is not writable",
+          "give it to this user, or name another with --state");
+    } else if ((info.st_mode & 077) != 0) {
+      add("state directory", Health::bad, config.state.string() + " is open to other users",
+          "chmod 700 " + config.state.string());
+    } else {
+      add("state directory", Health::ok, config.state.string());
+    }
+  }
+
+  void check_profiles(const Config& config) {
+    const auto profiles = chat::Profiles::load(config.page_profiles);
+    if (profiles) {
+      add("page profiles", Health::ok,
+          fmt::format("shells {}", fmt::join(profiles->shell_names(), ", ")));
+    } else {
+      add("page profiles", Health::bad, profiles.error().message,
+          "mend or remove the file in " + config.page_profiles.string());
+    }
+  }
+
+  void check_browser_and_page(const std::optional<Config>& config) {
+    const auto executable = config && !config->browser.executable.empty()
+                                ? cdp::Result<fs::path>(config->browser.executable)
+                                : cdp::find_browser();
+    if (!executable) {
+      add("browser", Health::bad, executable.error().message,
+          "install the package chromium, or name one in bridge.browser.executable");
+      return;
+    }
+    if (is_offline_ || !config) {
+      add("browser", Health::ok, executable->string());
+      return;
+    }
+    const int status = run_to_end(console_, [&] { return open_page(*config); });
+    if (status == exit_interrupted) findings_.clear();
+  }
+
+  boost::asio::awaitable<int> open_page(const Config& config) {
+    auto settings = browser_settings(config, options_);
+    settings.launch.window = cdp::Window::headless;
+    settings.chat.ready_limit = std::chrono::seconds(20);
+    auto opened = co_await BrowserSession::open(std::move(settings), clock_);
+    if (!opened) {
+      add("browser", Health::bad, opened.error().message,
+          opened.error().code == base::Code::busy
+              ? "close the browser that uses the profile, or stop the daemon"
+              : "run the browser by hand and look at its messages");
+      co_return exit_negative;
+    }
+    auto session = std::move(*opened);
+    auto version = co_await session->browser().version();
+    add("browser", Health::ok, version ? *version : "unknown version");
+    (void)co_await session->chat().wait_until_ready();
+    auto judged = co_await session->chat().state();
+    if (!judged) {
+      add("page", Health::bad, judged.error().message);
+    } else {
+      add("page", judged->can_send ? Health::ok : Health::bad,
+          fmt::format("{}: {}", chat::name(judged->state), judged->evidence),
+          std::string(chat::advice(judged->state)));
+    }
+    (void)co_await session->close();
+    co_return exit_ok;
+  }
+
+  int report() {
+    json::array list;
+    bool is_healthy = !findings_.empty();
+    for (const auto& finding : findings_) {
+      if (finding.health == Health::bad) is_healthy = false;
+      list.push_back({{"check", finding.what},
+                      {"health", finding.health == Health::bad ? "bad" : name(finding.health)},
+                      {"detail", finding.detail},
+                      {"remedy", finding.remedy}});
+      if (console_.is_json) continue;
+      console_.out << fmt::format("{:<5} {:<16} {}\n", name(finding.health), finding.what,
+                                  finding.detail);
+      if (!finding.remedy.empty()) {
+        console_.out << fmt::format("{:<22} -> {}\n", "", finding.remedy);
+      }
+    }
+    if (console_.is_json) print_json(console_, {{"healthy", is_healthy}, {"checks", list}});
+    return is_healthy ? exit_ok : exit_negative;
+  }
+
+  Console& console_;
+  const BridgeOptions& options_;
+  bool is_offline_;
+  base::SystemClock clock_;
+  std::vector<Finding> findings_;
+};
+
+}  // namespace
+
+void add_doctor_command(CLI::App& root, CommandLine& line) {
+  CLI::App* command =
+      add_command(root, "doctor", "Check configuration, browser, profile and page; say what to do",
+                  "flywheel doctor");
+  auto options = std::make_shared<BridgeOptions>();
+  auto is_offline = std::make_shared<bool>(false);
+  command->add_flag("--offline", *is_offline, "Start no browser and open no page");
+  add_bridge_options(*command, *options);
+  command->callback([options, is_offline, &line] {
+    line.run = [options, is_offline](Console& console) {
+      return Doctor(console, *options, *is_offline).run();
+    };
+  });
+}
+
+}  // namespace app
