@@ -153,7 +153,7 @@ class PipeTransport final : public Transport {
 
 }  // namespace
 
-std::shared_ptr<Transport> pipe_transport(asio::any_io_executor executor, int read_fd,
+std::shared_ptr<Transport> pipe_transport(const asio::any_io_executor& executor, int read_fd,
                                           int write_fd) {
   return std::make_shared<PipeTransport>(executor, read_fd, write_fd);
 }

@@ -145,7 +145,8 @@ Result<std::shared_ptr<Transport>> record(std::shared_ptr<Transport> inner, cons
   return std::make_shared<RecordTransport>(std::move(inner), stream);
 }
 
-Result<std::shared_ptr<Transport>> replay(asio::any_io_executor executor, const fs::path& file) {
+Result<std::shared_ptr<Transport>> replay(const asio::any_io_executor& executor,
+                                          const fs::path& file) {
   std::ifstream in(file);
   if (!in) return fail(Failure::invalid, fmt::format("replay {}: cannot be read", file.string()));
   std::deque<Line> lines;

@@ -30,7 +30,7 @@ class Transport : public std::enable_shared_from_this<Transport> {
 
 // Messages end in NUL. Owns both descriptors; `write_fd` is a stream socket, so that writing to a
 // dead browser raises no signal.
-std::shared_ptr<Transport> pipe_transport(boost::asio::any_io_executor executor, int read_fd,
+std::shared_ptr<Transport> pipe_transport(const boost::asio::any_io_executor& executor, int read_fd,
                                           int write_fd);
 
 // Connects to ws://ADDRESS:PORT/PATH, where ADDRESS is an IP address or localhost. Chrome may ask
@@ -44,7 +44,7 @@ Result<std::shared_ptr<Transport>> record(std::shared_ptr<Transport> inner,
 
 // Plays a record's browser: what the browser said after a command is received once the same
 // command (whatever its id) has been sent; then the connection closes.
-Result<std::shared_ptr<Transport>> replay(boost::asio::any_io_executor executor,
+Result<std::shared_ptr<Transport>> replay(const boost::asio::any_io_executor& executor,
                                           const std::filesystem::path& file);
 
 }  // namespace cdp
