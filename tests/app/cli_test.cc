@@ -1,0 +1,137 @@
+#include "tests/app/process.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace app {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+TEST(CommandLine, HelpGoesToStandardOutputWithAnExample) {
+  for (const std::vector<std::string>& command : {std::vector<std::string>{},
+                                                  {"packet", "build"},
+                                                  {"packet", "validate"},
+                                                  {"schema", "validate"},
+                                                  {"completion"}}) {
+    std::vector<std::string> arguments = command;
+    arguments.push_back("--help");
+    const Finished help = flywheel(arguments);
+    EXPECT_EQ(help.status, 0);
+    EXPECT_THAT(help.out, HasSubstr("Example:\n  "));
+    EXPECT_THAT(help.err, IsEmpty());
+  }
+}
+
+TEST(CommandLine, TheProgramsHelpListsTheExitStatuses) {
+  EXPECT_THAT(flywheel({"--help"}).out, HasSubstr("\n  78  configuration\n"));
+}
+
+TEST(CommandLine, VersionIsOneLine) {
+  EXPECT_THAT(flywheel({"--version"}).out, ::testing::MatchesRegex("flywheel [0-9.]+\n"));
+}
+
+TEST(CommandLine, AnUnknownWordNamesTheNearestKnownOne) {
+  const Finished command = flywheel({"pakcet", "build"});
+  EXPECT_EQ(command.status, 64);
+  EXPECT_THAT(command.out, IsEmpty());
+  EXPECT_EQ(command.err,
+            "flywheel: unknown command \"pakcet\"; did you mean packet?\n"
+            "Try: flywheel --help\n");
+
+  const Finished option = flywheel({"schema", "validate", "--schemas", "x", "y"});
+  EXPECT_EQ(option.status, 64);
+  EXPECT_THAT(option.err, HasSubstr("unknown option --schemas for schema validate; did you mean "
+                                    "--schema?"));
+
+  EXPECT_THAT(flywheel({"dance"}).err, HasSubstr("unknown command \"dance\"\n"));
+}
+
+TEST(CommandLine, AMissingCommandOrOptionIsNamed) {
+  EXPECT_THAT(flywheel({}).err, HasSubstr("which command? There are: "));
+  EXPECT_EQ(flywheel({}).status, 64);
+  EXPECT_THAT(flywheel({"packet"}).err, HasSubstr("build, validate"));
+  EXPECT_THAT(flywheel({"packet", "build", "--bead", "bd-x1"}).err,
+              HasSubstr("missing: --type, --sender, --context\n"));
+  EXPECT_THAT(flywheel({"schema", "validate", "--schema"}).err,
+              HasSubstr("--schema needs a value"));
+}
+
+TEST(CommandLine, NoColorIsUsedWhenErrorsDoNotGoToATerminal) {
+  EXPECT_THAT(flywheel({"dance"}).err, StartsWith("flywheel: "));
+}
+
+TEST(CommandLine, AFullOutputIsReported) {
+  const Finished full =
+      run_program({"bash", "-c", "exec \"$0\" completion bash > /dev/full", FLYWHEEL_PROGRAM});
+  EXPECT_EQ(full.status, 74);
+}
+
+class SchemaValidate : public ::testing::Test {
+ protected:
+  TestFolder folder_;
+  std::string schema_ = folder_.write(
+      "s.json", R"({"properties": {"when": {"format": "date"}, "n": {"type": "integer"}}})");
+};
+
+TEST_F(SchemaValidate, PrintsOneResultLineForEachInstance) {
+  const Finished valid =
+      flywheel({"schema", "validate", "--schema", schema_, folder_.write("i.json", "{\"n\": 1}")});
+  EXPECT_EQ(valid.status, 0);
+  EXPECT_EQ(valid.out, "{\"valid\":true,\"errors\":[]}\n");
+
+  const Finished lines =
+      flywheel({"schema", "validate", "--schema", schema_, "-"}, "{\"n\":\"x\"}\n\n{\"n\":2}\n");
+  EXPECT_EQ(lines.status, 1);
+  EXPECT_THAT(lines.out, StartsWith("{\"valid\":false,\"errors\":[{\"instanceLocation\":\"/n\","
+                                    "\"keywordLocation\":\"/properties/n/type\",\"error\":\""));
+  EXPECT_THAT(lines.out, HasSubstr("}]}\n{\"valid\":true,\"errors\":[]}\n"));
+}
+
+TEST_F(SchemaValidate, AssertsFormatsOnRequest) {
+  const std::string text = "{\"when\": \"soon\"}\n";
+  EXPECT_EQ(flywheel({"schema", "validate", "--schema", schema_, "-"}, text).status, 0);
+  EXPECT_EQ(
+      flywheel({"schema", "validate", "--schema", schema_, "--format-assertion", "-"}, text).status,
+      1);
+}
+
+TEST_F(SchemaValidate, FollowsReferencesIntoTheRegistry) {
+  folder_.write("remotes/sub/int.json", R"({"type": "integer"})");
+  folder_.write("remotes/named.json", R"({"$id": "http://example.com/named", "minimum": 5})");
+  const std::string schema =
+      folder_.write("r.json", R"({"allOf": [{"$ref": "http://localhost:1234/sub/int.json"},
+                              {"$ref": "http://example.com/named"}]})");
+  const Finished checked = flywheel({"schema", "validate", "--schema", schema, "--registry",
+                                     (folder_.path() / "remotes").string(), "-"},
+                                    "7\n3\n\"x\"\n");
+  EXPECT_EQ(checked.status, 1);
+  EXPECT_THAT(checked.out, StartsWith("{\"valid\":true"));
+}
+
+TEST_F(SchemaValidate, MayCheckAgainstASchemaOfTheRegistryItself) {
+  const std::string folder = SOURCE_DIR "/schemas/flywheel/chatgpt/v1";
+  const Finished checked = flywheel(
+      {"schema", "validate", "--schema", folder + "/msg-rfp-plan.schema.json", "--registry", folder,
+       "--registry-base", "", SOURCE_DIR "/fixtures/packets/rfp-plan.json"});
+  EXPECT_EQ(checked.status, 0) << checked.err;
+}
+
+TEST_F(SchemaValidate, BadInputIsSixtyFive) {
+  EXPECT_EQ(flywheel({"schema", "validate", "--schema", "/nonexistent", "-"}).status, 65);
+  EXPECT_EQ(flywheel({"schema", "validate", "--schema", schema_, "/nonexistent"}).status, 65);
+  const Finished broken = flywheel({"schema", "validate", "--schema", schema_, "-"}, "{\n{}\n");
+  EXPECT_EQ(broken.status, 65);
+  EXPECT_THAT(broken.out, StartsWith("{\"valid\":false,\"errors\":[{\"instanceLocation\":\"\","
+                                     "\"keywordLocation\":\"\",\"error\":\"line 1: not JSON"));
+  EXPECT_THAT(broken.out, HasSubstr("}\n{\"valid\":true"));
+  const std::string bad = folder_.write("bad.json", R"({"$ref": "nowhere.json"})");
+  const Finished unknown = flywheel({"schema", "validate", "--schema", bad, "-"}, "1\n");
+  EXPECT_EQ(unknown.status, 65);
+  EXPECT_THAT(unknown.err, HasSubstr("nowhere.json"));
+}
+
+}  // namespace
+}  // namespace app

@@ -1,0 +1,129 @@
+#include "bridge/app/config.h"
+
+#include "bridge/app/nearest.h"
+#include "tests/app/process.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace app {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr std::string_view minimal =
+    R"({"crt_url": "http://127.0.0.1:9000/c/1", "mcp_server": "work", "writer_agent": "teal"})";
+
+std::string with_bridge(std::string_view bridge) {
+  std::string text(minimal);
+  text.insert(text.size() - 1, ", \"bridge\": " + std::string(bridge));
+  return text;
+}
+
+std::string refusal_of(std::string_view text) {
+  auto config = parse_config(text, "/p/.flywheel/chatgpt.json");
+  return config ? "" : config.error().message;
+}
+
+TEST(Config, ThreeMembersAreEnough) {
+  auto config = parse_config(minimal, "/p/.flywheel/chatgpt.json");
+
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->crt_url, "http://127.0.0.1:9000/c/1");
+  EXPECT_EQ(config->writer_agent, "teal");
+  EXPECT_EQ(config->project, "/p");
+  EXPECT_EQ(config->state, "/p/.flywheel/state");
+  EXPECT_EQ(config->store, "/p/.flywheel/state/flywheel.db");
+  EXPECT_EQ(config->browser.profile_dir, "/p/.flywheel/state/profiles/work");
+  EXPECT_EQ(config->browser.window_width, 1280);
+  EXPECT_EQ(config->page_profiles, "/p/.flywheel/pages");
+  EXPECT_EQ(config->draft, DraftPolicy::stop);
+  EXPECT_EQ(config->timeouts.reply, std::chrono::minutes(30));
+  EXPECT_EQ(config->limits.sends_per_window, 80);
+  EXPECT_THAT(config->senders, IsEmpty());
+}
+
+TEST(Config, WhatTheFileSaysGoesBeforeTheDefaults) {
+  auto config = parse_config(
+      with_bridge(R"({"state": "/var/lib/fw", "store": "postgresql://db/fw", "draft": "clear",
+                      "senders": ["a", "b"], "browser": {"executable": "chromium",
+                      "headless": true, "window": {"width": 800}},
+                      "timeouts": {"ready_seconds": 5}})"),
+      "/p/.flywheel/chatgpt.json");
+
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->state, "/var/lib/fw");
+  EXPECT_EQ(config->store, "postgresql://db/fw");
+  EXPECT_EQ(config->draft, DraftPolicy::clear);
+  EXPECT_THAT(config->senders, ElementsAre("a", "b"));
+  EXPECT_EQ(config->browser.executable, "chromium");
+  EXPECT_TRUE(config->browser.is_headless);
+  EXPECT_EQ(config->browser.window_width, 800);
+  EXPECT_EQ(config->browser.window_height, 900);
+  EXPECT_EQ(config->browser.profile_dir, "/var/lib/fw/profiles/work");
+  EXPECT_EQ(config->timeouts.ready, std::chrono::seconds(5));
+}
+
+TEST(Config, AnUnknownKeyNamesTheNearestKnownOne) {
+  EXPECT_THAT(refusal_of(with_bridge(R"({"brwoser": {}})")),
+              HasSubstr("/bridge/brwoser: unknown key \"brwoser\"; did you mean browser?"));
+  EXPECT_THAT(refusal_of(with_bridge(R"({"timeouts": {"ready_secs": 1}})")),
+              HasSubstr("/bridge/timeouts/ready_secs: unknown key \"ready_secs\"; did you mean "
+                        "ready_seconds?"));
+  EXPECT_THAT(refusal_of(with_bridge(R"({"browser": {"zzz": 1}})")),
+              HasSubstr("known are executable, profile_dir, headless, window"));
+}
+
+TEST(Config, EveryViolationIsToldWithItsPointer) {
+  const std::string refusal =
+      refusal_of(R"({"crt_url": "ftp://x", "mcp_server": "../up", "bridge": {"draft": "keep"}})");
+  EXPECT_THAT(refusal, HasSubstr("configuration /p/.flywheel/chatgpt.json:\n"));
+  EXPECT_THAT(refusal, HasSubstr("\n  /crt_url: "));
+  EXPECT_THAT(refusal, HasSubstr("\n  /mcp_server: "));
+  EXPECT_THAT(refusal, HasSubstr("\n  /bridge/draft: "));
+  EXPECT_THAT(refusal, HasSubstr("\n  (root): "));
+  EXPECT_THAT(refusal, HasSubstr("writer_agent"));
+  EXPECT_THAT(refusal_of("{"), HasSubstr("not JSON"));
+  EXPECT_THAT(refusal_of("[]"), HasSubstr("(root): "));
+}
+
+TEST(Config, IsFoundFromBelow) {
+  const TestFolder project;
+  project.write(".flywheel/chatgpt.json", minimal);
+  project.write("a/b/c", "");
+  auto config = find_config({}, project.path() / "a" / "b");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->project, project.path());
+}
+
+TEST(Config, TheOneGivenGoesFirst) {
+  const TestFolder folder;
+  const std::string file = folder.write("my.json", minimal);
+  auto config = find_config(file, "/");
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->project, folder.path());
+}
+
+TEST(Config, AMissingOneSaysWhatToDo) {
+  const TestFolder empty;
+  auto config = find_config({}, empty.path());
+  ASSERT_FALSE(config);
+  EXPECT_EQ(config.error().code, base::Code::not_found);
+  EXPECT_THAT(config.error().message, HasSubstr("create one with \"crt_url\""));
+}
+
+TEST(Config, TheProjectsOwnExampleIsValid) {
+  auto config = load_config(SOURCE_DIR "/.flywheel/chatgpt.json");
+  EXPECT_TRUE(config) << config.error().message;
+}
+
+TEST(Nearest, TakesSlipsOfTheFingersAndNothingElse) {
+  EXPECT_EQ(nearest("vlaidate", {"build", "validate"}), "validate");
+  EXPECT_EQ(nearest("buid", {"build", "validate"}), "build");
+  EXPECT_EQ(nearest("frobnicate", {"build", "validate"}), "");
+}
+
+}  // namespace
+}  // namespace app
