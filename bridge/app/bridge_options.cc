@@ -66,7 +66,10 @@ base::Result<Config> config_for(const BridgeOptions& options) {
         {"crt_url", "http://localhost/"}, {"mcp_server", "default"}, {"writer_agent", "flywheel"}};
     config = parse_config(boost::json::serialize(defaults), {});
   }
-  if (!config) return config;
+  if (!config) {
+    config.error().reason = "configuration";
+    return config;
+  }
   if (options.url) config->crt_url = *options.url;
   if (options.state) {
     const fs::path state = fs::absolute(*options.state, error);

@@ -47,6 +47,7 @@ base::Task<> BrowserSession::close() {
 }
 
 int exit_status_of(const base::Error& error) {
+  if (error.reason == "configuration") return exit_configuration;
   // The job's own errors (api.md names them) end in 76, unless a person or time can mend them.
   static constexpr std::array<std::string_view, 6> job_failed = {
       "invalid_reply",   "upstream_failed", "refused",

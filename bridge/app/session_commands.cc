@@ -153,10 +153,7 @@ using Story =
 
 int run(Console& console, const SessionOptions& options, const Story& story) {
   auto config = config_for(options.bridge);
-  if (!config) {
-    const int status = failed(console, config.error());
-    return status == exit_bad_input || status == exit_negative ? exit_configuration : status;
-  }
+  if (!config) return failed(console, config.error());
   if (auto made = make_state_folder(*config); !made) return failed(console, made.error());
   base::SystemClock clock;
   return run_to_end(console, [&] { return story(console, options, *config, clock); });

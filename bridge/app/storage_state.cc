@@ -1,9 +1,11 @@
 #include "bridge/app/storage_state.h"
 
 #include "bridge/base/json.h"
+#include "bridge/base/scope.h"
 #include "bridge/chat/eyes.h"
 
 #include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
 namespace app {
@@ -67,6 +69,42 @@ base::Result<StorageState::Origin> parse_origin(const json::value& value,
   return origin;
 }
 
+// Answers every request of a tab with an empty page, so that an origin can be entered without
+// asking its server for anything.
+boost::asio::awaitable<void> answer_with_nothing(cdp::Page& page, cdp::Subscription& requests) {
+  for (;;) {
+    auto request = co_await requests.next(base::Instant::max());
+    if (!request) co_return;
+    const auto* id = text_at(request->params(), "requestId");
+    json::object answer{{"requestId", id ? json::value(*id) : json::value("")},
+                        {"responseCode", 200},
+                        {"body", ""}};
+    (void)co_await page.call("Fetch.fulfillRequest", std::move(answer));
+  }
+}
+
+base::Task<> store_items(cdp::Page& page, const StorageState::Origin& origin) {
+  const std::string doing = "import local storage of " + origin.url;
+  auto entered = co_await page.navigate(origin.url + "/");
+  if (!entered) co_return std::unexpected(chat::translate(entered.error(), doing));
+  json::array pairs;
+  for (const auto& [name, text] : origin.items) pairs.push_back(json::array{name, text});
+  auto stored = co_await page.evaluate("for (const [name, text] of " + json::serialize(pairs) +
+                                       ") localStorage.setItem(name, text)");
+  if (!stored) co_return std::unexpected(chat::translate(stored.error(), doing));
+  co_return base::Result<>();
+}
+
+base::Task<std::size_t> store_all(cdp::Page& page,
+                                  const std::vector<StorageState::Origin>& origins) {
+  std::size_t items = 0;
+  for (const auto& origin : origins) {
+    CO_TRY_OK(co_await store_items(page, origin));
+    items += origin.items.size();
+  }
+  co_return items;
+}
+
 }  // namespace
 
 base::Result<StorageState> read_storage_state(Console& console, const std::string& path) {
@@ -99,22 +137,11 @@ base::Task<Imported> import_storage_state(cdp::Browser& browser, const StorageSt
   if (storage.origins.empty()) co_return imported;
   auto page = co_await browser.open("about:blank");
   if (!page) co_return std::unexpected(chat::translate(page.error(), "open a tab"));
-  auto enabled = co_await (*page)->call("DOMStorage.enable");
-  if (!enabled) co_return std::unexpected(chat::translate(enabled.error(), "open the storage"));
-  for (const auto& origin : storage.origins) {
-    for (const auto& [name, text] : origin.items) {
-      json::object item{
-          {"storageId", json::object{{"storageKey", origin.url + "/"}, {"isLocalStorage", true}}},
-          {"key", name},
-          {"value", text}};
-      auto stored = co_await (*page)->call("DOMStorage.setDOMStorageItem", std::move(item));
-      if (!stored) {
-        co_return std::unexpected(
-            chat::translate(stored.error(), "import local storage of " + origin.url));
-      }
-      ++imported.items;
-    }
-  }
+  auto requests = (*page)->subscribe({"Fetch.requestPaused"});
+  auto paused = co_await (*page)->call("Fetch.enable");
+  if (!paused) co_return std::unexpected(chat::translate(paused.error(), "pause requests"));
+  CO_TRY(imported.items, co_await base::beside(answer_with_nothing(**page, requests),
+                                               store_all(**page, storage.origins)));
   co_return imported;
 }
 

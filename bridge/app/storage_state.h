@@ -29,7 +29,7 @@ struct Imported {
 // invalid: the file is no storage state; the message names the place, never a value.
 base::Result<StorageState> read_storage_state(Console& console, const std::string& path);
 
-// Through Storage.setCookies and DOMStorage.setDOMStorageItem; no page of the site is loaded.
+// Nothing is asked of the sites: their storage is entered through empty pages made here.
 base::Task<Imported> import_storage_state(cdp::Browser& browser, const StorageState& storage);
 
 }  // namespace app

@@ -58,4 +58,26 @@ Task<T> with_deadline(Task<T> task, std::chrono::steady_clock::duration limit, s
   co_return fail(Code::timeout, std::move(doing) + ": no answer in time");
 }
 
+// The task's own result, with `helper` running beside it until then. Both have unwound when this
+// returns or throws. A helper that ends early is not missed.
+template <class T>
+Task<T> beside(boost::asio::awaitable<void> helper, Task<T> task) {
+  namespace asio = boost::asio;
+  auto executor = co_await asio::this_coro::executor;
+  auto lasting = [](boost::asio::awaitable<void> inner) -> asio::awaitable<void> {
+    co_await std::move(inner);
+    asio::steady_timer never(co_await asio::this_coro::executor,
+                             asio::steady_timer::time_point::max());
+    co_await never.async_wait(asio::use_awaitable);
+  };
+  auto [order, helper_error, task_error, result] =
+      co_await asio::experimental::make_parallel_group(
+          asio::co_spawn(executor, lasting(std::move(helper)), asio::deferred),
+          asio::co_spawn(executor, std::move(task), asio::deferred))
+          .async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+  if (order[0] == 0 && helper_error) std::rethrow_exception(helper_error);
+  if (task_error) std::rethrow_exception(task_error);
+  co_return std::move(result);
+}
+
 }  // namespace base

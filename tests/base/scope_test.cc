@@ -57,6 +57,28 @@ TEST(WithDeadline, ASlowTaskEndsAsTimeoutNamingWhatWasDone) {
   loop.run();
 }
 
+TEST(Beside, TheHelperRunsUntilTheTaskHasItsResult) {
+  asio::io_context loop;
+  SystemClock clock;
+  bool is_unwound = false;
+  auto helper = [&]() -> asio::awaitable<void> {
+    struct Unwound {
+      bool& flag;
+      ~Unwound() { flag = true; }
+    } unwound{is_unwound};
+    co_await clock.sleep_until(clock.now() + 1h);
+  };
+  auto quick = []() -> Task<int> { co_return 7; };
+  auto owner = [&]() -> asio::awaitable<void> {
+    auto result = co_await beside(helper(), quick());
+    EXPECT_EQ(result.value(), 7);
+    EXPECT_TRUE(is_unwound);
+  };
+  asio::co_spawn(loop, owner(), asio::detached);
+  loop.run();
+  EXPECT_TRUE(is_unwound);
+}
+
 TEST(WithDeadline, ResultsAndExceptionsOfTheTaskComeOut) {
   asio::io_context loop;
   auto quick = []() -> Task<int> { co_return 7; };

@@ -1,0 +1,225 @@
+// The program as a person runs it, against the look-alike site in a real browser; the site's ledger
+// is the judge.
+#include "bridge/base/json.h"
+#include "fixtures/chatgpt/site.h"
+#include "tests/app/process.h"
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+namespace {
+
+namespace json = boost::json;
+using app::Finished;
+using app::flywheel;
+
+const std::string packets = std::string(SOURCE_DIR) + "/fixtures/packets/";
+
+json::value parsed(const std::string& text) {
+  auto value = base::parse_json(text);
+  EXPECT_TRUE(value) << text;
+  return value ? *value : json::value();
+}
+
+// A project whose configured conversation is on a site of this process.
+class Project : public testing::Test {
+ protected:
+  void configure(const fixture::Knobs& knobs = {}) {
+    auto started = fixture::Site::start({});
+    ASSERT_TRUE(started) << started.error().message;
+    site = *std::move(started);
+    url = site->new_conversation(knobs);
+    folder.write(".flywheel/chatgpt.json", json::serialize(json::object{{"crt_url", url},
+                                                                        {"mcp_server", "test"},
+                                                                        {"writer_agent", "tester"},
+                                                                        {"bridge", bridge}}));
+  }
+  Finished run(std::vector<std::string> arguments, std::string_view input = {}) const {
+    return flywheel(std::move(arguments), input, folder.path());
+  }
+  // Whatever happened, nothing was sent twice and nothing forbidden was pressed.
+  void TearDown() override {
+    if (!site) return;
+    EXPECT_EQ(site->ledger().duplicates(), 0u);
+    for (const auto& wire : site->ledger().forbidden) ADD_FAILURE() << wire.wire;
+  }
+
+  app::TestFolder folder;
+  json::object bridge{{"timeouts", json::object{{"ready_seconds", 10}}}};
+  std::unique_ptr<fixture::Site> site;
+  std::string url;
+};
+
+class Shells : public Project, public testing::WithParamInterface<const char*> {};
+
+TEST_P(Shells, DemoPostsEachTypeOnceAndPrintsTheReplies) {
+  const auto demo = flywheel({"demo", "--json", "--shell", GetParam()});
+  EXPECT_EQ(demo.status, 0) << demo.err;
+  EXPECT_EQ(std::ranges::count(demo.out, '\n'), 5) << demo.out;
+  EXPECT_NE(demo.err.find("5 messages accepted for 5 packets, 0 sent twice, 0 forbidden clicks"),
+            std::string::npos)
+      << demo.err;
+}
+
+TEST_P(Shells, SendPrintsTheValidatedReply) {
+  fixture::Knobs knobs;
+  knobs.shell = GetParam();
+  configure(knobs);
+  const auto sent = run({"send", "--json", packets + "rfp-plan.json"});
+  EXPECT_EQ(sent.status, 0) << sent.err;
+  const auto result = parsed(sent.out);
+  EXPECT_EQ(result.at("state"), "done");
+  EXPECT_EQ(result.at("response").at("msg_type"), "RFP_PLAN_RESPONSE");
+  EXPECT_EQ(site->ledger(url).accepted().size(), 1u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Bridge, Shells, testing::Values("B", "C", "D"));
+
+TEST_F(Project, AnInvalidReplyIsAskedForAgainAndThenAccepted) {
+  fixture::Knobs knobs;
+  knobs.reply = "schema";
+  knobs.reply_times = 1;
+  configure(knobs);
+  const auto sent = run({"send", "--json", packets + "spec-lock.json"});
+  ASSERT_EQ(sent.status, 0) << sent.err << sent.out;
+  EXPECT_EQ(parsed(sent.out).at("repairs"), 1);
+  const auto accepted = site->ledger(url).accepted();
+  ASSERT_EQ(accepted.size(), 2u);
+  EXPECT_NE(accepted[1].text.find("REPAIR:"), std::string::npos);
+}
+
+TEST_F(Project, AReplyThatStaysInvalidFailsWithItsText) {
+  fixture::Knobs knobs;
+  knobs.reply = "wrong_bead";
+  bridge["limits"] = json::object{{"repairs", 1}};
+  configure(knobs);
+  const auto sent = run({"send", "--json", packets + "spec-lock.json"});
+  EXPECT_EQ(sent.status, 76) << sent.err;
+  const auto result = parsed(sent.out);
+  EXPECT_EQ(result.at("state"), "failed");
+  EXPECT_EQ(result.at("error").at("code"), "invalid_reply");
+  EXPECT_NE(result.at("error").at("raw").as_string().find("SPEC_LOCK_RESPONSE"), std::string::npos);
+  EXPECT_EQ(site->ledger(url).accepted().size(), 2u);
+}
+
+TEST_F(Project, SignedOutEndsIn77AndSendsNothing) {
+  fixture::Knobs knobs;
+  knobs.state = "login_modal";
+  configure(knobs);
+  const auto sent = run({"send", "--json", packets + "rfp-plan.json"});
+  EXPECT_EQ(sent.status, 77) << sent.err;
+  EXPECT_EQ(parsed(sent.out).at("error").at("code"), "login_required");
+  EXPECT_NE(sent.err.find("flywheel session login"), std::string::npos) << sent.err;
+  const auto check = run({"session", "check", "--json", "--wait", "5"});
+  EXPECT_EQ(check.status, 77);
+  EXPECT_EQ(parsed(check.out).at("state"), "login_required");
+  EXPECT_TRUE(site->ledger(url).posts.empty());
+}
+
+TEST_F(Project, ALostAnswerToThePostIsHeldWhenItCannotBeFound) {
+  fixture::Knobs knobs;
+  knobs.send = "unreachable";
+  configure(knobs);
+  const auto sent = run({"send", "--json", packets + "rfp-plan.json"});
+  EXPECT_EQ(sent.status, 76) << sent.err;
+  const auto result = parsed(sent.out);
+  EXPECT_EQ(result.at("state"), "held");
+  EXPECT_EQ(result.at("error").at("code"), "unknown_outcome");
+  EXPECT_EQ(site->ledger(url).posts.size(), 1u);
+}
+
+TEST_F(Project, ALostAnswerToThePostIsFoundByItsMarker) {
+  fixture::Knobs knobs;
+  knobs.send = "lost";
+  configure(knobs);
+  const auto sent = run({"send", "--json", packets + "rfp-plan.json"});
+  EXPECT_EQ(sent.status, 0) << sent.err;
+  EXPECT_EQ(site->ledger(url).accepted().size(), 1u);
+  EXPECT_EQ(site->ledger(url).posts.size(), 1u);
+}
+
+TEST_F(Project, CheckAndInspectSayWhatIsThere) {
+  fixture::Knobs knobs;
+  knobs.history = 2;
+  configure(knobs);
+  const auto check = run({"session"});
+  EXPECT_EQ(check.status, 0) << check.err;
+  EXPECT_NE(check.out.find("state         ready"), std::string::npos) << check.out;
+  const auto inspect = run({"session", "inspect", "--json"});
+  EXPECT_EQ(inspect.status, 0) << inspect.err;
+  const auto seen = parsed(inspect.out);
+  EXPECT_EQ(seen.at("shell"), "C");
+  EXPECT_EQ(seen.at("turns").as_array().size(), 4u);
+  EXPECT_TRUE(site->ledger(url).posts.empty());
+}
+
+TEST_F(Project, AnUnknownShellIsRefusedWithItsShapeAndNoneOfItsText) {
+  fixture::Knobs knobs;
+  knobs.shell = "unknown";
+  configure(knobs);
+  const auto sent = run({"send", packets + "rfp-plan.json"});
+  EXPECT_EQ(sent.status, 69) << sent.err;
+  const auto inspect = run({"session", "inspect", "--json", "--wait", "3"});
+  EXPECT_EQ(inspect.status, 1);
+  const auto seen = parsed(inspect.out);
+  EXPECT_EQ(seen.at("state"), "unknown_ui");
+  EXPECT_NE(seen.at("digest").as_string().find("role=textbox"), std::string::npos) << inspect.out;
+  EXPECT_TRUE(site->ledger(url).posts.empty());
+}
+
+TEST_F(Project, AStorageStateIsImportedIntoTheProfile) {
+  configure();
+  const std::string storage = json::serialize(json::object{
+      {"cookies", json::array{json::object{{"name", "session-token"},
+                                           {"value", "s3cret"},
+                                           {"domain", "127.0.0.1"},
+                                           {"path", "/"},
+                                           {"expires", 4102444800.0},
+                                           {"httpOnly", true},
+                                           {"secure", false},
+                                           {"sameSite", "Lax"}}}},
+      {"origins",
+       json::array{json::object{
+           {"origin", site->origin()},
+           {"localStorage", json::array{json::object{{"name", "theme"}, {"value", "dark"}}}}}}}});
+  const auto imported = run({"session", "import", "-", "--json"}, storage);
+  ASSERT_EQ(imported.status, 0) << imported.err;
+  EXPECT_EQ(parsed(imported.out).at("cookies"), 1);
+  EXPECT_EQ(parsed(imported.out).at("items"), 1);
+  EXPECT_EQ(imported.out.find("s3cret"), std::string::npos);
+  EXPECT_EQ(imported.err.find("s3cret"), std::string::npos);
+
+  const auto broken = run({"session", "import", "-"}, R"({"cookies":[{"name":"s3cret"}]})");
+  EXPECT_EQ(broken.status, 65);
+  EXPECT_NE(broken.err.find("/cookies/0/value"), std::string::npos) << broken.err;
+  EXPECT_EQ(broken.err.find("s3cret"), std::string::npos);
+}
+
+TEST_F(Project, BadInputIsRefusedBeforeAnyBrowserStarts) {
+  configure();
+  EXPECT_EQ(run({"send", "-"}, "{\"proto\":1}").status, 65);
+  EXPECT_EQ(run({"send", "missing.json"}).status, 1);
+  EXPECT_EQ(run({"send"}).status, 64);
+  EXPECT_EQ(run({"send", packets + "rfp-plan.json", "--no-wait"}).status, 69);
+  folder.write(".flywheel/chatgpt.json", "{\"crt_ulr\":\"http://x\"}");
+  const auto config = run({"send", packets + "rfp-plan.json"});
+  EXPECT_EQ(config.status, 78);
+  EXPECT_NE(config.err.find("crt_url"), std::string::npos) << config.err;
+  EXPECT_TRUE(site->ledger().requests.empty());
+}
+
+TEST_F(Project, DoctorNamesEveryCheckAndWhatToDo) {
+  configure();
+  const auto healthy = run({"doctor", "--json"});
+  EXPECT_EQ(healthy.status, 0) << healthy.out;
+  EXPECT_EQ(parsed(healthy.out).at("healthy"), true);
+  folder.write(".flywheel/pages/shell-c.json", "{\"name\": 1}");
+  const auto ill = run({"doctor", "--offline"});
+  EXPECT_EQ(ill.status, 1);
+  EXPECT_NE(ill.out.find("shell-c.json"), std::string::npos) << ill.out;
+  EXPECT_NE(ill.out.find("->"), std::string::npos);
+}
+
+}  // namespace
