@@ -22,7 +22,8 @@ struct BridgeOptions {
 
 void add_bridge_options(CLI::App& command, BridgeOptions& options);
 
-// The project's configuration; errors have the reason "configuration". With `url` given and no project around, the defaults for that page.
+// The project's configuration; errors have the reason "configuration". With `url` given and no
+// project around, the defaults for that page.
 base::Result<Config> config_for(const BridgeOptions& options);
 BrowserSettings browser_settings(const Config& config, const BridgeOptions& options);
 

@@ -1,6 +1,4 @@
 // Holds the rules of the source tree that no compiler knows: layers, sizes, forbidden words.
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -12,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t file_lines_max = 700;
 constexpr std::size_t function_lines_max = 70;
 constexpr std::size_t line_columns_max = 100;
+// Scripts, and tests with scripts and JSON inside.
 constexpr std::size_t script_columns_max = 120;
 
 // An include points only to a lower rank; modules of one rank never include one another.
@@ -110,8 +111,8 @@ TEST(Tidy, FilesAndLinesStayShort) {
   for (const auto& file : everything()) {
     EXPECT_LE(file.lines.size(), file_lines_max) << file.path;
     for (std::size_t i = 0; i < file.lines.size(); ++i) {
-      const bool is_script = file.path.ends_with("js");
-      EXPECT_LE(columns(file.lines[i]), is_script ? script_columns_max : line_columns_max)
+      const bool has_scripts = file.path.ends_with("js") || file.path.starts_with("tests/");
+      EXPECT_LE(columns(file.lines[i]), has_scripts ? script_columns_max : line_columns_max)
           << file.path << ":" << i + 1;
     }
   }
