@@ -34,14 +34,19 @@ inline constexpr std::size_t conversation_messages_max = 100'000;
 
 // Driving the page.
 inline constexpr auto page_call = 15s;
+inline constexpr auto page_insert = 45s;      // editors are slow with many lines
 inline constexpr auto page_wait_slice = 20s;  // one wait inside the page
 inline constexpr auto unknown_page_grace = 10s;
+inline constexpr auto notice_grows_old = 60s;  // then the page is loaded anew to ask again
 inline constexpr auto guard_up = 60s;
 inline constexpr auto click_deadline = 3s;
 inline constexpr auto post_appears = 15s;
 inline constexpr auto post_answered = 60s;
+inline constexpr auto text_given_back = 1500ms;  // a refused text returns into the composer
+inline constexpr auto chat_named = 5s;           // a new chat gets its address
 inline constexpr auto turn_ends = 3s;  // between the stream's end and the page's own signs
 inline constexpr auto readback_appears = 10s;
+inline constexpr auto readback_look = 1s;  // then the page is asked what stands in the way
 inline constexpr auto readback_pause = 5s;
 inline constexpr int readbacks_max = 4;  // reloads after a stream that was cut off
 inline constexpr auto exchange_settles = 30s;

@@ -18,19 +18,17 @@ using base::fail;
 namespace {
 
 // States that end by themselves.
-bool is_passing(State state, base::Instant::duration document_age) {
-  switch (state) {
-    case State::hydrating:
-    case State::generating:
-    case State::reconnecting:
-      return true;
-    // A page that is being built looks like many things.
-    case State::unknown_ui:
-    case State::conversation_not_found:
-      return document_age < limits::unknown_page_grace;
-    default:
-      return false;
-  }
+bool is_passing(const Judgement& judged, base::Instant::duration document_age) {
+  if (judged.is_weak) return document_age < limits::unknown_page_grace;
+  return judged.state == State::hydrating || judged.state == State::generating ||
+         judged.state == State::reconnecting;
+}
+
+// Notices that a page keeps showing after their time: of a message that was refused, of a limit.
+bool may_be_old(State state, base::Instant::duration document_age) {
+  if (state == State::too_long) return true;
+  return (state == State::rate_limited || state == State::usage_cap) &&
+         document_age > limits::notice_grows_old;
 }
 
 std::string conversation_in(std::string_view path) {
@@ -89,9 +87,15 @@ base::Task<> ChatPage::load() {
 }
 
 base::Task<Sighting> ChatPage::look(int turns) {
-  CO_TRY(auto value, co_await eyes_->run(fmt::format("look({{turns: {}}})", turns),
-                                         "look at the page", limits::page_call));
-  co_return Sighting::parse(value);
+  constexpr int looks_max = 3;  // The document may be replaced under the first of them.
+  for (int i = 1;; ++i) {
+    auto value = co_await eyes_->run(fmt::format("look({{turns: {}}})", turns), "look at the page",
+                                     limits::page_call);
+    if (value) co_return Sighting::parse(*value);
+    if (value.error().reason != "navigated" || i == looks_max) {
+      co_return std::unexpected(value.error());
+    }
+  }
 }
 
 base::Task<std::string> ChatPage::digest() {
@@ -123,15 +127,19 @@ base::Task<> ChatPage::ask_session() {
 }
 
 base::Task<Judgement> ChatPage::state() {
-  if (eyes_->failure()) co_return std::unexpected(*eyes_->failure());
-  CO_TRY(auto seen, co_await look(0));
-  co_return co_await judge_now(seen);
+  auto seen = co_await look(0);
+  if (seen) co_return co_await judge_now(*seen);
+  if (const auto gone = state_of(eyes_->page().state())) {
+    co_return Judgement{.state = *gone, .evidence = seen.error().message};
+  }
+  co_return std::unexpected(seen.error());
 }
 
-base::Task<Sighting> ChatPage::wait_until_ready() {
+base::Task<Sighting> ChatPage::wait_until_ready(const Prompt* own) {
   const base::Instant deadline = clock_.now() + options_.ready_limit;
   std::string previous;
   bool is_draft_cleared = false;
+  bool is_reloaded = false;
   for (;;) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock_.now());
     const auto slice =
@@ -149,17 +157,32 @@ base::Task<Sighting> ChatPage::wait_until_ready() {
     CO_TRY(auto seen, Sighting::parse(*look));
     CO_TRY(const Judgement judged, co_await judge_now(seen));
     if (judged.can_send) co_return seen;
-    if (judged.state == State::draft_present && options_.drafts == DraftPolicy::clear &&
-        !is_draft_cleared) {
+    if (!is_reloaded && may_be_old(judged.state, clock_.now() - eyes_->document_since())) {
+      is_reloaded = true;
+      CO_TRY_OK(co_await load());
+      continue;
+    }
+    const bool is_own = own && seen.composer && seen.composer->attachments == 0 &&
+                        first_line(seen.composer->text) == own->marker;
+    if (judged.state == State::draft_present && !is_draft_cleared &&
+        (is_own || options_.drafts == DraftPolicy::clear)) {
       is_draft_cleared = true;
       CO_TRY_OK(co_await clear_draft(seen));
       continue;
     }
-    const bool may_pass = is_passing(judged.state, clock_.now() - eyes_->document_since());
+    const bool may_pass = is_passing(judged, clock_.now() - eyes_->document_since());
     if (!may_pass || clock_.now() >= deadline) {
       co_return std::unexpected(as_error(judged.state, judged.evidence));
     }
   }
+}
+
+// A new chat has got its address: from now on it is the bound conversation.
+void ChatPage::bind(const std::string& conversation_id) {
+  if (conversation_id.empty() || !is_new_chat(bound_.path)) return;
+  bound_.path = (bound_.path == "/" ? "" : bound_.path) + "/c/" + conversation_id;
+  options_.url = bound_.origin + bound_.path;
+  eyes_->network().bind(conversation_id);
 }
 
 base::Task<> ChatPage::clear_draft(const Sighting& seen) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bridge/base/clock.h"
+#include "bridge/base/limits.h"
 #include "bridge/chat/conversation.h"
 #include "bridge/chat/eyes.h"
 #include "bridge/chat/profile.h"
@@ -22,6 +23,7 @@ struct ChatOptions {
   DraftPolicy drafts = DraftPolicy::stop;
   Routes routes = Routes::both;
   std::chrono::milliseconds ready_limit = std::chrono::seconds(60);
+  std::chrono::milliseconds post_limit = limits::post_appears;  // from the click to its POST
 };
 
 // Presses nothing but the send button, and that only through the one-shot guard of page/guard.js.
@@ -46,8 +48,8 @@ class ChatPage final : public Conversation {
   // One look, with the text of the last `turns` turns.
   base::Task<Sighting> look(int turns);
   // Waits until a prompt may be inserted. Errors: the state that a person must end, or that lasted
-  // longer than options.ready_limit.
-  base::Task<Sighting> wait_until_ready();
+  // longer than options.ready_limit. A composer that holds `own` is cleared of it.
+  base::Task<Sighting> wait_until_ready(const Prompt* own = nullptr);
   // The shape of the page without anything a person wrote, for reports about unknown pages.
   base::Task<std::string> digest();
   // Judges a look with what the network told since the page was loaded.
@@ -62,27 +64,31 @@ class ChatPage final : public Conversation {
     double x = 0;
     double y = 0;
   };
-  enum class Route { network, dom };
+  class Reading;
 
   base::Task<> load();
   base::Task<> ask_session();
   base::Task<> clear_draft(const Sighting& seen);
   base::Task<> insert(const Prompt& prompt, const std::string& shell);
-  base::Task<> take_back(const Prompt& prompt, const std::string& shell);
+  // `given_back_within`: how long the page may take to put a refused text back.
+  base::Task<> take_back(const Prompt& prompt, const std::string& shell,
+                         std::chrono::milliseconds given_back_within = {});
+  boost::asio::awaitable<base::Error> explain(base::Error refused);
   base::Task<Click> arm(const Prompt& prompt, const Baseline& baseline);
   base::Task<> click_once(const Prompt& prompt, const Baseline& baseline);
-  base::Task<Sent> proof_of_send(const Prompt& prompt);
+  base::Task<Sent> proof_of_send(const Prompt& prompt, base::Instant document);
+  boost::asio::awaitable<void> learn_address(const Prompt& prompt);
   base::Error refusal(const Post& post) const;
   base::Task<std::optional<Sent>> find_on_page(const Prompt& prompt);
   base::Task<std::optional<Readback>> fresh_readback();
-  base::Task<RawReply> reply_from_readback(const Prompt& prompt);
+  base::Task<> check_way();
+  void bind(const std::string& conversation_id);
   Sent sent_by(const Post& post) const;
 
   std::shared_ptr<Eyes> eyes_;
   ChatOptions options_;
   Binding bound_;
   base::Clock& clock_;
-  std::string last_path_;
 };
 
 // "https://host/c/1?x" → {"https://host", "/c/1"}; invalid for anything that is no web address.

@@ -29,14 +29,21 @@ std::string refusal_in(const json::value& answer) {
   return object ? std::string(text_at(*object, "reason")) : "no answer from the page";
 }
 
+// The guard says whether it was the text that had changed.
+std::unexpected<base::Error> refused_by_page(const json::value& answer, std::string why) {
+  const auto* object = answer.if_object();
+  const bool is_altered = object && is_true(object->if_contains("altered"));
+  return fail(Code::conflict, std::move(why), is_altered ? "payload_altered" : "ui_changed");
+}
+
 }  // namespace
 
 base::Task<Sent> ChatPage::send(const Prompt& prompt, SendSteps& steps) {
-  CO_TRY(const Sighting seen, co_await wait_until_ready());
+  CO_TRY(const Sighting seen, co_await wait_until_ready(&prompt));
   const Baseline baseline{.path = seen.path,
                           .last_turn = seen.turns.empty() ? "" : seen.turns.back().turn,
                           .shell = seen.shell()};
-  if (eyes_->network().post(prompt.marker) != nullptr) {
+  if (eyes_->network().was_posted(prompt.marker)) {
     co_return fail(Code::conflict, "this prompt was posted before in this tab", "unknown_outcome");
   }
   CO_TRY_OK(co_await steps.intent(baseline));
@@ -45,13 +52,15 @@ base::Task<Sent> ChatPage::send(const Prompt& prompt, SendSteps& steps) {
     (void)co_await take_back(prompt, baseline.shell);
     co_return std::unexpected(armed.error());
   }
+  const base::Instant document = eyes_->document_since();
   CO_TRY_OK(co_await click_once(prompt, baseline));
-  auto sent = co_await proof_of_send(prompt);
+  auto sent = co_await proof_of_send(prompt, document);
   // Until the outcome is known the guard refuses every other click.
   if (!sent && sent.error().reason != "unknown_outcome") {
-    (void)co_await take_back(prompt, baseline.shell);  // Pages give a refused text back.
+    // Pages give a refused text back, in their own time.
+    (void)co_await take_back(prompt, baseline.shell, limits::text_given_back);
   } else {
-    (void)co_await eyes_->run("guard_down()", "lower the guard", limits::page_call);
+    eyes_->post("guard_down()");
   }
   co_return sent;
 }
@@ -62,7 +71,7 @@ base::Task<> ChatPage::insert(const Prompt& prompt, const std::string& shell) {
   // One call: the guard is up before the first character is in the composer.
   CO_TRY(auto answer,
          co_await eyes_->run(fmt::format("guarded_insert({}, {})", guard_ms, json::serialize(what)),
-                             "insert the prompt", limits::page_call));
+                             "insert the prompt", limits::page_insert));
   std::string trouble = refusal_in(answer);
   const auto* object = answer.if_object();
   if (trouble.empty() && object) {
@@ -75,14 +84,24 @@ base::Task<> ChatPage::insert(const Prompt& prompt, const std::string& shell) {
   }
   if (trouble.empty()) co_return base::Result<>();
   (void)co_await take_back(prompt, shell);
-  co_return fail(Code::conflict, "insert the prompt: " + trouble, "payload_altered");
+  co_return std::unexpected(
+      co_await explain({Code::conflict, "insert the prompt: " + trouble, "payload_altered"}));
 }
 
-base::Task<> ChatPage::take_back(const Prompt& prompt, const std::string& shell) {
-  json::object what{{"shell", shell}, {"text", prompt.text}};
+// The state that stood in the way, if the page shows one now; else the refusal itself.
+boost::asio::awaitable<base::Error> ChatPage::explain(base::Error refused) {
+  const auto judged = co_await state();
+  if (!judged || !is_blocking(*judged)) co_return refused;
+  co_return as_error(judged->state, judged->evidence + "; " + refused.message);
+}
+
+base::Task<> ChatPage::take_back(const Prompt& prompt, const std::string& shell,
+                                 std::chrono::milliseconds given_back_within) {
+  json::object what{
+      {"shell", shell}, {"text", prompt.text}, {"wait_ms", given_back_within.count()}};
   CO_TRY(auto cleared,
          co_await eyes_->run("take_back(" + json::serialize(what) + ")",
-                             "take the prompt out of the composer", limits::page_call));
+                             "take the prompt out of the composer", limits::page_call, true));
   const std::string trouble = refusal_in(cleared);
   if (!trouble.empty()) co_return fail(Code::conflict, "take the prompt back: " + trouble);
   co_return base::Result<>();
@@ -99,7 +118,7 @@ base::Task<ChatPage::Click> ChatPage::arm(const Prompt& prompt, const Baseline& 
                                           "arm the click", limits::page_call, true));
   const std::string trouble = refusal_in(answer);
   if (!trouble.empty()) {
-    co_return fail(Code::conflict, "not clicked: " + trouble, "ui_changed");
+    co_return refused_by_page(answer, "not clicked: " + trouble);
   }
   const auto& object = answer.as_object();
   co_return Click{object.at("x").to_number<double>(), object.at("y").to_number<double>()};
@@ -109,8 +128,19 @@ base::Task<ChatPage::Click> ChatPage::arm(const Prompt& prompt, const Baseline& 
 base::Task<> ChatPage::click_once(const Prompt& prompt, const Baseline& baseline) {
   auto click = co_await arm(prompt, baseline);
   if (!click) {
+    const auto& why = click.error();
+    // Nothing was clicked, and a page that was left or is blocked cannot be clicked. Of a page
+    // that does not answer nothing is known.
+    const bool is_told = why.code == Code::conflict || why.reason == "navigated" ||
+                         eyes_->page().state().kind == cdp::PageState::Kind::dialog;
+    if (!is_told || eyes_->network().was_posted(prompt.marker)) {
+      co_return unknown_outcome(why.message);
+    }
     (void)co_await take_back(prompt, baseline.shell);
-    co_return std::unexpected(click.error());
+    const bool is_refusal = why.code == Code::conflict;
+    co_return std::unexpected(co_await explain(
+        is_refusal ? why
+                   : base::Error{Code::conflict, "not clicked: " + why.message, "ui_changed"}));
   }
   const auto clicked = co_await eyes_->page().click(click->x, click->y);
   // Disarms for good: from here on the guard refuses a click that is still on its way.
@@ -121,7 +151,8 @@ base::Task<> ChatPage::click_once(const Prompt& prompt, const Baseline& baseline
   std::string why = object ? std::string(text_at(*object, "reason")) : "";
   if (why.empty()) why = clicked ? "the click did not arrive" : clicked.error().message;
   (void)co_await take_back(prompt, baseline.shell);
-  co_return fail(Code::conflict, "the guard refused the click: " + why, "ui_changed");
+  const auto refused = refused_by_page(*verdict, "the guard refused the click: " + why);
+  co_return std::unexpected(co_await explain(refused.error()));
 }
 
 Sent ChatPage::sent_by(const Post& post) const {
@@ -131,10 +162,22 @@ Sent ChatPage::sent_by(const Post& post) const {
           .proof = "post"};
 }
 
+// The provider names a new chat in the first bytes of its answer.
+boost::asio::awaitable<void> ChatPage::learn_address(const Prompt& prompt) {
+  const base::Instant deadline = clock_.now() + limits::chat_named;
+  while (is_new_chat(bound_.path) && clock_.now() < deadline && !eyes_->failure()) {
+    const Post* post = eyes_->network().post(prompt.marker);
+    if (post == nullptr) co_return;
+    bind(post->stream.conversation_id());
+    if (post->is_ended || !is_new_chat(bound_.path)) co_return;
+    co_await eyes_->news().wait(deadline);
+  }
+}
+
 // The page's own POST must carry our text, and the server must have taken it.
-base::Task<Sent> ChatPage::proof_of_send(const Prompt& prompt) {
+base::Task<Sent> ChatPage::proof_of_send(const Prompt& prompt, base::Instant document) {
   NetworkWatch& network = eyes_->network();
-  base::Instant deadline = clock_.now() + limits::post_appears;
+  base::Instant deadline = clock_.now() + options_.post_limit;
   bool is_posted = false;
   for (;;) {
     if (const Post* post = network.post(prompt.marker)) {
@@ -143,10 +186,14 @@ base::Task<Sent> ChatPage::proof_of_send(const Prompt& prompt) {
         deadline = clock_.now() + limits::post_answered;
       }
       if (post->is_accepted()) {
-        if (post->text == prompt.text) co_return sent_by(*post);
-        co_return fail(Code::conflict,
-                       "the message was sent, but not as it was inserted: the page changed it",
-                       "payload_altered");
+        if (post->text != prompt.text) {
+          co_return unknown_outcome("the page posted another text than was inserted");
+        }
+        co_await learn_address(prompt);
+        // The wait may have brought a new document, which knows no posts.
+        const Post* accepted = network.post(prompt.marker);
+        if (accepted == nullptr) co_return unknown_outcome("the page was left after the post");
+        co_return sent_by(*accepted);
       }
       const bool is_told = post->is_ended && (post->status != 0 || !post->failure.empty());
       if (is_told && post->status >= 400 && post->status < 500) {
@@ -159,6 +206,9 @@ base::Task<Sent> ChatPage::proof_of_send(const Prompt& prompt) {
       }
     }
     if (eyes_->failure()) co_return unknown_outcome(eyes_->failure()->message);
+    if (eyes_->document_since() != document) {
+      co_return unknown_outcome("the page was left before the server's answer was seen");
+    }
     if (clock_.now() >= deadline) {
       co_return unknown_outcome(is_posted ? "the server has not answered the page's request"
                                           : "no request of the page was seen after the click");

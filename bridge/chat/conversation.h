@@ -41,7 +41,8 @@ struct RawReply {
   std::vector<CodeBlock> blocks;  // by DOM only
   std::string route;              // network, dom, readback
   std::string message_id;
-  bool is_final = false;  // the provider says that nothing will follow
+  bool is_final = false;    // the provider says that nothing will follow
+  bool is_cut_off = false;  // … because it stopped in the middle: the text is incomplete
   base::Instant received;
 };
 
@@ -75,19 +76,24 @@ class Conversation {
  public:
   virtual ~Conversation() = default;
 
-  // The state of the page now.
+  // The state of the page now, also of one that is gone, has crashed or is blocked by a dialog.
   virtual base::Task<Judgement> state() = 0;
 
   // Loads the conversation afresh and looks for a user message whose first line is the marker.
-  // Nothing: it is certainly not in what the provider showed. Other errors: not known.
+  // Nothing: it is certainly not in what the provider showed. fork_detected: it is there, but on a
+  // branch that was edited away. payload_altered: it is there with another text. Other errors: not
+  // known.
   virtual base::Task<std::optional<Sent>> find(const Prompt& prompt) = 0;
 
   // Sends at most once. An error with reason unknown_outcome: the message may have been sent, and
-  // only `find` may be tried. Any other error: certainly not sent, and the composer is empty of it.
+  // only `find` may be tried. Any other error: certainly not sent, and the composer is empty of it
+  // if the page could still be reached. What an earlier attempt at this prompt left in the composer
+  // is no draft: it is taken out first.
   virtual base::Task<Sent> send(const Prompt& prompt, SendSteps& steps) = 0;
 
-  // The answer to our own message: as soon as `finish` is reached, else when the page says that it
-  // is over, else timeout after `limit`. Reading can be repeated.
+  // The answer to our own message: as soon as `finish` is reached, else when the provider says that
+  // it is over, else timeout after `limit`. A page that shows less than the answer is read back
+  // from the server. Reading can be repeated.
   virtual base::Task<RawReply> reply(const Sent& sent, const Prompt& prompt, FinishCheck& finish,
                                      base::Instant::duration limit) = 0;
 

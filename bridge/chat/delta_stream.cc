@@ -35,7 +35,7 @@ void DeltaStream::feed_item(std::string_view slice, std::optional<std::uint64_t>
     if (*sequence < next_item_) return;
     next_item_ = *sequence + 1;
   }
-  feed(slice);
+  items_sse_.feed(slice, [this](const SseEvent& one) { event(one); });
 }
 
 void DeltaStream::event(const SseEvent& one) {

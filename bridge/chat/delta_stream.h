@@ -42,7 +42,7 @@ class DeltaStream {
   // Text of an `error` frame, or empty.
   const std::string& error() const { return error_; }
   // True once an operation could not be understood: from then on the text proves nothing.
-  bool is_damaged() const { return damaged_ || sse_.is_damaged(); }
+  bool is_damaged() const { return damaged_ || sse_.is_damaged() || items_sse_.is_damaged(); }
   // Grows with every change of any message's text or status.
   std::uint64_t version() const { return version_; }
 
@@ -61,6 +61,7 @@ class DeltaStream {
   bool descends_from_input(const Message& message) const;
 
   SseParser sse_;
+  SseParser items_sse_;  // the slices after a hand-off are a text of their own
   std::vector<Message> messages_;
   std::map<std::string, std::size_t, std::less<>> by_id_;
   std::size_t current_ = SIZE_MAX;

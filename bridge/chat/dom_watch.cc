@@ -68,8 +68,11 @@ DomWatch::~DomWatch() {
 
 std::optional<DomNews> DomWatch::take() { return std::exchange(shared_->news, std::nullopt); }
 
-void DomWatch::again(DomNews::Kind kind) {
-  shared_->ignored.erase(std::string(name(kind)));
+void DomWatch::ends_again() {
+  using Kind = DomNews::Kind;
+  for (const Kind kind : {Kind::end, Kind::finished, Kind::failed, Kind::stopped}) {
+    shared_->ignored.erase(std::string(name(kind)));
+  }
   eyes_->post("stop_watch()");
 }
 
@@ -81,6 +84,10 @@ asio::awaitable<void> DomWatch::watch(std::shared_ptr<Eyes> eyes, std::shared_pt
     if (!answer) {
       // A new document is watched like the old one; anything else is the network's to tell.
       if (answer.error().reason == "navigated") continue;
+      if (eyes->page().state().kind == cdp::PageState::Kind::dialog) {
+        shared->blocked = answer.error();
+        eyes->news().notify();
+      }
       co_return;
     }
     const auto* object = answer->if_object();

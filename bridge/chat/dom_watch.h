@@ -38,14 +38,17 @@ class DomWatch {
 
   // News since the last call; wakes eyes->news(). The same kind is told again only after `again`.
   std::optional<DomNews> take();
-  // This kind of news may come (again).
-  void again(DomNews::Kind kind);
+  // News of an end that was told before may come again.
+  void ends_again();
+  // The page's own dialog that blocks every look into it, if one does.
+  const std::optional<base::Error>& blocked() const { return shared_->blocked; }
 
  private:
   struct Shared {
     Wanted wanted;
     std::set<std::string> ignored;
     std::optional<DomNews> news;
+    std::optional<base::Error> blocked;
     boost::asio::cancellation_signal cancel;
     bool is_over = false;
   };

@@ -52,6 +52,20 @@ base::Error translate(const cdp::Error& error, std::string_view doing) {
   return {Code::internal, what};
 }
 
+std::optional<State> state_of(const cdp::PageState& tab) {
+  switch (tab.kind) {
+    case cdp::PageState::Kind::open:
+      return std::nullopt;
+    case cdp::PageState::Kind::dialog:
+      return State::unknown_dialog;
+    case cdp::PageState::Kind::crashed:
+      return State::tab_crashed;
+    case cdp::PageState::Kind::closed:
+      return State::tab_closed;
+  }
+  return std::nullopt;
+}
+
 Eyes::Eyes(std::unique_ptr<cdp::Page> page, std::string script, NetworkWatch network,
            asio::any_io_executor executor)
     : executor_(std::move(executor)),
@@ -69,10 +83,14 @@ base::Task<std::shared_ptr<Eyes>> Eyes::open(std::unique_ptr<cdp::Page> page, st
   eyes->events_ = eyes->page_->subscribe({"Network.requestWillBeSent", "Network.responseReceived",
                                           "Network.dataReceived", "Network.loadingFinished",
                                           "Network.loadingFailed", "Network.webSocketFrameReceived",
-                                          "Page.frameNavigated"});
+                                          "Network.webSocketClosed", "Page.frameNavigated"});
   json::object network_options{{"maxPostDataSize", limits::prompt_bytes_max * 2}};
   auto enabled = co_await eyes->page_->call("Network.enable", std::move(network_options));
   if (!enabled) co_return std::unexpected(translate(enabled.error(), "watch the network"));
+  // A window in the dark has slow timers, and its page may wait with drawing the answer.
+  auto focused =
+      co_await eyes->page_->call("Emulation.setFocusEmulationEnabled", {{"enabled", true}});
+  if (!focused) co_return std::unexpected(translate(focused.error(), "light up the tab"));
   auto installed =
       co_await eyes->page_->add_init_script(eyes->script_, world_name, cdp::FirstRun::now);
   if (!installed) co_return std::unexpected(translate(installed.error(), "add the page scripts"));
@@ -132,8 +150,9 @@ asio::awaitable<void> Eyes::carry_out(NetworkWatch::Order order) {
     co_return;
   }
   auto body = co_await ask("Network.getResponseBody");
-  if (!body) co_return;  // The page has moved on; the next document tells it again.
-  if (is_true(body->if_contains("base64Encoded"))) {
+  if (!body) {
+    network_.on_body(order.request_id, "");  // The page has moved on.
+  } else if (is_true(body->if_contains("base64Encoded"))) {
     auto bytes = cdp::decode_base64(text_at(*body, "body"));
     if (bytes) network_.on_body(order.request_id, *bytes);
   } else {

@@ -16,6 +16,8 @@ namespace chat {
 
 // What a failure of the browser means for the page's state and for the caller.
 base::Error translate(const cdp::Error& error, std::string_view doing);
+// The page state that the tab itself proves, if it is not open.
+std::optional<State> state_of(const cdp::PageState& tab);
 
 // Shared with its own reading task, which ends soon after `stop`.
 class Eyes : public std::enable_shared_from_this<Eyes> {

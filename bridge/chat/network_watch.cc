@@ -109,6 +109,8 @@ Orders NetworkWatch::on_event(std::string_view method, const json::object& param
     return on_ended(params, true);
   } else if (method == "Network.webSocketFrameReceived") {
     on_frame(params);
+  } else if (method == "Network.webSocketClosed") {
+    on_socket_closed(params);
   }
   return {};
 }
@@ -131,6 +133,10 @@ Post* NetworkWatch::post(std::string_view marker) {
     if (first_line(post->text) == marker) return post.get();
   }
   return nullptr;
+}
+
+bool NetworkWatch::was_posted(std::string_view marker) const {
+  return std::ranges::find(posted_, marker) != posted_.end();
 }
 
 Orders NetworkWatch::on_request(const json::object& params) {
@@ -163,6 +169,8 @@ void NetworkWatch::on_post_body(const std::string& request_id, std::string_view 
   if (post == nullptr || !message) return;
   post->message_id = message->id;
   post->text = message->text;
+  if (posted_.size() >= limits::watched_requests_max) posted_.pop_front();
+  posted_.emplace_back(first_line(post->text));
   ++version_;
 }
 
@@ -250,6 +258,9 @@ void NetworkWatch::on_frame(const json::object& params) {
   Post& post = *posts_.back();
   Items items;
   collect_items(frame, post.stream.conversation_id(), 0, items);
+  if (items.empty()) return;
+  post.socket_id = text_at(params, "requestId");
+  post.is_socket_closed = false;
   for (auto& [item, sequence] : items) {
     if (post.stream.is_handed_off()) {
       post.stream.feed_item(item, sequence);
@@ -258,6 +269,15 @@ void NetworkWatch::on_frame(const json::object& params) {
     }
   }
   ++version_;
+}
+
+void NetworkWatch::on_socket_closed(const json::object& params) {
+  const std::string_view id = text_at(params, "requestId");
+  for (const auto& post : posts_) {
+    if (id.empty() || post->socket_id != id) continue;
+    post->is_socket_closed = true;
+    ++version_;
+  }
 }
 
 Orders NetworkWatch::on_ended(const json::object& params, bool failed) {
@@ -269,10 +289,11 @@ Orders NetworkWatch::on_ended(const json::object& params, bool failed) {
   }
   Post* post = post_of(id);
   if (post == nullptr) return {};
+  // A refusal is over when its reasons are known.
+  if (!failed && post->status >= 400) return {{OrderKind::read_body, id}};
   post->is_ended = true;
   if (failed) post->failure = text_at(params, "errorText");
   ++version_;
-  if (!failed && post->status >= 400) return {{OrderKind::read_body, id}};
   return {};
 }
 
@@ -280,6 +301,7 @@ void NetworkWatch::on_body(const std::string& request_id, std::string_view body)
   ++version_;
   if (Post* post = post_of(request_id)) {
     error_body(*post, body);
+    post->is_ended = true;
     return;
   }
   const auto request = requests_.find(request_id);

@@ -35,9 +35,16 @@ struct Post {
   bool is_streaming = false;   // the body is being read while it arrives
   bool is_unreadable = false;  // the browser cannot stream bodies: the page itself must be read
   bool is_ended = false;       // the connection is over, however it ended
+  std::string socket_id;       // the WebSocket that carries it after a hand-off
+  bool is_socket_closed = false;
   DeltaStream stream;
 
   bool is_accepted() const { return status >= 200 && status < 300; }
+  // The stream can still bring the answer.
+  bool is_alive() const {
+    if (!is_streaming || is_unreadable || stream.is_damaged()) return false;
+    return !is_ended || (stream.is_handed_off() && !is_socket_closed);
+  }
 };
 
 class NetworkWatch {
@@ -50,6 +57,8 @@ class NetworkWatch {
   // `origin` is the site's: other hosts prove nothing. The id of the bound conversation, empty for
   // a new chat, decides which reads count.
   NetworkWatch(std::string origin, std::string conversation_id);
+  // A new chat has got its id.
+  void bind(std::string conversation_id) { conversation_id_ = std::move(conversation_id); }
 
   // One Network.* event. Orders are carried out in turn, before the next event is given.
   std::vector<Order> on_event(std::string_view method, const boost::json::object& params);
@@ -57,7 +66,7 @@ class NetworkWatch {
   void on_stream(const std::string& request_id, std::optional<std::string> buffered);
   // The answer to read_post: what the page posted, when the event was too short to hold it.
   void on_post_body(const std::string& request_id, std::string_view body);
-  // The answer to read_body.
+  // The answer to read_body; empty when the browser has it no more.
   void on_body(const std::string& request_id, std::string_view body);
   // The main frame shows a new document: everything known about the old one is void.
   void on_new_document();
@@ -70,6 +79,8 @@ class NetworkWatch {
   const NetworkEvidence& evidence() const { return evidence_; }
   // The POST whose user text starts with this first line, the newest one of several; null if none.
   Post* post(std::string_view marker);
+  // Whether any document of this tab has posted a message with this first line.
+  bool was_posted(std::string_view marker) const;
   // Every POST of a message since the last new document, oldest first.
   const std::deque<std::unique_ptr<Post>>& posts() const { return posts_; }
   // The last reading of the conversation since the last new document.
@@ -89,6 +100,7 @@ class NetworkWatch {
   std::vector<Order> on_ended(const boost::json::object& params, bool failed);
   void on_data(const boost::json::object& params);
   void on_frame(const boost::json::object& params);
+  void on_socket_closed(const boost::json::object& params);
   void judge_status(const std::string& path, std::string_view type, int status,
                     const boost::json::object& headers);
   void session_body(std::string_view body);
@@ -100,6 +112,7 @@ class NetworkWatch {
   std::string conversation_id_;
   std::map<std::string, Request, std::less<>> requests_;
   std::deque<std::unique_ptr<Post>> posts_;
+  std::deque<std::string> posted_;  // first lines, newest last
   std::vector<std::pair<std::string, std::optional<std::uint64_t>>> early_items_;
   std::optional<Readback> readback_;
   NetworkEvidence evidence_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <ranges>
+#include <set>
 
 #include <boost/json/parse.hpp>
 #include <fmt/format.h>
@@ -32,6 +33,7 @@ base::Result<Readback> Readback::parse(std::string_view body) {
   }
   Readback readback;
   readback.conversation_id_ = text_at(*object, "conversation_id");
+  std::set<std::string_view> branch;
   std::string_view node = text_at(*object, "current_node");
   while (!node.empty()) {
     if (readback.messages_.size() > mapping->size() ||
@@ -47,7 +49,15 @@ base::Result<Readback> Readback::parse(std::string_view body) {
     } else {
       readback.messages_.emplace_back();  // The root has no message; it counts as a step.
     }
+    branch.insert(node);
     node = text_at(*entry, "parent");
+  }
+  for (const auto& [id, entry] : *mapping) {
+    const auto* other = entry.if_object();
+    const auto* message = other && !branch.contains(id) ? object_at(*other, "message") : nullptr;
+    if (message == nullptr) continue;
+    const Message parsed = Message::parse(*message);
+    if (parsed.role == "user") readback.elsewhere_.emplace_back(first_line(parsed.text));
   }
   std::ranges::reverse(readback.messages_);
   std::erase_if(readback.messages_, [](const Message& one) { return one.id.empty(); });
@@ -65,6 +75,10 @@ std::size_t Readback::count(std::string_view marker) const {
   return static_cast<std::size_t>(std::ranges::count_if(messages_, [&](const Message& one) {
     return one.role == "user" && first_line(one.text) == marker;
   }));
+}
+
+bool Readback::has_elsewhere(std::string_view marker) const {
+  return std::ranges::find(elsewhere_, marker) != elsewhere_.end();
 }
 
 const Message* Readback::answer_to(std::string_view user_message_id) const {

@@ -13,8 +13,8 @@
 
 namespace chat {
 
-// The messages from the root to the current node, oldest first. Other branches are left out: they
-// are not what the page shows and not what the model answers.
+// The messages from the root to the current node, oldest first. Of other branches, which the page
+// does not show, only the first lines of the user messages are kept.
 class Readback {
  public:
   // invalid: not such a document, or its tree is broken (a cycle, an unknown parent).
@@ -27,12 +27,16 @@ class Readback {
   const Message* find(std::string_view marker) const;
   // How many user messages start with the marker: more than one is a broken promise.
   std::size_t count(std::string_view marker) const;
+  // True if a user message of another branch starts with the marker: somebody edited the
+  // conversation after it was sent.
+  bool has_elsewhere(std::string_view marker) const;
   // The last answer to that user message: what follows it up to the next user message, or null.
   const Message* answer_to(std::string_view user_message_id) const;
 
  private:
   std::string conversation_id_;
   std::vector<Message> messages_;
+  std::vector<std::string> elsewhere_;
 };
 
 // The first line of `text` without trailing white space.

@@ -35,14 +35,14 @@ constexpr std::array<Row, 27> rows = {{
     {"too_long", base::Code::invalid, "too_long", "make the packet smaller"},
     {"conversation_full", base::Code::conflict, "too_long",
      "start a new conversation and put its address into crt_url"},
-    {"conversation_not_found", base::Code::not_found, "conversation_not_found",
-     "check crt_url and that this account may open it"},
-    {"wrong_conversation", base::Code::conflict, "conversation_not_found",
-     "the page moved to another conversation; open the configured one again"},
     {"read_only", base::Code::denied, "conversation_not_found",
      "crt_url names a shared, read-only page; use the conversation's own address"},
     {"temporary_chat", base::Code::denied, "conversation_not_found",
      "crt_url names a temporary chat, which cannot be read back; use a normal conversation"},
+    {"conversation_not_found", base::Code::not_found, "conversation_not_found",
+     "check crt_url and that this account may open it"},
+    {"wrong_conversation", base::Code::conflict, "conversation_not_found",
+     "the page moved to another conversation; open the configured one again"},
     {"unknown_dialog", base::Code::login_required, "ui_changed",
      "look at the window and close the dialog yourself: flywheel session login"},
     {"work_gate", base::Code::login_required, "ui_changed",
@@ -137,9 +137,11 @@ std::optional<Judgement> from_network(const NetworkEvidence& network, bool has_s
   return std::nullopt;
 }
 
-bool is_new_chat(std::string_view path) { return path.find("/c/") == std::string_view::npos; }
-
 // "/c/WEB:…" is the passing name of a chat whose real id is still to come.
+bool has_no_name_yet(const Sighting& seen) {
+  return seen.path.find("/c/WEB:") != std::string::npos;
+}
+
 bool is_bound(const Sighting& seen, const Binding& bound) {
   if (seen.path == bound.path) return true;
   if (!is_new_chat(bound.path)) return false;
@@ -154,8 +156,11 @@ std::optional<Judgement> from_place(const Sighting& seen, const NetworkEvidence&
   }
   if (is_bound(seen, bound)) return std::nullopt;
   if (seen.path == "/") {
-    return Judgement{State::conversation_not_found, fmt::format("opening {} led to /", bound.path)};
+    return Judgement{.state = State::conversation_not_found,
+                     .evidence = fmt::format("opening {} led to /", bound.path),
+                     .is_weak = true};
   }
+  if (has_no_name_yet(seen)) return std::nullopt;
   return Judgement{State::wrong_conversation,
                    fmt::format("the page is at {}, not at {}", seen.path, bound.path)};
 }
@@ -164,7 +169,9 @@ std::optional<Judgement> from_composer(const Sighting& seen) {
   if (!seen.composer || seen.composer->count != 1) {
     const int count = seen.composer ? seen.composer->count : 0;
     if (count == 0) return Judgement{State::hydrating, "no composer yet"};
-    return Judgement{State::unknown_ui, fmt::format("{} composers", count)};
+    return Judgement{.state = State::unknown_ui,
+                     .evidence = fmt::format("{} composers", count),
+                     .is_weak = true};
   }
   if (seen.composer->stable_ms < composer_stable_ms) {
     return Judgement{State::hydrating,
@@ -197,6 +204,8 @@ std::optional<Judgement> from_turns(const Sighting& seen) {
 }
 
 }  // namespace
+
+bool is_new_chat(std::string_view path) { return path.find("/c/") == std::string_view::npos; }
 
 std::string_view name(State state) { return row(state).name; }
 
@@ -319,8 +328,11 @@ Judgement judge(const Sighting& seen, const NetworkEvidence& network, const Bind
   if (seen.stand_in) return {State::hydrating, "the stand-in composer is shown"};
   if (!has_shell) {
     if (seen.ready_state != "complete") return {State::hydrating, "the page is still loading"};
-    return {State::unknown_ui, fmt::format("{} known shells match", seen.shells.size())};
+    return {.state = State::unknown_ui,
+            .evidence = fmt::format("{} known shells match", seen.shells.size()),
+            .is_weak = true};
   }
+  if (!is_bound(seen, bound)) return {State::hydrating, "the new chat has no address yet"};
   if (auto judged = from_composer(seen)) return *judged;
   if (network.session_untold) {
     return {State::unknown_ui, "nothing tells whether anybody is signed in"};

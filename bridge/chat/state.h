@@ -27,10 +27,10 @@ enum class State {
   usage_cap,
   too_long,
   conversation_full,
-  conversation_not_found,
-  wrong_conversation,
   read_only,
   temporary_chat,
+  conversation_not_found,
+  wrong_conversation,
   unknown_dialog,
   work_gate,
   tool_approval,
@@ -125,13 +125,23 @@ struct Binding {
   std::string path;
 };
 
+// True for "/" and "/g/…": a chat that has no conversation yet.
+bool is_new_chat(std::string_view path);
+
 struct Judgement {
   State state = State::unknown_ui;
   std::string evidence;  // what was seen that proves the state
   // A prompt may be inserted now. Also true beside a failed or stopped turn of an earlier exchange:
   // nothing runs there, and waiting would not mend it.
   bool can_send = false;
+  // A page that is still being built may look like this for a moment.
+  bool is_weak = false;
 };
+
+// True for states that stand in the way whatever becomes of the last turn.
+inline bool is_blocking(const Judgement& judged) {
+  return judged.state < State::error_turn && !judged.is_weak;
+}
 
 inline constexpr int composer_stable_ms = 1000;
 

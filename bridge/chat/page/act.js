@@ -35,14 +35,17 @@ function read_back({shell}) {
   return {text: composer_text(editor), attachments: visible(profile.composer.attachment, form).length};
 }
 
-// Takes `text` out of the composer, and nothing else: another text is a person's draft.
+const first_line = (text) => text.split('\n', 1)[0].trimEnd();
+
+// Takes `text` out of the composer, and nothing else: another text is a person's draft. The first
+// line, which carries the marker, tells ours.
 function clear({shell, text}) {
   const profile = profiles.find((one) => one.name === shell);
   const {editor, count} = composer_of(profile);
   if (!editor) return {reason: `${count} composers`};
   const held = composer_text(editor);
   if (held.trim() === '') return {text: ''};
-  if (text !== null && held !== text) return {reason: 'the composer holds another text'};
+  if (text !== null && first_line(held) !== first_line(text)) return {reason: 'the composer holds another text'};
   select_all(editor);
   document.execCommand('delete', false);
   return {text: composer_text(editor)};
@@ -55,8 +58,15 @@ function guarded_insert(guard_ms, what) {
   return inserted;
 }
 
-// Undoes an insertion that will not be sent.
-function take_back(what) {
+// Undoes an insertion that will not be sent. With `wait_ms` the text may still have to come back
+// into the composer.
+async function take_back(what) {
+  const profile = profiles.find((one) => one.name === what.shell);
+  const holds_text = () => {
+    const {editor} = composer_of(profile);
+    return editor !== null && composer_text(editor).trim() !== '';
+  };
+  if (what.wait_ms > 0) await until(holds_text, what.wait_ms, 0);
   const cleared = clear(what);
   guard_down();
   return cleared;

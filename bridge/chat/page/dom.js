@@ -191,7 +191,8 @@ function read_turn(node, profile, with_text) {
     role: 'assistant', turn: node.turn_id, ids, text: answer.text, blocks: answer.blocks, running,
     failed: all(rule.failed, node.turn).length > 0,
     stopped: all(rule.stopped, node.turn).length > 0,
-    complete: !running && all(rule.finished, node.turn).length > 0,
+    // The user's message has controls of its own.
+    complete: !running && all(rule.finished, node.turn).some((one) => !one.closest(rule.user)),
   };
 }
 
@@ -213,10 +214,15 @@ function sign_matches(sign) {
   if (sign.unless && document.querySelector(sign.unless)) return null;
   if (!sign.selector) return {name: sign.name, state: sign.state, text: squeeze(document.title)};
   const nodes = sign.hidden_too ? all(sign.selector) : visible(sign.selector);
-  const wanted = (node) => !sign.texts || sign.texts.some((text) => node.textContent.includes(text));
-  const hit = nodes.find((node) => wanted(node));
+  const wanted = (node) => !sign.texts || sign.texts.some((text) => (sign.exact
+    ? squeeze(node.textContent) === text : node.textContent.includes(text)));
+  const hit = nodes.find((node) => wanted(node) && !node.closest(common.content));
   return hit ? {name: sign.name, state: sign.state, text: squeeze(hit.textContent), node: hit} : null;
 }
+
+// The signs that the page shows now, each with the element that proves it.
+const signs_of = (profile) => [...common.signs, ...(profile?.signs ?? [])].map(sign_matches)
+  .filter(Boolean);
 
 function dialogs_except(known) {
   return visible(common.dialogs)
@@ -276,7 +282,7 @@ function look_at_composer(profile) {
 function look({turns = 0} = {}) {
   const shells = detect();
   const profile = shells.length === 1 ? profiles.find((one) => one.name === shells[0]) : null;
-  const signs = [...common.signs, ...(profile?.signs ?? [])].map(sign_matches).filter(Boolean);
+  const signs = signs_of(profile);
   const nodes = profile ? turn_nodes(profile) : [];
   const first_read = nodes.length - turns;
   const read = nodes.map((node, i) => read_turn(node, profile, i >= first_read));

@@ -7,22 +7,32 @@ const guarded_events = ['pointerdown', 'mousedown', 'pointerup', 'mouseup', 'cli
   'dblclick', 'contextmenu', 'keydown', 'keypress', 'keyup', 'submit', 'touchstart', 'touchend',
   'paste', 'drop'];
 
-// Why the armed click must not go through now, or null.
+// Why the armed click must not go through now, or null; `altered` if it is for the text.
 function objection(event) {
   const plan = guard.armed;
+  const profile = plan && profiles.find((one) => one.name === plan.shell);
+  const reason = objection_to(event, plan, profile);
+  if (reason) return {reason, altered: false};
+  const {editor} = composer_of(profile);
+  return composer_text(editor) === plan.text ? null
+    : {reason: 'the composer no longer holds the prompt', altered: true};
+}
+
+function objection_to(event, plan, profile) {
   if (!plan) return guard.verdict?.sent ? 'the one click was used' : 'not armed';
   if (!event.isTrusted) return 'not a trusted event';
   if (performance.now() > plan.until_monotonic || Date.now() > plan.until_wall) return 'too late';
   if (location.pathname !== plan.path) return `the page is at ${location.pathname}`;
-  const profile = profiles.find((one) => one.name === plan.shell);
   const {editor, form, count} = composer_of(profile);
   if (!editor) return `${count} composers`;
-  if (composer_text(editor) !== plan.text) return 'the composer no longer holds the prompt';
   if (visible(profile.composer.attachment, form).length > 0) return 'an attachment appeared';
   if (stop_buttons(profile).length > 0) return 'an answer is being generated';
   const last = turn_nodes(profile).at(-1);
+  if (last && read_turn(last, profile, false).running) return 'the last turn is still running';
   if ((last?.turn_id ?? '') !== plan.last_turn) return `the last turn is ${last?.turn_id ?? 'none'}`;
   if (visible(common.dialogs).length > 0) return 'a dialog is open';
+  const sign = signs_of(profile)[0];
+  if (sign) return `sign ${sign.name}: ${sign.text}`;
   const button = send_button(profile, form);
   if (!button || !button.contains(event.target)) return 'the click is not on the send button';
   return null;
@@ -30,12 +40,12 @@ function objection(event) {
 
 function on_guarded(event) {
   if (performance.now() > guard.up_until) return;  // Down: the page is a person's again.
-  const refuse = (reason) => {
+  const refuse = ({reason, altered}) => {
     event.preventDefault();
     event.stopImmediatePropagation();
     // The first refusal of an armed click decides it: nothing is tried twice.
     if (guard.armed && event.isTrusted && ['pointerdown', 'mousedown', 'click'].includes(event.type)) {
-      guard.verdict = {nonce: guard.armed.nonce, sent: false, reason: `${event.type}: ${reason}`};
+      guard.verdict = {nonce: guard.armed.nonce, sent: false, reason: `${event.type}: ${reason}`, altered};
       guard.armed = null;
       guard.passing = false;
     }
@@ -43,12 +53,14 @@ function on_guarded(event) {
   if (!event.isTrusted && event.type === 'submit') return;  // The page's own way of sending.
   if (event.type === 'submit' && guard.verdict?.sent) return;
   if (['pointerup', 'mouseup'].includes(event.type) && guard.passing) return;
-  if (!['pointerdown', 'mousedown', 'click'].includes(event.type)) return refuse('not allowed now');
-  const reason = objection(event);
-  if (reason) return refuse(reason);
+  if (!['pointerdown', 'mousedown', 'click'].includes(event.type)) {
+    return refuse({reason: 'not allowed now', altered: false});
+  }
+  const against = objection(event);
+  if (against) return refuse(against);
   guard.passing = true;
   if (event.type === 'click') {
-    guard.verdict = {nonce: guard.armed.nonce, sent: true, reason: ''};
+    guard.verdict = {nonce: guard.armed.nonce, sent: true, reason: '', altered: false};
     guard.armed = null;
     guard.passing = false;
   }
@@ -94,10 +106,10 @@ function arm({nonce, shell, text, path, last_turn, limit_ms}) {
   if (!top || !button.contains(top)) return {reason: 'something covers the send button'};
   guard.armed = {nonce, shell, text, path, last_turn, until_monotonic: performance.now() + limit,
     until_wall: Date.now() + limit};
-  const why_not = objection({isTrusted: true, target: button});
-  if (why_not) {
+  const against = objection({isTrusted: true, target: button});
+  if (against) {
     guard.armed = null;
-    return {reason: why_not};
+    return against;
   }
   return {x, y};
 }

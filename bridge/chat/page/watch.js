@@ -67,14 +67,16 @@ async function arm_when_sendable(plan) {
 function own_turn(nodes, profile, {ids, marker}) {
   const own = nodes.filter((node) => node.role === 'user').filter((node) => {
     if (ids_of(node.unit, profile.turns.message_ids).some((id) => ids.includes(id))) return true;
-    return read_user(node, profile).split('\n', 1)[0].trimEnd() === marker;
+    return first_line(read_user(node, profile)) === marker;
   });
   return own.at(-1) ?? null;
 }
 
 // Our turn and the answers that follow it, up to the next user turn.
 function exchange({shell, ids, marker}) {
-  const profile = profiles.find((one) => one.name === shell);
+  // A page that was just loaded may not have been recognised yet.
+  const profile = profiles.find((one) => one.name === (shell || detect()[0]));
+  if (!profile) return null;
   const nodes = turn_nodes(profile);
   const own = own_turn(nodes, profile, {ids, marker});
   if (!own) return null;
@@ -111,7 +113,7 @@ async function watch_reply(wanted) {
   const news = () => {
     const found = exchange(wanted);
     if (found && !ignored.has('end') && ends_with_marker(found, wanted.end_marker)) return 'end';
-    const signs = common.signs.map(sign_matches).filter(Boolean);
+    const signs = signs_of(null);
     if (signs.some((sign) => !ignored.has(sign.name))) return 'sign';
     if (!ignored.has('dialog') && dialogs_except(signs.map((sign) => sign.node)).length > 0) {
       return 'sign';

@@ -1,0 +1,141 @@
+// The conversation read afresh: looking for an earlier message, and what became of an accepted
+// answer.
+#include "bridge/base/limits.h"
+#include "bridge/chat/chat_page.h"
+#include "bridge/chat/message.h"
+
+#include <algorithm>
+
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+namespace chat {
+
+using base::Code;
+using base::fail;
+
+namespace {
+
+std::string_view trimmed(std::string_view text) {
+  return text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
+}
+
+}  // namespace
+
+// An error if the page shows a state in which the conversation cannot be read.
+base::Task<> ChatPage::check_way() {
+  auto judged = co_await state();
+  if (!judged && judged.error().reason == "navigated") co_return base::Result<>();
+  if (!judged) co_return std::unexpected(judged.error());
+  if (is_blocking(*judged) && judged->state != State::conversation_not_found) {
+    co_return std::unexpected(as_error(judged->state, judged->evidence));
+  }
+  co_return base::Result<>();
+}
+
+// Nothing: the server does not show the conversation (now).
+base::Task<std::optional<Readback>> ChatPage::fresh_readback() {
+  if (is_new_chat(bound_.path)) {
+    co_return fail(Code::unavailable,
+                   "read the conversation: the new chat has no known address yet",
+                   "unknown_outcome");
+  }
+  CO_TRY_OK(co_await load());
+  const NetworkWatch& network = eyes_->network();
+  const base::Instant deadline = clock_.now() + limits::readback_appears;
+  base::Instant look_at = clock_.now() + limits::readback_look;
+  while (!network.readback() && !network.evidence().conversation_missing &&
+         clock_.now() < deadline) {
+    if (eyes_->failure()) co_return std::unexpected(*eyes_->failure());
+    co_await eyes_->news().wait(std::min(deadline, look_at));
+    if (clock_.now() < look_at) continue;
+    CO_TRY_OK(co_await check_way());
+    look_at = clock_.now() + limits::readback_look;
+  }
+  co_return network.readback();
+}
+
+base::Task<std::optional<Sent>> ChatPage::find(const Prompt& prompt) {
+  CO_TRY(const auto readback, co_await fresh_readback());
+  if (!readback) co_return co_await find_on_page(prompt);
+  const Message* own = readback->find(prompt.marker);
+  if (own == nullptr && readback->has_elsewhere(prompt.marker)) {
+    co_return fail(Code::conflict,
+                   "look for the message: it was sent, and then edited away in the conversation",
+                   "fork_detected");
+  }
+  if (own == nullptr) co_return std::optional<Sent>();
+  if (trimmed(own->text) != trimmed(prompt.text)) {
+    co_return fail(Code::conflict, "look for the message: it was sent with another text",
+                   "payload_altered");
+  }
+  co_return Sent{.user_message_id = own->id,
+                 .conversation_id = readback->conversation_id(),
+                 .url = bound_.origin + bound_.path,
+                 .proof = "readback"};
+}
+
+// A page may draw only a part of a long conversation, so what it does not show proves nothing.
+base::Task<std::optional<Sent>> ChatPage::find_on_page(const Prompt& prompt) {
+  CO_TRY(const Sighting seen, co_await look(limits::turns_searched_max));
+  for (const Turn& turn : seen.turns) {
+    if (turn.role != "user" || first_line(turn.text) != prompt.marker) continue;
+    co_return Sent{.user_message_id = turn.message_ids.empty() ? "" : turn.message_ids.front(),
+                   .conversation_id = {},
+                   .url = bound_.origin + bound_.path,
+                   .proof = "turn"};
+  }
+  co_return fail(Code::unavailable,
+                 "look for the message: the conversation could not be read back, and the page does "
+                 "not show it",
+                 "unknown_outcome");
+}
+
+base::Task<Settled> ChatPage::settle(const Sent& sent, const Prompt& prompt,
+                                     const RawReply& accepted) {
+  Settled settled;
+  const base::Instant deadline = clock_.now() + limits::exchange_settles;
+  const Post* post = eyes_->network().post(prompt.marker);
+  while (post && post->is_alive() &&
+         !(post->stream.answer() && post->stream.answer()->is_finished()) &&
+         clock_.now() < deadline && !eyes_->failure()) {
+    co_await eyes_->news().wait(deadline);
+    post = eyes_->network().post(prompt.marker);
+  }
+  const Message* final_answer =
+      post && !post->stream.is_damaged() ? post->stream.answer() : nullptr;
+  if (final_answer && accepted.route == "network") {
+    if (trimmed(final_answer->text) != trimmed(accepted.text)) {
+      settled.differences.push_back("the answer grew or changed after it was accepted");
+    }
+  }
+  if (post && post->stream.is_moderated()) {
+    settled.differences.push_back("the provider's moderation took the answer away afterwards");
+  }
+  CO_TRY(const Sighting seen, co_await wait_until_ready());
+  namespace json = boost::json;
+  const json::object wanted{{"shell", seen.shell()},
+                            {"ids", json::array{sent.user_message_id}},
+                            {"marker", prompt.marker}};
+  CO_TRY(auto exchange, co_await eyes_->run("read_exchange(" + json::serialize(wanted) + ")",
+                                            "compare the routes", limits::page_call));
+  const auto* object = exchange.if_object();
+  const auto* answers = object ? object->if_contains("answers") : nullptr;
+  if (answers == nullptr || !answers->is_array() || answers->get_array().empty()) {
+    settled.differences.push_back("the page does not show the answer");
+    co_return settled;
+  }
+  if (accepted.route == "dom") co_return settled;
+  const Turn shown = parse_turn(answers->get_array().back().as_object());
+  for (const CodeBlock& block : shown.blocks) {
+    const std::string_view text = block.text;
+    const auto end = text.find_last_not_of(" \t\r\n");
+    if (block.partial || end == std::string_view::npos) continue;
+    if (accepted.text.find(text.substr(0, end + 1)) == std::string::npos) {
+      settled.differences.push_back("the page shows another code block than the network brought");
+    }
+  }
+  co_return settled;
+}
+
+}  // namespace chat

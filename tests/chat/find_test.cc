@@ -1,0 +1,82 @@
+// Looking for an earlier message: by the exact first line of a user message, and never a guess.
+#include "tests/chat/conversation_fixture.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+namespace chat_test {
+namespace {
+
+Case on(const char* shell, const char* changes, std::function<Story(World&)> story) {
+  return {fmt::format("{} {}", shell, changes), with(shell, changes), std::move(story)};
+}
+
+TEST(Find, SeesItsMessageAmongManyAndBehindOthers) {
+  const auto story = [](World& w) -> Story {
+    EXPECT_EQ(must_be(co_await w.chat->find(w.prompt)), std::nullopt) << w.name;
+    const auto sent = must_be(co_await w.send());
+    const auto reply = must_be(co_await w.reply(sent));
+    const auto own = w.prompt;
+    // A later message quotes the marker in its middle.
+    w.next_prompt();
+    w.prompt.text += "\n" + own.marker + "\nis what came before";
+    const auto later = must_be(co_await w.send());
+    (void)must_be(co_await w.reply(later));
+
+    const auto found = must_be(co_await w.chat->find(own));
+    EXPECT_TRUE(found && found->user_message_id == sent.user_message_id) << w.name;
+    w.prompt = own;
+    if (found) EXPECT_EQ(must_be(co_await w.reply(*found)).text, reply.text) << w.name;
+  };
+  in_worlds({on("B", R"({"history": 300})", story),
+             on("C", R"({"history": 300, "virtualize": "remove"})", story)});
+}
+
+TEST(Find, AQuotedMarkerIsNoMessage) {
+  in_worlds({on("C", "{}", [](World& w) -> Story {
+    auto other = prompt_of(800, "");
+    w.prompt.text += "\n" + other.marker + "\n";
+    w.prompt.text += "end";
+    (void)must_be(co_await w.send());
+    EXPECT_EQ(must_be(co_await w.chat->find(other)), std::nullopt);
+  })});
+}
+
+TEST(Find, AMessageWithAnotherTextIsNotTakenForOurs) {
+  in_worlds({on("C", "{}", [](World& w) -> Story {
+    (void)must_be(co_await w.send());
+    auto changed = w.prompt;
+    changed.text += " and more";
+    const auto found = co_await w.chat->find(changed);
+    EXPECT_FALSE(found.has_value());
+    if (!found) EXPECT_EQ(found.error().reason, "payload_altered");
+  })});
+}
+
+TEST(Find, WhatTheServerDoesNotShowYetIsNotKnown) {
+  in_worlds({on("C", R"({"read_404_ms": 60000})",
+                [](World& w) -> Story {
+                  (void)must_be(co_await w.send());
+                  const auto found = co_await w.chat->find(w.prompt);
+                  EXPECT_FALSE(found.has_value()) << w.name;
+                }),
+             on("B", R"({"read_partial": false, "generate_ms_min": 900, "generate_ms_max": 900})",
+                [](World& w) -> Story {
+                  (void)must_be(co_await w.send());
+                  const auto found = must_be(co_await w.chat->find(w.prompt));
+                  EXPECT_TRUE(found.has_value());
+                  if (found) w.expect_answer(must_be(co_await w.reply(*found)));
+                })});
+}
+
+TEST(Find, ANewChatWithoutAnAddressDecidesNothing) {
+  in_worlds({on("C", "{}", [](World& w) -> Story {
+    w.chat = must_be(co_await w.open({.url = w.site->origin() + "/"}));
+    const auto found = co_await w.chat->find(w.prompt);
+    EXPECT_FALSE(found.has_value());
+    if (!found) EXPECT_EQ(found.error().reason, "unknown_outcome");
+  })});
+}
+
+}  // namespace
+}  // namespace chat_test

@@ -1,0 +1,168 @@
+// Nothing but the one armed click passes the guard, and what a death in the middle leaves is told
+// truthfully.
+#include "tests/chat/conversation_fixture.h"
+
+#include <csignal>
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+namespace chat_test {
+namespace {
+
+namespace json = boost::json;
+
+// A call of the page scripts in their own world, behind the driver's back.
+Story in_page(World& w, std::string call, json::value& value) {
+  auto& page = w.chat->page();
+  const auto world = must(co_await page.isolated_world("flywheel"));
+  value = must(
+      co_await page.evaluate("flywheel." + call, {.context_id = world, .await_promise = true}));
+}
+
+constexpr std::string_view send_buttons =
+    "[data-testid=send-button], button.bg-composer-primary[type=submit]";
+
+// A trusted click of a person on the middle of Send.
+Story click_send(cdp::Page& page) {
+  const auto box = must(
+      co_await page.evaluate(fmt::format("(b => b ? [b.x + b.width / 2, b.y + b.height / 2] : null)"
+                                         "(document.querySelector('{}')?.getBoundingClientRect())",
+                                         send_buttons)));
+  const auto& at = box.as_array();
+  must(co_await page.click(at.at(0).to_number<double>(), at.at(1).to_number<double>()));
+}
+
+std::size_t acts(const World& w) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      w.ledger().inputs, [](const fixture::Input& input) { return input.acted; }));
+}
+
+TEST(Guard, APersonsClickOrEnterBeforeTheDriversIsRefused) {
+  std::vector<Case> cases;
+  for (const char* shell : {"B", "C"}) {
+    for (const char* hand : {"click", "Enter"}) {
+      cases.push_back({fmt::format("{} {}", shell, hand), with(shell),
+                       [is_click = std::string_view(hand) == "click"](World& w) -> Story {
+                         w.steps.on_armed = [&w, is_click]() -> base::Task<> {
+                           if (is_click) {
+                             co_await click_send(w.chat->page());
+                           } else {
+                             must(co_await w.chat->page().press("Enter"));
+                           }
+                           EXPECT_TRUE(w.ledger().posts.empty()) << w.name;
+                           co_return base::Result<>();
+                         };
+                         EXPECT_EQ(outcome(co_await w.send()), "sent") << w.name;
+                         EXPECT_EQ(w.accepted().at(0).text, w.prompt.text) << w.name;
+                         EXPECT_EQ(acts(w), 1u) << w.name;
+                       }});
+    }
+  }
+  in_worlds(cases);
+}
+
+TEST(Guard, TheDriversClickIsTheOnlyTrustedOne) {
+  in_worlds({{"B", with("B"), [](World& w) -> Story {
+                EXPECT_EQ(outcome(co_await w.send()), "sent");
+                for (const auto& input : w.ledger().inputs) {
+                  if (input.kind != "click" || !input.trusted) continue;
+                  EXPECT_NE(input.target.find("send-button"), std::string::npos) << input.target;
+                }
+              }}});
+}
+
+json::object plan(const World& w, const chat::Sighting& seen, int limit_ms) {
+  return {{"nonce", "test"},
+          {"shell", seen.shell()},
+          {"text", w.prompt.text},
+          {"path", seen.path},
+          {"last_turn", seen.turns.empty() ? "" : seen.turns.back().turn},
+          {"limit_ms", limit_ms}};
+}
+
+TEST(Guard, ALateClickAndASecondClickAreRefused) {
+  std::vector<Case> cases;
+  for (const char* shell : {"B", "C"}) {
+    cases.push_back(
+        {shell, with(shell), [](World& w) -> Story {
+           const auto seen = must_be(co_await w.chat->wait_until_ready());
+           const json::object what{{"shell", seen.shell()}, {"text", w.prompt.text}};
+           json::value answer;
+           co_await in_page(w, "guarded_insert(60000, " + json::serialize(what) + ")", answer);
+           // Armed and over at once: the limit is in the past when the click comes.
+           co_await in_page(w, "arm_when_sendable(" + json::serialize(plan(w, seen, 0)) + ")",
+                            answer);
+           co_await click_send(w.chat->page());
+           co_await in_page(w, "guard_verdict()", answer);
+           const bool is_sent = answer.is_object() && answer.as_object().at("sent").as_bool();
+           EXPECT_FALSE(is_sent) << w.name;
+           EXPECT_TRUE(w.ledger().posts.empty()) << w.name;
+
+           co_await in_page(w, "take_back(" + json::serialize(what) + ")", answer);
+           EXPECT_EQ(outcome(co_await w.send()), "sent") << w.name;
+           EXPECT_EQ(acts(w), 1u) << w.name;
+         }});
+  }
+  in_worlds(cases);
+}
+
+enum class Death { tab_crashes, tab_closes, browser_dies };
+
+base::Task<> die(World& w, Death death) {
+  switch (death) {
+    case Death::tab_crashes:
+      (void)co_await w.chat->page().call("Page.crash", {}, std::chrono::milliseconds(500));
+      break;
+    case Death::tab_closes:
+      (void)co_await w.chat->page().close();
+      break;
+    case Death::browser_dies:
+      ::kill(w.browser->process_id(), SIGKILL);
+      (void)co_await w.browser->gone();
+      break;
+  }
+  co_return base::Result<>();
+}
+
+class Deaths : public testing::TestWithParam<Death> {};
+
+TEST_P(Deaths, BeforeArmedIsUnsentAndAfterItUnknown) {
+  for (const bool is_armed : {false, true}) {
+    in_worlds({{is_armed ? "armed" : "intent", with("C"), [&](World& w) -> Story {
+                  (is_armed ? w.steps.on_armed : w.steps.on_intent) = [&w]() -> base::Task<> {
+                    co_return co_await die(w, GetParam());
+                  };
+                  const auto sent = co_await w.send();
+                  EXPECT_FALSE(sent.has_value());
+                  if (!sent) EXPECT_EQ(sent.error().reason == "unknown_outcome", is_armed);
+                  EXPECT_TRUE(w.ledger().posts.empty());
+                  const auto state = co_await w.chat->state();
+                  if (state) EXPECT_TRUE(chat::is_blocking(*state)) << chat::name(state->state);
+                }}});
+  }
+}
+
+TEST_P(Deaths, WhileTheAnswerStreamsAreToldAtOnceAndAnotherTabReadsOn) {
+  in_worlds({{"reply", with("C", R"({"generate_ms_min": 900, "generate_ms_max": 900})"),
+              [&](World& w) -> Story {
+                const auto sent = must_be(co_await w.send());
+                (void)co_await die(w, GetParam());
+                const auto reply = co_await w.reply(sent);
+                EXPECT_FALSE(reply.has_value());
+                if (GetParam() == Death::browser_dies) co_return;
+                w.chat = must_be(co_await w.open({}));
+                const auto found = must_be(co_await w.chat->find(w.prompt));
+                EXPECT_TRUE(found.has_value());
+                if (found) w.expect_answer(must_be(co_await w.reply(*found)));
+              }}});
+}
+
+INSTANTIATE_TEST_SUITE_P(Chat, Deaths,
+                         testing::Values(Death::tab_crashes, Death::tab_closes,
+                                         Death::browser_dies));
+
+}  // namespace
+}  // namespace chat_test

@@ -1,0 +1,241 @@
+// Whatever stands in the way is recognised by its evidence, and nothing is sent.
+#include "tests/chat/conversation_fixture.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+namespace chat_test {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Obstacle {
+  std::string_view changes;
+  std::string_view state;
+  std::string_view reason;
+};
+
+const std::vector<Obstacle> obstacles = {
+    {R"({"state": "challenge"})", "challenge", "challenge"},
+    {R"({"state": "suspicious"})", "account_security", "login_required"},
+    {R"({"state": "login_button"})", "login_required", "login_required"},
+    {R"({"state": "login_modal"})", "login_required", "login_required"},
+    {R"({"state": "expired_modal"})", "session_expired", "login_required"},
+    {R"({"state": "rate_limit_modal"})", "rate_limited", "rate_limited"},
+    {R"({"state": "usage_cap_banner"})", "usage_cap", "usage_cap"},
+    {R"({"state": "full"})", "conversation_full", "too_long"},
+    {R"({"state": "not_found"})", "conversation_not_found", "conversation_not_found"},
+    {R"({"state": "wrong_conversation"})", "wrong_conversation", "conversation_not_found"},
+    {R"({"state": "read_only"})", "read_only", "conversation_not_found"},
+    {R"({"state": "temporary"})", "temporary_chat", "conversation_not_found"},
+    {R"({"state": "unknown_dialog"})", "unknown_dialog", "ui_changed"},
+    {R"({"state": "use_work"})", "work_gate", "ui_changed"},
+    {R"({"state": "tool_approval"})", "tool_approval", "ui_changed"},
+    {R"({"state": "alert"})", "unknown_dialog", "ui_changed"},
+    {R"({"state": "reconnecting", "history": 1})", "reconnecting", "timeout"},
+    {R"({"state": "load_error"})", "conversation_not_found", "conversation_not_found"},
+    {R"({"state": "hydrating_forever"})", "hydrating", "timeout"},
+    {R"({"state": "signed_out"})", "login_required", "login_required"},
+    {R"({"session": "none"})", "login_required", "login_required"},
+    {R"({"session": "stale"})", "session_expired", "login_required"},
+    {R"({"draft": "half a thought"})", "draft_present", "ui_changed"},
+    {R"({"shell": "unknown"})", "unknown_ui", "ui_changed"},
+};
+
+// The send is refused for the obstacle, and the state is told afterwards.
+Case refused(std::string_view shell, const Obstacle& obstacle) {
+  return {fmt::format("{} {}", shell, obstacle.changes),
+          with(shell, obstacle.changes),
+          [obstacle](World& w) -> Story {
+            EXPECT_EQ(outcome(co_await w.send()), obstacle.reason) << w.name;
+            const auto judged = must_be(co_await w.chat->state());
+            EXPECT_EQ(chat::name(judged.state), obstacle.state) << w.name << judged.evidence;
+            EXPECT_FALSE(judged.evidence.empty()) << w.name;
+            EXPECT_EQ(w.steps.log, "") << w.name;
+            co_await w.expect_unsent();
+          },
+          {.ready_limit = 2500ms}};
+}
+
+class Obstacles : public testing::TestWithParam<const char*> {};
+
+TEST_P(Obstacles, AreRecognisedAndNothingIsSent) {
+  std::vector<Case> cases;
+  for (const auto& obstacle : obstacles) cases.push_back(refused(GetParam(), obstacle));
+  in_worlds(cases);
+}
+
+INSTANTIATE_TEST_SUITE_P(Chat, Obstacles, testing::Values("B", "C"));
+
+TEST(Refusal, SignsAreReadInOtherLanguagesToo) {
+  std::vector<Case> cases;
+  for (const char* locale : {"de", "ja"}) {
+    for (const char* state : {"suspicious", "usage_cap_banner", "full", "use_work", "load_error"}) {
+      const auto known = std::ranges::find_if(obstacles, [&](const Obstacle& one) {
+        return one.changes.find(state) != std::string_view::npos;
+      });
+      Case one = refused("C", *known);
+      one.name += locale;
+      one.knobs.locale = locale;
+      cases.push_back(std::move(one));
+    }
+  }
+  in_worlds(cases);
+}
+
+TEST(Refusal, AHealthyPageWithTheChallengeScriptIsNoChallenge) {
+  in_worlds({{"script", with("C", R"({"state": "challenge_script"})"),
+              [](World& w) -> Story { EXPECT_EQ(outcome(co_await w.send()), "sent"); }}});
+}
+
+// A state that appears after the look that found the page ready.
+struct Late {
+  std::string_view state;
+  std::string_view when;
+  std::vector<std::string_view> reasons;
+};
+
+Case late(std::string_view shell, const Late& one) {
+  const auto changes =
+      fmt::format(R"({{"state": "{}", "state_when": "{}", "history": 1}})", one.state, one.when);
+  return {fmt::format("{} {}", shell, changes), with(shell, changes), [one](World& w) -> Story {
+            const auto reason = outcome(co_await w.send());
+            EXPECT_TRUE(std::ranges::find(one.reasons, reason) != one.reasons.end())
+                << w.name << ": " << reason;
+            if (reason != "unknown_outcome") co_await w.expect_unsent();
+          }};
+}
+
+TEST(Refusal, AStateThatAppearsBeforeTheClickStopsIt) {
+  std::vector<Case> cases;
+  const std::vector<Late> states = {
+      {"suspicious", "", {"login_required"}},
+      {"login_button", "", {"login_required"}},
+      {"expired_modal", "", {"login_required"}},
+      {"rate_limit_modal", "", {"rate_limited"}},
+      {"usage_cap_banner", "", {"usage_cap"}},
+      {"full", "", {"too_long"}},
+      {"wrong_conversation", "", {"conversation_not_found"}},
+      {"unknown_dialog", "", {"ui_changed"}},
+      {"use_work", "", {"ui_changed"}},
+      {"tool_approval", "", {"ui_changed"}},
+      {"reconnecting", "", {"ui_changed"}},
+  };
+  int turn = 0;
+  for (Late state : states) {
+    for (const char* when : {"insert", "click"}) {
+      state.when = when;
+      cases.push_back(late(++turn % 2 == 0 ? "B" : "C", state));
+    }
+  }
+  // Here the page itself goes away or stops under the driver's hands.
+  cases.push_back(late("C", {"alert", "insert", {"ui_changed"}}));
+  cases.push_back(late("C", {"alert", "click", {"unknown_outcome", "ui_changed"}}));
+  for (const char* state : {"signed_out", "challenge"}) {
+    for (const char* when : {"insert", "click"}) {
+      cases.push_back(late(
+          "B", {state, when, {"login_required", "challenge", "ui_changed", "unknown_outcome"}}));
+    }
+  }
+  in_worlds(cases);
+}
+
+struct Answer {
+  std::string_view changes;
+  std::string_view reason;
+  std::size_t taken;
+};
+
+TEST(Refusal, ARefusedPostIsCertainlyUnsentAndAnUnansweredOneUnknown) {
+  const std::vector<Answer> answers = {
+      {R"({"send": "too_long"})", "too_long", 0},
+      {R"({"send": "usage_cap"})", "usage_cap", 0},
+      {R"({"send": "too_many_requests"})", "rate_limited", 0},
+      {R"({"send": "unauthorized"})", "login_required", 0},
+      {R"({"send": "challenge"})", "challenge", 0},
+      {R"({"send": "server_error"})", "unknown_outcome", 0},
+      {R"({"send": "unreachable"})", "unknown_outcome", 0},
+      {R"({"send": "lost"})", "unknown_outcome", 1},
+      {R"({"swallow_click": true})", "unknown_outcome", 0},
+      {R"({"click_delay_ms": 60000})", "unknown_outcome", 0},
+  };
+  std::vector<Case> cases;
+  for (const char* shell : {"B", "C"}) {
+    for (const auto& answer : answers) {
+      cases.push_back({fmt::format("{} {}", shell, answer.changes),
+                       with(shell, answer.changes),
+                       [answer](World& w) -> Story {
+                         const auto sent = co_await w.send();
+                         EXPECT_EQ(outcome(sent), answer.reason) << w.name;
+                         EXPECT_EQ(w.steps.log, "intent armed ") << w.name;
+                         if (outcome(sent) != "unknown_outcome")
+                           co_return co_await w.expect_unsent();
+                         const auto found = must_be(co_await w.chat->find(w.prompt));
+                         EXPECT_EQ(found.has_value(), answer.taken == 1) << w.name;
+                         EXPECT_EQ(w.accepted().size(), answer.taken) << w.name;
+                       },
+                       {.post_limit = 700ms}});
+    }
+  }
+  in_worlds(cases);
+}
+
+TEST(Refusal, ADraftIsAPersonsUnlessTheOptionsOrTheMarkerSayOtherwise) {
+  const auto sends = [](World& w) -> Story {
+    EXPECT_EQ(outcome(co_await w.send()), "sent") << w.name;
+    EXPECT_EQ(w.accepted().at(0).text, w.prompt.text) << w.name;
+  };
+  std::vector<Case> cases;
+  for (const char* shell : {"B", "C"}) {
+    cases.push_back({fmt::format("{} stop", shell), with(shell, R"({"draft": "one\ntwo"})"),
+                     [](World& w) -> Story {
+                       EXPECT_EQ(outcome(co_await w.send()), "ui_changed") << w.name;
+                       const auto seen = must_be(co_await w.chat->look(0));
+                       EXPECT_EQ(seen.composer->text, "one\ntwo") << w.name;
+                     }});
+    cases.push_back({fmt::format("{} clear", shell),
+                     with(shell, R"({"draft": "one\ntwo"})"),
+                     sends,
+                     {.drafts = chat::DraftPolicy::clear}});
+    cases.push_back({fmt::format("{} own", shell), with(shell), [sends](World& w) -> Story {
+                       // What a crash between insertion and click leaves behind.
+                       auto knobs = w.site->knobs(w.url);
+                       knobs.draft = w.prompt.text;
+                       w.site->set_knobs(w.url, knobs);
+                       w.chat = must_be(co_await w.open({}));
+                       co_await sends(w);
+                     }});
+  }
+  in_worlds(cases);
+}
+
+TEST(Refusal, AnOverwrittenTextIsNeverSent) {
+  std::vector<Case> cases;
+  for (const char* shell : {"B", "C"}) {
+    for (const char* when : {"insert", "click"}) {
+      const auto changes = fmt::format(
+          R"({{"draft_overwrite": "theirs", "draft_overwrite_when": "{}", "draft_overwrite_ms": 0}})",
+          when);
+      cases.push_back(
+          {fmt::format("{} {}", shell, when), with(shell, changes), [](World& w) -> Story {
+             EXPECT_EQ(outcome(co_await w.send()), "payload_altered") << w.name;
+             EXPECT_TRUE(w.ledger().posts.empty()) << w.name;
+             const auto seen = must_be(co_await w.chat->look(0));
+             EXPECT_EQ(seen.composer->text, "theirs") << w.name;
+           }});
+    }
+  }
+  in_worlds(cases);
+}
+
+TEST(Refusal, AfterATooLongMessageAShorterOneIsSent) {
+  in_worlds(
+      {{"too long", with("C", R"({"send": "too_long", "send_times": 1})"), [](World& w) -> Story {
+          EXPECT_EQ(outcome(co_await w.send()), "too_long");
+          w.prompt = prompt_of(77, "shorter");
+          EXPECT_EQ(outcome(co_await w.send()), "sent");
+        }}});
+}
+
+}  // namespace
+}  // namespace chat_test
