@@ -102,6 +102,18 @@ TEST(DeltaStream, ReplayedSlicesAfterAHandOffDoNotDoubleTheText) {
   EXPECT_EQ(stream.answer()->text, "Hello!");
 }
 
+TEST(DeltaStream, TheEndOfTheFirstConnectionMayComeInTheMiddleOfASlice) {
+  DeltaStream stream;
+  stream.feed(hello + question + added("a-1", "assistant", "", "in_progress") +
+              frame(R"({"type":"stream_handoff","topic":"conversation-turn-1"})") + "data: [DO");
+  stream.feed_item("data: {\"v\":\"He", std::nullopt);
+  stream.feed("NE]\n\n");
+  stream.feed_item("llo\"}\n\n", std::nullopt);
+
+  EXPECT_EQ(stream.answer()->text, "Hello");
+  EXPECT_FALSE(stream.is_damaged());
+}
+
 TEST(DeltaStream, KnownSequenceNumbersAreDropped) {
   DeltaStream stream;
   stream.feed(hello + added("a-1", "assistant", "", "in_progress"));

@@ -101,6 +101,30 @@ TEST(Judge, AnotherPlaceIsNotTheBoundConversation) {
   EXPECT_EQ(judge(seen, signed_in(), {"http://site", "/g/g-1-x"}).state, State::ready);
 }
 
+TEST(Judge, ASharedPageIsReadOnlyAndAnUnnamedChatIsWaitedFor) {
+  auto seen = healthy();
+  seen.path = "/share/1";
+  seen.signs = {{"shared-page", State::read_only, ""}};
+  EXPECT_EQ(state_of(seen), State::read_only);
+
+  seen = healthy();
+  seen.path = "/c/WEB:1234";
+  EXPECT_EQ(state_of(seen), State::hydrating);
+}
+
+TEST(Judge, WhatAYoungPageMayLookLikeIsWeakEvidence) {
+  auto seen = healthy();
+  seen.path = "/";
+  EXPECT_TRUE(judge(seen, signed_in(), bound).is_weak);
+  NetworkEvidence network = signed_in();
+  network.conversation_missing = true;
+  EXPECT_FALSE(judge(healthy(), network, bound).is_weak);
+  EXPECT_TRUE(is_blocking(judge(healthy(), network, bound)));
+  seen = healthy();
+  seen.shells = {};
+  EXPECT_TRUE(judge(seen, signed_in(), bound).is_weak);
+}
+
 TEST(Judge, AFailedTurnOfThePastDoesNotBlockTheNextSend) {
   auto seen = healthy();
   seen.turns.push_back({.role = "assistant", .failed = true});

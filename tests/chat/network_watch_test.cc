@@ -172,6 +172,42 @@ TEST(NetworkWatch, FramesOfAHandOffAreReadInOrderEvenWhenTheyComeEarly) {
   EXPECT_EQ(w.watch.post("MARK")->stream.answer()->text, "one two");
 }
 
+TEST(NetworkWatch, AClosedSocketEndsAnAnswerThatWasHandedOff) {
+  Watched w;
+  w.request("2", "POST", send_path, body);
+  w.response("2", send_path, 200);
+  w.watch.on_stream("2", "data: {\"type\":\"stream_handoff\",\"conversation_id\":\"c-1\"}\n\n");
+  w.tell("Network.loadingFinished", {{"requestId", "2"}});
+  const Post& post = *w.watch.post("MARK");
+  EXPECT_TRUE(post.is_alive());
+  w.tell("Network.webSocketFrameReceived",
+         {{"requestId", "ws"},
+          {"response", json::object{{"payloadData", R"([{"encoded_item": ": hi\n\n"}])"}}}});
+  w.tell("Network.webSocketClosed", {{"requestId", "another"}});
+  EXPECT_TRUE(post.is_alive());
+  w.tell("Network.webSocketClosed", {{"requestId", "ws"}});
+  EXPECT_FALSE(post.is_alive());
+}
+
+TEST(NetworkWatch, WhatWasPostedIsRememberedOverDocuments) {
+  Watched w;
+  w.request("2", "POST", send_path, body);
+  w.watch.on_new_document();
+  EXPECT_EQ(w.watch.post("MARK"), nullptr);
+  EXPECT_TRUE(w.watch.was_posted("MARK"));
+  EXPECT_FALSE(w.watch.was_posted("hello"));
+}
+
+TEST(NetworkWatch, ARefusalIsOverWhenItsReasonsAreKnown) {
+  Watched w;
+  w.request("2", "POST", send_path, body);
+  w.response("2", send_path, 413, {}, "application/json");
+  w.tell("Network.loadingFinished", {{"requestId", "2"}});
+  EXPECT_FALSE(w.watch.post("MARK")->is_ended);
+  w.watch.on_body("2", "");
+  EXPECT_TRUE(w.watch.post("MARK")->is_ended);
+}
+
 TEST(Readback, FollowsTheCurrentBranchOnly) {
   const auto node = [](std::string id, std::string parent, std::string role, std::string text) {
     return json::object{
@@ -189,6 +225,7 @@ TEST(Readback, FollowsTheCurrentBranchOnly) {
       {"root", json::object{{"id", "root"}, {"parent", nullptr}, {"message", nullptr}}},
       {"u1", node("u1", "root", "user", "MARK \nfirst")},
       {"old", node("old", "u1", "assistant", "not shown")},
+      {"gone", node("gone", "root", "user", "EDITED\naway")},
       {"a1", node("a1", "u1", "assistant", "shown")},
       {"u2", node("u2", "a1", "user", "quotes MARK")}};
   auto readback = Readback::parse(json::serialize(
@@ -197,6 +234,9 @@ TEST(Readback, FollowsTheCurrentBranchOnly) {
   ASSERT_NE(readback->find("MARK"), nullptr);
   EXPECT_EQ(readback->find("MARK")->id, "u1");
   EXPECT_EQ(readback->count("MARK"), 1u);
+  EXPECT_FALSE(readback->has_elsewhere("MARK"));
+  EXPECT_EQ(readback->find("EDITED"), nullptr);
+  EXPECT_TRUE(readback->has_elsewhere("EDITED"));
   ASSERT_NE(readback->answer_to("u1"), nullptr);
   EXPECT_EQ(readback->answer_to("u1")->text, "shown");
   EXPECT_EQ(readback->answer_to("u2"), nullptr);

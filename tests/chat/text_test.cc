@@ -18,7 +18,10 @@ Story arrives(World& w) {
 
 std::string long_text(std::size_t bytes) {
   std::string text;
+  // At most some hundred lines: shell B's editor needs seconds for thousands.
+  const std::size_t line_bytes = bytes / 400;
   for (int line = 0; text.size() < bytes; ++line) {
+    text.append(line_bytes, static_cast<char>('a' + line % 26));
     text += fmt::format("line {}: some_words *with* `marks` & <tags> … {}\n", line, line * 7919);
   }
   return text + "end";
