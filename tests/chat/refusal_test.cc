@@ -131,11 +131,11 @@ TEST(Refusal, AStateThatAppearsBeforeTheClickStopsIt) {
   // Here the page itself goes away or stops under the driver's hands.
   cases.push_back(late("C", {"alert", "insert", {"ui_changed"}}));
   cases.push_back(late("C", {"alert", "click", {"unknown_outcome", "ui_changed"}}));
-  for (const char* state : {"signed_out", "challenge"}) {
-    for (const char* when : {"insert", "click"}) {
-      cases.push_back(late(
-          "B", {state, when, {"login_required", "challenge", "ui_changed", "unknown_outcome"}}));
-    }
+  for (const auto& [state, when] :
+       {std::pair("signed_out", "insert"), std::pair("signed_out", "click"),
+        std::pair("challenge", "insert")}) {
+    cases.push_back(
+        late("B", {state, when, {"login_required", "challenge", "ui_changed", "unknown_outcome"}}));
   }
   in_worlds(cases);
 }
