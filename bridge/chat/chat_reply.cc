@@ -195,9 +195,10 @@ base::Task<RawReply> ChatPage::reply(const Sent& sent, const Prompt& prompt, Fin
                                      base::Instant::duration limit) {
   const base::Instant deadline = clock_.now() + limit;
   bind(sent.conversation_id);
+  CO_TRY(const Sighting seen, co_await look(0));
+  // Not before the look: a new document voids the posts of the old one.
   const Post* post =
       options_.routes == Routes::both ? eyes_->network().post(prompt.marker) : nullptr;
-  CO_TRY(const Sighting seen, co_await look(0));
   DomWatch page(eyes_, {.shell = seen.shell(),
                         .message_ids = {sent.user_message_id},
                         .marker = prompt.marker,
