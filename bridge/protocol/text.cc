@@ -25,7 +25,10 @@ void remove_citations(std::string& line) {
 // How many bytes at the start of `text` do not show: a space, an invisible character, emphasis.
 std::size_t decoration(std::string_view text) {
   if (text.empty()) return 0;
-  if (std::string_view(" \t*_`").find(text.front()) != std::string_view::npos) return 1;
+  const char first = text.front();
+  if (first == ' ' || first == '\t' || first == '*' || first == '_' || first == '`') return 1;
+  // The marks begin beyond ASCII; this runs for every character of a reply, again as it grows.
+  if (static_cast<unsigned char>(first) < 0x80) return 0;
   for (const std::string_view mark :
        {"\xC2\xA0", "\xE2\x80\x8A", "\xE2\x80\x8B", "\xE2\x80\x8C", "\xE2\x80\x8D", "\xE2\x80\x8E",
         "\xE2\x80\x8F", "\xE2\x80\xAF", "\xE2\x81\xA0", "\xEF\xBB\xBF"}) {
