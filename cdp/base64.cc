@@ -26,8 +26,8 @@ constexpr auto digits = make_digits();
 Result<std::string> decode_base64(std::string_view text) {
   if (text.size() % 4 != 0) return fail(Failure::invalid, "base64: the length is no multiple of 4");
   std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
-  std::string bytes;
-  bytes.reserve(text.size() / 4 * 3);
+  std::string bytes(text.size() / 4 * 3, '\0');
+  char* out = bytes.data();
   std::uint32_t group = 0;
   std::size_t count = 0;
   for (char c : text.substr(0, text.size() - padding)) {
@@ -35,17 +35,18 @@ Result<std::string> decode_base64(std::string_view text) {
     if (digit == not_a_digit) return fail(Failure::invalid, "base64: a character outside it");
     group = group << 6 | digit;
     if (++count % 4 != 0) continue;
-    bytes.push_back(static_cast<char>(group >> 16));
-    bytes.push_back(static_cast<char>(group >> 8 & 0xFF));
-    bytes.push_back(static_cast<char>(group & 0xFF));
+    *out++ = static_cast<char>(group >> 16);
+    *out++ = static_cast<char>(group >> 8 & 0xFF);
+    *out++ = static_cast<char>(group & 0xFF);
     group = 0;
   }
   if (padding == 1) {
-    bytes.push_back(static_cast<char>(group >> 10 & 0xFF));
-    bytes.push_back(static_cast<char>(group >> 2 & 0xFF));
+    *out++ = static_cast<char>(group >> 10 & 0xFF);
+    *out++ = static_cast<char>(group >> 2 & 0xFF);
   } else if (padding == 2) {
-    bytes.push_back(static_cast<char>(group >> 4 & 0xFF));
+    *out++ = static_cast<char>(group >> 4 & 0xFF);
   }
+  bytes.resize(bytes.size() - padding);
   return bytes;
 }
 
