@@ -60,7 +60,7 @@ async function jobsOf(row, shell, site, folder) {
     if (sent.length !== 1) throw new Error(`${row.name}: ${sent.length} posts of a job`);
     const [post] = sent;
     const prompt = lines.find((line) => line.job === job.job);
-    if (prompt && prompt.text !== post.text) throw new Error(`${row.name}: another text was posted`);
+    if (prompt && prompt.text !== post.text) throw new Error(`${row.name} posted another text`);
     const reply = ledger.replies.find(({answers}) => answers === post.message_id);
     note(`${shell} added`, row.name, (job.read_ns - reply.last_byte_ns) / 1e6);
     note(`${shell} send`, row.name, (post.arrived_ns - job.ready_ns) / 1e6);
@@ -123,9 +123,10 @@ try {
   await rm(folder, {recursive: true});
 }
 
-console.log(`${rounds * jobsInRound} jobs a driver and shell: a prompt of ${size.prompt} bytes, a ` +
-            `reply of ${size.reply} bytes in 0.4 to 1.4 s.\nColumns: median, 95th percentile, ` +
-            `median as a multiple of the first row's.`);
+console.log(
+    `${rounds * jobsInRound} jobs a driver and shell: a prompt of ${size.prompt} bytes, a ` +
+    `reply of ${size.reply} bytes in 0.4 to 1.4 s.\nColumns: median, 95th percentile, ` +
+    `median as a multiple of the first row's.`);
 for (const shell of ['B', 'C']) {
   table(`shell ${shell}: from the last token to the parsed reply, ms`, `${shell} added`,
         'network median 2, p95 8; page only median 4');

@@ -54,7 +54,7 @@ export async function jobs(driver, promptsFile) {
     const ready_ns = now();
     const reply = JSON.parse(await driver.ask(prompt));
     const read_ns = now();
-    if (reply.msg_type !== 'RFP_PLAN_RESPONSE') throw new Error(`not the answer: ${reply.msg_type}`);
+    if (reply.msg_type !== 'RFP_PLAN_RESPONSE') throw new Error('not the answer');
     await driver.settled();
     // The first job warms both sides up.
     if (index > 0) print({job: prompt.job, ready_ns, read_ns, cpu_ms: cpuMs() - before});
