@@ -128,6 +128,7 @@ base::Task<> run_jobs(const Jobs& jobs) {
     print({{"job", answered->job_id},
            {"route", answered->route},
            {"ready_ns", watch.ready_ns},
+           {"received_ns", answered->received.time_since_epoch().count()},
            {"read_ns", read_ns},
            {"cpu_ms", cpu_ms() - cpu_before}});
   }
