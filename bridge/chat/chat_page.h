@@ -79,6 +79,7 @@ class ChatPage final : public Conversation {
   base::Task<Sent> proof_of_send(const Prompt& prompt, base::Instant document);
   boost::asio::awaitable<void> learn_address(const Prompt& prompt);
   base::Error refusal(const Post& post) const;
+  base::Task<std::optional<Sent>> look_for(const Prompt& prompt);
   base::Task<std::optional<Sent>> find_on_page(const Prompt& prompt);
   base::Task<std::optional<Readback>> fresh_readback();
   base::Task<> check_way();
@@ -89,6 +90,8 @@ class ChatPage final : public Conversation {
   ChatOptions options_;
   Binding bound_;
   base::Clock& clock_;
+  // A message whose outcome nobody knows yet: nothing is sent until `find` has looked for it.
+  bool is_unresolved_ = false;
 };
 
 // "https://host/c/1?x" → {"https://host", "/c/1"}; invalid for anything that is no web address.

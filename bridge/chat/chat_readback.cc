@@ -56,6 +56,12 @@ base::Task<std::optional<Readback>> ChatPage::fresh_readback() {
 }
 
 base::Task<std::optional<Sent>> ChatPage::find(const Prompt& prompt) {
+  auto found = co_await look_for(prompt);
+  if (found) is_unresolved_ = false;
+  co_return found;
+}
+
+base::Task<std::optional<Sent>> ChatPage::look_for(const Prompt& prompt) {
   CO_TRY(const auto readback, co_await fresh_readback());
   if (!readback) co_return co_await find_on_page(prompt);
   const Message* own = readback->find(prompt.marker);

@@ -39,6 +39,11 @@ std::unexpected<base::Error> refused_by_page(const json::value& answer, std::str
 }  // namespace
 
 base::Task<Sent> ChatPage::send(const Prompt& prompt, SendSteps& steps) {
+  if (is_unresolved_) {
+    co_return fail(Code::conflict,
+                   "the outcome of the message before is unknown: look for it first",
+                   "unknown_outcome");
+  }
   CO_TRY(const Sighting seen, co_await wait_until_ready(&prompt));
   const Baseline baseline{.path = seen.path,
                           .last_turn = seen.turns.empty() ? "" : seen.turns.back().turn,
@@ -53,8 +58,12 @@ base::Task<Sent> ChatPage::send(const Prompt& prompt, SendSteps& steps) {
     co_return std::unexpected(armed.error());
   }
   const base::Instant document = eyes_->document_since();
-  CO_TRY_OK(co_await click_once(prompt, baseline));
+  if (auto clicked = co_await click_once(prompt, baseline); !clicked) {
+    is_unresolved_ = clicked.error().reason == "unknown_outcome";
+    co_return std::unexpected(clicked.error());
+  }
   auto sent = co_await proof_of_send(prompt, document);
+  is_unresolved_ = !sent && sent.error().reason == "unknown_outcome";
   // Until the outcome is known the guard refuses every other click.
   if (!sent && sent.error().reason != "unknown_outcome") {
     // Pages give a refused text back, in their own time.

@@ -96,6 +96,12 @@ void collect_items(const json::value& value, const std::string& conversation_id,
 NetworkWatch::NetworkWatch(std::string origin, std::string conversation_id)
     : origin_(std::move(origin)), conversation_id_(std::move(conversation_id)) {}
 
+NetworkEvidence NetworkWatch::evidence() const {
+  NetworkEvidence evidence = evidence_;
+  evidence.moderated = !posts_.empty() && posts_.back()->stream.is_moderated();
+  return evidence;
+}
+
 Orders NetworkWatch::on_event(std::string_view method, const json::object& params) {
   if (method == "Network.dataReceived") {
     on_data(params);

@@ -76,7 +76,7 @@ class NetworkWatch {
   // … or that there is no such call.
   void on_no_session();
 
-  const NetworkEvidence& evidence() const { return evidence_; }
+  NetworkEvidence evidence() const;
   // The POST whose user text starts with this first line, the newest one of several; null if none.
   Post* post(std::string_view marker);
   // Whether any document of this tab has posted a message with this first line.

@@ -17,7 +17,7 @@ struct Row {
   std::string_view advice;
 };
 
-constexpr std::array<Row, 27> rows = {{
+constexpr std::array<Row, 29> rows = {{
     {"browser_gone", base::Code::unavailable, "ui_changed", ""},
     {"tab_closed", base::Code::unavailable, "ui_changed", ""},
     {"tab_crashed", base::Code::unavailable, "ui_changed", ""},
@@ -49,7 +49,10 @@ constexpr std::array<Row, 27> rows = {{
      "decide about the work account yourself: flywheel session login"},
     {"tool_approval", base::Code::login_required, "ui_changed",
      "a tool waits for your approval in the window"},
+    {"submit_unknown", base::Code::conflict, "unknown_outcome",
+     "a message may have been sent: look into the conversation"},
     {"error_turn", base::Code::unavailable, "upstream_failed", ""},
+    {"refused", base::Code::denied, "refused", ""},
     {"reconnecting", base::Code::busy, "timeout", ""},
     {"generating", base::Code::busy, "timeout", ""},
     {"hydrating", base::Code::unavailable, "timeout", ""},
@@ -325,6 +328,9 @@ Judgement judge(const Sighting& seen, const NetworkEvidence& network, const Bind
   }
   if (first != found.end() && first->state == State::reconnecting) return *first;
   if (auto judged = from_turns(seen)) return *judged;
+  if (network.moderated && !from_composer(seen).has_value()) {
+    return {State::refused, "the provider's moderation stopped the last answer", true};
+  }
   if (seen.stand_in) return {State::hydrating, "the stand-in composer is shown"};
   if (!has_shell) {
     if (seen.ready_state != "complete") return {State::hydrating, "the page is still loading"};

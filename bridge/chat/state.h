@@ -34,7 +34,9 @@ enum class State {
   unknown_dialog,
   work_gate,
   tool_approval,
+  submit_unknown,
   error_turn,
+  refused,
   reconnecting,
   generating,
   hydrating,
@@ -116,6 +118,7 @@ struct NetworkEvidence {
   bool unauthorized = false;          // 401 on the page's own calls
   bool challenged = false;            // 403 with cf-mitigated
   bool conversation_missing = false;  // 404 for the bound conversation
+  bool moderated = false;             // the provider stopped the answer to the last message
   std::string load_error;             // net::ERR_… of the last navigation
 };
 

@@ -135,6 +135,14 @@ TEST(Judge, AFailedTurnOfThePastDoesNotBlockTheNextSend) {
   EXPECT_FALSE(judge(seen, signed_in(), bound).can_send);
 }
 
+TEST(Judge, AModeratedAnswerIsToldAndDoesNotBlock) {
+  NetworkEvidence network = signed_in();
+  network.moderated = true;
+  const auto judged = judge(healthy(), network, bound);
+  EXPECT_EQ(judged.state, State::refused);
+  EXPECT_TRUE(judged.can_send);
+}
+
 TEST(States, EveryNameReadsBack) {
   for (int i = 0; i <= static_cast<int>(State::ready); ++i) {
     const auto state = static_cast<State>(i);

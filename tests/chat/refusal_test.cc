@@ -228,6 +228,35 @@ TEST(Refusal, AnOverwrittenTextIsNeverSent) {
   in_worlds(cases);
 }
 
+TEST(Refusal, AnUnknownOutcomeBlocksEverySendUntilItIsLookedFor) {
+  in_worlds(
+      {{"unknown", with("C", R"({"send": "unreachable", "send_times": 1})"), [](World& w) -> Story {
+          const chat::Prompt first = w.prompt;
+          EXPECT_EQ(outcome(co_await w.send()), "unknown_outcome");
+          EXPECT_EQ(must_be(co_await w.chat->state()).state, chat::State::submit_unknown);
+          w.next_prompt();
+          EXPECT_EQ(outcome(co_await w.send()), "unknown_outcome");
+          EXPECT_TRUE(w.accepted().empty());
+          EXPECT_EQ(must_be(co_await w.chat->find(first)), std::nullopt);
+          EXPECT_EQ(outcome(co_await w.send()), "sent");
+        }}});
+}
+
+TEST(Refusal, ASignInByHandIsNoticed) {
+  in_worlds({{"signs in",
+              with("B", R"({"session": "none"})"),
+              [](World& w) -> Story {
+                EXPECT_EQ(outcome(co_await w.send()), "login_required");
+                auto knobs = w.site->knobs(w.url);
+                knobs.session = "ok";
+                w.site->set_knobs(w.url, knobs);
+                // Signing in ends in a new document, as on the real site.
+                cdp_test::must(co_await w.chat->page().reload());
+                EXPECT_EQ(outcome(co_await w.send()), "sent");
+              },
+              {.ready_limit = 2500ms}}});
+}
+
 TEST(Refusal, AfterATooLongMessageAShorterOneIsSent) {
   in_worlds(
       {{"too long", with("C", R"({"send": "too_long", "send_times": 1})"), [](World& w) -> Story {
