@@ -90,16 +90,17 @@ Task<> emulate_focus(TabPtr tab) {
   co_return Result<>();
 }
 
+// The browser carries out what it is sent in order, so only the last event is waited for.
 Task<> click_at(TabPtr tab, double x, double y) {
-  CO_TRY_OK(co_await emulate_focus(tab));
-  for (std::string_view type : {"mouseMoved", "mousePressed", "mouseReleased"}) {
-    json::object params{{"type", type}, {"x", x}, {"y", y}};
-    if (type != "mouseMoved") {
-      params["button"] = "left";
-      params["clickCount"] = 1;
-    }
-    CO_TRY_OK(co_await tab->call("Input.dispatchMouseEvent", std::move(params)));
-  }
+  tab->connection->post(tab->session, "Emulation.setFocusEmulationEnabled", {{"enabled", true}});
+  json::object params{{"type", "mouseMoved"}, {"x", x}, {"y", y}};
+  tab->connection->post(tab->session, "Input.dispatchMouseEvent", params);
+  params["type"] = "mousePressed";
+  params["button"] = "left";
+  params["clickCount"] = 1;
+  tab->connection->post(tab->session, "Input.dispatchMouseEvent", params);
+  params["type"] = "mouseReleased";
+  CO_TRY_OK(co_await tab->call("Input.dispatchMouseEvent", std::move(params)));
   co_return Result<>();
 }
 

@@ -31,11 +31,6 @@ bool may_be_old(State state, base::Instant::duration document_age) {
          document_age > limits::notice_grows_old;
 }
 
-std::string conversation_in(std::string_view path) {
-  const auto at = path.find("/c/");
-  return at == std::string_view::npos ? "" : std::string(path.substr(at + 3));
-}
-
 }  // namespace
 
 base::Result<Binding> binding_of(std::string_view url) {

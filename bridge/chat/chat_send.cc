@@ -165,8 +165,10 @@ base::Task<> ChatPage::click_once(const Prompt& prompt, const Baseline& baseline
 }
 
 Sent ChatPage::sent_by(const Post& post) const {
+  // The stream may not have named the conversation yet; a bound one is known without it.
+  const std::string& told = post.stream.conversation_id();
   return {.user_message_id = post.message_id,
-          .conversation_id = post.stream.conversation_id(),
+          .conversation_id = told.empty() ? conversation_in(bound_.path) : told,
           .url = bound_.origin + bound_.path,
           .proof = "post"};
 }

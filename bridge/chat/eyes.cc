@@ -109,8 +109,9 @@ asio::awaitable<void> Eyes::read_all(std::shared_ptr<Eyes> self) {
       self->news_.notify();
       co_return;
     }
+    const std::uint64_t known = self->network_.version();
     co_await self->on_event(std::move(*event));
-    self->news_.notify();
+    if (self->network_.version() != known) self->news_.notify();
   }
 }
 
@@ -121,6 +122,10 @@ asio::awaitable<void> Eyes::on_event(cdp::Event event) {
     world_.reset();
     document_since_ = std::chrono::steady_clock::now();
     network_.on_new_document();
+    co_return;
+  }
+  if (event.method() == "Network.dataReceived") {
+    network_.on_data(event.params_text());  // Hundreds a reply: not worth a tree of values each.
     co_return;
   }
   for (auto& order : network_.on_event(event.method(), event.params())) {

@@ -43,6 +43,18 @@ std::optional<int> seconds(std::string_view text) {
   return number;
 }
 
+// The text of a member of a flat JSON object, if it needs no escapes, as ids and base64 do not. A
+// member that is missing or written otherwise reads as empty.
+std::string_view value_of(std::string_view object, std::string_view key) {
+  const std::string start = "\"" + std::string(key) + "\":\"";
+  const auto at = object.find(start);
+  if (at == std::string_view::npos) return {};
+  const std::string_view value = object.substr(at + start.size());
+  const auto end = value.find_first_of("\"\\");
+  return end == std::string_view::npos || value[end] == '\\' ? std::string_view()
+                                                             : value.substr(0, end);
+}
+
 // The paths that take messages: signed in, and the same for guests.
 bool takes_messages(std::string_view path) {
   return path == "/backend-api/f/conversation" || path == "/backend-api/conversation" ||
@@ -103,9 +115,7 @@ NetworkEvidence NetworkWatch::evidence() const {
 }
 
 Orders NetworkWatch::on_event(std::string_view method, const json::object& params) {
-  if (method == "Network.dataReceived") {
-    on_data(params);
-  } else if (method == "Network.requestWillBeSent") {
+  if (method == "Network.requestWillBeSent") {
     return on_request(params);
   } else if (method == "Network.responseReceived") {
     return on_response(params);
@@ -235,11 +245,14 @@ void NetworkWatch::on_stream(const std::string& request_id, std::optional<std::s
   post->stream.feed(*buffered);
 }
 
-void NetworkWatch::on_data(const json::object& params) {
-  Post* post = post_of(text_at(params, "requestId"));
+void NetworkWatch::on_data(std::string_view params) {
+  const auto found = std::ranges::find_if(posts_, [&](const auto& post) {
+    return post->is_streaming && value_of(params, "requestId") == post->request_id;
+  });
+  Post* post = found == posts_.end() ? nullptr : found->get();
   // Chunks without data came before streaming began; they are in the buffered part.
-  const std::string_view data = text_at(params, "data");
-  if (post == nullptr || !post->is_streaming || data.empty()) return;
+  const std::string_view data = value_of(params, "data");
+  if (post == nullptr || data.empty()) return;
   const auto bytes = cdp::decode_base64(data);
   if (!bytes) {
     post->is_unreadable = true;

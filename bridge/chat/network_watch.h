@@ -60,7 +60,9 @@ class NetworkWatch {
   // A new chat has got its id.
   void bind(std::string conversation_id) { conversation_id_ = std::move(conversation_id); }
 
-  // One Network.* event. Orders are carried out in turn, before the next event is given.
+  // The parameters of Network.dataReceived, as the browser wrote them.
+  void on_data(std::string_view params);
+  // Any other Network.* event. Orders are carried out in turn, before the next event is given.
   std::vector<Order> on_event(std::string_view method, const boost::json::object& params);
   // The answer to stream_body: what had come before (bytes), or that the browser cannot do it.
   void on_stream(const std::string& request_id, std::optional<std::string> buffered);
@@ -98,7 +100,6 @@ class NetworkWatch {
   std::vector<Order> on_request(const boost::json::object& params);
   std::vector<Order> on_response(const boost::json::object& params);
   std::vector<Order> on_ended(const boost::json::object& params, bool failed);
-  void on_data(const boost::json::object& params);
   void on_frame(const boost::json::object& params);
   void on_socket_closed(const boost::json::object& params);
   void judge_status(const std::string& path, std::string_view type, int status,

@@ -130,6 +130,8 @@ struct Binding {
 
 // True for "/" and "/g/…": a chat that has no conversation yet.
 bool is_new_chat(std::string_view path);
+// The id in the path of a conversation; empty for a new chat.
+std::string conversation_in(std::string_view path);
 
 struct Judgement {
   State state = State::unknown_ui;

@@ -51,7 +51,8 @@ data-content-search-turn-key="x"><div data-chatgpt-search-unit-key="x:1:assistan
 data-chatgpt-search-message-ids="m"><div data-markdown-text-style="assistant-message"><div
 data-markdown-copy="code-block"><div data-markdown-copy="exclude"><div class="truncate">JSON</div>
 <button>Copy</button></div><code>{"b": 2}</code></div><div data-markdown-copy="code-block"><div
-class="cm-content" data-language="sql"><div class="cm-line">select 1</div><div class="cm-line"><br></div><div class="cm-line">;</div></div></div></div></div></div></div></main>)",
+class="cm-content" data-language="sql"><div class="cm-line">select 1</div><div
+class="cm-line"><br></div><div class="cm-line">;</div></div></div></div></div></div></div></main>)",
      {"{\"b\": 2}", "select 1\n\n;"},
      "C"},
     {"transcript of a guest",

@@ -45,7 +45,7 @@ struct Watched {
                                            {"mimeType", mime}}}});
   }
   void data(std::string id, std::string_view bytes) {
-    tell("Network.dataReceived", {{"requestId", id}, {"data", base64(bytes)}});
+    watch.on_data(json::serialize(json::object{{"requestId", id}, {"data", base64(bytes)}}));
   }
 };
 

@@ -60,8 +60,13 @@ void watch_network(std::string_view text) {
     const std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(line.size() + 1, text.size()));
     const std::size_t space = std::min(line.find(' '), line.size());
+    const std::string_view given = line.substr(std::min(space + 1, line.size()));
+    if (line.substr(0, space) == "Network.dataReceived") {
+      watch.on_data(given);
+      continue;
+    }
     json::error_code error;
-    const json::value params = json::parse(line.substr(std::min(space + 1, line.size())), error);
+    const json::value params = json::parse(given, error);
     if (error || !params.is_object()) continue;
     using Kind = chat::NetworkWatch::Order::Kind;
     for (const auto& order : watch.on_event(line.substr(0, space), params.get_object())) {

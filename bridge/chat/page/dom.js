@@ -213,10 +213,11 @@ function sign_matches(sign) {
   if (sign.query && !new URLSearchParams(location.search).has(sign.query)) return null;
   if (sign.unless && document.querySelector(sign.unless)) return null;
   if (!sign.selector) return {name: sign.name, state: sign.state, text: squeeze(document.title)};
-  const nodes = sign.hidden_too ? all(sign.selector) : visible(sign.selector);
   const wanted = (node) => !sign.texts || sign.texts.some((text) => (sign.exact
     ? squeeze(node.textContent) === text : node.textContent.includes(text)));
-  const hit = nodes.find((node) => wanted(node) && !node.closest(common.content));
+  // Visibility is asked last: it makes the page lay itself out.
+  const hit = all(sign.selector).find((node) => wanted(node) && !node.closest(common.content) &&
+    (sign.hidden_too || is_visible(node)));
   return hit ? {name: sign.name, state: sign.state, text: squeeze(hit.textContent), node: hit} : null;
 }
 

@@ -1,39 +1,50 @@
 // Waits inside the page, so that nothing is polled over the wire. Each wait resolves with a reading.
 
-// Resolves `check()` as soon as it gives something, trying after each change of the document and
-// at the times that `wake_ms` names, or null after `limit_ms`.
-function until(check, limit_ms, quiet_ms, wake_ms = []) {
+// Resolves with what the first of `checks` gives, trying each after changes of the document (at most
+// every `quiet_ms`, and never inside the page's own work unless that is 0) and at the times that
+// `wake_ms` names; with null after `limit_ms`. `on_stop` receives a function that ends it early.
+function until_any(checks, limit_ms, {wake_ms = [], on_stop = () => {}} = {}) {
   return new Promise((resolve) => {
-    const timers = [];
-    let scheduled = false;
-    let last = -Infinity;
+    const timers = new Set();
+    const later = (action, ms) => {
+      const timer = setTimeout(() => { timers.delete(timer); action(); }, ms);
+      timers.add(timer);
+    };
     const finish = (value) => {
       observer.disconnect();
       timers.forEach(clearTimeout);
       resolve(value);
     };
-    const attempt = () => {
-      scheduled = false;
-      last = performance.now();
-      const value = check();
+    const tries = checks.map(({check, quiet_ms}) => ({check, quiet_ms, last: -Infinity, due: false}));
+    const attempt = (one) => {
+      one.due = false;
+      const value = one.check();
+      one.last = performance.now();
       if (value) finish(value);
     };
-    const changed = () => {
-      if (scheduled) return;
-      const wait = quiet_ms - (performance.now() - last);
-      if (wait <= 0) return attempt();
-      scheduled = true;
-      timers.push(setTimeout(attempt, wait));
-    };
-    const observer = new MutationObserver(changed);
+    const observer = new MutationObserver(() => {
+      for (const one of tries) {
+        if (one.due) continue;
+        if (one.quiet_ms === 0) {
+          attempt(one);
+        } else {
+          one.due = true;
+          later(() => attempt(one), Math.max(0, one.quiet_ms - (performance.now() - one.last)));
+        }
+      }
+    });
     observer.observe(document, {subtree: true, childList: true, characterData: true,
       attributes: true, attributeFilter: ['class', 'style', 'hidden', 'disabled', 'aria-label',
         'aria-busy', 'data-testid', 'data-interrupted', 'open']});
-    for (const ms of wake_ms) timers.push(setTimeout(attempt, ms));
-    timers.push(setTimeout(() => finish(null), limit_ms));
-    attempt();
+    for (const ms of wake_ms) later(() => tries.forEach(attempt), ms);
+    later(() => finish(null), limit_ms);
+    on_stop(() => finish(null));
+    tries.forEach(attempt);
   });
 }
+
+const until = (check, limit_ms, quiet_ms, wake_ms = []) =>
+  until_any([{check, quiet_ms}], limit_ms, {wake_ms});
 
 // What a judgement depends on, as one string.
 const situation = (seen) => JSON.stringify([seen.url, seen.title, seen.ready_state, seen.shells,
@@ -110,14 +121,18 @@ let end_watch = () => {};
 async function watch_reply(wanted) {
   end_watch();
   const ignored = new Set(wanted.ignore);
-  const news = () => {
+  const end_news = () => {
+    if (ignored.has('end')) return null;
     const found = exchange(wanted);
-    if (found && !ignored.has('end') && ends_with_marker(found, wanted.end_marker)) return 'end';
+    return found && ends_with_marker(found, wanted.end_marker) ? 'end' : null;
+  };
+  const other_news = () => {
     const signs = signs_of(null);
     if (signs.some((sign) => !ignored.has(sign.name))) return 'sign';
     if (!ignored.has('dialog') && dialogs_except(signs.map((sign) => sign.node)).length > 0) {
       return 'sign';
     }
+    const found = exchange(wanted);
     const last = found?.answers.length
       ? read_turn(found.answers.at(-1), found.profile, false) : null;
     if (last?.failed && !ignored.has('failed')) return 'failed';
@@ -127,9 +142,12 @@ async function watch_reply(wanted) {
     }
     return null;
   };
-  const replaced = new Promise((resolve) => { end_watch = () => resolve('replaced'); });
-  const kind = await Promise.race([until(news, wanted.limit_ms, wanted.quiet_ms), replaced]);
-  if (kind === 'replaced') return {kind, exchange: null};
+  let is_replaced = false;
+  const kind = await until_any(
+    [{check: end_news, quiet_ms: wanted.quiet_ms}, {check: other_news, quiet_ms: 200}],
+    wanted.limit_ms,
+    {on_stop: (stop) => { end_watch = () => { is_replaced = true; stop(); }; }});
+  if (is_replaced) return {kind: 'replaced', exchange: null};
   return {kind: kind ?? 'nothing', exchange: read_exchange(wanted), seen: look()};
 }
 
