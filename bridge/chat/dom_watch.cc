@@ -94,7 +94,7 @@ asio::awaitable<void> DomWatch::watch(std::shared_ptr<Eyes> eyes, std::shared_pt
     const auto kind = object ? kind_named(text_at(*object, "kind")) : std::nullopt;
     const auto* look = object ? object->if_contains("seen") : nullptr;
     if (!kind || look == nullptr) continue;  // nothing, or replaced
-    auto seen = Sighting::parse(*look);
+    auto seen = *kind == DomNews::Kind::end ? Sighting() : Sighting::parse(*look);
     if (!seen) co_return;
     shared->ignored.emplace(name(*kind));
     if (*kind == DomNews::Kind::sign) {

@@ -18,7 +18,7 @@ namespace chat {
 struct DomNews {
   enum class Kind { end, finished, failed, stopped, sign } kind;
   std::optional<Turn> answer;  // the last answer to our turn
-  Sighting seen;
+  Sighting seen;               // empty for `end`, where only the answer matters
 };
 
 // One task inside the tab's loop; ends with this object.

@@ -148,7 +148,9 @@ async function watch_reply(wanted) {
     wanted.limit_ms,
     {on_stop: (stop) => { end_watch = () => { is_replaced = true; stop(); }; }});
   if (is_replaced) return {kind: 'replaced', exchange: null};
-  return {kind: kind ?? 'nothing', exchange: read_exchange(wanted), seen: look()};
+  // At the last token every millisecond counts, and the answer alone matters.
+  const seen = kind === 'end' ? null : look();
+  return {kind: kind ?? 'nothing', exchange: read_exchange(wanted), seen};
 }
 
 function stop_watch() {
