@@ -108,8 +108,9 @@ class ChatPage::Reading {
       was_dead_ = true;
       page_.ends_again();
     }
-    // A browser that cannot stream bodies leaves the page as the route.
-    if (!next_try_ && !is_unreadable()) next_try_ = now() + limits::turn_ends;
+    // A browser that cannot stream bodies leaves the page as the route until the connection ends.
+    const bool is_over = !is_unreadable() || own->is_ended;
+    if (!next_try_ && is_over) next_try_ = now() + limits::turn_ends;
     return readback_reply(chat_.eyes_->network().readback(), prompt_, now());
   }
 

@@ -22,6 +22,14 @@ namespace {
 constexpr auto world_name = "flywheel";
 constexpr auto forever = base::Instant::max();
 
+// The bytes in an answer of Network.getResponseBody.
+std::optional<std::string> body_of(const json::object& answer) {
+  const std::string_view text = text_at(answer, "body");
+  if (!is_true(answer.if_contains("base64Encoded"))) return std::string(text);
+  auto bytes = cdp::decode_base64(text);
+  return bytes ? std::optional(std::move(*bytes)) : std::nullopt;
+}
+
 }  // namespace
 
 base::Error translate(const cdp::Error& error, std::string_view doing) {
@@ -145,6 +153,8 @@ asio::awaitable<void> Eyes::carry_out(NetworkWatch::Order order) {
     if (stream) {
       auto bytes = cdp::decode_base64(text_at(*stream, "bufferedData"));
       if (bytes) buffered = std::move(*bytes);
+    } else if (auto body = co_await ask("Network.getResponseBody")) {
+      buffered = body_of(*body);  // Too short to be streamed: it has come whole.
     }
     network_.on_stream(order.request_id, std::move(buffered));
     co_return;
@@ -155,14 +165,9 @@ asio::awaitable<void> Eyes::carry_out(NetworkWatch::Order order) {
     co_return;
   }
   auto body = co_await ask("Network.getResponseBody");
-  if (!body) {
-    network_.on_body(order.request_id, "");  // The page has moved on.
-  } else if (is_true(body->if_contains("base64Encoded"))) {
-    auto bytes = cdp::decode_base64(text_at(*body, "body"));
-    if (bytes) network_.on_body(order.request_id, *bytes);
-  } else {
-    network_.on_body(order.request_id, text_at(*body, "body"));
-  }
+  // Empty: the page has moved on.
+  const auto text = body ? body_of(*body) : std::string();
+  if (text) network_.on_body(order.request_id, *text);
 }
 
 base::Task<cdp::ContextId> Eyes::world(std::string_view doing) {
