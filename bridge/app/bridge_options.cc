@@ -93,8 +93,7 @@ BrowserSettings browser_settings(const Config& config, const BridgeOptions& opti
   settings.attach_url = options.attach.value_or("");
   settings.page_profiles = config.page_profiles;
   settings.chat.url = config.crt_url;
-  settings.chat.drafts =
-      config.draft == DraftPolicy::clear ? chat::DraftPolicy::clear : chat::DraftPolicy::stop;
+  settings.chat.drafts = config.draft;
   settings.chat.ready_limit = config.timeouts.ready;
   return settings;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bridge/base/result.h"
+#include "bridge/chat/chat_page.h"
 
 #include <chrono>
 #include <filesystem>
@@ -12,7 +13,7 @@
 
 namespace app {
 
-enum class DraftPolicy { stop, clear };
+using chat::DraftPolicy;
 
 // Every member has its value, from the file or by default. Paths are absolute, or as the user wrote
 // them if there is no project. The meaning of each is described in schemas/config.schema.json.
