@@ -2,10 +2,21 @@
 
 #include "bridge/base/hash.h"
 
+#include <cstring>
+
 namespace base {
 
 std::string uuid_v7(WallTime now) {
-  std::string bytes = random_bytes(16);
+  SystemRandom random;
+  return uuid_v7(now, random);
+}
+
+std::string uuid_v7(WallTime now, Random& random) {
+  std::string bytes(16, '\0');
+  for (std::size_t at = 0; at < bytes.size(); at += sizeof(std::uint64_t)) {
+    const std::uint64_t drawn = random.bits();
+    std::memcpy(bytes.data() + at, &drawn, sizeof drawn);
+  }
   const auto since_epoch =
       std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
   auto left = static_cast<std::uint64_t>(since_epoch.count());

@@ -1,0 +1,138 @@
+// Durable state: transactions as plain functions, run off the loop.
+#pragma once
+
+#include "bridge/base/result.h"
+
+#include <concepts>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace store {
+
+// What a column holds. Binary data is a string bound as `Blob`.
+struct Blob {
+  std::string bytes;
+  friend bool operator==(const Blob&, const Blob&) = default;
+};
+class Value {
+ public:
+  Value() = default;  // NULL
+  Value(std::nullptr_t) {}
+  template <std::integral T>
+  Value(T number) : value_(static_cast<std::int64_t>(number)) {}
+  Value(double number) : value_(number) {}
+  Value(std::string text) : value_(std::move(text)) {}
+  Value(std::string_view text) : value_(std::string(text)) {}
+  Value(const char* text) : value_(std::string(text)) {}
+  Value(Blob blob) : value_(std::move(blob)) {}
+  template <class T>
+  Value(const std::optional<T>& maybe) {
+    if (maybe) *this = Value(*maybe);
+  }
+
+  bool is_null() const { return value_.index() == 0; }
+  // The asserted type; a column of another type is a bug in the statement.
+  std::int64_t integer() const;
+  double real() const;  // of an integer too
+  const std::string& text() const;
+  const std::string& blob() const;
+  bool flag() const { return integer() != 0; }
+
+  friend bool operator==(const Value&, const Value&) = default;
+
+ private:
+  friend class SqliteTx;
+  std::variant<std::monostate, std::int64_t, double, std::string, Blob> value_;
+};
+
+using Row = std::vector<Value>;
+using Values = std::vector<Value>;
+
+// One transaction. Statements use the shared dialect of SQLite and PostgreSQL with $1 … $n, each
+// bound by its number. Lives only inside the function it was given to.
+class Tx {
+ public:
+  virtual ~Tx() = default;
+
+  // Every row of one statement. Errors with reason: unique, check, foreign_key, not_null
+  // (conflict); busy, serialization (busy); full, io, readonly, connection (unavailable); corrupt,
+  // syntax (internal). After an error of the database itself (not a constraint) the transaction
+  // fails.
+  virtual base::Result<std::vector<Row>> query(std::string_view sql, Values values = {}) = 0;
+
+  // The number of rows that one statement changed.
+  virtual base::Result<std::int64_t> execute(std::string_view sql, Values values = {}) = 0;
+
+  // Exactly one row or none. Two are a bug.
+  base::Result<std::optional<Row>> query_one(std::string_view sql, Values values = {});
+
+  // Runs `told` on the loop once the transaction is durable, before the writer's own coroutine goes
+  // on; dropped if it fails. In commit order. Write transactions only.
+  virtual void after_commit(std::function<void()> told) = 0;
+};
+
+// One step in the life of a component's tables. Steps are run in order, each once, in a
+// transaction.
+struct Migration {
+  std::string_view component;  // "engine", "packets", …
+  int version;                 // 1, 2, … without a gap
+  std::string_view sql;        // several statements, separated by ";"
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // Runs `work(tx)` in one transaction that is durable when this returns a value; the transaction
+  // is undone if `work` fails or throws. May be grouped with others into one commit: an error
+  // undoes only its own. `work` runs on another thread: it touches nothing but `tx` and what it
+  // owns. unavailable with reason full, readonly or io: nothing was changed.
+  template <class Work, class R = std::invoke_result_t<Work&, Tx&>>
+  boost::asio::awaitable<R> write(Work work) {
+    return run<R>(true, std::move(work));
+  }
+  // The same without changes: a snapshot of what is committed.
+  template <class Work, class R = std::invoke_result_t<Work&, Tx&>>
+  boost::asio::awaitable<R> read(Work work) {
+    return run<R>(false, std::move(work));
+  }
+
+ protected:
+  using Work = std::function<base::Result<>(Tx&)>;
+  // `work` is called at most once, and never after the returned task has ended: cancelling waits
+  // for a work that has begun.
+  virtual base::Task<> submit(bool writes, Work work) = 0;
+
+ private:
+  template <class R, class F>
+  boost::asio::awaitable<R> run(bool writes, F work) {
+    // Shared with the store's thread, which may still hold the work when this coroutine goes.
+    if constexpr (std::is_void_v<typename R::value_type>) {
+      auto place = std::make_shared<F>(std::move(work));
+      co_return co_await submit(writes, [place](Tx& tx) { return (*place)(tx); });
+    } else {
+      auto place = std::make_shared<std::pair<F, std::optional<typename R::value_type>>>(
+          std::move(work), std::nullopt);
+      auto done = co_await submit(writes, [place](Tx& tx) -> base::Result<> {
+        auto result = place->first(tx);
+        if (!result) return std::unexpected(std::move(result).error());
+        place->second.emplace(*std::move(result));
+        return {};
+      });
+      if (!done) co_return std::unexpected(std::move(done).error());
+      co_return *std::move(place->second);
+    }
+  }
+};
+
+}  // namespace store
