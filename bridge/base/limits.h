@@ -68,4 +68,47 @@ inline constexpr std::uint32_t pattern_match_steps_max = 1'000'000;
 inline constexpr std::uint32_t pattern_backtrack_depth_max = 100'000;
 inline constexpr std::uint32_t pattern_heap_kib_max = 16 * 1024;
 
+// HTTP.
+inline constexpr std::size_t http_head_bytes_max = 16u << 10;
+inline constexpr std::size_t http_headers_max = 100;
+inline constexpr std::size_t http_target_bytes_max = 8u << 10;
+inline constexpr std::size_t http_body_bytes_max = 1u << 20;
+inline constexpr std::size_t http_chunk_line_bytes_max = 256;
+inline constexpr std::size_t http_path_segments_max = 32;
+inline constexpr std::size_t http_read_bytes = 8u << 10;
+inline constexpr std::size_t http_buffer_bytes_kept_max = 64u << 10;
+inline constexpr std::size_t http_buffers_kept_max = 256;
+inline constexpr std::size_t http_body_bytes_per_second_min = 1u << 10;
+inline constexpr std::size_t http_write_bytes_at_once = 256u << 10;
+inline constexpr auto http_head_time = 10s;
+inline constexpr auto http_body_time = 10s;  // plus the body's bytes at the minimum rate
+inline constexpr auto http_idle_time = 60s;
+inline constexpr auto http_write_stall = 30s;
+inline constexpr auto http_sweep = 1s;  // how exact the times above are
+inline constexpr auto http_wait_max = 40s;
+inline constexpr std::size_t http_connections_max = 16'384;
+inline constexpr std::size_t http_connections_per_address_max = 12'288;
+inline constexpr int http_accepts_pending = 4096;
+inline constexpr std::size_t http_page_default = 50;
+inline constexpr std::size_t http_page_max = 500;
+inline constexpr std::size_t http_cursor_bytes_max = 1024;
+inline constexpr std::size_t http_rate_keys_max = 10'000;
+inline constexpr std::size_t http_keys_remembered_max = 1024;
+inline constexpr auto http_key_remembered = 5s;
+inline constexpr std::uint32_t http_auth_failures = 20;  // at once and per window, by address
+inline constexpr auto http_auth_failures_window = 60s;
+inline constexpr auto http_event_comment = 15s;
+inline constexpr auto http_event_retry = 3s;  // what readers are told to wait before they reconnect
+inline constexpr std::size_t http_event_batch_max = 256;
+inline constexpr std::size_t http_event_feed_max = 4096;
+inline constexpr std::size_t http_event_feed_bytes_max = 8u << 20;
+inline constexpr std::size_t http_reply_bytes_max = 64u << 20;  // to our own client
+inline constexpr std::size_t http_key_file_bytes_max = 64u << 10;
+inline constexpr std::size_t jwt_bytes_max = 8u << 10;
+inline constexpr std::size_t jwt_depth_max = 8;
+inline constexpr auto jwt_leeway = 30s;
+inline constexpr std::size_t jwt_secret_bytes_min = 32;
+inline constexpr int jwt_rsa_bits_min = 2048;
+inline constexpr int jwt_rsa_bits_max = 8192;
+
 }  // namespace limits

@@ -1,0 +1,89 @@
+// One HTTP request as handlers see it.
+#pragma once
+
+#include "bridge/base/clock.h"
+#include "bridge/base/result.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <boost/json/value.hpp>
+
+namespace http {
+
+namespace json = boost::json;
+
+enum class Method { get, head, post, put, patch, del, options, unknown };
+
+std::string_view name(Method method);  // "GET"; empty for unknown
+Method method_of(std::string_view name);
+
+struct Header {
+  std::string_view name;  // as it was sent; compare with same_header
+  std::string_view value;
+};
+
+// Names of headers are ASCII and compare without case.
+bool same_header(std::string_view a, std::string_view b);
+
+// Who asks, once the credentials have been checked.
+struct Principal {
+  std::string id;     // "key:<id>" or "jwt:<issuer>#<subject>"; empty on public routes
+  std::string name;   // for people
+  std::string agent;  // the agent this caller is bound to and acts as, or empty
+  std::vector<std::string> scopes;
+
+  // `admin` has every scope.
+  bool has_scope(std::string_view scope) const;
+};
+
+// Views point into the connection's buffer: they hold while the handler runs, not longer.
+class Request {
+ public:
+  Method method = Method::get;
+  std::string_view method_name;  // as it was sent
+  std::string_view target;       // as it was sent
+  std::string_view path;         // the target up to '?', still percent-encoded
+  std::vector<Header> headers;
+  bool is_http_1_0 = false;
+  bool is_secure = false;  // came over TLS
+
+  std::string body;
+  json::value json;  // the parsed body of routes that take JSON; null when there was none
+
+  std::string id;           // the client's X-Request-Id when it is decent, else a new one
+  std::string traceparent;  // valid (W3C Trace Context) or empty
+  std::string address;      // the peer's IP address
+  Principal principal;
+  std::string_view route;  // the pattern that matched: "/api/packets/{id}"; empty before
+
+  // Decoded, in the order they were sent. No name comes twice.
+  std::vector<std::pair<std::string, std::string>> query;
+  std::vector<std::pair<std::string_view, std::string>> params;
+
+  // The first header of this name. Hosts, lengths and credentials are known to come once.
+  std::optional<std::string_view> header(std::string_view name) const;
+  std::optional<std::string_view> query_value(std::string_view name) const;
+  // A parameter of the route; it must be in the route's path.
+  const std::string& param(std::string_view name) const;
+
+  // invalid: a value that is no number within [low, high].
+  base::Result<std::optional<std::uint64_t>> query_number(std::string_view name, std::uint64_t low,
+                                                          std::uint64_t high) const;
+  // True for "true" or "1", false for "false", "0" or nothing; invalid otherwise.
+  base::Result<bool> query_flag(std::string_view name) const;
+  // invalid names the first query parameter that is not among `known`.
+  base::Result<> only_query(std::initializer_list<std::string_view> known) const;
+
+  // How long the caller wants to be held: ?wait=N, else Prefer: wait=N; zero without; at most
+  // limits::http_wait_max.
+  base::Result<std::chrono::seconds> wait() const;
+
+  // Forgets everything but keeps the memory.
+  void clear();
+};
+
+}  // namespace http
