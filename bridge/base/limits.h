@@ -111,4 +111,27 @@ inline constexpr std::size_t jwt_secret_bytes_min = 32;
 inline constexpr int jwt_rsa_bits_min = 2048;
 inline constexpr int jwt_rsa_bits_max = 8192;
 
+// The engine: jobs, lanes and the journal.
+inline constexpr auto clock_step = 1h;    // the calendar is trusted to within this over a reboot
+inline constexpr auto band_ages = 10min;  // a job's wait that weighs as much as one band
+inline constexpr int job_cost_max = 16;
+inline constexpr std::size_t job_text_bytes_max = 8u << 20;  // payload or result
+inline constexpr std::size_t name_bytes_max = 512;  // kinds, lanes, senders, keys, subjects
+inline constexpr std::size_t error_detail_bytes_max = 4096;
+inline constexpr int list_max = 500;
+inline constexpr int children_max = 16;
+inline constexpr int expired_at_once = 1000;
+inline constexpr auto sends_remembered = 31 * 24h;
+inline constexpr int cap_count_max = 10'000;
+inline constexpr std::size_t entry_bytes_max = 64u << 10;
+inline constexpr int journal_scan_max = 10'000;
+inline constexpr std::size_t journal_tail_max = 4096;
+inline constexpr int follow_entries_max = 256;
+inline constexpr int checkpoint_entries = 1000;
+inline constexpr auto checkpoint_period = 1h;
+inline constexpr std::size_t note_bytes_max = 4096;
+inline constexpr auto runner_retries_store = 1s;  // first step of the backoff
+inline constexpr auto runner_retries_store_max = 30s;
+inline constexpr auto handler_unwinds = 8s;  // after a cancel; a stop must fit into ten seconds
+
 }  // namespace limits

@@ -1,5 +1,8 @@
 #include "bridge/base/notice.h"
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/experimental/parallel_group.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -25,6 +28,20 @@ asio::awaitable<void> Notice::wait(Instant deadline) {
   if (cancelled != asio::cancellation_type::none) {
     throw boost::system::system_error(asio::error::operation_aborted);
   }
+}
+
+asio::awaitable<void> Notice::wait(Clock& clock, Instant deadline) {
+  if (deadline == Instant::max()) {
+    co_await wait(deadline);
+    co_return;
+  }
+  auto executor = co_await asio::this_coro::executor;
+  auto [order, noticed, slept] =
+      co_await asio::experimental::make_parallel_group(
+          asio::co_spawn(executor, wait(Instant::max()), asio::deferred),
+          asio::co_spawn(executor, clock.sleep_until(deadline), asio::deferred))
+          .async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+  if (noticed && slept) std::rethrow_exception(noticed);
 }
 
 }  // namespace base

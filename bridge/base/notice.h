@@ -20,6 +20,8 @@ class Notice {
   void notify();
   // Returns at the next notice or at the deadline. The Notice must outlive the wait.
   boost::asio::awaitable<void> wait(Instant deadline);
+  // The same by the time of `clock`, which outlives the wait.
+  boost::asio::awaitable<void> wait(Clock& clock, Instant deadline);
 
  private:
   boost::asio::any_io_executor executor_;

@@ -1,6 +1,7 @@
 // Structured concurrency: tasks that end with their owner, and waits that end in time.
 #pragma once
 
+#include "bridge/base/clock.h"
 #include "bridge/base/result.h"
 
 #include <exception>
@@ -50,6 +51,23 @@ Task<T> with_deadline(Task<T> task, std::chrono::steady_clock::duration limit, s
       co_await asio::experimental::make_parallel_group(
           asio::co_spawn(executor, std::move(task), asio::deferred),
           timer.async_wait(asio::deferred))
+          .async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+  if (order[0] == 0) {
+    if (task_error) std::rethrow_exception(task_error);
+    co_return std::move(result);
+  }
+  co_return fail(Code::timeout, std::move(doing) + ": no answer in time");
+}
+
+// The same by the time of `clock`, which outlives it.
+template <class T>
+Task<T> with_deadline(Clock& clock, Task<T> task, Instant::duration limit, std::string doing) {
+  namespace asio = boost::asio;
+  auto executor = co_await asio::this_coro::executor;
+  auto [order, task_error, result, clock_error] =
+      co_await asio::experimental::make_parallel_group(
+          asio::co_spawn(executor, std::move(task), asio::deferred),
+          asio::co_spawn(executor, clock.sleep_until(clock.now() + limit), asio::deferred))
           .async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
   if (order[0] == 0) {
     if (task_error) std::rethrow_exception(task_error);

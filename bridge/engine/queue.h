@@ -1,0 +1,214 @@
+// Jobs waiting to act on the outside world, and the lanes they wait in.
+//
+// Every method is a function of one transaction and the time handed in: nothing here waits, does
+// I/O or keeps state in memory, so the same Queue serves every thread of the store. Every change of
+// a job is a compare-and-set on state, attempt and epoch; when the world moved on it changes
+// nothing and fails with conflict. Work per call does not grow with the number of finished jobs.
+//
+// Order. A lane runs one job at a time. It takes the band whose oldest job is most overdue, where a
+// band counts as `limits::band_ages` older than the band below it: urgent jobs go first and no band
+// starves. Inside a band senders take turns by deficit round robin, each job costing `cost` turns.
+// One sender's jobs of a band run in submit order; a job that backs off keeps those behind it
+// waiting, a job with a `not_before` joins its place when the time has come.
+//
+// Families. A repair is a child job that runs under its parent's lease: it has stages, a marker and
+// a fate of its own, is never claimed by itself, and ends at the latest with its parent.
+#pragma once
+
+#include "bridge/engine/job.h"
+#include "bridge/engine/pacing.h"
+
+#include <functional>
+#include <map>
+#include <variant>
+
+namespace engine {
+
+// Told of every change of a job inside the transaction that makes it: the place to write the
+// journal, and to wake waiters by Tx::after_commit. An error undoes the change.
+struct Change {
+  Job job;                    // afterwards; without payload and result
+  std::optional<State> from;  // nullopt: it was submitted
+  Stage from_stage = Stage::none;
+  std::string_view verb;  // submitted claimed intent armed sent replied unsent completed failed
+                          // retrying held resolved cancelled expired requeued recovered
+};
+
+struct RetryPolicy {
+  int failures_max = 5;
+  Backoff backoff = {};
+};
+
+struct QueueOptions {
+  std::map<std::string, AccountLimits> accounts = {};  // an account that is not here has no limits
+  std::map<std::string, RetryPolicy> retries = {};     // by kind; others have the default
+  int depth_max = 10'000;                              // queued jobs of one lane
+  Milliseconds lease{30'000};
+  std::function<base::Result<>(store::Tx&, const Change&, const Now&)> on_change = {};
+  // Called on the loop after a commit that may let a lane of this name go on (see Bells).
+  std::function<void(const std::string& bell)> ring = {};
+};
+
+struct Place {
+  int position = 0;     // 1: next; as turns stand now
+  Milliseconds eta{0};  // until it starts, by the lane's recent pace and the account's limits
+};
+struct Accepted {
+  Job job;
+  bool is_replay = false;  // the key was known: this is the first job, as it is now
+  Place place;             // of a queued job
+};
+
+// Why a lane has nothing to do.
+struct Idle {
+  std::string reason;                // empty: nothing is due; else paused, held, leased, rate,
+                                     // parallel, breaker
+  std::string detail;                // for people
+  std::optional<Milliseconds> wait;  // look again after this; nullopt: only when the bell rings
+  std::string bell;                  // what to listen to
+};
+using Turn = std::variant<Claim, Idle>;
+
+enum class Verdict { sent, not_sent, abandon };
+std::optional<Verdict> verdict_named(std::string_view word);  // sent, not-sent, abandon
+
+struct Filter {
+  std::optional<State> state = {};
+  std::string kind = {}, sender = {}, subject = {}, principal = {};
+  std::optional<LaneId> lane = {};
+};
+struct JobPage {
+  std::vector<Job> jobs;               // newest first
+  std::optional<std::int64_t> cursor;  // hand in for the next page; nullopt: that was all
+};
+
+struct LaneStatus {
+  LaneId id;
+  std::string account;
+  std::string paused;  // the reason; empty: not paused
+  std::optional<JobId> running;
+  std::string holder;
+  int queued = 0, held = 0;
+  std::int64_t epoch = 0;
+  Milliseconds mean_run{0};
+  Breaker breaker;
+  std::optional<Milliseconds> next_send;  // how long the account's limits make the next one wait
+};
+
+class Queue {
+ public:
+  // `random` is used inside write transactions only.
+  Queue(QueueOptions options, base::Random& random);
+
+  // Lanes. Declaring twice is fine; the account may change while the lane is idle.
+  base::Result<> declare_lane(store::Tx& tx, const LaneId& lane, const std::string& account) const;
+  // While paused nothing new is claimed; what runs goes on.
+  base::Result<> pause(store::Tx& tx, const LaneId& lane, const std::string& reason) const;
+  base::Result<> resume(store::Tx& tx, const LaneId& lane) const;
+  base::Result<std::vector<LaneStatus>> lanes(store::Tx& tx, const Now& now) const;
+
+  // Opens the account's breaker; a second trip replaces the first. `until` is by the calendar now.
+  base::Result<> trip(store::Tx& tx, const std::string& account, Trip why,
+                      const std::string& detail, std::optional<base::WallTime> until,
+                      const Now& now) const;
+  // Evidence that the account works again.
+  base::Result<> close_breaker(store::Tx& tx, const std::string& account) const;
+
+  // Accepts a job once per principal and key. Same key and body: the first job again. conflict,
+  // reason idempotency_mismatch: another body. busy, reason queue_full: `retry_after` tells when.
+  // not_found: no such lane. invalid: band, cost or size out of bounds.
+  base::Result<Accepted> submit(store::Tx& tx, const NewJob& job, const Now& now) const;
+  base::Result<Place> place(store::Tx& tx, const JobId& job, const Now& now) const;
+  // When a full lane probably has room again.
+  base::Result<Milliseconds> retry_after(store::Tx& tx, const LaneId& lane, const Now& now) const;
+
+  // Takes the lane and its next job for `holder` (the name of this life of the program), under a
+  // new epoch and a reserved rate slot; a job to reconcile comes first and needs no slot. Expires
+  // what is past its deadline on the way. Commit it also when it gives Idle.
+  base::Result<Turn> claim(store::Tx& tx, const LaneId& lane, const std::string& holder,
+                           const Now& now) const;
+  base::Result<> renew(store::Tx& tx, const Lease& lease, const Now& now) const;
+
+  // none → intent → armed → sent → replied, and back to none where it is certain that nothing was
+  // sent (from intent; from armed only after reconciling). A doubtful job may also go to `sent` at
+  // once. `armed` enters the account's log and
+  // fails with busy when it would break a cap, the pace or an open breaker (reason rate, breaker;
+  // see wait_to_arm), with conflict and reason expired after the deadline.
+  base::Result<> set_stage(store::Tx& tx, const Lease& lease, Stage stage, const Now& now) const;
+  // How long until `armed` would be granted; 0: now. nullopt: not before the breaker is closed.
+  base::Result<std::optional<Milliseconds>> wait_to_arm(store::Tx& tx, const Lease& lease,
+                                                        const Now& now) const;
+  // A child of the lease's job, running at once under the same lease. Its lane, sender and
+  // principal are the parent's, its key is ignored.
+  base::Result<Claim> begin_child(store::Tx& tx, const Lease& lease, const NewJob& job,
+                                  const Now& now) const;
+  // Children in the order they began, with payload and result; leases of running ones follow from
+  // the parent's: {child.id, lane, epoch, child.attempt}.
+  base::Result<std::vector<Job>> children(store::Tx& tx, const JobId& parent) const;
+
+  base::Result<> complete(store::Tx& tx, const Lease& lease, const base::json::value& result,
+                          const Now& now) const;
+  // busy, login_required: goes again after a pause, not counted. unavailable, timeout: counted, and
+  // goes again after a backoff until the policy ends. Others, and what ends: final, code is the
+  // error's reason or the name of its code. Going again keeps the promise: up to `intent` it is
+  // queued, from `armed` it waits to be reconciled. What is final while `armed` is held instead,
+  // with unknown_outcome. A child only ends: the parent's own fail decides what comes.
+  base::Result<> fail(store::Tx& tx, const Lease& lease, const base::Error& error,
+                      const Now& now) const;
+  // Final whatever the class of the error, except that `armed` is held.
+  base::Result<> fail_for_good(store::Tx& tx, const Lease& lease, const JobError& error,
+                               const Now& now) const;
+  // The family waits for a person, and its lane for them both. `why` is the code.
+  base::Result<> hold(store::Tx& tx, const Lease& lease, const JobError& why, const Now& now) const;
+  // Gives the lane back with the job unharmed, as a stop does: queued up to `intent` (the attempt
+  // does not count), from `armed` waiting to be reconciled.
+  base::Result<> release(store::Tx& tx, const Lease& lease, const Now& now) const;
+
+  // conflict: armed already, doubtful, held, or ended.
+  base::Result<Job> cancel(store::Tx& tx, const JobId& job, const std::string& note,
+                           const Now& now) const;
+  // Ends queued jobs whose deadline has passed; returns how many. Of every lane.
+  base::Result<int> expire(store::Tx& tx, const Now& now) const;
+  // A person's word on a held job. sent: goes on reading. not_sent: goes again. abandon: failed.
+  // For the member of the family that is armed.
+  base::Result<Job> resolve(store::Tx& tx, const JobId& job, Verdict verdict,
+                            const std::string& note, const Now& now) const;
+  // Queues a failed, cancelled or expired job again as new. conflict for others; a deadline that
+  // has passed is dropped.
+  base::Result<Job> retry(store::Tx& tx, const JobId& job, const Now& now) const;
+
+  // At start, once, before the first claim. Leases of every holder but `holder` end: what was up to
+  // `intent` is queued again, what was armed or beyond waits to be reconciled. If `generation` is
+  // not the store's last one (a restored backup), every unfinished job becomes doubtful and is
+  // reconciled before anything else is done with it: the world may know more than this store.
+  // Sends after the backup are missing from the caps; the page's own banner remains.
+  // Touches unfinished jobs only.
+  struct Recovered {
+    int queued = 0, doubtful = 0;
+    bool is_restored = false;
+  };
+  base::Result<Recovered> recover(store::Tx& tx, const std::string& holder,
+                                  const std::string& generation, const Now& now) const;
+
+  // not_found: no such job.
+  base::Result<Job> get(store::Tx& tx, const JobId& job) const;
+  // Null if the principal has no such key.
+  base::Result<std::optional<Job>> find(store::Tx& tx, const std::string& principal,
+                                        const std::string& key) const;
+  base::Result<JobPage> list(store::Tx& tx, const Filter& filter,
+                             std::optional<std::int64_t> before, int limit) const;
+  // Unfinished jobs by state. Cheap.
+  base::Result<std::map<State, int>> counts(store::Tx& tx) const;
+
+  const QueueOptions& options() const { return options_; }
+
+ private:
+  QueueOptions options_;
+  base::Random& random_;
+};
+
+// Names of bells.
+std::string bell_of(const LaneId& lane);
+std::string bell_of_account(std::string_view account);
+
+}  // namespace engine

@@ -1,0 +1,119 @@
+// Drives one lane: claims, calls the handler of the job's kind, records.
+#pragma once
+
+#include "bridge/base/clock.h"
+#include "bridge/base/faults.h"
+#include "bridge/base/random.h"
+#include "bridge/base/scope.h"
+#include "bridge/engine/bells.h"
+#include "bridge/engine/queue.h"
+#include "bridge/store/store.h"
+
+#include <functional>
+#include <map>
+#include <string>
+#include <variant>
+
+namespace engine {
+
+// How a handler's work ended. `record`, if given, runs in the same transaction as the change of the
+// job, before it: the place for the handler's own rows. An error of it undoes both and counts as
+// the job's failure.
+struct Outcome {
+  struct Done {
+    base::json::value result;
+  };
+  struct Held {
+    JobError why;
+  };
+  struct Failed {  // final; an error of the handler's Result is Queue::fail, which may retry
+    JobError error;
+  };
+  struct Released {};  // given back unharmed
+  std::variant<Done, Held, Failed, Released> end;
+  std::function<base::Result<>(store::Tx&)> record = {};
+};
+
+// What all runners of a program share. Everything outlives them.
+struct Engine {
+  store::Store& store;
+  const Queue& queue;
+  base::Clock& clock;
+  const Timeline& timeline;
+  Bells& bells;
+  base::Faults& faults;
+  std::string holder;  // this life of the program
+};
+
+// What a handler may use while its job runs.
+class LaneContext {
+ public:
+  LaneContext(Engine& engine, Lease lease) : engine_(engine), lease_(std::move(lease)) {}
+
+  Engine& engine() { return engine_; }
+  const Lease& lease() const { return lease_; }
+  // True once the runner is told to stop or drain: begin nothing long.
+  bool is_stopping() const { return is_stopping_; }
+
+  // Makes the stage durable, with the handler's own rows in the same transaction. A child's lease
+  // may be given. conflict: the lease is lost or the job cancelled; end at once.
+  base::Task<> set_stage(Lease lease, Stage stage,
+                         std::function<base::Result<>(store::Tx&, const Now&)> record = {});
+  // Waits, as long as it takes, until the account's limits grant `armed`; busy, reason breaker, if
+  // only evidence can tell.
+  base::Task<> wait_to_arm(Lease lease);
+
+ private:
+  friend class Runner;
+  Engine& engine_;
+  Lease lease_;
+  bool is_stopping_ = false;
+};
+
+// Cancelled when the lease is lost, the job is cancelled or the runner stops: the current await
+// throws, destructors clean up, and the job goes where Queue::release puts it.
+using Handler = std::function<base::Task<Outcome>(Claim, LaneContext&)>;
+
+// Called on the loop for what people should see: claimed, idle with its reason, lost, failed.
+struct LaneNotice {
+  LaneId lane;
+  std::string what;
+  std::string detail;
+  std::optional<JobId> job;
+};
+
+class Runner {
+ public:
+  // `handlers` by kind; a job of another kind fails with reason unknown_kind. Both outlive this.
+  Runner(Engine& engine, LaneId lane, const std::map<std::string, Handler>& handlers,
+         std::function<void(const LaneNotice&)> tell = {});
+
+  // Works the lane until stopped or drained. Store errors are waited out with backoff: while the
+  // store is full or away nothing is claimed. Cancelling it is `stop` without the release: the
+  // lease ends by itself or at the next start.
+  boost::asio::awaitable<void> run();
+  // No new claims; a running handler is cancelled, its job released; `run` returns.
+  void stop();
+  // No new claims once the lane has nothing due: `run` returns when the lane is idle for any other
+  // reason than a wait of its own limits.
+  void drain();
+
+  const LaneId& lane() const { return lane_; }
+  bool is_busy() const { return context_ != nullptr; }
+
+ private:
+  boost::asio::awaitable<void> work(Claim claim);
+  base::Task<Outcome> handle(Claim claim, LaneContext& context);
+  boost::asio::awaitable<void> keep_lease(Lease lease);
+  base::Task<> record(const Claim& claim, base::Result<Outcome> outcome);
+
+  Engine& engine_;
+  LaneId lane_;
+  const std::map<std::string, Handler>& handlers_;
+  std::function<void(const LaneNotice&)> tell_;
+  LaneContext* context_ = nullptr;  // while a handler runs
+  bool is_stopping_ = false;
+  bool is_draining_ = false;
+};
+
+}  // namespace engine

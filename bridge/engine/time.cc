@@ -1,0 +1,69 @@
+#include "bridge/engine/time.h"
+
+#include "bridge/base/limits.h"
+#include "cdp/try.h"
+
+#include <algorithm>
+#include <fstream>
+
+namespace engine {
+namespace {
+
+using base::Result;
+
+std::int64_t calendar(const Now& now) {
+  return std::chrono::duration_cast<Milliseconds>(now.wall.time_since_epoch()).count();
+}
+
+// What was known last, and what that makes of now.
+struct Reading {
+  bool is_first = true;
+  Milliseconds engine{0};
+};
+
+Result<Reading> look(store::Tx& tx, const Now& now) {
+  TRY(auto row, tx.query_one("SELECT boot, steady, wall_at, engine_et FROM engine_clock "
+                             "WHERE id = 1"));
+  if (!row) return Reading{};
+  const std::int64_t engine = (*row)[3].integer();
+  const std::int64_t steady = now.steady.count() - (*row)[1].integer();
+  if ((*row)[0].text() == now.boot && steady >= 0) {
+    return Reading{false, Milliseconds(engine + steady)};
+  }
+  const std::int64_t calendar_says = calendar(now) - (*row)[2].integer();
+  const std::int64_t certain = calendar_says - Milliseconds(limits::clock_step).count();
+  return Reading{false, Milliseconds(engine + std::max<std::int64_t>(certain, 0))};
+}
+
+}  // namespace
+
+Now Timeline::now() const {
+  return {clock_.wall(), std::chrono::duration_cast<Milliseconds>(clock_.now().time_since_epoch()),
+          boot_};
+}
+
+std::string system_boot_id() {
+  std::ifstream in("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  std::getline(in, id);
+  return id;
+}
+
+Result<Milliseconds> engine_now(store::Tx& tx, const Now& now) {
+  TRY(const auto reading, look(tx, now));
+  return reading.engine;
+}
+
+Result<Milliseconds> advance_engine_time(store::Tx& tx, const Now& now) {
+  TRY(const auto reading, look(tx, now));
+  TRY_OK(
+      tx.execute("INSERT INTO engine_clock (id, boot, steady, wall_at, engine_et) "
+                 "VALUES (1, $1, $2, $3, $4) "
+                 "ON CONFLICT (id) DO UPDATE SET boot = excluded.boot, "
+                 "steady = excluded.steady, wall_at = excluded.wall_at, "
+                 "engine_et = excluded.engine_et",
+                 {now.boot, now.steady.count(), calendar(now), reading.engine.count()}));
+  return reading.engine;
+}
+
+}  // namespace engine
