@@ -3,7 +3,9 @@
 
 #include "cdp/try.h"
 
+#include <chrono>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,6 +41,8 @@ struct Error {
   std::string message;
   // A stable machine word where the contract names one ("payload_altered"), else empty.
   std::string reason = {};
+  // When the same call may succeed, as far as anybody said.
+  std::optional<std::chrono::milliseconds> retry_after = {};
 
   friend bool operator==(const Error&, const Error&) = default;
 };

@@ -38,7 +38,7 @@ class ChatPage final : public Conversation {
   ~ChatPage() override;
 
   base::Task<Judgement> state() override;
-  base::Task<std::optional<Sent>> find(const Prompt& prompt) override;
+  base::Task<Search> find(const Prompt& prompt) override;
   base::Task<Sent> send(const Prompt& prompt, SendSteps& steps) override;
   base::Task<RawReply> reply(const Sent& sent, const Prompt& prompt, FinishCheck& finish,
                              base::Instant::duration limit) override;
@@ -79,7 +79,7 @@ class ChatPage final : public Conversation {
   base::Task<Sent> proof_of_send(const Prompt& prompt, base::Instant document);
   boost::asio::awaitable<void> learn_address(const Prompt& prompt);
   base::Error refusal(const Post& post) const;
-  base::Task<std::optional<Sent>> look_for(const Prompt& prompt);
+  base::Task<Search> look_for(const Prompt& prompt);
   base::Task<std::optional<Sent>> find_on_page(const Prompt& prompt);
   base::Task<std::optional<Readback>> fresh_readback();
   base::Task<> check_way();

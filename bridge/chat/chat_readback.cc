@@ -55,30 +55,38 @@ base::Task<std::optional<Readback>> ChatPage::fresh_readback() {
   co_return network.readback();
 }
 
-base::Task<std::optional<Sent>> ChatPage::find(const Prompt& prompt) {
+base::Task<Search> ChatPage::find(const Prompt& prompt) {
   auto found = co_await look_for(prompt);
   if (found) is_unresolved_ = false;
   co_return found;
 }
 
-base::Task<std::optional<Sent>> ChatPage::look_for(const Prompt& prompt) {
+base::Task<Search> ChatPage::look_for(const Prompt& prompt) {
   CO_TRY(const auto readback, co_await fresh_readback());
-  if (!readback) co_return co_await find_on_page(prompt);
+  if (!readback) {
+    CO_TRY(auto shown, co_await find_on_page(prompt));
+    co_return Search{.sent = std::move(shown), .last_turn = {}};
+  }
   const Message* own = readback->find(prompt.marker);
   if (own == nullptr && readback->has_elsewhere(prompt.marker)) {
     co_return fail(Code::conflict,
                    "look for the message: it was sent, and then edited away in the conversation",
                    "fork_detected");
   }
-  if (own == nullptr) co_return std::optional<Sent>();
+  if (own == nullptr) {
+    // The page's own word for the last turn, as a baseline has it, and not before it is drawn.
+    CO_TRY(const Sighting seen, co_await wait_until_ready(&prompt));
+    co_return Search{.sent = {}, .last_turn = seen.turns.empty() ? "" : seen.turns.back().turn};
+  }
   if (trimmed(own->text) != trimmed(prompt.text)) {
     co_return fail(Code::conflict, "look for the message: it was sent with another text",
                    "payload_altered");
   }
-  co_return Sent{.user_message_id = own->id,
-                 .conversation_id = readback->conversation_id(),
-                 .url = bound_.origin + bound_.path,
-                 .proof = "readback"};
+  co_return Search{.sent = Sent{.user_message_id = own->id,
+                                .conversation_id = readback->conversation_id(),
+                                .url = bound_.origin + bound_.path,
+                                .proof = "readback"},
+                   .last_turn = {}};
 }
 
 // A page may draw only a part of a long conversation, so what it does not show proves nothing.

@@ -243,11 +243,13 @@ base::Error ChatPage::refusal(const Post& post) const {
       return as_error(State::conversation_not_found, what);
     case 413:
       return as_error(State::too_long, what);
-    case 429:
-      return as_error(post.error_code == "model_cap_exceeded" || post.error_code == "usage_limit"
-                          ? State::usage_cap
-                          : State::rate_limited,
-                      what);
+    case 429: {
+      const bool is_cap =
+          post.error_code == "model_cap_exceeded" || post.error_code == "usage_limit";
+      base::Error error = as_error(is_cap ? State::usage_cap : State::rate_limited, what);
+      if (wait_s) error.retry_after = std::chrono::seconds(*wait_s);
+      return error;
+    }
     default:
       return {Code::unavailable, what, "upstream_failed"};
   }

@@ -33,6 +33,16 @@ struct Sent {
   std::string conversation_id;  // may be empty until the provider names a new chat
   std::string url;
   std::string proof;  // post: the page's own POST with our text and a 2xx; readback; turn
+
+  friend bool operator==(const Sent&, const Sent&) = default;
+};
+
+// What a fresh load of the conversation showed.
+struct Search {
+  std::optional<Sent> sent;  // our message, if it is there
+  // If it is not: the id of the last turn there, "" for an empty conversation. A message that was
+  // on its way may still arrive; see Baseline.
+  std::string last_turn;
 };
 
 // An answer as it came, before anything is parsed. Hostile input.
@@ -83,7 +93,7 @@ class Conversation {
   // Nothing: it is certainly not in what the provider showed. fork_detected: it is there, but on a
   // branch that was edited away. payload_altered: it is there with another text. Other errors: not
   // known.
-  virtual base::Task<std::optional<Sent>> find(const Prompt& prompt) = 0;
+  virtual base::Task<Search> find(const Prompt& prompt) = 0;
 
   // Sends at most once. An error with reason unknown_outcome: the message may have been sent, and
   // only `find` may be tried. Any other error: certainly not sent, and the composer is empty of it

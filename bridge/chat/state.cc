@@ -59,7 +59,7 @@ constexpr std::array<Row, 29> rows = {{
     {"unknown_ui", base::Code::unavailable, "ui_changed",
      "the page is not one the bridge knows; see flywheel session inspect, and update the page "
      "profiles"},
-    {"draft_present", base::Code::conflict, "ui_changed",
+    {"draft_present", base::Code::busy, "ui_changed",
      "a draft that is not ours is in the composer: send or delete it in the window"},
     {"stopped", base::Code::unavailable, "upstream_failed", ""},
     {"ready", base::Code::internal, "", ""},

@@ -112,8 +112,8 @@ base::Task<> Exchange::send(Round& round, ExchangeObserver& observer) {
   if (!sent && sent.error().reason == "unknown_outcome") {
     // Looking is always safe; sending again never is.
     auto found = co_await conversation_.find(round.prompt);
-    if (!found || !*found) co_return std::unexpected(sent.error());
-    sent = std::move(**found);
+    if (!found || !found->sent) co_return std::unexpected(sent.error());
+    sent = std::move(*found->sent);
   }
   if (!sent) co_return std::unexpected(sent.error());
   round.sent = std::move(*sent);

@@ -13,7 +13,11 @@ Case on(const char* shell, const char* changes, std::function<Story(World&)> sto
 
 TEST(Find, SeesItsMessageAmongManyAndBehindOthers) {
   const auto story = [](World& w) -> Story {
-    EXPECT_EQ(must_be(co_await w.chat->find(w.prompt)), std::nullopt) << w.name;
+    // Where nothing of ours is, the last turn is what a baseline would name.
+    const auto nothing = must_be(co_await w.chat->find(w.prompt));
+    EXPECT_EQ(nothing.sent, std::nullopt) << w.name;
+    EXPECT_FALSE(nothing.last_turn.empty()) << w.name;
+    EXPECT_EQ(nothing.last_turn, must_be(co_await w.chat->look(1)).turns.back().turn) << w.name;
     const auto sent = must_be(co_await w.send());
     const auto reply = must_be(co_await w.reply(sent));
     const auto own = w.prompt;
@@ -23,7 +27,8 @@ TEST(Find, SeesItsMessageAmongManyAndBehindOthers) {
     const auto later = must_be(co_await w.send());
     (void)must_be(co_await w.reply(later));
 
-    const auto found = must_be(co_await w.chat->find(own));
+    const auto found = must_be(co_await w.chat->find(own)).sent;
+    EXPECT_NE(must_be(co_await w.chat->look(1)).turns.back().turn, nothing.last_turn) << w.name;
     EXPECT_TRUE(found && found->user_message_id == sent.user_message_id) << w.name;
     w.prompt = own;
     if (found) EXPECT_EQ(must_be(co_await w.reply(*found)).text, reply.text) << w.name;
@@ -38,7 +43,7 @@ TEST(Find, AQuotedMarkerIsNoMessage) {
     w.prompt.text += "\n" + other.marker + "\n";
     w.prompt.text += "end";
     (void)must_be(co_await w.send());
-    EXPECT_EQ(must_be(co_await w.chat->find(other)), std::nullopt);
+    EXPECT_EQ(must_be(co_await w.chat->find(other)).sent, std::nullopt);
   })});
 }
 
@@ -63,7 +68,7 @@ TEST(Find, WhatTheServerDoesNotShowYetIsNotKnown) {
              on("B", R"({"read_partial": false, "generate_ms_min": 900, "generate_ms_max": 900})",
                 [](World& w) -> Story {
                   (void)must_be(co_await w.send());
-                  const auto found = must_be(co_await w.chat->find(w.prompt));
+                  const auto found = must_be(co_await w.chat->find(w.prompt)).sent;
                   EXPECT_TRUE(found.has_value());
                   if (found) w.expect_answer(must_be(co_await w.reply(*found)));
                 })});

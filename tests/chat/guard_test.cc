@@ -154,7 +154,7 @@ TEST_P(Deaths, WhileTheAnswerStreamsAreToldAtOnceAndAnotherTabReadsOn) {
                 EXPECT_FALSE(reply.has_value());
                 if (GetParam() == Death::browser_dies) co_return;
                 w.chat = must_be(co_await w.open({}));
-                const auto found = must_be(co_await w.chat->find(w.prompt));
+                const auto found = must_be(co_await w.chat->find(w.prompt)).sent;
                 EXPECT_TRUE(found.has_value());
                 if (found) w.expect_answer(must_be(co_await w.reply(*found)));
               }}});

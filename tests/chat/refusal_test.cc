@@ -170,7 +170,7 @@ TEST(Refusal, ARefusedPostIsCertainlyUnsentAndAnUnansweredOneUnknown) {
                          EXPECT_EQ(w.steps.log, "intent armed ") << w.name;
                          if (outcome(sent) != "unknown_outcome")
                            co_return co_await w.expect_unsent();
-                         const auto found = must_be(co_await w.chat->find(w.prompt));
+                         const auto found = must_be(co_await w.chat->find(w.prompt)).sent;
                          EXPECT_EQ(found.has_value(), answer.taken == 1) << w.name;
                          EXPECT_EQ(w.accepted().size(), answer.taken) << w.name;
                        },
@@ -237,7 +237,7 @@ TEST(Refusal, AnUnknownOutcomeBlocksEverySendUntilItIsLookedFor) {
           w.next_prompt();
           EXPECT_EQ(outcome(co_await w.send()), "unknown_outcome");
           EXPECT_TRUE(w.accepted().empty());
-          EXPECT_EQ(must_be(co_await w.chat->find(first)), std::nullopt);
+          EXPECT_EQ(must_be(co_await w.chat->find(first)).sent, std::nullopt);
           EXPECT_EQ(outcome(co_await w.send()), "sent");
         }}});
 }

@@ -44,10 +44,10 @@ TEST(RoundTrip, ReadsTheSameReplyFromThePage) {
 
 TEST(RoundTrip, AFreshLoadFindsTheMessageAndItsAnswer) {
   on_every_shell([](World& w) -> Story {
-    EXPECT_EQ(must_be(co_await w.chat->find(w.prompt)), std::nullopt);
+    EXPECT_EQ(must_be(co_await w.chat->find(w.prompt)).sent, std::nullopt);
     const auto sent = must_be(co_await w.send());
     const auto reply = must_be(co_await w.reply(sent));
-    const auto found = must_be(co_await w.chat->find(w.prompt));
+    const auto found = must_be(co_await w.chat->find(w.prompt)).sent;
     EXPECT_TRUE(found.has_value());
     EXPECT_EQ(found->user_message_id, sent.user_message_id);
     EXPECT_EQ(must_be(co_await w.reply(*found)).text, reply.text);

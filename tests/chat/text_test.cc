@@ -102,7 +102,7 @@ Story two_in_a_new_chat(World& w) {
   const auto reply = must_be(co_await w.reply(first));
   w.expect_answer(reply);
   EXPECT_TRUE(must_be(co_await w.chat->settle(first, w.prompt, reply)).differences.empty());
-  EXPECT_TRUE(must_be(co_await w.chat->find(w.prompt)).has_value()) << w.name;
+  EXPECT_TRUE(must_be(co_await w.chat->find(w.prompt)).sent.has_value()) << w.name;
 
   w.next_prompt();
   const auto second = must_be(co_await w.send());

@@ -30,10 +30,10 @@ class ScriptedConversation final : public chat::Conversation {
   base::Task<chat::Judgement> state() override {
     co_return chat::Judgement{chat::State::ready, "", true};
   }
-  base::Task<std::optional<chat::Sent>> find(const chat::Prompt&) override {
+  base::Task<chat::Search> find(const chat::Prompt&) override {
     ++finds;
-    if (!has_the_message) co_return std::optional<chat::Sent>();
-    co_return chat::Sent{.user_message_id = "u", .proof = "readback"};
+    if (!has_the_message) co_return chat::Search();
+    co_return chat::Search{.sent = chat::Sent{.user_message_id = "u", .proof = "readback"}};
   }
   base::Task<chat::Sent> send(const chat::Prompt& prompt, chat::SendSteps& steps) override {
     CO_TRY_OK(co_await steps.intent({}));
