@@ -73,7 +73,6 @@ inline constexpr std::size_t http_head_bytes_max = 16u << 10;
 inline constexpr std::size_t http_headers_max = 100;
 inline constexpr std::size_t http_target_bytes_max = 8u << 10;
 inline constexpr std::size_t http_body_bytes_max = 1u << 20;
-inline constexpr std::size_t http_chunk_line_bytes_max = 256;
 inline constexpr std::size_t http_path_segments_max = 32;
 inline constexpr std::size_t http_read_bytes = 8u << 10;
 inline constexpr std::size_t http_buffer_bytes_kept_max = 64u << 10;

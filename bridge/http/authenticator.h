@@ -56,7 +56,7 @@ class Authenticator {
   static Response insufficient_scope(std::string_view scope);
 
   // Keys are remembered for limits::http_key_remembered. Whoever revokes or changes one says so.
-  void forget_keys() { known_.clear(); }
+  void forget_keys();
 
  private:
   struct Known {
@@ -73,6 +73,7 @@ class Authenticator {
   const base::Clock& clock_;
   RateLimiter failures_;
   std::map<base::Sha256, Known> known_;
+  std::uint64_t forgotten_ = 0;  // how often
 };
 
 }  // namespace http

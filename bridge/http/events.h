@@ -24,8 +24,8 @@ using EventBytes = std::shared_ptr<const std::string>;
 // ends becomes several lines. Neither `id` nor `name` holds a line end, which is asserted.
 EventBytes event_bytes(std::string_view id, std::string_view name, std::string_view data);
 
-// Last-Event-ID, else ?last_event_id=; empty without. invalid: both, and they differ.
-base::Result<std::string> last_event_id(const Request& request);
+// Last-Event-ID, else ?last_event_id=; empty without.
+std::string last_event_id(const Request& request);
 
 // What one reader gets.
 class EventSource {
@@ -57,8 +57,8 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
   void publish(Entry entry);
   std::uint64_t last_number() const { return last_number_; }
 
-  // Everything after `after` that the reader wants. Without `older`, a reader that falls behind
-  // gets one `event: reset` and goes on with what there is.
+  // Everything after `after` that the reader wants. A reader that is further behind than the feed's
+  // memory without an `older`, or ahead of the log, gets one `event: reset` and goes on from there.
   std::unique_ptr<EventSource> reader(std::uint64_t after, Wants wants, Older older);
   // Every reader's stream ends.
   void close();

@@ -32,12 +32,13 @@ struct JwtIssuer {
 struct JwtClaims {
   std::string issuer;
   std::string subject;
-  std::vector<std::string> scopes;
+  std::vector<std::string> scopes;  // whatever words the token has
   json::object all;
 };
 
-// Reading the file of a key: at most limits::http_key_file_bytes_max, not readable for others when
-// it is a secret.
+// One element of bridge.auth.jwt, whose shape the configuration's schema has checked: reads its
+// key_file. invalid: the file cannot be read, exceeds limits::http_key_file_bytes_max, or holds a
+// secret (HS256) that others than its owner may read.
 base::Result<JwtIssuer> load_jwt_issuer(const json::object& configuration);
 
 // RFC 8725. A token names its issuer, and only that issuer's keys are tried, each with its own

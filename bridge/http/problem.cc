@@ -4,8 +4,19 @@
 
 namespace http {
 
+namespace {
+
+// Reasons that HTTP has a status of its own for.
+int status_of(const base::Error& error) {
+  if (error.reason == "precondition_failed") return 412;
+  if (error.reason == "bad_request" || error.reason == "invalid_query") return 400;
+  return base::http_status(error.code);
+}
+
+}  // namespace
+
 Problem problem_of(const base::Error& error) {
-  return {.status = base::http_status(error.code),
+  return {.status = status_of(error),
           .code = error.reason.empty() ? std::string(base::name(error.code)) : error.reason,
           .detail = error.message,
           .is_retryable = base::is_retryable(error.code)};

@@ -19,6 +19,11 @@ std::optional<std::uint64_t> number(std::string_view text) {
   return value;
 }
 
+std::unexpected<base::Error> bad_query(std::string_view parameter, std::string_view why) {
+  return base::fail(base::Code::invalid, fmt::format("query parameter {}: {}", parameter, why),
+                    "invalid_query");
+}
+
 constexpr std::pair<Method, std::string_view> method_names[] = {
     {Method::get, "GET"},        {Method::head, "HEAD"},   {Method::post, "POST"},
     {Method::put, "PUT"},        {Method::patch, "PATCH"}, {Method::del, "DELETE"},
@@ -103,9 +108,7 @@ base::Result<std::optional<std::uint64_t>> Request::query_number(std::string_vie
   if (!text) return std::nullopt;
   const auto value = number(*text);
   if (!value || *value < low || *value > high) {
-    return base::fail(
-        base::Code::invalid,
-        fmt::format("query parameter {}: not a number from {} to {}", wanted, low, high));
+    return bad_query(wanted, fmt::format("not a number from {} to {}", low, high));
   }
   return value;
 }
@@ -114,15 +117,13 @@ base::Result<bool> Request::query_flag(std::string_view wanted) const {
   const auto text = query_value(wanted);
   if (!text || *text == "false" || *text == "0") return false;
   if (*text == "true" || *text == "1") return true;
-  return base::fail(base::Code::invalid,
-                    fmt::format("query parameter {}: neither true nor false", wanted));
+  return bad_query(wanted, "neither true nor false");
 }
 
 base::Result<> Request::only_query(std::initializer_list<std::string_view> known) const {
   for (const auto& [own, value] : query) {
     if (std::ranges::find(known, own) == known.end()) {
-      return base::fail(base::Code::invalid,
-                        fmt::format("query parameter {}: not known here", own));
+      return bad_query(own, "not known here");
     }
   }
   return {};
@@ -143,13 +144,14 @@ void Request::clear() {
   method = Method::get;
   method_name = target = path = route = {};
   headers.clear();
-  is_http_1_0 = is_secure = false;
+  is_http_1_0 = is_secure = has_body = false;
   body.clear();
   json = nullptr;
   id.clear();
   traceparent.clear();
   address.clear();
   principal = {};
+  matched = nullptr;
   query.clear();
   params.clear();
 }

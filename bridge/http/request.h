@@ -50,6 +50,7 @@ class Request {
   std::vector<Header> headers;
   bool is_http_1_0 = false;
   bool is_secure = false;  // came over TLS
+  bool has_body = false;   // more than zero bytes follow the head
 
   std::string body;
   json::value json;  // the parsed body of routes that take JSON; null when there was none
@@ -59,6 +60,8 @@ class Request {
   std::string address;      // the peer's IP address
   Principal principal;
   std::string_view route;  // the pattern that matched: "/api/packets/{id}"; empty before
+
+  const void* matched = nullptr;  // the router's own note
 
   // Decoded, in the order they were sent. No name comes twice.
   std::vector<std::pair<std::string, std::string>> query;

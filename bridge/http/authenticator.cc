@@ -1,0 +1,163 @@
+#include "bridge/http/authenticator.h"
+
+#include "bridge/base/limits.h"
+#include "bridge/http/base64url.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+#include <openssl/crypto.h>
+
+namespace http {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::string_view key_prefix = "fwk_";
+constexpr std::size_t key_bytes = 32;
+
+// The token behind "Bearer "; nothing for other schemes or without the header.
+std::optional<std::string_view> bearer_token(const Request& request) {
+  const auto header = request.header("authorization");
+  constexpr std::string_view scheme = "Bearer ";
+  if (!header || header->size() < scheme.size()) return std::nullopt;
+  if (!same_header(header->substr(0, scheme.size()), scheme)) return std::nullopt;
+  return header->substr(scheme.size());
+}
+
+base::Error denied(std::string why) { return {base::Code::denied, std::move(why)}; }
+
+}  // namespace
+
+std::string new_api_key() {
+  return std::string(key_prefix) + base64url_encoded(base::random_bytes(key_bytes));
+}
+
+std::optional<base::Sha256> api_key_digest(std::string_view key) {
+  if (!key.starts_with(key_prefix)) return std::nullopt;
+  const auto bytes = base64url_decoded(key.substr(key_prefix.size()));
+  if (!bytes || bytes->size() != key_bytes) return std::nullopt;
+  return base::sha256(key);
+}
+
+bool is_scope(std::string_view scope) {
+  static constexpr std::array<std::string_view, 12> scopes = {
+      "packets", "agents:read", "agents:write", "messages", "workflows", "memory",
+      "events",  "actions",     "approve",      "session",  "audit",     "admin"};
+  return std::ranges::find(scopes, scope) != scopes.end();
+}
+
+Authenticator::Authenticator(FindApiKey find, std::optional<JwtVerifier> jwt,
+                             const base::Clock& clock)
+    : find_(std::move(find)),
+      jwt_(std::move(jwt)),
+      clock_(clock),
+      failures_({.name = "auth",
+                 .quota = limits::http_auth_failures,
+                 .window = limits::http_auth_failures_window},
+                clock) {}
+
+bool Authenticator::has_credentials(const Request& request) {
+  return bearer_token(request).has_value();
+}
+
+Response Authenticator::no_credentials() {
+  auto response = problem_response(401, "unauthorized", "an API key or a token is needed");
+  response.add("WWW-Authenticate", "Bearer realm=\"flywheel\"");
+  return response;
+}
+
+Response Authenticator::insufficient_scope(std::string_view scope) {
+  auto response =
+      problem_response(403, "insufficient_scope",
+                       fmt::format("this needs the scope {}, which the caller lacks", scope));
+  response.add(
+      "WWW-Authenticate",
+      fmt::format("Bearer realm=\"flywheel\", error=\"insufficient_scope\", scope=\"{}\"", scope));
+  return response;
+}
+
+asio::awaitable<std::expected<Principal, Response>> Authenticator::authenticate(
+    const Request& request) {
+  const auto token = bearer_token(request);
+  if (!token) co_return std::unexpected(no_credentials());
+  base::Result<Principal> principal = base::fail(base::Code::denied, "the token is no key of ours");
+  if (const auto digest = api_key_digest(*token)) {
+    principal = co_await by_key(*digest);
+  } else if (jwt_ && !token->starts_with(key_prefix)) {
+    principal = by_token(*token);
+  }
+  if (!principal) co_return std::unexpected(refuse(request, principal.error()));
+  co_return *std::move(principal);
+}
+
+asio::awaitable<base::Result<Principal>> Authenticator::by_key(base::Sha256 digest) {
+  const auto now = clock_.now();
+  auto known = known_.find(digest);
+  ApiKey key;
+  if (known != known_.end() && known->second.until > now) {
+    key = known->second.key;
+  } else {
+    const auto forgotten = forgotten_;
+    CO_TRY(auto found, co_await find_(digest));
+    if (!found) co_return base::fail(base::Code::denied, "the key is not known");
+    // The store looked the digest up; that it found this one is checked without telling by the
+    // time it takes how much of it was right.
+    if (CRYPTO_memcmp(found->digest.data(), digest.data(), digest.size()) != 0) {
+      co_return base::fail(base::Code::denied, "the key is not known");
+    }
+    key = *std::move(found);
+    if (known_.size() >= limits::http_keys_remembered_max) known_.clear();
+    // A key that was revoked while it was being read must not be remembered as it was.
+    if (forgotten == forgotten_) {
+      known_.insert_or_assign(digest, Known{key, now + limits::http_key_remembered});
+    }
+  }
+  if (key.is_revoked) co_return std::unexpected(denied("the key has been revoked"));
+  if (key.expires && *key.expires <= clock_.wall()) {
+    co_return std::unexpected(denied("the key has expired"));
+  }
+  co_return Principal{"key:" + key.id, std::move(key.name), std::move(key.agent),
+                      std::move(key.scopes)};
+}
+
+base::Result<Principal> Authenticator::by_token(std::string_view token) const {
+  TRY(auto claims, jwt_->verify(token, clock_.wall()));
+  Principal principal;
+  principal.id = fmt::format("jwt:{}#{}", claims.issuer, claims.subject);
+  principal.name = claims.subject;
+  if (const auto* agent = claims.all.if_contains("agent"); agent != nullptr && agent->is_string()) {
+    principal.agent = std::string(agent->get_string());
+  }
+  std::ranges::copy_if(claims.scopes, std::back_inserter(principal.scopes), is_scope);
+  return principal;
+}
+
+void Authenticator::forget_keys() {
+  known_.clear();
+  ++forgotten_;
+}
+
+Response Authenticator::refuse(const Request& request, const base::Error& error) {
+  if (error.code != base::Code::denied) return error_response(error);
+  const auto verdict = failures_.take(request.address);
+  if (!verdict.is_allowed) {
+    auto response = problem_response(Problem{.status = 429,
+                                             .code = "too_many_failures",
+                                             .detail = "too many bad credentials from this address",
+                                             .is_retryable = true,
+                                             .retry_after = verdict.retry_after});
+    response.closes = true;
+    return response;
+  }
+  auto response = problem_response(401, "invalid_token", error.message);
+  response.add("WWW-Authenticate",
+               fmt::format("Bearer realm=\"flywheel\", error=\"invalid_token\", "
+                           "error_description=\"{}\"",
+                           error.message));
+  return response;
+}
+
+}  // namespace http

@@ -1,0 +1,351 @@
+#include "bridge/http/client.h"
+
+#include "bridge/base/json.h"
+#include "bridge/base/limits.h"
+#include "bridge/base/scope.h"
+#include "bridge/http/event_reader.h"
+#include "bridge/http/stream.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/beast/http/basic_parser.hpp>
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+namespace http {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+using asio::ip::tcp;
+
+namespace {
+
+using Text = boost::core::string_view;
+
+// A reply as it arrives; what its body carries goes to `on_body`.
+class ReplyParser final : public beast::http::basic_parser<false> {
+ public:
+  ReplyParser(ClientReply& reply, std::function<void(std::string_view)> on_body, bool is_head)
+      : reply_(reply), on_body_(std::move(on_body)) {
+    eager(true);
+    header_limit(limits::http_head_bytes_max);
+    body_limit(boost::none);
+    skip(is_head);
+  }
+
+ private:
+  using Error = beast::error_code;
+
+  void on_response_impl(int status, Text, int, Error&) override { reply_.status = status; }
+  void on_field_impl(beast::http::field, Text name, Text value, Error&) override {
+    std::string lower(name.data(), name.size());
+    for (char& c : lower) {
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+    }
+    reply_.headers.emplace_back(std::move(lower), std::string(value.data(), value.size()));
+  }
+  std::size_t on_body_impl(Text piece, Error&) override { return take(piece); }
+  std::size_t on_chunk_body_impl(std::uint64_t, Text piece, Error&) override { return take(piece); }
+  void on_request_impl(beast::http::verb, Text, Text, int, Error&) override {}
+  void on_header_impl(Error&) override {}
+  void on_body_init_impl(const boost::optional<std::uint64_t>&, Error&) override {}
+  void on_chunk_header_impl(std::uint64_t, Text, Error&) override {}
+  void on_finish_impl(Error&) override {}
+
+  std::size_t take(Text piece) {
+    on_body_({piece.data(), piece.size()});
+    return piece.size();
+  }
+
+  ClientReply& reply_;
+  std::function<void(std::string_view)> on_body_;
+};
+
+// What a status means to a caller that wanted success.
+base::Code code_of(int status) {
+  switch (status) {
+    case 401:
+    case 403:
+      return base::Code::denied;
+    case 404:
+      return base::Code::not_found;
+    case 409:
+    case 412:
+      return base::Code::conflict;
+    case 429:
+      return base::Code::busy;
+    case 502:
+    case 503:
+      return base::Code::unavailable;
+    case 504:
+      return base::Code::timeout;
+    default:
+      return status >= 500 ? base::Code::internal : base::Code::invalid;
+  }
+}
+
+base::Error error_of(const ClientReply& reply, std::string_view asked) {
+  const auto problem = reply.json();
+  const auto text = [&](std::string_view name) {
+    const auto* object = problem.if_object();
+    const auto* value = object == nullptr ? nullptr : object->if_contains(name);
+    return value != nullptr && value->is_string() ? std::string(value->get_string())
+                                                  : std::string();
+  };
+  auto detail = text("detail");
+  if (detail.empty()) detail = fmt::format("the daemon answered {}", reply.status);
+  base::Error error{code_of(reply.status), fmt::format("{}: {}", asked, detail), text("code")};
+  if (error.reason == "login_required") error.code = base::Code::login_required;
+  return error;
+}
+
+}  // namespace
+
+std::optional<std::string_view> ClientReply::header(std::string_view lower_case_name) const {
+  for (const auto& [name, value] : headers) {
+    if (name == lower_case_name) return value;
+  }
+  return std::nullopt;
+}
+
+json::value ClientReply::json() const {
+  auto parsed = base::parse_json(body);
+  return parsed ? *std::move(parsed) : json::value();
+}
+
+class Client::Body {
+ public:
+  Body(std::string url, std::string token, std::string authority_file)
+      : url_(std::move(url)),
+        token_(std::move(token)),
+        authority_file_(std::move(authority_file)) {}
+
+  // One exchange. `on_body` gets the body's pieces and ends the exchange by giving false.
+  base::Task<ClientReply> exchange(const ClientRequest& request,
+                                   std::function<bool(std::string_view)> on_body) {
+    const std::string text = written(request);
+    const bool was_open = stream_ != nullptr;
+    auto reply = co_await attempt(request, text, on_body);
+    // A kept connection may have been closed by the daemon meanwhile, before it read anything.
+    if (!reply && was_open && !has_heard_ && request.method == "GET") {
+      reply = co_await attempt(request, text, on_body);
+    }
+    co_return reply;
+  }
+
+  void drop() { stream_.reset(); }
+  std::string asked(const ClientRequest& request) const {
+    return fmt::format("{} {}{}", request.method, url_, request.target);
+  }
+
+ private:
+  std::string written(const ClientRequest& request) const {
+    const auto host = std::string_view(url_).substr(std::min(url_.find("//") + 2, url_.size()));
+    std::string text =
+        fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, request.target, host);
+    if (!token_.empty()) text += fmt::format("Authorization: Bearer {}\r\n", token_);
+    for (const auto& [name, value] : request.headers)
+      text += fmt::format("{}: {}\r\n", name, value);
+    const std::string body = request.body ? json::serialize(*request.body) : std::string();
+    if (request.body) text += "Content-Type: application/json\r\n";
+    if (request.body || request.method != "GET") {
+      text += fmt::format("Content-Length: {}\r\n", body.size());
+    }
+    return text + "\r\n" + body;
+  }
+
+  base::Task<ClientReply> attempt(const ClientRequest& request, const std::string& text,
+                                  const std::function<bool(std::string_view)>& on_body) {
+    has_heard_ = false;
+    if (!stream_) CO_TRY_OK(co_await connect());
+    // Only an exchange that ran to its end leaves a connection that can be used again.
+    auto stream = std::move(stream_);
+    if (!co_await write(*stream, text)) co_return broken(request);
+    ClientReply reply;
+    bool goes_on = true;
+    bool is_too_long = false;
+    std::size_t size = 0;
+    ReplyParser parser(
+        reply,
+        [&](std::string_view piece) {
+          size += piece.size();
+          is_too_long = !on_body && size > limits::http_reply_bytes_max;
+          if (on_body) goes_on = goes_on && on_body(piece);
+          if (!on_body && !is_too_long) reply.body += piece;
+        },
+        request.method == "HEAD");
+    std::string unread;
+    while (!parser.is_done() && goes_on && !is_too_long) {
+      const auto before = unread.size();
+      unread.resize(before + limits::http_read_bytes);
+      const auto count = stream->read(std::span(unread).subspan(before));
+      unread.resize(before + static_cast<std::size_t>(std::max<std::ptrdiff_t>(count, 0)));
+      if (count == Stream::not_now) {
+        if (!co_await stream->readable()) co_return broken(request);
+        continue;
+      }
+      beast::error_code error;
+      if (count == Stream::gone) {
+        if (parser.got_some()) parser.put_eof(error);
+        if (error || !parser.is_done()) co_return broken(request);
+        co_return reply;
+      }
+      has_heard_ = true;
+      const auto used = parser.put(asio::buffer(std::as_const(unread)), error);
+      unread.erase(0, used);
+      if (error && error != beast::http::error::need_more) co_return broken(request);
+    }
+    if (is_too_long) {
+      co_return base::fail(base::Code::internal, asked(request) + ": the answer is too long");
+    }
+    if (goes_on && parser.keep_alive()) stream_ = std::move(stream);
+    co_return reply;
+  }
+
+  std::unexpected<base::Error> broken(const ClientRequest& request) const {
+    return base::fail(base::Code::unavailable,
+                      asked(request) + ": the connection broke before the answer");
+  }
+
+  static asio::awaitable<bool> write(Stream& stream, std::string_view text) {
+    while (!text.empty()) {
+      const std::array buffers{asio::const_buffer(text.data(), text.size())};
+      const auto count = stream.write(buffers);
+      if (count == Stream::gone) co_return false;
+      if (count == Stream::not_now && !co_await stream.writable()) co_return false;
+      text.remove_prefix(static_cast<std::size_t>(count));
+    }
+    co_return true;
+  }
+
+  base::Task<> connect() {
+    const bool is_secure = url_.starts_with("https://");
+    if (!is_secure && !url_.starts_with("http://")) co_return bad_url();
+    const auto authority = std::string_view(url_).substr(is_secure ? 8 : 7);
+    const auto colon = authority.rfind(':');
+    if (colon == std::string_view::npos) co_return bad_url();
+    std::string host(authority.substr(0, colon));
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    const auto digits = authority.substr(colon + 1);
+    std::uint16_t port = 0;
+    const auto [end, bad] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+    if (bad != std::errc() || end != digits.data() + digits.size()) co_return bad_url();
+
+    const auto executor = co_await asio::this_coro::executor;
+    boost::system::error_code error;
+    tcp::socket socket(executor);
+    tcp::resolver resolver(executor);
+    std::vector<tcp::endpoint> endpoints;
+    if (const auto address = asio::ip::make_address(host, error); !error) {
+      endpoints.emplace_back(address, port);
+    } else {
+      error = {};
+      const auto found = co_await resolver.async_resolve(
+          host, std::string(digits), asio::redirect_error(asio::use_awaitable, error));
+      for (const auto& entry : found) endpoints.push_back(entry.endpoint());
+    }
+    for (const auto& endpoint : endpoints) {
+      socket = tcp::socket(executor);
+      co_await socket.async_connect(endpoint, asio::redirect_error(asio::use_awaitable, error));
+      if (!error) break;
+    }
+    if (error || endpoints.empty()) {
+      co_return base::fail(base::Code::unavailable,
+                           fmt::format("connect to {}: {}", url_, error.message()));
+    }
+    if (!is_secure) {
+      stream_ = plain_stream(std::move(socket));
+      co_return base::Result<>();
+    }
+    if (!tls_) {
+      CO_TRY(tls_, TlsContext::client(authority_file_));
+    }
+    stream_ = tls_client_stream(std::move(socket), *tls_, host);
+    if (!co_await stream_->handshake()) {
+      stream_.reset();
+      co_return base::fail(
+          base::Code::unavailable,
+          fmt::format("connect to {}: no TLS connection with a trusted server", url_));
+    }
+    co_return base::Result<>();
+  }
+
+  std::unexpected<base::Error> bad_url() const {
+    return base::fail(
+        base::Code::invalid,
+        fmt::format("connect to {}: neither http://HOST:PORT nor https://HOST:PORT", url_));
+  }
+
+  std::string url_;
+  std::string token_;
+  std::string authority_file_;
+  std::optional<TlsContext> tls_;
+  std::unique_ptr<Stream> stream_;
+  bool has_heard_ = false;  // the daemon has answered something to the request under way
+};
+
+Client::Client(std::string url, std::string token, std::string authority_file)
+    : body_(std::make_unique<Body>(std::move(url), std::move(token), std::move(authority_file))) {}
+Client::~Client() = default;
+Client::Client(Client&&) noexcept = default;
+Client& Client::operator=(Client&&) noexcept = default;
+
+base::Task<ClientReply> Client::call(ClientRequest request) {
+  const auto limit = request.limit;
+  auto doing = body_->asked(request);
+  auto reply =
+      co_await base::with_deadline(body_->exchange(request, nullptr), limit, std::move(doing));
+  co_return reply;
+}
+
+base::Task<json::value> Client::call_json(ClientRequest request) {
+  const auto doing = body_->asked(request);
+  CO_TRY(auto reply, co_await call(std::move(request)));
+  if (!reply.is_success()) co_return std::unexpected(error_of(reply, doing));
+  co_return reply.json();
+}
+
+base::Task<> Client::events(ClientRequest request, std::function<bool(const ClientEvent&)> sink) {
+  request.headers.emplace_back("Accept", "text/event-stream");
+  const auto doing = body_->asked(request);
+  EventReader reader;
+  std::string refusal;  // the start of what may be a problem instead of a stream
+  bool goes_on = true;
+  auto last_heard = std::chrono::steady_clock::now();
+  const auto on_body = [&](std::string_view piece) {
+    last_heard = std::chrono::steady_clock::now();
+    if (refusal.size() < limits::http_read_bytes) refusal += piece;
+    reader.feed(piece, [&](const ClientEvent& event) { goes_on = goes_on && sink(event); });
+    return goes_on;
+  };
+  const auto limit = request.limit;
+  const auto silence = [](const auto* heard, auto most) -> base::Task<> {
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    while (std::chrono::steady_clock::now() < *heard + most) {
+      timer.expires_at(*heard + most);
+      co_await timer.async_wait(asio::use_awaitable);
+    }
+    co_return base::Result<>();
+  };
+  const auto executor = co_await asio::this_coro::executor;
+  auto [order, error, reply, silence_error, silent] =
+      co_await asio::experimental::make_parallel_group(
+          asio::co_spawn(executor, body_->exchange(request, on_body), asio::deferred),
+          asio::co_spawn(executor, silence(&last_heard, limit), asio::deferred))
+          .async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+  if (order[0] == 1) {
+    if (silence_error) std::rethrow_exception(silence_error);
+    co_return base::fail(base::Code::timeout, doing + ": the stream fell silent");
+  }
+  if (error) std::rethrow_exception(error);
+  CO_TRY(auto answered, std::move(reply));
+  answered.body = std::move(refusal);
+  if (!answered.is_success()) co_return std::unexpected(error_of(answered, doing));
+  co_return base::Result<>();
+}
+
+}  // namespace http

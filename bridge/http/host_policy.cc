@@ -1,0 +1,73 @@
+#include "bridge/http/host_policy.h"
+
+#include <algorithm>
+
+namespace http {
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string lowered(text);
+  for (char& c : lowered) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+  }
+  return lowered;
+}
+
+struct Authority {
+  std::string_view name;  // an IPv6 address keeps its brackets
+  std::string_view port;  // empty: the default one
+};
+
+std::optional<Authority> parse_authority(std::string_view text) {
+  const auto name_end =
+      text.starts_with('[') ? text.find(']') + 1 : std::min(text.find(':'), text.size());
+  if (name_end == 0) return std::nullopt;  // no closing bracket, or no name
+  Authority authority{text.substr(0, name_end), {}};
+  const auto rest = text.substr(name_end);
+  const bool is_address = text.starts_with('[');
+  for (const char c : authority.name) {
+    const bool is_plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                          (c >= 'A' && c <= 'Z') || c == '.' || c == '-' || c == '_';
+    if (!is_plain && !(is_address && (c == '[' || c == ']' || c == ':'))) return std::nullopt;
+  }
+  if (rest.empty()) return authority;
+  if (rest[0] != ':' || rest.size() > 6) return std::nullopt;
+  authority.port = rest.substr(1);
+  if (!std::ranges::all_of(authority.port, [](char c) { return c >= '0' && c <= '9'; })) {
+    return std::nullopt;
+  }
+  return authority;
+}
+
+// "host:port" with the scheme's port spelled out.
+std::string full(const Authority& authority, bool is_secure) {
+  std::string text = lower(authority.name) + ":";
+  return text += authority.port.empty() ? (is_secure ? "443" : "80") : authority.port;
+}
+
+}  // namespace
+
+HostPolicy::HostPolicy(std::vector<std::string> names, std::vector<std::string> origins)
+    : names_{"localhost", "127.0.0.1", "[::1]"} {
+  for (const auto& name : names) names_.push_back(lower(name));
+  for (const auto& origin : origins) origins_.push_back(lower(origin));
+}
+
+std::optional<Refusal> HostPolicy::check(const Request& request) const {
+  const auto host = parse_authority(request.header("host").value_or(""));
+  if (!host) return Refusal{400, "bad_request", "Host is no host"};
+  if (std::ranges::find(names_, lower(host->name)) == names_.end()) {
+    return Refusal{421, "misdirected_request", "this server does not answer to that Host"};
+  }
+  const auto origin = request.header("origin");
+  if (!origin) return std::nullopt;
+  if (std::ranges::find(origins_, lower(*origin)) != origins_.end()) return std::nullopt;
+  const std::string_view scheme = request.is_secure ? "https://" : "http://";
+  if (origin->size() > scheme.size() && same_header(origin->substr(0, scheme.size()), scheme)) {
+    const auto own = parse_authority(origin->substr(scheme.size()));
+    if (own && full(*own, request.is_secure) == full(*host, request.is_secure)) return std::nullopt;
+  }
+  return Refusal{403, "foreign_origin", "pages of other origins may not call this server"};
+}
+
+}  // namespace http
