@@ -133,4 +133,10 @@ inline constexpr auto runner_retries_store = 1s;  // first step of the backoff
 inline constexpr auto runner_retries_store_max = 30s;
 inline constexpr auto handler_unwinds = 8s;  // after a cancel; a stop must fit into ten seconds
 
+// Schedules.
+inline constexpr std::size_t cron_bytes_max = 1000;
+inline constexpr std::size_t zone_name_bytes_max = 64;
+inline constexpr std::chrono::seconds schedule_interval_min = 1s;
+inline constexpr std::chrono::seconds schedule_interval_max = 24h * 366;
+
 }  // namespace limits
