@@ -31,6 +31,7 @@ void set_up(CLI::App& root, CommandLine& line) {
   add_session_commands(root, line);
   add_packet_commands(root, line);
   add_schema_commands(root, line);
+  add_bead_commands(root, line);
   add_doctor_command(root, line);
   add_fixture_command(root, line);
   add_completion_command(root, line);

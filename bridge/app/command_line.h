@@ -33,6 +33,7 @@ void add_send_command(CLI::App& root, CommandLine& line);
 void add_session_commands(CLI::App& root, CommandLine& line);
 void add_packet_commands(CLI::App& root, CommandLine& line);
 void add_schema_commands(CLI::App& root, CommandLine& line);
+void add_bead_commands(CLI::App& root, CommandLine& line);
 void add_doctor_command(CLI::App& root, CommandLine& line);
 void add_fixture_command(CLI::App& root, CommandLine& line);
 void add_completion_command(CLI::App& root, CommandLine& line);

@@ -139,4 +139,16 @@ inline constexpr std::size_t zone_name_bytes_max = 64;
 inline constexpr std::chrono::seconds schedule_interval_min = 1s;
 inline constexpr std::chrono::seconds schedule_interval_max = 24h * 366;
 
+// Beads.
+inline constexpr std::size_t beads_file_bytes_max = 256u << 20;
+inline constexpr std::size_t bead_line_bytes_max = 8u << 20;
+inline constexpr std::size_t beads_max = 500'000;
+inline constexpr std::size_t bead_id_bytes_max = 1024;
+inline constexpr int beads_reads_max = 8;  // while the file changes under the reader
+inline constexpr std::size_t stored_packet_bytes_max = 32u << 20;  // indented for people
+inline constexpr std::size_t bead_exchanges_max = 10'000;          // stored with one bead
+inline constexpr std::size_t watch_state_bytes_max = 64u << 20;
+inline constexpr auto beads_settle = 100ms;  // after a write that has not closed the file
+inline constexpr int beads_settles_max = 20;
+
 }  // namespace limits

@@ -1,0 +1,321 @@
+// flywheel bead plan | evidence | accept | gate: questions about a work item and their answers.
+#include "bridge/app/bead_watch.h"
+#include "bridge/app/command_line.h"
+#include "bridge/app/exchange_report.h"
+#include "bridge/app/project.h"
+#include "bridge/app/send_here.h"
+#include "bridge/base/limits.h"
+#include "bridge/protocol/text.h"
+#include "bridge/services/beads/archive.h"
+#include "bridge/services/beads/bead_packet.h"
+#include "bridge/services/beads/gate.h"
+#include "bridge/services/beads/workspace.h"
+
+#include <memory>
+#include <utility>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+namespace app {
+namespace {
+
+namespace json = boost::json;
+using beads::Question;
+
+using OnAnswer = std::function<int(const services::Answered&)>;
+// Submits a packet and waits for its valid answer; the exit status is that of OnAnswer, or tells of
+// a failure that is printed already.
+using SendPacket = std::function<int(Console&, const protocol::Packet&, const OnAnswer&)>;
+
+struct AskOptions {
+  Question question = Question::plan;
+  std::string id;
+  std::string workspace = ".";
+  SendHere here;
+  bool is_not_sent = false;
+  std::string sender;
+  std::string out;
+  std::vector<std::string> artifacts;
+  beads::Overrides overrides;
+};
+
+struct GateOptions {
+  std::string id;
+  std::string workspace = ".";
+};
+
+// A bead and what is asked about it.
+struct Asked {
+  beads::Workspace workspace;
+  beads::Bead bead;
+  protocol::Packet packet;
+};
+
+base::Result<beads::Overrides> read_overrides(Console& console, const AskOptions& options) {
+  beads::Overrides overrides = options.overrides;
+  for (const std::string& path : options.artifacts) {
+    TRY(const std::string text, read_input(console, path, limits::packet_bytes_max));
+    const std::string name =
+        path == "-" ? "standard input" : std::filesystem::path(path).filename().string();
+    TRY(json::value artifact, beads::to_artifact(text, name));
+    overrides.artifacts.push_back(std::move(artifact));
+  }
+  return overrides;
+}
+
+// The agent that asks: as given, else the configured writer; without a configuration, for a packet
+// that is only printed, whoever the bead is assigned to.
+base::Result<std::string> sender_of(const AskOptions& options, const beads::Bead& bead) {
+  if (!options.sender.empty()) return options.sender;
+  auto config = config_for(options.here.bridge);
+  if (config) return config->writer_agent;
+  if (!options.is_not_sent) return std::unexpected(config.error());
+  if (!bead.text("assignee").empty()) return std::string(bead.text("assignee"));
+  return base::fail(base::Code::invalid,
+                    fmt::format("who asks? {} is assigned to nobody and there is no "
+                                "configuration; give --sender NAME",
+                                bead.id()));
+}
+
+base::Result<Asked> ask_about(Console& console, const AskOptions& options,
+                              const protocol::MessageTypes& types) {
+  TRY(auto workspace, beads::Workspace::find(options.workspace));
+  TRY(const auto all, workspace.read());
+  TRY(auto bead, beads::choose(all, options.id));
+  TRY(const auto overrides, read_overrides(console, options));
+  TRY(auto sender, sender_of(options, bead));
+  const auto parts = beads::packet_parts(options.question, bead, beads::git_place(workspace.root()),
+                                         std::move(sender), overrides);
+  auto built = protocol::build(parts, types, base::SystemClock().wall());
+  if (!built) {
+    std::string message = fmt::format("{}: {}", bead.id(), built.error().message);
+    for (const auto& violation : built.error().violations) {
+      message += "\n  " + protocol::to_line(violation);
+    }
+    return base::fail(base::Code::invalid, std::move(message), "invalid_packet");
+  }
+  const std::size_t size = json::serialize(built->packet.body()).size();
+  if (size > limits::packet_bytes_max) {
+    return base::fail(base::Code::invalid,
+                      fmt::format("{}: the packet has {} bytes, and {} are allowed; give less "
+                                  "with --artifact",
+                                  bead.id(), size, limits::packet_bytes_max),
+                      "invalid_packet");
+  }
+  for (const std::string& advice : built->advice) print_warning(console, advice);
+  return Asked{std::move(workspace), std::move(bead), std::move(built->packet)};
+}
+
+void print_packet(Console& console, const protocol::Packet& packet) {
+  if (console.is_json) {
+    print_json(console, packet.body());
+  } else {
+    console.out << protocol::pretty_json(packet.body()) << '\n';
+  }
+}
+
+// Keeps the answer, prints it, and judges the gate if it is what was asked for.
+int keep_answer(Console& console, const Asked& asked, const beads::Archive& archive,
+                const std::string& name, const protocol::MessageTypes& types,
+                const services::Answered& answered) {
+  for (const auto& warning : answered.warnings) print_warning(console, warning);
+  const json::object& response = answered.reply.body();
+  const auto kept = archive.keep_response(asked.bead, name, response);
+  json::object result = to_json(answered);
+  result["bead"] = asked.bead.id();
+  result["request_file"] = archive.request_path(asked.bead, name).string();
+  if (kept) result["response_file"] = archive.response_path(asked.bead, name).string();
+  int status = exit_ok;
+  if (asked.packet.type().name == beads::packet_type(Question::accept)) {
+    const beads::Gate gate = beads::judge_gate(archive, asked.bead, types);
+    result["passed"] = gate.is_open();
+    if (!gate.is_open()) status = exit_negative;
+    for (const std::string& reason : gate.reasons) console.err << reason << '\n';
+  }
+  if (console.is_json) {
+    print_json(console, result);
+  } else {
+    console.out << protocol::pretty_json(response) << std::endl;
+  }
+  if (kept) return status;
+  print_error(console, kept.error().message);
+  return exit_io;
+}
+
+int run_ask(Console& console, const AskOptions& options, const SendPacket& send_packet) {
+  auto types = protocol::MessageTypes::load(own_schemas());
+  if (!types) return print_failed(console, types.error());
+  auto asked = ask_about(console, options, *types);
+  if (!asked) {
+    const int status = print_failed(console, asked.error());
+    return asked.error().reason == "invalid_packet" ? exit_invalid_packet : status;
+  }
+  if (!options.out.empty() && options.out != "-") {
+    auto written = write_file(options.out, protocol::pretty_json(asked->packet.body()) + "\n");
+    if (!written) {
+      print_error(console, written.error().message);
+      return exit_cannot_create;
+    }
+  }
+  if (options.is_not_sent) {
+    if (options.out.empty() || options.out == "-") print_packet(console, asked->packet);
+    return exit_ok;
+  }
+  const beads::Archive archive(asked->workspace.own_folder());
+  const auto name = archive.keep_request(asked->bead, asked->packet, base::SystemClock().wall());
+  if (!name) {
+    print_error(console, name.error().message);
+    return exit_io;
+  }
+  return send_packet(console, asked->packet, [&](const services::Answered& answered) {
+    return keep_answer(console, *asked, archive, *name, *types, answered);
+  });
+}
+
+struct Judged {
+  std::string id;
+  beads::Gate gate;
+};
+
+base::Result<Judged> judge(const GateOptions& options) {
+  TRY(const auto types, protocol::MessageTypes::load(own_schemas()));
+  TRY(const auto workspace, beads::Workspace::find(options.workspace));
+  TRY(const auto all, workspace.read());
+  // Not by the beginning of an id: a hook must not pass for another bead.
+  const beads::Bead* bead = all.find(options.id);
+  if (!bead) {
+    return base::fail(base::Code::not_found, fmt::format("no bead \"{}\"", options.id));
+  }
+  return Judged{bead->id(),
+                beads::judge_gate(beads::Archive(workspace.own_folder()), *bead, types)};
+}
+
+// Hooks take 2, and nothing else, for "blocked": whatever keeps the gate from being seen open is 2.
+int run_gate(Console& console, const GateOptions& options) {
+  auto judged = judge(options);
+  if (!judged) judged = Judged{options.id, {{judged.error().message}, {}}};
+  const auto& [id, gate] = *judged;
+  for (const std::string& reason : gate.reasons) console.err << id << ": " << reason << '\n';
+  if (console.is_json) {
+    print_json(console, {{"id", id},
+                         {"passed", gate.is_open()},
+                         {"decided_by", gate.decided_by},
+                         {"reasons", json::array(gate.reasons.begin(), gate.reasons.end())}});
+  } else if (gate.is_open()) {
+    console.out << "OK: " << id << " passed its gate (" << gate.decided_by << ")\n";
+  }
+  return gate.is_open() ? exit_ok : exit_invalid_packet;
+}
+
+void add_workspace_option(CLI::App& command, std::string& workspace) {
+  command
+      .add_option("--workspace", workspace,
+                  "The folder with .beads, or one below it (default: the working folder)")
+      ->type_name("DIR");
+}
+
+void add_context_options(CLI::App& command, beads::Overrides& overrides) {
+  const auto repeatable = [](CLI::Option* option) {
+    return option->allow_extra_args(false);  // One value each; a second needs the option again.
+  };
+  repeatable(command.add_option("--question", overrides.questions,
+                                "What is asked, instead of the usual; may be given again"))
+      ->type_name("TEXT");
+  repeatable(command.add_option("--constraint", overrides.constraints,
+                                "Instead of the acceptance criteria; may be given again"))
+      ->type_name("TEXT");
+  command.add_option("--goal", overrides.goal, "Instead of title and description")
+      ->type_name("TEXT");
+  command.add_option("--repo", overrides.repo, "Instead of git's origin")->type_name("NAME");
+  command.add_option("--branch", overrides.branch, "Instead of git's HEAD")->type_name("NAME");
+  command.add_option("--notes", overrides.notes, "Wishes about the answer")->type_name("TEXT");
+  command
+      .add_option("--idempotency-key", overrides.idempotency_key,
+                  "Makes repeated submissions one job (default: derived from the packet)")
+      ->type_name("KEY");
+}
+
+void add_ask(CLI::App& group, CommandLine& line, Question question, const std::string& name,
+             const std::string& summary, const std::string& example) {
+  CLI::App* command = add_command(group, name, summary, example);
+  auto options = std::make_shared<AskOptions>();
+  options->question = question;
+  command->add_option("id", options->id, "The bead, or the unique beginning of its id")
+      ->type_name("ID")
+      ->required();
+  command
+      ->add_option("--artifact", options->artifacts,
+                   "JSON of an artifact, or any text; - reads standard input; may be given again")
+      ->allow_extra_args(false)
+      ->type_name("FILE");
+  add_context_options(*command, options->overrides);
+  command->add_option("--sender", options->sender, "The agent that asks (default: writer_agent)")
+      ->type_name("NAME");
+  command->add_option("--out", options->out, "Write the packet here, too")->type_name("FILE");
+  auto* is_sent = command->add_flag("--send")->description("Send the packet (the default)");
+  command->add_flag("--no-send", options->is_not_sent, "Only print the packet")->excludes(is_sent);
+  command
+      ->add_option("--wait", options->here.wait_s,
+                   "Seconds to wait for the reply (default: as configured)")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(1, 86400));
+  add_workspace_option(*command, options->workspace);
+  add_bridge_options(*command, options->here.bridge);
+  command->callback([options, &line] {
+    line.run = [options](Console& console) {
+      const SendPacket send_packet = [&](Console& c, const protocol::Packet& packet,
+                                         const OnAnswer& on_answer) {
+        return send_here(c, packet, options->here, on_answer);
+      };
+      return run_ask(console, *options, send_packet);
+    };
+  });
+}
+
+void add_gate(CLI::App& group, CommandLine& line) {
+  CLI::App* command = add_command(
+      group, "gate", "Exit 0 only if the bead passed its acceptance gate; 2 and the reasons if not",
+      "flywheel bead gate bd-rl42 && bd close bd-rl42");
+  auto options = std::make_shared<GateOptions>();
+  command->add_option("id", options->id, "The bead")->type_name("ID")->required();
+  add_workspace_option(*command, options->workspace);
+  command->callback([options, &line] {
+    line.run = [options](Console& console) { return run_gate(console, *options); };
+  });
+}
+
+void add_watch(CLI::App& group, CommandLine& line) {
+  CLI::App* command = add_command(
+      group, "watch",
+      "Follow the beads: tell which need a plan and which were closed without a passed gate",
+      "flywheel bead watch --json");
+  auto options = std::make_shared<BeadWatchOptions>();
+  command->add_flag("--once", options->is_once, "Tell what is new since the last time and exit");
+  command->add_flag("--baseline", options->is_baseline,
+                    "Take what is there now for known, and tell only what comes after");
+  add_workspace_option(*command, options->workspace);
+  command->callback([options, &line] {
+    line.run = [options](Console& console) { return run_bead_watch(console, *options); };
+  });
+}
+
+}  // namespace
+
+void add_bead_commands(CLI::App& root, CommandLine& line) {
+  CLI::App* group = add_group(root, "bead", "Plan, prove and accept the tracker's work items");
+  add_ask(*group, line, Question::plan, "plan", "Ask for a plan of the bead (RFP_PLAN)",
+          "flywheel bead plan bd-rl42 --question \"In which order?\"");
+  add_ask(*group, line, Question::evidence, "evidence",
+          "Have the evidence looked at (EVIDENCE_BUNDLE)",
+          "flywheel bead evidence bd-rl42 --artifact test-output.txt");
+  add_ask(*group, line, Question::accept, "accept",
+          "Ask whether the bead is done (ACCEPTANCE_GATE); exit 1 if it is not",
+          "flywheel bead accept bd-rl42 --artifact test-output.txt");
+  add_gate(*group, line);
+  add_watch(*group, line);
+}
+
+}  // namespace app

@@ -1,0 +1,156 @@
+#include "bridge/services/beads/archive.h"
+
+#include "bridge/base/hash.h"
+#include "bridge/base/json.h"
+#include "bridge/base/limits.h"
+#include "bridge/protocol/text.h"
+#include "bridge/services/beads/bead_id.h"
+#include "bridge/services/beads/files.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace beads {
+namespace {
+
+namespace fs = std::filesystem;
+using base::Code;
+using base::fail;
+
+constexpr std::string_view content_ending = ".content.json";
+constexpr std::string_view request_ending = ".request.json";
+constexpr std::string_view response_ending = ".response.json";
+
+// 20261126T190224.123Z: sorts by time and is a file name everywhere.
+std::string stamp(base::WallTime time) {
+  std::string text = base::rfc3339(time);
+  std::erase_if(text, [](char c) { return c == '-' || c == ':'; });
+  return text;
+}
+
+std::string to_text(const json::value& value) { return protocol::pretty_json(value) + "\n"; }
+
+std::string member(const json::object& object, std::string_view name) {
+  const json::value* value = object.if_contains(name);
+  return value && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+base::Result<json::object> read_object(const fs::path& path) {
+  TRY(const std::string text, read_file(path, limits::packet_bytes_max));
+  TRY(json::value value, base::parse_json(text));
+  if (value.is_object()) return std::move(value.get_object());
+  return fail(Code::invalid, fmt::format("read {}: no JSON object", path.string()));
+}
+
+}  // namespace
+
+fs::path Archive::folder_of(const Bead& bead) const { return folder_ / packet_id(bead.id()); }
+
+fs::path Archive::request_path(const Bead& bead, std::string_view name) const {
+  return folder_of(bead) / (std::string(name) + std::string(request_ending));
+}
+
+fs::path Archive::response_path(const Bead& bead, std::string_view name) const {
+  return folder_of(bead) / (std::string(name) + std::string(response_ending));
+}
+
+base::Result<std::string> Archive::noted_id(std::string_view packet) const {
+  TRY(const json::object note, read_object(folder_ / packet / "bead.json"));
+  return member(note, "id");
+}
+
+base::Result<> Archive::keep_id(const Bead& bead) const {
+  const std::string packet = packet_id(bead.id());
+  auto created = create_file(folder_ / packet / "bead.json",
+                             to_text(json::object{{"id", bead.id()}, {"bead_id", packet}}));
+  if (created || created.error().code != Code::conflict) return created;
+  TRY(const std::string noted, noted_id(packet));
+  if (noted == bead.id()) return {};
+  return fail(Code::conflict, fmt::format("the bead {} would share the packet id {} with {}",
+                                          bead.id(), packet, noted));
+}
+
+base::Result<std::string> Archive::tracker_id(std::string_view packet) const {
+  if (auto computed = beads::tracker_id(packet)) return *std::move(computed);
+  auto noted = packet.find('/') == packet.npos ? noted_id(packet) : base::Result<std::string>("");
+  if (noted && packet_id(*noted) == packet) return noted;
+  return fail(Code::not_found, fmt::format("no bead is known for \"{}\"", packet));
+}
+
+base::Result<std::string> Archive::keep_request(const Bead& bead, const protocol::Packet& packet,
+                                                base::WallTime now) const {
+  TRY_OK(keep_id(bead));
+  const std::string text = to_text(packet.body());
+  const std::string content = to_text(json::object{{"id", bead.id()},
+                                                   {"content_sha256", bead.content_hash()},
+                                                   {"packet_sha256", base::sha256_hex(text)}});
+  for (int i = 0; i < limits::beads_reads_max; ++i, now += std::chrono::milliseconds(1)) {
+    const std::string name = fmt::format("{}-{}", stamp(now), packet.type().name);
+    auto created = create_file(folder_of(bead) / (name + std::string(content_ending)), content);
+    if (!created && created.error().code == Code::conflict) continue;  // taken in this millisecond
+    if (!created) return std::unexpected(created.error());
+    TRY_OK(create_file(request_path(bead, name), text));
+    return name;
+  }
+  return fail(Code::busy,
+              fmt::format("keep the request about {}: others do the same right now", bead.id()));
+}
+
+base::Result<> Archive::keep_response(const Bead& bead, std::string_view name,
+                                      const json::object& response) const {
+  return create_file(response_path(bead, name), to_text(response));
+}
+
+base::Result<std::vector<std::string>> Archive::names(const Bead& bead,
+                                                      std::string_view type) const {
+  std::vector<std::string> out;
+  const std::string ending = fmt::format("-{}{}", type, request_ending);
+  std::error_code error;
+  fs::directory_iterator entries(folder_of(bead), error);
+  if (error == std::errc::no_such_file_or_directory) return out;
+  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+    std::string name = entries->path().filename().string();
+    if (!name.ends_with(ending)) continue;
+    name.resize(name.size() - request_ending.size());
+    out.push_back(std::move(name));
+    if (out.size() > limits::bead_exchanges_max) {
+      return fail(Code::invalid, fmt::format("{} holds more than {} requests",
+                                             folder_of(bead).string(), limits::bead_exchanges_max));
+    }
+  }
+  if (error) {
+    return fail(Code::unavailable,
+                fmt::format("list {}: {}", folder_of(bead).string(), error.message()));
+  }
+  std::ranges::sort(out, std::greater());
+  return out;
+}
+
+base::Result<std::vector<Answered>> Archive::answered(const Bead& bead,
+                                                      std::string_view type) const {
+  std::vector<Answered> out;
+  TRY(const auto all, names(bead, type));
+  for (const std::string& name : all) {
+    auto response = read_file(response_path(bead, name), limits::stored_packet_bytes_max);
+    if (!response && response.error().code == Code::not_found) continue;
+    if (!response) return std::unexpected(response.error());
+    auto note = read_object(folder_of(bead) / (name + std::string(content_ending)));
+    if (!note) return std::unexpected(note.error());
+    TRY(std::string request, read_file(request_path(bead, name), limits::stored_packet_bytes_max));
+    out.push_back({name, member(*note, "content_sha256"), member(*note, "packet_sha256"),
+                   std::move(request), *std::move(response)});
+  }
+  return out;
+}
+
+base::Result<std::vector<std::string>> Archive::unanswered(const Bead& bead,
+                                                           std::string_view type) const {
+  TRY(auto all, names(bead, type));
+  std::error_code error;
+  std::erase_if(
+      all, [&](const std::string& name) { return fs::exists(response_path(bead, name), error); });
+  return all;
+}
+
+}  // namespace beads

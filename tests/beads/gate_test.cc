@@ -1,0 +1,138 @@
+#include "bridge/services/beads/gate.h"
+
+#include "bridge/services/beads/bead_id.h"
+#include "bridge/services/beads/bead_packet.h"
+#include "tests/beads/samples.h"
+
+#include <gmock/gmock.h>
+
+namespace beads {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class GateTest : public testing::Test {
+ protected:
+  std::string ask(const Bead& bead, Question question = Question::accept) {
+    auto built = protocol::build(packet_parts(question, bead, {"r", "b"}, "me", {}), types_, now_);
+    auto name = archive_.keep_request(bead, built->packet, now_);
+    EXPECT_TRUE(name) << name.error().message;
+    now_ += 1s;
+    return *name;
+  }
+  void answer(const Bead& bead, const std::string& name, const json::object& response) {
+    const auto kept = archive_.keep_response(bead, name, response);
+    EXPECT_TRUE(kept) << kept.error().message;
+  }
+  void ask_and_answer(const Bead& bead, std::string_view verdict, bool passed) {
+    answer(bead, ask(bead), acceptance(packet_id(bead.id()), verdict, passed));
+  }
+  std::vector<std::string> reasons(const Bead& bead) {
+    return judge_gate(archive_, bead, types_).reasons;
+  }
+
+  app::TestFolder folder_;
+  Archive archive_{folder_.path() / "flywheel"};
+  protocol::MessageTypes types_ = protocol::MessageTypes::built_in();
+  base::WallTime now_ = base::WallTime(1'800'000'000s);
+  Bead bead_ = sample("bd-2xb6.1");
+};
+
+TEST_F(GateTest, IsShutUntilAQuestionHasAPassingAnswer) {
+  EXPECT_THAT(reasons(bead_), ElementsAre(HasSubstr("no ACCEPTANCE_GATE has been answered")));
+  const std::string name = ask(bead_);
+  EXPECT_EQ(name, "20270115T080000.000Z-ACCEPTANCE_GATE");
+  EXPECT_THAT(reasons(bead_), Contains(name + " has no answer"));
+  answer(bead_, name, acceptance(packet_id(bead_.id()), "ok", true));
+  const Gate gate = judge_gate(archive_, bead_, types_);
+  EXPECT_TRUE(gate.is_open());
+  EXPECT_EQ(gate.decided_by, name);
+}
+
+TEST_F(GateTest, NeedsVerdictOkAndPassedTrue) {
+  ask_and_answer(bead_, "ok", false);
+  EXPECT_THAT(reasons(bead_), ElementsAre("acceptance.passed is false"));
+  ask_and_answer(bead_, "revise", true);
+  EXPECT_THAT(reasons(bead_), ElementsAre("the verdict is \"revise\", not \"ok\""));
+  json::object failed = acceptance(packet_id(bead_.id()), "reject", false);
+  failed["acceptance"].as_object()["failed_reasons"] = json::array{"no test", "two\nlines"};
+  answer(bead_, ask(bead_), failed);
+  EXPECT_THAT(reasons(bead_), ElementsAre(HasSubstr("reject"), HasSubstr("passed"),
+                                          "failed: no test", "failed: two lines"));
+}
+
+TEST_F(GateTest, TheNewestAnswerDecides) {
+  ask_and_answer(bead_, "reject", false);
+  ask_and_answer(bead_, "ok", true);
+  EXPECT_THAT(reasons(bead_), IsEmpty());
+  ask(bead_);  // A question alone takes nothing back.
+  EXPECT_THAT(reasons(bead_), IsEmpty());
+  ask_and_answer(bead_, "reject", false);
+  EXPECT_FALSE(reasons(bead_).empty());
+}
+
+TEST_F(GateTest, IsStaleWhenTheBeadSaysSomethingElse) {
+  ask_and_answer(bead_, "ok", true);
+  const Bead changed = with(bead_, {{"acceptance_criteria", "Everything is blue."}});
+  EXPECT_THAT(reasons(changed), ElementsAre(HasSubstr("stale: title, description, design or")));
+  EXPECT_THAT(reasons(with(bead_, {{"status", "closed"}, {"notes", "done"}})), IsEmpty());
+  ask_and_answer(changed, "ok", true);
+  EXPECT_THAT(reasons(changed), IsEmpty());
+  EXPECT_THAT(reasons(bead_), IsEmpty());  // Changed back: the older answer is about this text.
+}
+
+TEST_F(GateTest, OtherTypesAndOtherBeadsDoNotOpenIt) {
+  const std::string name = ask(bead_, Question::plan);
+  answer(bead_, name, acceptance(packet_id(bead_.id()), "ok", true));
+  ask_and_answer(sample("bd-2xb6"), "ok", true);
+  EXPECT_THAT(reasons(bead_), ElementsAre(HasSubstr("no ACCEPTANCE_GATE")));
+}
+
+TEST_F(GateTest, AnAnswerIsCheckedAgainAgainstItsRequest) {
+  answer(bead_, ask(bead_), acceptance("bd-other", "ok", true));
+  EXPECT_THAT(reasons(bead_), ElementsAre(HasSubstr("no valid"), HasSubstr("/bead_id")));
+  json::object without = acceptance(packet_id(bead_.id()), "ok", true);
+  without.erase("acceptance");
+  answer(bead_, ask(bead_), without);
+  EXPECT_THAT(reasons(bead_), ElementsAre(HasSubstr("no valid"), HasSubstr("acceptance")));
+}
+
+TEST_F(GateTest, WhatWasChangedByHandDoesNotOpenIt) {
+  const std::string name = ask(bead_);
+  answer(bead_, name, acceptance(packet_id(bead_.id()), "ok", true));
+  const auto request = archive_.request_path(bead_, name);
+  const std::string text = file_text(request);
+  std::ofstream(request) << text << " ";
+  EXPECT_THAT(reasons(bead_), ElementsAre(HasSubstr("is not the one that was kept")));
+  std::ofstream(request) << "{";
+  EXPECT_THAT(reasons(bead_), ElementsAre(HasSubstr("the stored request: not JSON")));
+  std::ofstream(request) << text;
+  std::ofstream(archive_.response_path(bead_, name)) << "[]";
+  EXPECT_THAT(reasons(bead_), ElementsAre(HasSubstr("no JSON object")));
+  std::filesystem::remove(folder_.path() / "flywheel" / packet_id(bead_.id()) /
+                          (name + ".content.json"));
+  EXPECT_THAT(reasons(bead_), ElementsAre(HasSubstr("content.json")));
+}
+
+TEST_F(GateTest, NothingKeptIsEverOverwritten) {
+  const std::string first = ask(bead_);
+  now_ -= 1s;
+  const std::string second = ask(bead_);
+  EXPECT_NE(first, second);
+  answer(bead_, first, acceptance(packet_id(bead_.id()), "ok", true));
+  const auto again =
+      archive_.keep_response(bead_, first, acceptance(packet_id(bead_.id()), "reject", false));
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, base::Code::conflict);
+  EXPECT_THAT(reasons(bead_), IsEmpty());
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path())) {
+    EXPECT_NE(entry.path().extension(), ".tmp") << entry.path();
+  }
+}
+
+}  // namespace
+}  // namespace beads
