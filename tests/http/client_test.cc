@@ -1,7 +1,9 @@
 #include "bridge/http/client.h"
 
+#include "bridge/base/scope.h"
 #include "tests/http/fixture.h"
 
+#include <boost/asio/post.hpp>
 #include <fmt/format.h>
 
 namespace http_test {
@@ -71,6 +73,31 @@ TEST(Client, SaysWhenNobodyAnswers) {
     EXPECT_TRUE(next);
     EXPECT_EQ(next->body, "hello") << "the late answer must not be taken for this one";
     co_await f.server->stop(std::chrono::milliseconds(1));
+  });
+}
+
+TEST(Client, ReadsALastChunkThatComesByteByByte) {
+  Fixture f;
+  f.run([&]() -> Story {
+    asio::ip::tcp::acceptor acceptor(f.executor(), {asio::ip::address_v4::loopback(), 0});
+    auto serve = [&]() -> Story {
+      RawClient peer(co_await acceptor.async_accept(asio::use_awaitable));
+      peer.socket().set_option(asio::ip::tcp::no_delay(true));
+      co_await peer.read_until("\r\n\r\n");
+      co_await peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+      for (const char c : std::string_view("5\r\nhello\r\n0\r\n\r\n")) {
+        co_await peer.send(std::string_view(&c, 1));
+        co_await asio::post(f.executor(), asio::use_awaitable);
+        co_await asio::post(f.executor(), asio::use_awaitable);
+      }
+    };
+    base::Scope scope(f.executor());
+    scope.spawn(serve());
+    http::Client client(fmt::format("http://127.0.0.1:{}", acceptor.local_endpoint().port()), "");
+    const auto reply = co_await client.call({});
+    EXPECT_TRUE(reply);
+    EXPECT_EQ(reply->body, "hello");
+    co_await scope.join();
   });
 }
 
