@@ -187,6 +187,15 @@ Task<> Browser::close() {
   co_return Result<>();
 }
 
+Task<> Browser::kill() {
+  connection_->close({Failure::closed, 0, "the browser was killed"});
+  if (!process_) co_return Result<>();
+  co_await process_->kill();
+  if (process_->has_ended()) co_return Result<>();
+  co_return fail(Failure::timeout,
+                 fmt::format("kill: processes of browser {} still run", process_->id()));
+}
+
 int Browser::process_id() const { return process_ ? process_->id() : 0; }
 
 }  // namespace cdp

@@ -82,6 +82,10 @@ class Browser {
   // processes have ended; disconnects from an attached one.
   Task<> close();
 
+  // Ends a launched browser at once, saved or not, and returns when all its processes have ended;
+  // disconnects from an attached one. timeout: some processes still run.
+  Task<> kill();
+
   bool is_open() const { return !connection_->failure(); }
   // Returns when the browser has gone or was closed, with the reason.
   boost::asio::awaitable<Error> gone() { return connection_->ended(); }

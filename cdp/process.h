@@ -65,6 +65,8 @@ class Process {
   void note_crash_handlers();
   // Ends whatever is left of it and waits for that, within limits::reap.
   boost::asio::awaitable<void> kill();
+  // True once all of it has ended and was waited for.
+  bool has_ended() const { return has_ended_; }
 
  private:
   struct Diary;

@@ -52,6 +52,19 @@ inline constexpr int readbacks_max = 4;  // reloads after a stream that was cut 
 inline constexpr auto exchange_settles = 30s;
 inline constexpr int turns_searched_max = 200;
 
+// Keeping the browser and its tabs.
+inline constexpr auto browser_backoff_min = 500ms;
+inline constexpr auto browser_backoff_max = 60s;
+inline constexpr auto browser_is_steady = 60s;  // then the crashes before are forgotten
+inline constexpr auto browser_ping_pause = 15s;
+inline constexpr auto browser_ping = 20s;
+inline constexpr std::size_t tabs_max = 64;
+inline constexpr auto watch_pause = 400ms;  // between two looks at a page that changes
+inline constexpr auto page_settles = 60s;   // then a page that is still being built is reported
+inline constexpr auto check_settles = 20s;
+inline constexpr auto limit_check_pause = 15min;  // while the provider's limit is reached
+inline constexpr auto window_waits = 60s;         // for conversations in use to end
+
 // Schema. Depths count levels, steps roughly one schema, item or member visited.
 inline constexpr std::size_t schema_document_depth_max = 128;
 inline constexpr std::size_t schema_document_values_max = 500'000;

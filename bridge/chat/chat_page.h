@@ -55,6 +55,12 @@ class ChatPage final : public Conversation {
   // Judges a look with what the network told since the page was loaded.
   base::Task<Judgement> judge_now(const Sighting& seen);
 
+  // Loads the conversation anew. A site that cannot be reached is no error but the page's state.
+  base::Task<> load();
+  // Where it is: of a new chat, the address it got.
+  const std::string& url() const { return options_.url; }
+
+  const std::shared_ptr<Eyes>& eyes() const { return eyes_; }
   cdp::Page& page() { return eyes_->page(); }
 
  private:
@@ -66,7 +72,6 @@ class ChatPage final : public Conversation {
   };
   class Reading;
 
-  base::Task<> load();
   base::Task<> ask_session();
   base::Task<> clear_draft(const Sighting& seen);
   base::Task<> insert(const Prompt& prompt, const std::string& shell);

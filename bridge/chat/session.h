@@ -12,7 +12,8 @@
 
 namespace chat {
 
-// True for states of the account or its browser, which stand in the way of every conversation.
+// True for states that stand in the way of every conversation of the account. A browser that is
+// gone is none: opening a conversation starts it.
 bool is_of_account(State state);
 
 struct SessionView {

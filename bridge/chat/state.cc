@@ -310,6 +310,9 @@ base::Result<Sighting> Sighting::parse(const json::value& value) {
 Judgement judge(const Sighting& seen, const NetworkEvidence& network, const Binding& bound) {
   const bool has_shell = seen.shells.size() == 1;
   if (auto judged = from_network(network, has_shell)) return *judged;
+  if (seen.url.starts_with("chrome-error:")) {
+    return {State::offline, "the browser shows its own error page"};
+  }
 
   // Signs are ordered by the state they prove; what the network says of the session stands at the
   // same place as the page's own signs of it.

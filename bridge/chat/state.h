@@ -120,6 +120,8 @@ struct NetworkEvidence {
   bool conversation_missing = false;  // 404 for the bound conversation
   bool moderated = false;             // the provider stopped the answer to the last message
   std::string load_error;             // net::ERR_… of the last navigation
+
+  friend bool operator==(const NetworkEvidence&, const NetworkEvidence&) = default;
 };
 
 // Where packets go: the path of the configured conversation, "/" and "/g/…" for a new chat.

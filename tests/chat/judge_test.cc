@@ -101,6 +101,15 @@ TEST(Judge, AnotherPlaceIsNotTheBoundConversation) {
   EXPECT_EQ(judge(seen, signed_in(), {"http://site", "/g/g-1-x"}).state, State::ready);
 }
 
+TEST(Judge, TheBrowsersOwnErrorPageMeansOffline) {
+  auto seen = healthy();
+  seen.url = "chrome-error://chromewebdata/";
+  seen.path = "/";
+  seen.shells = {};
+  EXPECT_EQ(state_of(seen), State::offline);
+  EXPECT_FALSE(judge(seen, signed_in(), bound).is_weak);
+}
+
 TEST(Judge, ASharedPageIsReadOnlyAndAnUnnamedChatIsWaitedFor) {
   auto seen = healthy();
   seen.path = "/share/1";

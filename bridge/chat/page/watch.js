@@ -54,12 +54,12 @@ const situation = (seen) => JSON.stringify([seen.url, seen.title, seen.ready_sta
   seen.turns.at(-1)?.turn]);
 
 // The next look that differs from `previous`, or the last one after the limit.
-async function next_look({previous, limit_ms}) {
+async function next_look({previous, limit_ms, quiet_ms = 20}) {
   const check = () => {
     const seen = look();
     return previous === null || situation(seen) !== previous ? seen : null;
   };
-  const seen = await until(check, limit_ms, 20, [1010]) ?? look();
+  const seen = await until(check, limit_ms, quiet_ms, [1010]) ?? look();
   return {seen, situation: situation(seen)};
 }
 

@@ -1,0 +1,125 @@
+#include "bridge/chat/chrome.h"
+
+#include "bridge/base/limits.h"
+#include "bridge/chat/eyes.h"
+
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/this_coro.hpp>
+
+namespace chat {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+namespace {
+
+// Closes a tab that did not become a conversation, however its opening ended.
+class Doomed {
+ public:
+  Doomed(asio::any_io_executor executor, std::shared_ptr<cdp::Browser> browser, std::string target)
+      : executor_(std::move(executor)), browser_(std::move(browser)), target_(std::move(target)) {}
+  Doomed(const Doomed&) = delete;
+  Doomed& operator=(const Doomed&) = delete;
+  ~Doomed() {
+    if (browser_) asio::co_spawn(executor_, close(browser_, std::move(target_)), asio::detached);
+  }
+  void spare() { browser_.reset(); }
+
+ private:
+  static asio::awaitable<void> close(std::shared_ptr<cdp::Browser> browser, std::string target) {
+    (void)co_await browser->call("Target.closeTarget", {{"targetId", target}}, limits::page_call);
+  }
+
+  asio::any_io_executor executor_;
+  std::shared_ptr<cdp::Browser> browser_;
+  std::string target_;
+};
+
+class Chrome final : public LiveBrowser {
+ public:
+  Chrome(std::shared_ptr<cdp::Browser> browser, std::string version, ChromeOptions options,
+         Profiles profiles, base::Clock& clock)
+      : browser_(std::move(browser)),
+        version_(std::move(version)),
+        options_(std::move(options)),
+        profiles_(std::move(profiles)),
+        clock_(clock) {}
+
+  std::string version() const override { return version_; }
+
+  base::Task<std::unique_ptr<LiveTab>> open(std::string url) override {
+    const auto browser = browser_;
+    auto page = co_await browser->open("about:blank");
+    if (!page) co_return std::unexpected(translate(page.error(), "open a tab"));
+    Doomed doomed(co_await asio::this_coro::executor, browser, (*page)->target_id());
+    ChatOptions options = options_.chat;
+    options.url = std::move(url);
+    CO_TRY(auto chat,
+           co_await ChatPage::open(std::move(*page), profiles_, std::move(options), clock_));
+    if (browser_->process_id() == 0) targets_.push_back(chat->page().target_id());
+    doomed.spare();
+    co_return live_tab(std::move(chat));
+  }
+
+  asio::awaitable<std::string> gone() override {
+    const auto browser = browser_;
+    const cdp::Error error = co_await browser->gone();
+    co_return error.message;
+  }
+
+  base::Task<> ping() override {
+    const auto browser = browser_;
+    auto answered = co_await browser->call("Browser.getVersion", {}, options_.ping_limit);
+    if (!answered) co_return std::unexpected(translate(answered.error(), "ask the browser"));
+    co_return base::Result<>();
+  }
+
+  base::Task<> close() override {
+    const auto browser = browser_;
+    // A person's browser lives on; the tabs in it that are ours do not.
+    for (const auto& target : std::exchange(targets_, {})) {
+      json::object params{{"targetId", target}};
+      auto gone =
+          co_await browser->call("Target.closeTarget", std::move(params), limits::page_call);
+      if (!gone && gone.error().failure != cdp::Failure::refused) break;
+    }
+    auto closed = co_await browser->close();
+    if (!closed) co_return std::unexpected(translate(closed.error(), "close the browser"));
+    co_return base::Result<>();
+  }
+
+  base::Task<> kill() override {
+    const auto browser = browser_;
+    auto killed = co_await browser->kill();
+    if (!killed) co_return std::unexpected(translate(killed.error(), "kill the browser"));
+    co_return base::Result<>();
+  }
+
+ private:
+  std::shared_ptr<cdp::Browser> browser_;
+  std::string version_;
+  ChromeOptions options_;
+  Profiles profiles_;
+  base::Clock& clock_;
+  std::vector<std::string> targets_;  // the tabs we opened in a person's browser
+};
+
+}  // namespace
+
+base::Task<std::shared_ptr<LiveBrowser>> ChromeLauncher::start(cdp::Window window) {
+  cdp::LaunchOptions launch = options_.launch;
+  launch.window = window;
+  auto browser = options_.attach_url.empty() ? co_await cdp::Browser::launch(std::move(launch))
+                                             : co_await cdp::Browser::attach(options_.attach_url);
+  if (!browser) co_return std::unexpected(translate(browser.error(), "start the browser"));
+  std::shared_ptr<cdp::Browser> shared = std::move(*browser);
+  auto version = co_await shared->version();
+  if (!version) co_return std::unexpected(translate(version.error(), "ask the browser"));
+  co_return std::make_shared<Chrome>(std::move(shared), std::move(*version), options_, profiles_,
+                                     clock_);
+}
+
+}  // namespace chat

@@ -1,0 +1,182 @@
+// Every conversation has a tab of its own, and whoever uses one is not disturbed.
+#include "tests/chat/account_fixture.h"
+
+#include <boost/asio/detached.hpp>
+
+namespace chat_test {
+namespace {
+
+using namespace std::chrono_literals;
+
+using TabPool = AccountTest;
+
+const std::string one = "https://chat.test/c/one";
+const std::string two = "https://chat.test/c/two";
+const std::string three = "https://chat.test/c/three";
+const std::string four = "https://chat.test/c/four";
+
+TEST_F(TabPool, AConversationKeepsItsTabForTheNextUse) {
+  play([&]() -> Wait {
+    co_await visit(one);
+    co_await visit(one + "?model=x");
+  });
+  EXPECT_EQ(std::ranges::count(world.log, "open " + one), 1);
+}
+
+TEST_F(TabPool, BeyondTheCapTheTabThatWasUsedLeastRecentlyGoes) {
+  play([&]() -> Wait {
+    co_await visit(one);
+    co_await pass(1s);
+    co_await visit(two);
+    co_await pass(1s);
+    co_await visit(one);
+    co_await visit(three);
+    EXPECT_EQ(browser().tabs(), 2u);
+    const std::vector<std::string> all{"open " + one, "ask " + one, "open " + two, "close " + two,
+                                       "open " + three};
+    EXPECT_EQ(world.log, all);
+  });
+}
+
+TEST_F(TabPool, WhoFindsAllTabsInUseWaitsInOrder) {
+  std::vector<std::string> order;
+  play([&]() -> Wait {
+    auto first = co_await open(one);
+    auto second = co_await open(two);
+    const auto wait_for = [&](std::string url) -> Wait {
+      co_await visit(url);
+      order.push_back(url);
+    };
+    boost::asio::co_spawn(loop, wait_for(three), boost::asio::detached);
+    boost::asio::co_spawn(loop, wait_for(four), boost::asio::detached);
+    co_await pass(1min);
+    EXPECT_TRUE(order.empty());
+    EXPECT_EQ(browser().tabs(), 2u);
+    second.reset();
+    co_await until([&] { return order.size() == 2; });
+    EXPECT_EQ(must_be_well(co_await first->state()).state, chat::State::ready);
+    EXPECT_EQ(std::ranges::count(world.log, "close " + one), 0);
+  });
+  EXPECT_EQ(order, (std::vector{three, four}));
+}
+
+TEST_F(TabPool, AConversationInUseIsGivenToNobodyElse) {
+  bool has_second = false;
+  play([&]() -> Wait {
+    auto first = co_await open(one);
+    const auto wait_for = [&]() -> Wait {
+      co_await visit(one);
+      has_second = true;
+    };
+    boost::asio::co_spawn(loop, wait_for(), boost::asio::detached);
+    co_await visit(two);
+    co_await pass(1min);
+    EXPECT_FALSE(has_second);
+    first.reset();
+    co_await until([&] { return has_second; });
+  });
+}
+
+TEST_F(TabPool, AWaitEndsWithTheBridge) {
+  base::Result<std::unique_ptr<chat::Conversation>> waited;
+  bool has_ended = false;
+  std::unique_ptr<chat::Conversation> held;
+  const auto wait_for = [&]() -> Wait {
+    waited = co_await account->conversations().open(one);
+    has_ended = true;
+  };
+  play([&]() -> Wait {
+    held = co_await open(one);
+    boost::asio::co_spawn(loop, wait_for(), boost::asio::detached);
+    co_await pass(1s);
+  });
+  EXPECT_TRUE(has_ended);
+  EXPECT_FALSE(waited);
+  held.reset();  // It may outlive the account.
+}
+
+TEST_F(TabPool, ATabThatWentIsOpenedAgainAtTheNextUseAndOthersStay) {
+  play([&]() -> Wait {
+    co_await visit(two);
+    auto conversation = co_await open(one);
+    browser().tab(one).vanish(chat::State::tab_crashed);
+    EXPECT_EQ(must_be_well(co_await conversation->state()).state, chat::State::tab_closed);
+    co_await pass(1s);
+    conversation.reset();
+    conversation = co_await open(one);
+    EXPECT_EQ(must_be_well(co_await conversation->state()).state, chat::State::ready);
+  });
+  EXPECT_EQ(world.starts.size(), 1u);
+  EXPECT_EQ(std::ranges::count(world.log, "open " + one), 2);
+  EXPECT_EQ(std::ranges::count(world.log, "open " + two), 1);
+  EXPECT_NE(std::ranges::find(told_of, one + " tab_crashed"), told_of.end());
+}
+
+TEST_F(TabPool, ANewChatKeepsItsAddressAndTheNextNewChatGetsAnotherPage) {
+  play([&]() -> Wait {
+    auto chat = co_await open("https://chat.test/");
+    browser().tab("https://chat.test/").move_to(one);
+    chat.reset();
+    co_await visit("https://chat.test/");
+    co_await visit(one);
+  });
+  EXPECT_EQ(std::ranges::count(world.log, "open https://chat.test/"), 2);
+  EXPECT_EQ(std::ranges::count(world.log, "open " + one), 0);
+}
+
+TEST_F(TabPool, ASilencedConversationIsClosedUnderWhoeverHoldsIt) {
+  play([&]() -> Wait {
+    auto other = co_await open(two);
+    auto held = co_await open(one);
+    const auto before = world.clock.now();
+    const auto since = must_be_well(co_await account->conversations().silence(one));
+    EXPECT_GE(since, before);
+    EXPECT_EQ(must_be_well(co_await held->state()).state, chat::State::tab_closed);
+    EXPECT_EQ(must_be_well(co_await other->state()).state, chat::State::ready);
+    const auto fresh = co_await open(one);
+    EXPECT_EQ(must_be_well(co_await fresh->state()).state, chat::State::ready);
+  });
+  EXPECT_EQ(world.starts.size(), 1u);
+}
+
+TEST_F(TabPool, ABrowserThatCannotSilenceATabIsKilled) {
+  world.does_not_close_tabs = true;
+  play([&]() -> Wait {
+    co_await visit(one);
+    const auto since = must_be_well(co_await account->conversations().silence(one));
+    EXPECT_EQ(world.starts.size(), 2u);
+    EXPECT_GE(since, *account->keeper().died_at());
+  });
+}
+
+TEST_F(TabPool, SilenceOfWhatThisProcessNeverOpenedNeedsABrowserThatRuns) {
+  world.start_errors.push_back({base::Code::busy, "profile /p: in use"});
+  play([&]() -> Wait {
+    const auto early = co_await account->conversations().silence(one);
+    EXPECT_FALSE(early);
+    co_await until_up();
+    must_be_well(co_await account->conversations().silence(one));
+  });
+}
+
+TEST_F(TabPool, APageThatMayShowSomethingOldIsOpenedAfresh) {
+  play([&]() -> Wait {
+    co_await visit(one);
+    browser().tab(one).show(blocked(chat::State::wrong_conversation));
+    co_await pass(1s);
+    const auto conversation = co_await open(one);
+    EXPECT_EQ(must_be_well(co_await conversation->state()).state, chat::State::ready);
+  });
+  EXPECT_EQ(std::ranges::count(world.log, "open " + one), 2);
+}
+
+TEST_F(TabPool, WhatIsNoAddressIsRefused) {
+  play([&]() -> Wait {
+    const auto opened = co_await account->conversations().open("chat.test");
+    EXPECT_FALSE(opened);
+    if (!opened) EXPECT_EQ(opened.error().code, base::Code::invalid);
+  });
+}
+
+}  // namespace
+}  // namespace chat_test
