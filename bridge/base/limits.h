@@ -81,6 +81,18 @@ inline constexpr std::uint32_t pattern_match_steps_max = 1'000'000;
 inline constexpr std::uint32_t pattern_backtrack_depth_max = 100'000;
 inline constexpr std::uint32_t pattern_heap_kib_max = 16 * 1024;
 
+// Store.
+inline constexpr std::size_t store_group_max = 256;       // transactions in one commit
+inline constexpr std::size_t store_waiting_max = 65'536;  // transactions that wait
+inline constexpr std::size_t store_rows_max = 100'000;    // of one statement
+inline constexpr std::size_t store_statements_max = 512;  // kept prepared on a connection
+inline constexpr std::size_t store_value_bytes_max = 256u << 20;
+inline constexpr int store_log_pages_max = 2000;  // then they are copied into the database
+inline constexpr int store_backup_pages = 1024;   // copied at a time
+inline constexpr std::size_t store_ballast_bytes = 16u << 20;
+inline constexpr std::size_t store_lock_bytes_max = 1024;
+inline constexpr auto store_busy = 5s;  // another program holds the database's own lock
+
 // HTTP.
 inline constexpr std::size_t http_head_bytes_max = 16u << 10;
 inline constexpr std::size_t http_headers_max = 100;

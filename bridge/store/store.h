@@ -48,10 +48,15 @@ class Value {
   const std::string& blob() const;
   bool flag() const { return integer() != 0; }
 
+  // Calls `visitor` with std::monostate, std::int64_t, double, std::string or Blob.
+  template <class Visitor>
+  decltype(auto) visit(Visitor&& visitor) const {
+    return std::visit(std::forward<Visitor>(visitor), value_);
+  }
+
   friend bool operator==(const Value&, const Value&) = default;
 
  private:
-  friend class SqliteTx;
   std::variant<std::monostate, std::int64_t, double, std::string, Blob> value_;
 };
 
@@ -65,9 +70,10 @@ class Tx {
   virtual ~Tx() = default;
 
   // Every row of one statement. Errors with reason: unique, check, foreign_key, not_null
-  // (conflict); busy, serialization (busy); full, io, readonly, connection (unavailable); corrupt,
-  // syntax (internal). After an error of the database itself (not a constraint) the transaction
-  // fails.
+  // (conflict); too_big (invalid); busy, serialization (busy); full, io, readonly, connection,
+  // memory (unavailable); corrupt, syntax, type (internal). A violated constraint undoes its
+  // statement alone and the transaction may go on; after any other error the transaction fails,
+  // whatever `work` then says.
   virtual base::Result<std::vector<Row>> query(std::string_view sql, Values values = {}) = 0;
 
   // The number of rows that one statement changed.
@@ -106,6 +112,14 @@ class Store {
   boost::asio::awaitable<R> read(Work work) {
     return run<R>(false, std::move(work));
   }
+
+  // Counts the restored backups in this store's life. A number higher than the one last seen means
+  // that the store may have forgotten what was done to the world.
+  virtual std::int64_t generation() const = 0;
+  // New each time the store is opened.
+  virtual const std::string& incarnation() const = 0;
+  // True while the disk is so full that only what is under way should still be written.
+  virtual bool is_short_of_space() const = 0;
 
  protected:
   using Work = std::function<base::Result<>(Tx&)>;

@@ -1,0 +1,100 @@
+// One SQLite connection with its prepared statements.
+#pragma once
+
+#include "bridge/base/result.h"
+#include "bridge/store/store.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace store {
+
+enum class Access {
+  read,   // cannot write and never checkpoints
+  write,  // also creates the file
+};
+
+// Used by one thread at a time.
+class Connection {
+ public:
+  // `vfs` is empty for SQLite's own. Nothing but settings of the connection is changed.
+  static base::Result<std::unique_ptr<Connection>> open(const std::string& path, Access access,
+                                                        const std::string& vfs = {});
+  // The same of a file that nobody changes and that may lie in a folder that cannot be written.
+  static base::Result<std::unique_ptr<Connection>> open_unchanging(const std::string& path);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // The number of rows that one statement changed; its rows are added to `rows`. May not begin or
+  // end a transaction nor change settings.
+  base::Result<std::int64_t> run(std::string_view sql, std::span<const Value> values,
+                                 std::vector<Row>* rows, Access access);
+  // Several statements under the same rules.
+  base::Result<> script(std::string_view sql);
+  // One statement that begins or ends a transaction or changes a setting.
+  base::Result<> control(std::string_view sql);
+  // The rows of one such statement.
+  base::Result<std::vector<Row>> ask(std::string_view sql);
+  // The first column of its first row as an integer; 0 if there is none.
+  base::Result<std::int64_t> number(std::string_view sql);
+
+  bool is_in_transaction() const;
+  // True if a foreign key is broken that is checked only at the end of the transaction.
+  bool has_broken_reference() const;
+  bool is_read_only() const;
+
+  // Copies finished pages from the log into the database, as far as readers allow, if there are as
+  // many as `log_pages_max`.
+  base::Result<> checkpoint(int log_pages_max);
+  // Leaves the log as it is when the connection is closed.
+  void close_without_checkpoint();
+
+  sqlite3* handle() const { return database_; }
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>()(text);
+    }
+  };
+  struct Finalize {
+    void operator()(sqlite3_stmt* statement) const;
+  };
+  struct Statement {
+    std::unique_ptr<sqlite3_stmt, Finalize> prepared;
+    std::vector<std::size_t> numbers;  // $n of each of SQLite's parameters
+    std::size_t number_max = 0;
+    bool is_read_only = false;
+  };
+  using Statements = std::unordered_map<std::string, Statement, Hash, std::equal_to<>>;
+
+  Connection() = default;
+  static base::Result<std::unique_ptr<Connection>> open_with(const std::string& name, int flags,
+                                                             const std::string& vfs);
+  base::Result<Statement> prepare(std::string_view sql);
+  base::Result<Statement*> cached(Statements& statements, std::string_view sql);
+  base::Result<> bind(Statement& statement, std::span<const Value> values, std::string_view sql);
+  base::Result<std::int64_t> step(Statement& statement, std::vector<Row>* rows,
+                                  std::string_view sql);
+  static int authorize(void* self, int action, const char* first, const char* second,
+                       const char* database, const char* trigger);
+
+  sqlite3* database_ = nullptr;
+  Statements statements_;
+  Statements controls_;
+  bool is_guarded_ = true;
+  int log_pages_ = 0;
+};
+
+}  // namespace store

@@ -1,0 +1,66 @@
+#include "bridge/store/sqlite_tx.h"
+
+#include "bridge/store/sqlite_error.h"
+
+namespace store {
+
+base::Result<Transaction> Transaction::begin(Connection& connection, Access access) {
+  TRY_OK(connection.control(access == Access::write ? "BEGIN IMMEDIATE" : "BEGIN"));
+  return Transaction(connection);
+}
+
+Transaction::~Transaction() {
+  // Some errors have ended it already.
+  if (!connection_ || !connection_->is_in_transaction()) return;
+  const auto undone = connection_->control("ROLLBACK");
+  BRIDGE_ASSERT(undone || !connection_->is_in_transaction());
+}
+
+base::Result<> Transaction::commit() {
+  TRY_OK(connection_->control("COMMIT"));
+  connection_ = nullptr;
+  return {};
+}
+
+base::Result<std::int64_t> SqliteTx::statement(std::string_view sql, std::span<const Value> values,
+                                               std::vector<Row>* rows) {
+  if (broken_) return std::unexpected(*broken_);
+  auto changed = connection_.run(sql, values, rows, access_);
+  if (changed) return changed;
+  if (!is_constraint(changed.error())) {
+    broken_ = changed.error();
+  } else if (!connection_.is_in_transaction()) {
+    // OR ROLLBACK: others in the group must not take this for their own error.
+    broken_ = {base::Code::internal, changed.error().message + "; it ended the transaction",
+               "syntax"};
+    return std::unexpected(*broken_);
+  }
+  return changed;
+}
+
+base::Result<std::vector<Row>> SqliteTx::query(std::string_view sql, Values values) {
+  std::vector<Row> rows;
+  TRY_OK(statement(sql, values, &rows));
+  return rows;
+}
+
+base::Result<std::int64_t> SqliteTx::execute(std::string_view sql, Values values) {
+  return statement(sql, values, nullptr);
+}
+
+void SqliteTx::after_commit(std::function<void()> told) {
+  BRIDGE_ASSERT(access_ == Access::write && told);
+  told_.push_back(std::move(told));
+}
+
+base::Result<> SqliteTx::run(const std::function<base::Result<>(Tx&)>& work) {
+  TRY_OK(work(*this));
+  if (broken_) return std::unexpected(*broken_);
+  if (access_ == Access::write && connection_.has_broken_reference()) {
+    return base::fail(base::Code::conflict, "end transaction: a foreign key refers to nothing",
+                      "foreign_key");
+  }
+  return {};
+}
+
+}  // namespace store

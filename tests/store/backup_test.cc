@@ -1,0 +1,144 @@
+// Copies of a store, and putting them back.
+#include "bridge/store/backup.h"
+
+#include "tests/store/fixture.h"
+
+#include <fstream>
+
+namespace store {
+namespace {
+
+using base::Code;
+
+constexpr Migration tables[] = {
+    {"things", 1, "CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT) STRICT;"},
+};
+
+struct Backups {
+  std::unique_ptr<SqliteStore> open(Threading threading = Threading::own_threads) {
+    auto opened = SqliteStore::open({.path = path, .threading = threading, .ballast_bytes = 0},
+                                    loop.get_executor(), tables);
+    EXPECT_TRUE(opened) << opened.error().message;
+    return *std::move(opened);
+  }
+  void add(Store& store, std::string name) {
+    EXPECT_TRUE(write_one(loop, store, "INSERT INTO things (name) VALUES ($1)", {std::move(name)}));
+  }
+  std::vector<Row> names(Store& store) { return rows_of(loop, store, "SELECT name FROM things"); }
+  base::Result<Restored> restored() { return restore(copy, path, base::WallTime()); }
+
+  Folder folder;
+  boost::asio::io_context loop;
+  std::string path = folder / "store.db";
+  std::string copy = folder / "backups/copy.db";
+};
+
+TEST(Backup, ARestoredStoreIsALaterGenerationAndTheOtherIsKept) {
+  for (const auto threading : {Threading::own_threads, Threading::in_caller}) {
+    Backups f;
+    {
+      auto store = f.open(threading);
+      f.add(*store, "old");
+      const auto done = run(f.loop, store->backup(f.copy));
+      ASSERT_TRUE(done) << done.error().message;
+      f.add(*store, "new");
+    }
+    const auto done = f.restored();
+    ASSERT_TRUE(done) << done.error().message;
+    EXPECT_EQ(done->generation, 2);
+    EXPECT_EQ(done->replaced, f.path + ".replaced-19700101T000000");
+    {
+      auto store = f.open();
+      EXPECT_EQ(store->generation(), 2);
+      EXPECT_EQ(f.names(*store), (std::vector<Row>{{"old"}}));
+    }
+    // Restoring again is later than both.
+    ASSERT_TRUE(f.restored());
+    EXPECT_EQ(f.open()->generation(), 3);
+    f.path = done->replaced;
+    EXPECT_EQ(f.names(*f.open()), (std::vector<Row>{{"old"}, {"new"}}));
+  }
+}
+
+TEST(Backup, AFileThatIsThereIsNotOverwritten) {
+  Backups f;
+  auto store = f.open();
+  ASSERT_TRUE(run(f.loop, store->backup(f.copy)));
+  f.add(*store, "more");
+  const auto done = run(f.loop, store->backup(f.copy));
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, Code::conflict);
+  EXPECT_EQ(done.error().reason, "exists");
+  std::size_t files = 0;
+  for ([[maybe_unused]] const auto& file :
+       std::filesystem::directory_iterator(f.folder / "backups")) {
+    ++files;
+  }
+  EXPECT_EQ(files, 1u);
+}
+
+TEST(Backup, AnOpenStoreIsNotReplaced) {
+  Backups f;
+  auto store = f.open();
+  ASSERT_TRUE(run(f.loop, store->backup(f.copy)));
+  const auto done = f.restored();
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().reason, "locked");
+}
+
+TEST(Backup, OnlyAWholeStoreIsRestored) {
+  Backups f;
+  {
+    auto store = f.open();
+    f.add(*store, "kept");
+  }
+  std::filesystem::create_directory(f.folder / "backups");
+  const auto expect_refused = [&](std::string_view reason) {
+    const auto done = f.restored();
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().reason, reason) << done.error().message;
+    EXPECT_EQ(f.names(*f.open()), (std::vector<Row>{{"kept"}}));
+  };
+  expect_refused("");  // there is none
+  std::ofstream(f.copy).flush();
+  expect_refused("foreign");
+  std::ofstream(f.copy) << std::string(9000, 'x');
+  expect_refused("foreign");
+  std::filesystem::remove(f.copy);
+  {
+    auto store = f.open();
+    for (int i = 0; i < 100; ++i) f.add(*store, std::string(1000, 'y'));
+    ASSERT_TRUE(run(f.loop, store->backup(f.copy)));
+    ASSERT_TRUE(write_one(f.loop, *store, "DELETE FROM things WHERE name <> 'kept'"));
+  }
+  std::fstream file(f.copy);
+  file.seekp(static_cast<std::streamoff>(std::filesystem::file_size(f.copy)) - 8192);
+  file << std::string(8192, '\xff') << std::flush;
+  expect_refused("corrupt");
+}
+
+TEST(Backup, ADamagedStoreCanBeReplaced) {
+  Backups f;
+  {
+    auto store = f.open();
+    f.add(*store, "kept");
+    ASSERT_TRUE(run(f.loop, store->backup(f.copy)));
+  }
+  std::ofstream(f.path) << std::string(8192, 'x');
+  const auto done = f.restored();
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(std::filesystem::file_size(done->replaced), 8192u);
+  EXPECT_EQ(f.names(*f.open()), (std::vector<Row>{{"kept"}}));
+}
+
+TEST(Backup, CheckingFindsNothingInAWholeStore) {
+  Backups f;
+  auto store = f.open();
+  f.add(*store, "one");
+  EXPECT_TRUE(run(f.loop, store->check()));
+  EXPECT_TRUE(check_file(f.path));
+  EXPECT_EQ(check_file(f.copy).error().code, Code::not_found);
+}
+
+}  // namespace
+}  // namespace store
