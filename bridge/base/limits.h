@@ -156,7 +156,6 @@ inline constexpr auto checkpoint_period = 1h;
 inline constexpr std::size_t note_bytes_max = 4096;
 inline constexpr auto runner_retries_store = 1s;  // first step of the backoff
 inline constexpr auto runner_retries_store_max = 30s;
-inline constexpr auto handler_unwinds = 8s;  // after a cancel; a stop must fit into ten seconds
 
 // Schedules.
 inline constexpr std::size_t cron_bytes_max = 1000;

@@ -79,9 +79,11 @@ struct Verification {
   bool is_finished = false;
   bool is_good() const { return is_finished && !broken; }
 
+  // Where it goes on.
   base::Sha256 previous{};
   MerkleTree tree;
   bool has_tree = true;
+  std::int64_t vouched = 0;  // entries up to here are in a good checkpoint
 };
 
 class Journal {

@@ -31,7 +31,9 @@ struct Change {
   std::optional<State> from;  // nullopt: it was submitted
   Stage from_stage = Stage::none;
   std::string_view verb;  // submitted claimed intent armed sent replied unsent completed failed
-                          // retrying held resolved cancelled expired requeued recovered
+                          // retrying held resolved cancelled expired requeued released recovered
+                          // doubted due
+  std::string note = {};  // a person's words
 };
 
 struct RetryPolicy {
@@ -160,8 +162,8 @@ class Queue {
                                const Now& now) const;
   // The family waits for a person, and its lane for them both. `why` is the code.
   base::Result<> hold(store::Tx& tx, const Lease& lease, const JobError& why, const Now& now) const;
-  // Gives the lane back with the job unharmed, as a stop does: queued up to `intent` (the attempt
-  // does not count), from `armed` waiting to be reconciled.
+  // Gives the lane back with the job unharmed, as a stop does: queued up to `intent`,
+  // from `armed` waiting to be reconciled.
   base::Result<> release(store::Tx& tx, const Lease& lease, const Now& now) const;
 
   // conflict: armed already, doubtful, held, or ended.
@@ -177,18 +179,18 @@ class Queue {
   // has passed is dropped.
   base::Result<Job> retry(store::Tx& tx, const JobId& job, const Now& now) const;
 
-  // At start, once, before the first claim. Leases of every holder but `holder` end: what was up to
-  // `intent` is queued again, what was armed or beyond waits to be reconciled. If `generation` is
-  // not the store's last one (a restored backup), every unfinished job becomes doubtful and is
-  // reconciled before anything else is done with it: the world may know more than this store.
-  // Sends after the backup are missing from the caps; the page's own banner remains.
-  // Touches unfinished jobs only.
+  // At start, once, before the first claim, with Store::generation(). Leases of every holder but
+  // `holder` end: what was up to `intent` is queued again, what was armed or beyond waits to be
+  // reconciled. If `generation` is not the store's last one (a restored backup), every unfinished
+  // job becomes doubtful and is reconciled before anything else is done with it: the world may know
+  // more than this store. Sends after the backup are missing from the caps; the page's own banner
+  // remains. Touches unfinished jobs only.
   struct Recovered {
     int queued = 0, doubtful = 0;
     bool is_restored = false;
   };
-  base::Result<Recovered> recover(store::Tx& tx, const std::string& holder,
-                                  const std::string& generation, const Now& now) const;
+  base::Result<Recovered> recover(store::Tx& tx, const std::string& holder, std::int64_t generation,
+                                  const Now& now) const;
 
   // not_found: no such job.
   base::Result<Job> get(store::Tx& tx, const JobId& job) const;

@@ -59,9 +59,9 @@ class LaneContext {
   // may be given. conflict: the lease is lost or the job cancelled; end at once.
   base::Task<> set_stage(Lease lease, Stage stage,
                          std::function<base::Result<>(store::Tx&, const Now&)> record = {});
-  // Waits, as long as it takes, until the account's limits grant `armed`; busy, reason breaker, if
-  // only evidence can tell.
-  base::Task<> wait_to_arm(Lease lease);
+  // Waits until the account's limits grant `armed`; busy, reason rate, if that takes longer than
+  // `most`, or reason breaker, if only evidence can tell.
+  base::Task<> wait_to_arm(Lease lease, Milliseconds most);
 
  private:
   friend class Runner;
@@ -94,24 +94,34 @@ class Runner {
   boost::asio::awaitable<void> run();
   // No new claims; a running handler is cancelled, its job released; `run` returns.
   void stop();
-  // No new claims once the lane has nothing due: `run` returns when the lane is idle for any other
-  // reason than a wait of its own limits.
+  // Works the lane until it is empty: `run` returns when only a person, evidence or a new job could
+  // let it go on.
   void drain();
 
   const LaneId& lane() const { return lane_; }
   bool is_busy() const { return context_ != nullptr; }
 
  private:
+  enum class Ending { outcome, stopped, lost };
+
+  base::Task<Turn> claim();
   boost::asio::awaitable<void> work(Claim claim);
   base::Task<Outcome> handle(Claim claim, LaneContext& context);
-  boost::asio::awaitable<void> keep_lease(Lease lease);
-  base::Task<> record(const Claim& claim, base::Result<Outcome> outcome);
+  boost::asio::awaitable<Ending> keep_lease(Lease lease);
+  boost::asio::awaitable<void> record(Lease lease, base::Result<Outcome> outcome);
+  base::Task<> write_end(Lease lease, base::Result<Outcome> outcome);
+  boost::asio::awaitable<void> pause_after(const base::Error& error, int failures);
+  void tell(std::string what, std::string detail, std::optional<JobId> job = {}) const;
+  std::string own_bell() const { return "runner:" + lane_.text; }
 
   Engine& engine_;
   LaneId lane_;
   const std::map<std::string, Handler>& handlers_;
   std::function<void(const LaneNotice&)> tell_;
   LaneContext* context_ = nullptr;  // while a handler runs
+  std::string listens_to_;          // the bell of the last idle turn
+  std::string told_;                // the reason people were told last
+  std::uint64_t lease_rings_ = 0;   // before the last claim
   bool is_stopping_ = false;
   bool is_draining_ = false;
 };

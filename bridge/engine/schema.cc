@@ -16,7 +16,7 @@ CREATE TABLE engine_clock (
 
 CREATE TABLE engine_generation (
   id INTEGER PRIMARY KEY CHECK (id = 1),
-  generation TEXT NOT NULL
+  generation INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE accounts (

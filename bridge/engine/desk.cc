@@ -1,0 +1,235 @@
+#include "bridge/engine/desk.h"
+
+#include "bridge/base/limits.h"
+#include "cdp/try.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace engine {
+
+using base::Code;
+using base::Result;
+
+std::string bell_of(const LaneId& lane) { return "lane:" + lane.text; }
+std::string bell_of_account(std::string_view account) { return fmt::format("account:{}", account); }
+std::string bell_of_lease(const LaneId& lane) { return "lease:" + lane.text; }
+
+std::string clipped(std::string_view text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return std::string(text);
+  // Not in the middle of a character.
+  while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xC0) == 0x80) --bytes_max;
+  return std::string(text.substr(0, bytes_max));
+}
+
+JobRow queued_again(JobRow row, Milliseconds ready) {
+  row.state = State::queued;
+  row.stage = Stage::none;
+  row.is_in_line = true;
+  row.ready = ready;
+  return row;
+}
+
+Result<LaneRow> Desk::lane(const LaneId& id) const {
+  TRY(const auto row,
+      tx.query_one("SELECT account, paused, holder, epoch, lease_until_et, mean_run_ms "
+                   "FROM lanes WHERE id = $1",
+                   {id.text}));
+  if (!row) return base::fail(Code::not_found, fmt::format("lane {}: no such lane", id.text));
+  const auto& holder = row->at(2);
+  return LaneRow{id,
+                 row->at(0).text(),
+                 row->at(1).text(),
+                 holder.is_null() ? "" : holder.text(),
+                 row->at(3).integer(),
+                 Milliseconds(row->at(4).integer()),
+                 Milliseconds(row->at(5).integer())};
+}
+
+Result<AccountRow> Desk::account(const std::string& id) const {
+  TRY(const auto row, tx.query_one("SELECT arrival_et, trip, trip_detail, trip_at, trip_until_et "
+                                   "FROM accounts WHERE id = $1",
+                                   {id}));
+  if (!row) return base::fail(Code::not_found, fmt::format("account {}: no such account", id));
+  AccountRow account{id, Milliseconds(row->at(0).integer()), {}};
+  if (!row->at(1).is_null()) {
+    account.breaker.trip = trip_named(row->at(1).text());
+    BRIDGE_ASSERT(account.breaker.trip);
+    account.breaker.detail = row->at(2).text();
+    account.breaker.since = from_stamp(row->at(3).integer());
+    if (!row->at(4).is_null()) account.breaker.until = Milliseconds(row->at(4).integer());
+  }
+  return account;
+}
+
+const AccountLimits* Desk::limits(const std::string& account) const {
+  const auto found = options.accounts.find(account);
+  return found == options.accounts.end() ? nullptr : &found->second;
+}
+
+const RetryPolicy& Desk::policy(const std::string& kind) const {
+  static const RetryPolicy ordinary;
+  const auto found = options.retries.find(kind);
+  return found == options.retries.end() ? ordinary : found->second;
+}
+
+Result<> Desk::free_lane(const LaneId& lane, std::int64_t epoch) const {
+  TRY(const auto rows, tx.query("UPDATE lanes SET holder = NULL, lease_until_et = 0 "
+                                "WHERE id = $1 AND epoch = $2 AND holder IS NOT NULL "
+                                "RETURNING account",
+                                {lane.text, epoch}));
+  TRY_OK(ring(bell_of(lane)));
+  if (rows.empty()) return {};
+  return ring(bell_of_account(rows.front().at(0).text()));
+}
+
+Result<std::vector<Milliseconds>> Desk::sends(const std::string& account) const {
+  int most = 0;
+  if (const auto* of_account = limits(account)) {
+    for (const auto& cap : of_account->caps) most = std::max(most, cap.count);
+  }
+  if (most == 0) return std::vector<Milliseconds>{};
+  TRY(const auto rows, tx.query("SELECT armed_et FROM sends WHERE account = $1 "
+                                "ORDER BY armed_et DESC LIMIT $2",
+                                {account, most}));
+  std::vector<Milliseconds> times;
+  for (const auto& row : rows) times.emplace_back(row.at(0).integer());
+  std::ranges::reverse(times);
+  return times;
+}
+
+Result<int> Desk::reserved(const std::string& account) const {
+  TRY(const auto row,
+      tx.query_one("SELECT COUNT(*) FROM lanes CROSS JOIN jobs ON jobs.lane = lanes.id "
+                   "WHERE lanes.account = $1 AND lanes.holder IS NOT NULL "
+                   "AND jobs.state = 'running' AND jobs.stage IN ('none', 'intent')",
+                   {account}));
+  return static_cast<int>(row->at(0).integer());
+}
+
+Result<std::optional<Milliseconds>> Desk::wait_for_limits(const AccountRow& account, int others,
+                                                          Milliseconds time) const {
+  const auto* of_account = limits(account.id);
+  if (!of_account) return Milliseconds(0);
+  TRY(const auto log, sends(account.id));
+  Milliseconds longest = wait_for_pace(*of_account, account.arrival, time);
+  for (const auto& cap : of_account->caps) {
+    const auto wait = wait_for_cap(cap, log, others, time);
+    if (!wait) return std::optional<Milliseconds>();
+    longest = std::max(longest, *wait);
+  }
+  return longest;
+}
+
+Result<JobRow> Desk::leased(const Lease& lease) const {
+  TRY(auto job, load_job(tx, lease.job));
+  TRY(const auto row, lane(lease.lane));
+  if (job.lane != lease.lane || job.state != State::running || job.epoch != lease.epoch ||
+      job.attempt != lease.attempt || row.epoch != lease.epoch || row.holder.empty()) {
+    return base::fail(
+        Code::conflict,
+        fmt::format("job {}: the lease of epoch {} is over", lease.job.text, lease.epoch),
+        "stale_lease");
+  }
+  return job;
+}
+
+Result<std::vector<JobRow>> Desk::children(const JobId& parent, State state) const {
+  return find_jobs(tx, "WHERE parent = $1 AND state = $2 ORDER BY seq", {parent.text, name(state)});
+}
+
+Result<> Desk::join_line(const JobRow& row) const {
+  TRY(const auto turn, tx.query_one("UPDATE lane_bands SET last_turn = last_turn + 1 "
+                                    "WHERE lane = $1 AND band = $2 RETURNING last_turn",
+                                    {row.lane.text, row.band}));
+  BRIDGE_ASSERT(turn);
+  TRY_OK(
+      tx.execute("INSERT INTO turns (lane, band, sender, turn, saved, queued) "
+                 "VALUES ($1, $2, $3, $4, 0, 1) "
+                 "ON CONFLICT (lane, band, sender) DO UPDATE SET queued = turns.queued + 1",
+                 {row.lane.text, row.band, row.sender, turn->at(0)}));
+  return {};
+}
+
+Result<> Desk::leave_line(const JobRow& row) const {
+  TRY(const auto left, tx.query_one("UPDATE turns SET queued = queued - 1 "
+                                    "WHERE lane = $1 AND band = $2 AND sender = $3 "
+                                    "RETURNING queued",
+                                    {row.lane.text, row.band, row.sender}));
+  BRIDGE_ASSERT(left);
+  if (left->at(0).integer() > 0) return {};
+  TRY_OK(tx.execute("DELETE FROM turns WHERE lane = $1 AND band = $2 AND sender = $3",
+                    {row.lane.text, row.band, row.sender}));
+  return {};
+}
+
+Result<> Desk::count(const JobRow& before, const JobRow& after) const {
+  const bool was_queued = before.state == State::queued;
+  const bool is_queued = after.state == State::queued;
+  if (was_queued != is_queued) {
+    TRY_OK(
+        tx.execute("INSERT INTO lane_bands (lane, band, queued, last_turn) "
+                   "VALUES ($1, $2, 1, 0) ON CONFLICT (lane, band) "
+                   "DO UPDATE SET queued = lane_bands.queued + $3",
+                   {after.lane.text, after.band, is_queued ? 1 : -1}));
+  }
+  const bool was_in_line = was_queued && before.is_in_line;
+  const bool is_in_line = is_queued && after.is_in_line;
+  if (was_in_line == is_in_line) return {};
+  return is_in_line ? join_line(after) : leave_line(before);
+}
+
+Result<> Desk::tell(const JobRow& row, std::optional<State> from, Stage from_stage,
+                    std::string_view verb, std::string_view note) const {
+  if (!options.on_change) return {};
+  return options.on_change(tx, Change{row, from, from_stage, verb, std::string(note)}, now);
+}
+
+Result<> Desk::change(const JobRow& before, JobRow after, std::string_view verb,
+                      std::string_view note) const {
+  TRY_OK(update_job(tx, before, after));
+  TRY_OK(count(before, after));
+  if (after.state == State::queued) TRY_OK(ring(bell_of(after.lane)));
+  return tell(after, before.state, before.stage, verb, note);
+}
+
+Result<> Desk::welcome(const JobRow& row) const {
+  if (row.state == State::queued) {
+    JobRow nothing = row;
+    nothing.state = State::done;
+    TRY_OK(count(nothing, row));
+    TRY_OK(ring(bell_of(row.lane)));
+  }
+  return tell(row, std::nullopt, Stage::none, "submitted", {});
+}
+
+Result<> Desk::end(const JobRow& root, State state, std::optional<JobError> error,
+                   std::string_view verb, std::string_view note) const {
+  if (error) error->detail = clipped(error->detail, ::limits::error_detail_bytes_max);
+  if (!root.is_child()) {
+    TRY(const auto family, children(root.id, root.state));
+    for (const auto& child : family) {
+      const bool is_held = state == State::held;
+      TRY_OK(end(child, is_held ? State::held : State::cancelled,
+                 is_held ? error : std::optional<JobError>(JobError{"cancelled", "parent ended"}),
+                 is_held ? "held" : "cancelled"));
+    }
+  }
+  JobRow after = root;
+  after.state = state;
+  after.error = std::move(error);
+  after.ready = Milliseconds(0);
+  if (is_final(state)) after.timings.ended = now.wall;
+  TRY_OK(change(root, std::move(after), verb, note));
+  if (root.is_child() || root.state != State::running) return {};
+  return free_lane(root.lane, root.epoch);
+}
+
+Result<> Desk::ring(std::string bell) const {
+  if (!options.ring) return {};
+  tx.after_commit([ring = options.ring, bell = std::move(bell)] { ring(bell); });
+  return {};
+}
+
+}  // namespace engine

@@ -1,0 +1,86 @@
+// One transaction's work on the queue: the steps that Queue's methods share. Internal.
+#pragma once
+
+#include "bridge/engine/job_row.h"
+#include "bridge/engine/queue.h"
+
+#include <string_view>
+
+namespace engine {
+
+struct LaneRow {
+  LaneId id;
+  std::string account, paused, holder;
+  std::int64_t epoch = 0;
+  Milliseconds lease_until{0};
+  Milliseconds mean_run{0};
+  bool is_leased(Milliseconds now) const { return !holder.empty() && now < lease_until; }
+};
+
+struct AccountRow {
+  std::string id;
+  Milliseconds arrival{0};
+  Breaker breaker;
+};
+
+class Desk {
+ public:
+  // `random` may be null where nothing is drawn.
+  Desk(store::Tx& tx, const QueueOptions& options, const Now& now, base::Random* random = nullptr)
+      : tx(tx), options(options), now(now), random_(random) {}
+
+  store::Tx& tx;
+  const QueueOptions& options;
+  const Now& now;
+
+  base::Random& random() const {
+    BRIDGE_ASSERT(random_);
+    return *random_;
+  }
+  // Engine time of this transaction.
+  base::Result<Milliseconds> time() const { return engine_now(tx, now); }
+
+  // Lanes and accounts.
+  base::Result<LaneRow> lane(const LaneId& id) const;
+  base::Result<AccountRow> account(const std::string& id) const;
+  const AccountLimits* limits(const std::string& account) const;
+  const RetryPolicy& policy(const std::string& kind) const;
+  base::Result<> free_lane(const LaneId& lane, std::int64_t epoch) const;
+  // The account's sends that any cap looks at, ascending.
+  base::Result<std::vector<Milliseconds>> sends(const std::string& account) const;
+  // Started jobs of the account that may still send.
+  base::Result<int> reserved(const std::string& account) const;
+  // Until one more send keeps pace and caps; nullopt: time alone does not tell.
+  base::Result<std::optional<Milliseconds>> wait_for_limits(const AccountRow& account, int reserved,
+                                                            Milliseconds time) const;
+
+  // The running job of a lease that still holds; conflict, reason stale_lease, if it does not.
+  base::Result<JobRow> leased(const Lease& lease) const;
+  base::Result<std::vector<JobRow>> children(const JobId& parent, State state) const;
+
+  // The only way a job changes: compare-and-set, the counts of its lane, on_change, bells.
+  base::Result<> change(const JobRow& before, JobRow after, std::string_view verb,
+                        std::string_view note = {}) const;
+  // A job that was just inserted.
+  base::Result<> welcome(const JobRow& row) const;
+  // Moves the job to a final state or to held, its running children with it, and frees the lane.
+  base::Result<> end(const JobRow& root, State state, std::optional<JobError> error,
+                     std::string_view verb, std::string_view note = {}) const;
+  base::Result<> ring(std::string bell) const;
+
+ private:
+  base::Result<> count(const JobRow& before, const JobRow& after) const;
+  base::Result<> join_line(const JobRow& row) const;
+  base::Result<> leave_line(const JobRow& row) const;
+  base::Result<> tell(const JobRow& row, std::optional<State> from, Stage from_stage,
+                      std::string_view verb, std::string_view note) const;
+
+  base::Random* random_;
+};
+
+// Back into the line as if never started.
+JobRow queued_again(JobRow row, Milliseconds ready);
+std::string bell_of_lease(const LaneId& lane);
+std::string clipped(std::string_view text, std::size_t bytes_max);
+
+}  // namespace engine

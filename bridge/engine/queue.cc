@@ -1,0 +1,246 @@
+#include "bridge/engine/queue.h"
+
+#include "bridge/base/ids.h"
+#include "bridge/base/limits.h"
+#include "bridge/engine/desk.h"
+#include "cdp/try.h"
+
+#include <algorithm>
+
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+namespace engine {
+namespace {
+
+using base::Code;
+using base::Result;
+
+// Before a lane has run anything.
+constexpr Milliseconds run_expected{60'000};
+
+Result<std::string> checked_payload(const NewJob& job) {
+  const auto invalid = [&](std::string_view what) {
+    return base::fail(Code::invalid, fmt::format("submit {} job: {}", job.kind, what));
+  };
+  for (const auto* text : {&job.kind, &job.sender, &job.principal}) {
+    if (text->empty()) return invalid("kind, sender and principal must be given");
+  }
+  for (const auto* text : {&job.kind, &job.lane.text, &job.sender, &job.principal, &job.key,
+                           &job.body_hash, &job.subject, &job.thread}) {
+    if (text->size() > ::limits::name_bytes_max) return invalid("a name is too long");
+  }
+  if (job.band < 0 || job.band >= bands) return invalid("no such band");
+  if (job.cost < 1 || job.cost > ::limits::job_cost_max) return invalid("cost out of bounds");
+  std::string payload = base::json::serialize(job.payload);
+  if (payload.size() > ::limits::job_text_bytes_max) return invalid("the payload is too big");
+  return payload;
+}
+
+JobRow row_of(const NewJob& job, const Now& now, base::Random& random) {
+  JobRow row;
+  row.id.text = base::uuid_v7(now.wall, random);
+  row.kind = job.kind;
+  row.lane = job.lane;
+  row.sender = job.sender;
+  row.principal = job.principal;
+  row.key = job.key;
+  row.body_hash = job.body_hash;
+  row.subject = job.subject;
+  row.thread = job.thread;
+  row.band = job.band;
+  row.cost = job.cost;
+  row.deadline = job.deadline;
+  row.timings.queued = now.wall;
+  row.payload = job.payload;
+  return row;
+}
+
+// Jobs that wait in the lane's bands up to `band`.
+Result<int> waiting(store::Tx& tx, const LaneId& lane, int band) {
+  TRY(const auto row, tx.query_one("SELECT COALESCE(SUM(queued), 0) FROM lane_bands "
+                                   "WHERE lane = $1 AND band <= $2",
+                                   {lane.text, band}));
+  return static_cast<int>(row->at(0).integer());
+}
+
+// How many are served before the `own`-th job of a sender of this band, itself included.
+Result<int> position_of(store::Tx& tx, const LaneId& lane, int band, int own) {
+  TRY(const int urgent, waiting(tx, lane, band - 1));
+  TRY(const auto row, tx.query_one("SELECT COALESCE(SUM(CASE WHEN queued < $3 THEN queued "
+                                   "ELSE $3 END), 0) FROM turns WHERE lane = $1 AND band = $2",
+                                   {lane.text, band, own}));
+  return urgent + std::max(1, static_cast<int>(row->at(0).integer()));
+}
+
+// Until the job at `position` starts, or until that many more have been served.
+Result<Milliseconds> forecast(const Desk& desk, const LaneRow& lane, int position) {
+  TRY(const auto time, desk.time());
+  TRY(const auto account, desk.account(lane.account));
+  const Milliseconds run = lane.mean_run.count() > 0 ? lane.mean_run : run_expected;
+  Milliseconds each = run;
+  Milliseconds at = time + (lane.is_leased(time) ? run / 2 : Milliseconds(0));
+  if (account.breaker.is_open(time) && account.breaker.until) {
+    at = std::max(at, *account.breaker.until);
+  }
+  const auto* limits = desk.limits(lane.account);
+  if (!limits) return at - time + (position - 1) * each;
+  each = std::max(each, limits->pause + limits->pause_jitter / 2);
+  at = std::max(at, time + wait_for_pace(*limits, account.arrival, time));
+  at += (position - 1) * each;
+  TRY(const auto log, desk.sends(lane.account));
+  for (const auto& cap : limits->caps) {
+    at = std::max(at, earliest_by_cap(cap, log, position, time));
+  }
+  return at - time;
+}
+
+}  // namespace
+
+Queue::Queue(QueueOptions options, base::Random& random)
+    : options_(std::move(options)), random_(random) {
+  for (const auto& [name, limits] : options_.accounts) {
+    BRIDGE_ASSERT(limits.parallel_max >= 1 && limits.burst >= 1 && limits.pause.count() >= 0 &&
+                  limits.pause_jitter.count() >= 0);
+    for (const auto& cap : limits.caps) {
+      BRIDGE_ASSERT(cap.count >= 1 && cap.count <= ::limits::cap_count_max &&
+                    cap.window.count() > 0 && cap.window <= ::limits::sends_remembered);
+    }
+  }
+}
+
+Result<Accepted> Queue::submit(store::Tx& tx, const NewJob& job, const Now& now) const {
+  TRY(auto payload, checked_payload(job));
+  if (!job.key.empty()) {
+    TRY(auto known,
+        find_jobs(tx, "WHERE principal = $1 AND idempotency_key = $2", {job.principal, job.key}));
+    if (!known.empty()) {
+      if (known.front().body_hash != job.body_hash) {
+        return base::fail(
+            Code::conflict,
+            fmt::format("submit {} job: the key {} came with another body", job.kind, job.key),
+            "idempotency_mismatch");
+      }
+      TRY_OK(load_texts(tx, known.front()));
+      TRY(const auto where, place(tx, known.front().id, now));
+      return Accepted{std::move(known.front()), true, where};
+    }
+  }
+  const Desk desk(tx, options_, now, &random_);
+  TRY(const auto lane, desk.lane(job.lane));
+  TRY(const int depth, waiting(tx, job.lane, bands - 1));
+  if (depth >= options_.depth_max) {
+    return base::fail(
+        Code::busy,
+        fmt::format("submit {} job: lane {} holds {} jobs", job.kind, job.lane.text, depth),
+        "queue_full");
+  }
+  TRY(const auto time, desk.time());
+  JobRow row = row_of(job, now, random_);
+  row.since = time;
+  if (job.not_before && *job.not_before > now.wall) {
+    // The calendar is asked once; from here on engine time counts.
+    row.ready = time + std::chrono::ceil<Milliseconds>(*job.not_before - now.wall);
+    row.is_in_line = false;
+  }
+  TRY_OK(insert_job(tx, row, std::move(payload)));
+  TRY_OK(desk.welcome(row));
+  TRY(const auto own, tx.query_one("SELECT COALESCE(MAX(queued), 0) FROM turns "
+                                   "WHERE lane = $1 AND band = $2 AND sender = $3",
+                                   {job.lane.text, job.band, job.sender}));
+  TRY(const int position,
+      position_of(tx, job.lane, job.band, std::max(1, static_cast<int>(own->at(0).integer()))));
+  TRY(const auto eta, forecast(desk, lane, position));
+  return Accepted{std::move(row), false, {position, std::max(eta, row.ready - time)}};
+}
+
+Result<Place> Queue::place(store::Tx& tx, const JobId& job, const Now& now) const {
+  TRY(const auto row, load_job(tx, job));
+  if (row.state != State::queued) return Place{};
+  const Desk desk(tx, options_, now);
+  TRY(const auto lane, desk.lane(row.lane));
+  TRY(const auto time, desk.time());
+  TRY(const auto own,
+      tx.query_one("SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND in_line = 1 "
+                   "AND lane = $1 AND band = $2 AND sender = $3 AND seq <= $4",
+                   {row.lane.text, row.band, row.sender, row.sequence}));
+  TRY(const int position,
+      position_of(tx, row.lane, row.band, std::max(1, static_cast<int>(own->at(0).integer()))));
+  TRY(const auto eta, forecast(desk, lane, position));
+  return Place{position, std::max(eta, row.ready - time)};
+}
+
+Result<Milliseconds> Queue::retry_after(store::Tx& tx, const LaneId& lane, const Now& now) const {
+  const Desk desk(tx, options_, now);
+  TRY(const auto row, desk.lane(lane));
+  TRY(const int depth, waiting(tx, lane, bands - 1));
+  const int surplus = std::max(1, depth - options_.depth_max + 1);
+  TRY(const auto wait, forecast(desk, row, surplus));
+  return std::max(wait, Milliseconds(1000));
+}
+
+Result<Job> Queue::get(store::Tx& tx, const JobId& job) const {
+  TRY(auto row, load_job(tx, job));
+  TRY_OK(load_texts(tx, row));
+  return Job(std::move(row));
+}
+
+Result<std::optional<Job>> Queue::find(store::Tx& tx, const std::string& principal,
+                                       const std::string& key) const {
+  TRY(auto found, find_jobs(tx, "WHERE principal = $1 AND idempotency_key = $2", {principal, key}));
+  if (found.empty()) return std::nullopt;
+  TRY_OK(load_texts(tx, found.front()));
+  return Job(std::move(found.front()));
+}
+
+Result<std::vector<Job>> Queue::children(store::Tx& tx, const JobId& parent) const {
+  TRY(auto rows, find_jobs(tx, "WHERE parent = $1 ORDER BY seq", {parent.text}));
+  std::vector<Job> jobs;
+  for (auto& row : rows) {
+    TRY_OK(load_texts(tx, row));
+    jobs.push_back(std::move(row));
+  }
+  return jobs;
+}
+
+Result<JobPage> Queue::list(store::Tx& tx, const Filter& filter, std::optional<std::int64_t> before,
+                            int limit) const {
+  limit = std::clamp(limit, 1, ::limits::list_max);
+  std::string where = "WHERE parent IS NULL";
+  store::Values values;
+  const auto add = [&](std::string_view condition, store::Value value) {
+    values.push_back(std::move(value));
+    where += fmt::format(" AND {} ${}", condition, values.size());
+  };
+  if (filter.state) add("state =", name(*filter.state));
+  if (filter.lane) add("lane =", filter.lane->text);
+  if (!filter.kind.empty()) add("kind =", filter.kind);
+  if (!filter.sender.empty()) add("sender =", filter.sender);
+  if (!filter.subject.empty()) add("subject <> '' AND subject =", filter.subject);
+  if (!filter.principal.empty()) add("principal =", filter.principal);
+  if (before) add("seq <", *before);
+  values.emplace_back(limit + 1);
+  where += fmt::format(" ORDER BY seq DESC LIMIT ${}", values.size());
+  TRY(auto rows, find_jobs(tx, where, std::move(values)));
+  JobPage page;
+  for (auto& row : rows) {
+    if (page.jobs.size() == static_cast<std::size_t>(limit)) {
+      page.cursor = page.jobs.back().sequence;
+      break;
+    }
+    page.jobs.push_back(std::move(row));
+  }
+  return page;
+}
+
+Result<std::map<State, int>> Queue::counts(store::Tx& tx) const {
+  TRY(const auto rows, tx.query("SELECT state, COUNT(*) FROM jobs "
+                                "WHERE state IN ('queued', 'running', 'held') GROUP BY state"));
+  std::map<State, int> counts{{State::queued, 0}, {State::running, 0}, {State::held, 0}};
+  for (const auto& row : rows) {
+    counts[*state_named(row.at(0).text())] = static_cast<int>(row.at(1).integer());
+  }
+  return counts;
+}
+
+}  // namespace engine

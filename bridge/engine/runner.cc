@@ -1,0 +1,260 @@
+#include "bridge/engine/runner.h"
+
+#include "bridge/base/limits.h"
+#include "bridge/engine/desk.h"
+#include "cdp/try.h"
+
+#include <algorithm>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/experimental/parallel_group.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
+#include <fmt/format.h>
+
+namespace engine {
+
+namespace asio = boost::asio;
+
+using base::Code;
+using base::Result;
+using base::Task;
+
+namespace {
+
+// The store's trouble, not the job's: worth another try as it is.
+bool is_of_the_store(const base::Error& error) {
+  return error.code == Code::unavailable || error.code == Code::busy;
+}
+
+bool is_lost(const base::Error& error) {
+  return error.reason == "stale_lease" || error.reason == "stale";
+}
+
+// True if only a person, evidence or a new job can let the lane go on.
+bool is_drained(const Idle& idle) {
+  if (idle.reason.empty()) return !idle.wait;
+  return idle.reason == "paused" || idle.reason == "held" || idle.reason == "breaker";
+}
+
+asio::awaitable<void> throw_if_cancelled() {
+  const auto cancelled = (co_await asio::this_coro::cancellation_state).cancelled();
+  if (cancelled != asio::cancellation_type::none) {
+    throw boost::system::system_error(asio::error::operation_aborted);
+  }
+}
+
+}  // namespace
+
+Task<> LaneContext::set_stage(Lease lease, Stage stage,
+                              std::function<Result<>(store::Tx&, const Now&)> record) {
+  CO_TRY_OK(engine_.faults.at(fmt::format("stage.before_{}", name(stage))));
+  auto work = [queue = &engine_.queue, lease = std::move(lease), stage, record = std::move(record),
+               now = engine_.timeline.now()](store::Tx& tx) -> Result<> {
+    TRY_OK(queue->set_stage(tx, lease, stage, now));
+    return record ? record(tx, now) : Result<>();
+  };
+  CO_TRY_OK(co_await engine_.store.write(std::move(work)));
+  co_return engine_.faults.at(fmt::format("stage.{}", name(stage)));
+}
+
+Task<> LaneContext::wait_to_arm(Lease lease, Milliseconds most) {
+  const base::Instant end = engine_.clock.now() + most;
+  for (;;) {
+    auto ask = [queue = &engine_.queue, lease, now = engine_.timeline.now()](store::Tx& tx) {
+      return queue->wait_to_arm(tx, lease, now);
+    };
+    CO_TRY(const auto wait, co_await engine_.store.read(std::move(ask)));
+    if (wait == Milliseconds(0)) co_return Result<>();
+    if (!wait) {
+      co_return base::fail(Code::busy, "wait to send: the account is closed", "breaker");
+    }
+    const base::Instant ready = engine_.clock.now() + *wait;
+    if (ready > end) {
+      co_return base::fail(
+          Code::busy, fmt::format("wait to send: {} ms more are needed", wait->count()), "rate");
+    }
+    co_await engine_.clock.sleep_until(ready);
+  }
+}
+
+Runner::Runner(Engine& engine, LaneId lane, const std::map<std::string, Handler>& handlers,
+               std::function<void(const LaneNotice&)> tell)
+    : engine_(engine),
+      lane_(std::move(lane)),
+      handlers_(handlers),
+      tell_(std::move(tell)),
+      listens_to_(bell_of(lane_)) {}
+
+void Runner::tell(std::string what, std::string detail, std::optional<JobId> job) const {
+  if (tell_) tell_({lane_, std::move(what), std::move(detail), std::move(job)});
+}
+
+void Runner::stop() {
+  is_stopping_ = true;
+  if (context_) context_->is_stopping_ = true;
+  for (const auto& bell : {listens_to_, own_bell(), bell_of_lease(lane_)}) {
+    engine_.bells.ring(bell);
+  }
+}
+
+void Runner::drain() {
+  is_draining_ = true;
+  engine_.bells.ring(listens_to_);
+}
+
+Task<Turn> Runner::claim() {
+  lease_rings_ = engine_.bells.count(bell_of_lease(lane_));
+  co_return co_await engine_.store.write(
+      [queue = &engine_.queue, lane = lane_, holder = engine_.holder, now = engine_.timeline.now()](
+          store::Tx& tx) { return queue->claim(tx, lane, holder, now); });
+}
+
+asio::awaitable<void> Runner::run() {
+  int failures = 0;
+  while (!is_stopping_) {
+    // Read before the claim looks, so that no ring falls between.
+    const std::uint64_t rings = engine_.bells.count(listens_to_);
+    auto turn = co_await claim();
+    if (!turn) {
+      co_await pause_after(turn.error(), ++failures);
+      continue;
+    }
+    failures = 0;
+    if (auto* claimed = std::get_if<Claim>(&*turn)) {
+      told_.clear();
+      co_await work(std::move(*claimed));
+      continue;
+    }
+    const Idle idle = std::get<Idle>(*std::move(turn));
+    if (idle.reason != told_) {
+      told_ = idle.reason;
+      tell("idle", idle.reason.empty() ? idle.detail : idle.reason + ": " + idle.detail);
+    }
+    if (is_draining_ && is_drained(idle)) co_return;
+    if (idle.bell != listens_to_) {
+      listens_to_ = idle.bell;
+      continue;
+    }
+    const base::Instant again = idle.wait
+                                    ? engine_.clock.now() + std::max(*idle.wait, Milliseconds(1))
+                                    : base::Instant::max();
+    if (!is_stopping_) co_await engine_.bells.wait(listens_to_, rings, engine_.clock, again);
+  }
+}
+
+asio::awaitable<void> Runner::pause_after(const base::Error& error, int failures) {
+  tell("failed", error.message);
+  base::Instant::duration pause = limits::runner_retries_store;
+  for (int i = 1; i < failures && pause < limits::runner_retries_store_max; ++i) pause *= 2;
+  pause = std::min<base::Instant::duration>(pause, limits::runner_retries_store_max);
+  const std::uint64_t rings = engine_.bells.count(own_bell());
+  if (is_stopping_) co_return;
+  co_await engine_.bells.wait(own_bell(), rings, engine_.clock, engine_.clock.now() + pause);
+}
+
+// Ends when the handler must.
+asio::awaitable<Runner::Ending> Runner::keep_lease(Lease lease) {
+  const std::string bell = bell_of_lease(lane_);
+  const auto period = engine_.queue.options().lease / 3;
+  std::uint64_t seen = lease_rings_;
+  for (;;) {
+    co_await engine_.bells.wait(bell, seen, engine_.clock, engine_.clock.now() + period);
+    seen = engine_.bells.count(bell);
+    if (is_stopping_) co_return Ending::stopped;
+    auto renewed =
+        co_await engine_.store.write([queue = &engine_.queue, lease, now = engine_.timeline.now()](
+                                         store::Tx& tx) { return queue->renew(tx, lease, now); });
+    // Other errors are the store's: the lease may still hold, and only a transaction can use it.
+    if (!renewed && !is_of_the_store(renewed.error())) co_return Ending::lost;
+  }
+}
+
+Task<Outcome> Runner::handle(Claim claim, LaneContext& context) {
+  CO_TRY_OK(engine_.faults.at("runner.claimed"));
+  const auto found = handlers_.find(claim.job.kind);
+  if (found == handlers_.end()) {
+    co_return base::fail(
+        Code::invalid,
+        fmt::format("run job {}: nothing handles {} jobs", claim.job.id.text, claim.job.kind),
+        "unknown_kind");
+  }
+  co_return co_await found->second(std::move(claim), context);
+}
+
+asio::awaitable<void> Runner::work(Claim claim) {
+  LaneContext context(engine_, claim.lease);
+  struct Shown {
+    LaneContext*& place;
+    ~Shown() { place = nullptr; }
+  } shown{context_ = &context};
+  const Lease lease = claim.lease;
+  tell(claim.is_reconcile ? "reconciling" : "claimed", claim.job.kind, lease.job);
+  auto executor = co_await asio::this_coro::executor;
+  auto [order, handler_error, outcome, keeper_error, ending] =
+      co_await asio::experimental::make_parallel_group(
+          asio::co_spawn(executor, handle(std::move(claim), context), asio::deferred),
+          asio::co_spawn(executor, keep_lease(lease), asio::deferred))
+          .async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+  co_await throw_if_cancelled();
+  if (order[0] == 0) {
+    if (handler_error) std::rethrow_exception(handler_error);
+    co_await record(lease, std::move(outcome));
+    co_return;
+  }
+  if (keeper_error) std::rethrow_exception(keeper_error);
+  if (ending == Ending::lost) {
+    tell("lost", "the job was cancelled or taken over", lease.job);
+    co_return;
+  }
+  co_await record(lease, Outcome{Outcome::Released{}});
+}
+
+Task<> Runner::write_end(Lease lease, Result<Outcome> outcome) {
+  CO_TRY_OK(engine_.faults.at("runner.before_record"));
+  auto work = [queue = &engine_.queue, lease = std::move(lease), outcome = std::move(outcome),
+               now = engine_.timeline.now()](store::Tx& tx) -> Result<> {
+    if (!outcome) return queue->fail(tx, lease, outcome.error(), now);
+    if (outcome->record) TRY_OK(outcome->record(tx));
+    if (const auto* done = std::get_if<Outcome::Done>(&outcome->end)) {
+      return queue->complete(tx, lease, done->result, now);
+    }
+    if (const auto* held = std::get_if<Outcome::Held>(&outcome->end)) {
+      return queue->hold(tx, lease, held->why, now);
+    }
+    if (const auto* failed = std::get_if<Outcome::Failed>(&outcome->end)) {
+      return queue->fail_for_good(tx, lease, failed->error, now);
+    }
+    return queue->release(tx, lease, now);
+  };
+  CO_TRY_OK(co_await engine_.store.write(std::move(work)));
+  co_return engine_.faults.at("runner.recorded");
+}
+
+// Until the end is durable or the lease is lost. A stop tries once more only: what is not recorded
+// is recovered at the next start.
+asio::awaitable<void> Runner::record(Lease lease, Result<Outcome> outcome) {
+  for (int failures = 1;; ++failures) {
+    const bool is_last = is_stopping_;
+    auto written = co_await write_end(lease, outcome);
+    if (written) co_return;
+    if (is_lost(written.error())) {
+      tell("lost", written.error().message, lease.job);
+      co_return;
+    }
+    if (!is_of_the_store(written.error())) {
+      // A refusal of the handler's own record, or of a result: it comes again however often.
+      if (!outcome) {
+        tell("failed", written.error().message, lease.job);
+        co_return;
+      }
+      outcome = std::unexpected(std::move(written).error());
+      continue;
+    }
+    if (is_last) co_return;
+    co_await pause_after(written.error(), failures);
+  }
+}
+
+}  // namespace engine

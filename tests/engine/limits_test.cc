@@ -1,0 +1,220 @@
+// Caps, pace and breaker through the queue, and the clocks under them.
+#include "tests/engine/fixture.h"
+
+namespace engine {
+namespace {
+
+QueueOptions capped(int count, Milliseconds window, Milliseconds pause = 0ms) {
+  QueueOptions options;
+  options.accounts["account"] = {.caps = {{count, window}}, .pause = pause, .parallel_max = 8};
+  return options;
+}
+
+// One job from submission to its end; what it waited for.
+Milliseconds send_one(Fixture& f) {
+  const auto began = f.clock.now();
+  f.add();
+  for (;;) {
+    auto turn = f.turn();
+    if (const auto* claim = std::get_if<Claim>(&turn)) {
+      EXPECT_TRUE(f.advance(claim->lease, Stage::replied));
+      EXPECT_TRUE(f.complete(claim->lease));
+      return std::chrono::duration_cast<Milliseconds>(f.clock.now() - began);
+    }
+    const auto& idle = std::get<Idle>(turn);
+    EXPECT_EQ(idle.reason, "rate");
+    f.pass(idle.wait.value());
+  }
+}
+
+TEST(EngineTime, IsTheSteadyClockWhateverTheCalendarDoes) {
+  Fixture f;
+  const auto read = [&] {
+    return f.write([&](store::Tx& tx) { return engine_now(tx, f.now()); }).value();
+  };
+  const auto began = read();
+  f.clock.step_wall(1h);
+  f.pass(5s);
+  f.clock.step_wall(-2h);
+  EXPECT_EQ(read() - began, 5s);
+}
+
+TEST(EngineTime, AfterARebootIsWhatTheCalendarSaysLessAnHourAndNeverLess) {
+  Fixture f;
+  const auto read = [&](const char* boot) {
+    return f
+        .write([&](store::Tx& tx) {
+          auto now = f.now();
+          now.boot = boot;
+          return advance_engine_time(tx, now);
+        })
+        .value();
+  };
+  const auto first = read("boot");
+  f.pass(3h);
+  const auto second = read("second boot");
+  EXPECT_EQ(second - first, 2h);
+  f.clock.step_wall(-24h);
+  EXPECT_EQ(read("third boot"), second);
+  f.pass(1min);
+  EXPECT_EQ(read("third boot") - second, 1min);
+}
+
+struct Step {
+  const char* name;
+  std::chrono::minutes by;
+  bool reboots;
+};
+
+class CapUnderSteps : public testing::TestWithParam<Step> {};
+
+// Steps in the middle of everything: the true distances keep the cap, and nothing parks for ever.
+TEST_P(CapUnderSteps, NoWindowHoldsMoreAndTheLaneGoesOn) {
+  Fixture f(capped(4, 3h));
+  std::vector<base::Instant> sent;
+  for (int i = 0; i < 20; ++i) {
+    if (i % 3 == 2) {
+      f.clock.step_wall(i % 2 == 0 ? GetParam().by : -GetParam().by);
+      if (GetParam().reboots) {
+        f.boot = "boot " + std::to_string(i);
+        ASSERT_TRUE(f.recover(1));
+      }
+    }
+    EXPECT_LE(send_one(f), 3h + 1h);
+    sent.push_back(f.clock.now());
+    f.pass(7min);
+  }
+  for (std::size_t i = 4; i < sent.size(); ++i) EXPECT_GE(sent[i] - sent[i - 4], 3h);
+}
+
+INSTANTIATE_TEST_SUITE_P(Steps, CapUnderSteps,
+                         testing::Values(Step{"none", 0min, false}, Step{"forward", 60min, false},
+                                         Step{"back", -60min, false}, Step{"reboots", 60min, true},
+                                         Step{"reboots_back", -60min, true}),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+TEST(Limits, AClaimReservesItsSlotUntilItEndsUnsent) {
+  Fixture f(capped(1, 3h));
+  const LaneId other{"chat:2"};
+  ASSERT_TRUE(f.write([&](store::Tx& tx) { return f.queue.declare_lane(tx, other, "account"); }));
+  f.add();
+  auto elsewhere = f.job();
+  elsewhere.lane = other;
+  ASSERT_TRUE(f.submit(elsewhere));
+
+  const auto first = f.claim();
+  const auto waits = f.idle(other);
+  EXPECT_EQ(waits.reason, "rate");
+  EXPECT_EQ(waits.wait, std::nullopt);
+  EXPECT_EQ(waits.bell, bell_of_account("account"));
+  ASSERT_TRUE(f.fail(first.lease, base::Code::invalid));
+
+  EXPECT_EQ(f.claim(other).job.lane, other);
+}
+
+TEST(Limits, AChildNeedsASlotOfItsOwn) {
+  Fixture f(capped(1, 1h));
+  f.add();
+  const auto claim = f.claim();
+  ASSERT_TRUE(f.advance(claim.lease, Stage::replied));
+  const auto child = f.write([&](store::Tx& tx) {
+                        return f.queue.begin_child(tx, claim.lease, f.job(), f.now());
+                      }).value();
+  ASSERT_TRUE(f.stage(child.lease, Stage::intent));
+  const auto refused = f.stage(child.lease, Stage::armed);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, base::Code::busy);
+  EXPECT_EQ(refused.error().reason, "rate");
+  const auto wait =
+      f.write([&](store::Tx& tx) { return f.queue.wait_to_arm(tx, child.lease, f.now()); });
+  EXPECT_EQ(wait.value(), Milliseconds(1h));
+  f.pass(1h);
+  EXPECT_TRUE(f.stage(child.lease, Stage::armed));
+}
+
+TEST(Limits, ThePauseLiesBetweenTwoSends) {
+  Fixture f(capped(100, 1h, 30s));
+  EXPECT_EQ(send_one(f), 0ms);
+  EXPECT_EQ(send_one(f), 30s);
+  f.pass(10s);
+  EXPECT_EQ(send_one(f), 20s);
+}
+
+TEST(Limits, LanesOfAnAccountRunAtOnceUpToItsNumber) {
+  auto options = capped(100, 1h);
+  options.accounts["account"].parallel_max = 1;
+  Fixture f(options);
+  const LaneId other{"chat:2"};
+  ASSERT_TRUE(f.write([&](store::Tx& tx) { return f.queue.declare_lane(tx, other, "account"); }));
+  f.add();
+  auto elsewhere = f.job();
+  elsewhere.lane = other;
+  ASSERT_TRUE(f.submit(elsewhere));
+  const auto first = f.claim();
+  EXPECT_EQ(f.idle(other).reason, "parallel");
+  ASSERT_TRUE(f.complete(first.lease));
+  f.claim(other);
+}
+
+TEST(Breaker, OutlivesARestartAndClosesByEvidence) {
+  Fixture f;
+  f.add();
+  ASSERT_TRUE(f.write([&](store::Tx& tx) {
+    return f.queue.trip(tx, "account", Trip::login_required, "signed out", std::nullopt, f.now());
+  }));
+  f.holder = "life-2";
+  ASSERT_TRUE(f.recover(1));
+  f.pass(1000h);
+  const auto idle = f.idle();
+  EXPECT_EQ(idle.reason, "breaker");
+  EXPECT_EQ(idle.wait, std::nullopt);
+  ASSERT_TRUE(f.write([&](store::Tx& tx) { return f.queue.close_breaker(tx, "account"); }));
+  f.claim();
+}
+
+TEST(Breaker, EndsAtItsTimeThoughTheCalendarSteps) {
+  Fixture f;
+  f.add();
+  ASSERT_TRUE(f.write([&](store::Tx& tx) {
+    return f.queue.trip(tx, "account", Trip::usage_cap, "until four", f.clock.wall() + 30min,
+                        f.now());
+  }));
+  f.clock.step_wall(-1h);
+  EXPECT_EQ(f.idle().wait, Milliseconds(30min));
+  f.clock.step_wall(2h);
+  EXPECT_EQ(f.idle().wait, Milliseconds(30min));
+  f.pass(30min);
+  f.claim();
+}
+
+TEST(Breaker, ACapLetsWhatWasSentBeReadAndASignOutDoesNot) {
+  Fixture f;
+  f.add();
+  const auto claim = f.claim();
+  ASSERT_TRUE(f.advance(claim.lease, Stage::sent));
+  ASSERT_TRUE(f.release(claim.lease));
+  const auto trip = [&](Trip why) {
+    return f.write(
+        [&](store::Tx& tx) { return f.queue.trip(tx, "account", why, "", std::nullopt, f.now()); });
+  };
+  ASSERT_TRUE(trip(Trip::login_required));
+  EXPECT_EQ(f.idle().reason, "breaker");
+  ASSERT_TRUE(trip(Trip::rate_limited));
+  EXPECT_TRUE(f.claim().is_reconcile);
+}
+
+TEST(Breaker, OpenedAfterTheClaimItForbidsTheSend) {
+  Fixture f;
+  f.add();
+  const auto claim = f.claim();
+  ASSERT_TRUE(f.stage(claim.lease, Stage::intent));
+  ASSERT_TRUE(f.write([&](store::Tx& tx) {
+    return f.queue.trip(tx, "account", Trip::rate_limited, "", std::nullopt, f.now());
+  }));
+  const auto refused = f.stage(claim.lease, Stage::armed);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "breaker");
+}
+
+}  // namespace
+}  // namespace engine

@@ -1,0 +1,344 @@
+#include "tests/engine/fixture.h"
+
+namespace engine {
+namespace {
+
+TEST(Submit, TheSameKeyAndBodyGiveTheFirstJobAgain) {
+  Fixture f;
+  auto job = f.job();
+  job.key = "k1";
+  job.body_hash = "h1";
+  const auto first = f.submit(job).value();
+  EXPECT_TRUE(f.complete(f.claim().lease));
+  const auto again = f.submit(job).value();
+  EXPECT_FALSE(first.is_replay);
+  EXPECT_TRUE(again.is_replay);
+  EXPECT_EQ(again.job.id, first.job.id);
+  EXPECT_EQ(again.job.state, State::done);
+}
+
+TEST(Submit, AnotherBodyUnderTheKeyIsAConflictAndAnotherPrincipalIsNot) {
+  Fixture f;
+  auto job = f.job();
+  job.key = "k1";
+  job.body_hash = "h1";
+  const auto first = f.submit(job).value();
+  job.body_hash = "h2";
+  const auto other_body = f.submit(job);
+  ASSERT_FALSE(other_body);
+  EXPECT_EQ(other_body.error().code, base::Code::conflict);
+  EXPECT_EQ(other_body.error().reason, "idempotency_mismatch");
+  job.principal = "bob";
+  EXPECT_NE(f.submit(job).value().job.id, first.job.id);
+}
+
+TEST(Submit, AFullLaneIsBusyAndTellsWhen) {
+  QueueOptions options;
+  options.depth_max = 2;
+  Fixture f(options);
+  f.add();
+  f.add();
+  const auto refused = f.submit(f.job());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, base::Code::busy);
+  EXPECT_EQ(refused.error().reason, "queue_full");
+  const auto after = f.write([&](store::Tx& tx) { return f.queue.retry_after(tx, lane, f.now()); });
+  EXPECT_GE(after.value(), 1s);
+  f.claim();
+  EXPECT_TRUE(f.submit(f.job()));
+}
+
+TEST(Submit, PositionCountsTurnsNotArrivals) {
+  Fixture f;
+  for (int i = 0; i < 50; ++i) f.add("alice");
+  const auto bob = f.submit(f.job("bob")).value();
+  EXPECT_EQ(bob.place.position, 2);
+  const auto urgent = f.submit(f.job("carol", 0)).value();
+  EXPECT_EQ(urgent.place.position, 1);
+  EXPECT_GT(f.submit(f.job("alice")).value().place.eta, 30min);
+}
+
+TEST(Submit, WhatIsOutOfBoundsIsInvalid) {
+  Fixture f;
+  auto job = f.job();
+  job.band = 4;
+  EXPECT_EQ(f.submit(job).error().code, base::Code::invalid);
+  job = f.job();
+  job.cost = 0;
+  EXPECT_EQ(f.submit(job).error().code, base::Code::invalid);
+  job = f.job();
+  job.lane.text = "nowhere";
+  EXPECT_EQ(f.submit(job).error().code, base::Code::not_found);
+}
+
+TEST(Order, OneSendersJobsRunInSubmitOrder) {
+  Fixture f;
+  std::vector<JobId> submitted, ran;
+  for (int i = 0; i < 30; ++i) submitted.push_back(f.add());
+  for (int i = 0; i < 30; ++i) {
+    const auto claim = f.claim();
+    ran.push_back(claim.job.id);
+    ASSERT_TRUE(f.complete(claim.lease));
+  }
+  EXPECT_EQ(ran, submitted);
+}
+
+TEST(Order, SendersTakeTurns) {
+  Fixture f;
+  for (int i = 0; i < 6; ++i) f.add("a");
+  for (int i = 0; i < 3; ++i) f.add("b");
+  f.add("c");
+  EXPECT_EQ(f.served(10), "abcababaaa");
+}
+
+TEST(Order, ADearJobWaitsUntilItsSenderHasSavedForIt) {
+  Fixture f;
+  auto dear = f.job("a");
+  dear.cost = 3;
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(f.submit(dear));
+  for (int i = 0; i < 6; ++i) f.add("b");
+  EXPECT_EQ(f.served(8), "bbabbbab");
+}
+
+TEST(Order, DearJobsAloneDoNotWait) {
+  Fixture f;
+  for (const char* sender : {"a", "b", "c"}) {
+    auto dear = f.job(sender);
+    dear.cost = 16;
+    ASSERT_TRUE(f.submit(dear));
+  }
+  EXPECT_EQ(f.served(3), "abc");
+}
+
+TEST(Order, UrgentBandsGoFirst) {
+  Fixture f;
+  f.add("c", 3);
+  f.add("b", 2);
+  f.add("a", 0);
+  EXPECT_EQ(f.served(3), "abc");
+}
+
+TEST(Order, UrgentJobsThatNeverEndDoNotStarveTheOthers) {
+  Fixture f;
+  f.add("z", 3);
+  std::string senders;
+  for (int i = 0; i < 80 && senders.find('z') == std::string::npos; ++i) {
+    f.add("a", 0);
+    f.add("a", 0);
+    senders += f.served(1);
+    f.pass(1min);
+  }
+  EXPECT_NE(senders.find('z'), std::string::npos);
+  EXPECT_GT(senders.find('z'), 20u);
+}
+
+TEST(Order, AJobThatBacksOffKeepsItsSendersLaterJobsWaitingAndNobodyElse) {
+  Fixture f;
+  const auto first = f.add("a");
+  f.add("a");
+  f.add("b");
+  ASSERT_TRUE(f.fail(f.claim().lease, base::Code::unavailable));
+  EXPECT_EQ(f.served(1), "b");
+  const auto idle = f.idle();
+  ASSERT_TRUE(idle.wait);
+  f.pass(*idle.wait);
+  EXPECT_EQ(f.claim().job.id, first);
+}
+
+TEST(Order, ADelayedJobLetsOthersPassAndThenComesInItsPlace) {
+  Fixture f;
+  auto later = f.job();
+  later.not_before = f.clock.wall() + 1h;
+  const auto delayed = f.submit(later).value().job.id;
+  const auto prompt = f.add();
+  auto claim = f.claim();
+  EXPECT_EQ(claim.job.id, prompt);
+  ASSERT_TRUE(f.complete(claim.lease));
+  EXPECT_EQ(f.idle().wait, Milliseconds(1h));
+  f.add();
+  f.clock.step_wall(-1h);
+  f.pass(1h);
+  EXPECT_EQ(f.claim().job.id, delayed);
+}
+
+TEST(Lease, ALeaseThatRanOutIsTakenOverAndWritesNothingMore) {
+  Fixture f;
+  f.add();
+  const auto old = f.claim();
+  ASSERT_TRUE(f.stage(old.lease, Stage::intent));
+  EXPECT_EQ(f.idle().reason, "leased");
+  f.pass(31s);
+  const auto fresh = f.claim();
+  EXPECT_EQ(fresh.job.id, old.job.id);
+  EXPECT_FALSE(fresh.is_reconcile);
+  EXPECT_GT(fresh.lease.epoch, old.lease.epoch);
+  for (const auto& result :
+       {f.renew(old.lease), f.stage(old.lease, Stage::armed), f.complete(old.lease),
+        f.fail(old.lease, base::Code::timeout), f.hold(old.lease), f.release(old.lease)}) {
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().reason, "stale_lease");
+  }
+}
+
+TEST(Lease, RenewedItLasts) {
+  Fixture f;
+  f.add();
+  const auto claim = f.claim();
+  for (int i = 0; i < 5; ++i) {
+    f.pass(20s);
+    ASSERT_TRUE(f.renew(claim.lease));
+  }
+  EXPECT_EQ(f.idle().reason, "leased");
+}
+
+TEST(Deadline, AQueuedJobExpiresAndACertainlyUnsentOneIsNotArmed) {
+  Fixture f;
+  auto job = f.job();
+  job.deadline = f.clock.wall() + 1min;
+  const auto first = f.submit(job).value().job.id;
+  const auto second = f.submit(job).value().job.id;
+  const auto claim = f.claim();
+  ASSERT_TRUE(f.stage(claim.lease, Stage::intent));
+  f.pass(2min);
+  const auto late = f.stage(claim.lease, Stage::armed);
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().reason, "expired");
+  ASSERT_TRUE(f.fail(claim.lease, late.error().code, late.error().reason));
+  EXPECT_EQ(f.get(first).state, State::expired);
+  EXPECT_EQ(f.idle().reason, "");
+  EXPECT_EQ(f.get(second).state, State::expired);
+}
+
+TEST(Fail, TheErrorsClassDecides) {
+  QueueOptions options;
+  options.retries["packet"] = {.failures_max = 3, .backoff = {1s, 4s}};
+  Fixture f(options);
+  const auto id = f.add();
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(f.fail(f.claim().lease, base::Code::login_required));
+    EXPECT_EQ(f.get(id).state, State::queued);
+    f.pass(1min);
+  }
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(f.get(id).state, State::queued);
+    ASSERT_TRUE(f.fail(f.claim().lease, base::Code::timeout));
+    f.pass(1min);
+  }
+  EXPECT_EQ(f.get(id).state, State::failed);
+  EXPECT_EQ(f.get(id).error->code, "timeout");
+  ASSERT_TRUE(f.retry(id));
+  ASSERT_TRUE(f.fail(f.claim().lease, base::Code::invalid, "invalid_reply"));
+  EXPECT_EQ(f.get(id).state, State::failed);
+  EXPECT_EQ(f.get(id).error->code, "invalid_reply");
+}
+
+TEST(Fail, WhatMayHaveBeenSentIsHeldAndNeverFailed) {
+  Fixture f;
+  const auto id = f.add();
+  const auto claim = f.claim();
+  ASSERT_TRUE(f.advance(claim.lease, Stage::armed));
+  ASSERT_TRUE(f.fail(claim.lease, base::Code::internal));
+  EXPECT_EQ(f.get(id).state, State::held);
+  EXPECT_EQ(f.get(id).error->code, "unknown_outcome");
+  f.add();
+  EXPECT_EQ(f.idle().reason, "held");
+  ASSERT_TRUE(f.resolve(id, Verdict::abandon));
+  EXPECT_EQ(f.get(id).state, State::failed);
+  EXPECT_NE(f.claim().job.id, id);
+}
+
+struct Family {
+  Fixture f;
+  JobId root;
+  Claim parent, child;
+  Family() : root(f.add()), parent(f.claim()) {
+    BRIDGE_ASSERT(f.advance(parent.lease, Stage::replied));
+    child = f.write([&](store::Tx& tx) {
+               return f.queue.begin_child(tx, parent.lease, f.job(), f.now());
+             }).value();
+  }
+};
+
+TEST(Families, AChildLivesUnderItsParentsLease) {
+  Family y;
+  ASSERT_TRUE(y.f.advance(y.child.lease, Stage::replied));
+  ASSERT_TRUE(y.f.complete(y.child.lease));
+  EXPECT_EQ(y.f.idle().reason, "leased");
+  ASSERT_TRUE(y.f.complete(y.parent.lease));
+  const auto children = y.f.write([&](store::Tx& tx) { return y.f.queue.children(tx, y.root); });
+  ASSERT_EQ(children->size(), 1u);
+  EXPECT_EQ(children->front().state, State::done);
+}
+
+TEST(Families, AnInterruptedChildComesBackWithItsParent) {
+  Family y;
+  ASSERT_TRUE(y.f.advance(y.child.lease, Stage::armed));
+  y.f.holder = "life-2";
+  ASSERT_TRUE(y.f.recover(1));
+  const auto again = y.f.claim();
+  EXPECT_EQ(again.job.id, y.root);
+  EXPECT_TRUE(again.is_reconcile);
+  const Lease lease{y.child.job.id, lane, again.lease.epoch, y.child.lease.attempt};
+  EXPECT_FALSE(y.f.stage(y.child.lease, Stage::sent));
+  EXPECT_TRUE(y.f.stage(lease, Stage::sent));
+}
+
+TEST(Families, AnArmedChildHoldsItsParentAndThePersonsWordIsAboutTheChild) {
+  Family y;
+  ASSERT_TRUE(y.f.advance(y.child.lease, Stage::armed));
+  const auto refused = y.f.fail(y.child.lease, base::Code::internal);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "in_doubt");
+  ASSERT_TRUE(y.f.fail(y.parent.lease, base::Code::internal));
+  EXPECT_EQ(y.f.get(y.root).state, State::held);
+  ASSERT_TRUE(y.f.resolve(y.root, Verdict::not_sent));
+  EXPECT_EQ(y.f.get(y.child.job.id).stage, Stage::none);
+  EXPECT_EQ(y.f.get(y.root).stage, Stage::replied);
+  EXPECT_TRUE(y.f.claim().is_reconcile);
+}
+
+TEST(Families, ChildrenEndWithTheirParent) {
+  Family y;
+  ASSERT_TRUE(y.f.fail(y.parent.lease, base::Code::invalid, "invalid_reply"));
+  EXPECT_EQ(y.f.get(y.child.job.id).state, State::cancelled);
+}
+
+TEST(Lists, PagesAreNewestFirstAndComplete) {
+  Fixture f;
+  std::vector<JobId> ids;
+  for (int i = 0; i < 7; ++i) ids.push_back(f.add(i % 2 == 0 ? "a" : "b"));
+  std::vector<JobId> seen;
+  std::optional<std::int64_t> cursor;
+  do {
+    const auto page =
+        f.write([&](store::Tx& tx) { return f.queue.list(tx, {.sender = "a"}, cursor, 3); });
+    for (const auto& job : page->jobs) seen.push_back(job.id);
+    cursor = page->cursor;
+  } while (cursor);
+  EXPECT_EQ(seen, (std::vector<JobId>{ids[6], ids[4], ids[2], ids[0]}));
+}
+
+TEST(Changes, EveryChangeIsToldInItsTransactionAndAnErrorUndoesIt) {
+  std::vector<std::string> told;
+  bool refuses = false;
+  QueueOptions options;
+  options.on_change = [&](store::Tx&, const Change& change, const Now&) -> base::Result<> {
+    if (refuses) return base::fail(base::Code::internal, "no");
+    told.emplace_back(change.verb);
+    return {};
+  };
+  Fixture f(options);
+  f.add();
+  auto claim = f.claim();
+  ASSERT_TRUE(f.advance(claim.lease, Stage::replied));
+  refuses = true;
+  EXPECT_FALSE(f.complete(claim.lease));
+  EXPECT_EQ(f.get(claim.job.id).state, State::running);
+  refuses = false;
+  ASSERT_TRUE(f.complete(claim.lease));
+  EXPECT_EQ(told, (std::vector<std::string>{"submitted", "claimed", "intent", "armed", "sent",
+                                            "replied", "completed"}));
+}
+
+}  // namespace
+}  // namespace engine
