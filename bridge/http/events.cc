@@ -67,7 +67,8 @@ class EventFeed::Reader final : public EventSource {
     while (true) {
       if (after_ > feed_->last_number_) start_over(batch);
       if (after_ < feed_->oldest_missing_ && !co_await catch_up(batch)) co_return std::nullopt;
-      if (batch.empty()) take(batch);
+      // What was caught up with may all have been unwanted, and there may be more of it.
+      if (batch.empty() && after_ >= feed_->oldest_missing_) take(batch);
       if (!batch.empty()) co_return batch;
       if (feed_->is_closed_) co_return std::nullopt;
       if (after_ < feed_->last_number_) continue;

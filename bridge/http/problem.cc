@@ -1,5 +1,7 @@
 #include "bridge/http/problem.h"
 
+#include <algorithm>
+
 #include <boost/json/serialize.hpp>
 
 namespace http {
@@ -9,6 +11,7 @@ namespace {
 // Reasons that HTTP has a status of its own for.
 int status_of(const base::Error& error) {
   if (error.reason == "precondition_failed") return 412;
+  if (error.reason == "idempotency_mismatch") return 422;
   if (error.reason == "bad_request" || error.reason == "invalid_query") return 400;
   return base::http_status(error.code);
 }
@@ -16,10 +19,16 @@ int status_of(const base::Error& error) {
 }  // namespace
 
 Problem problem_of(const base::Error& error) {
+  std::optional<std::chrono::seconds> retry_after;
+  if (error.retry_after) {
+    retry_after = std::max(std::chrono::ceil<std::chrono::seconds>(*error.retry_after),
+                           std::chrono::seconds(1));
+  }
   return {.status = status_of(error),
           .code = error.reason.empty() ? std::string(base::name(error.code)) : error.reason,
           .detail = error.message,
-          .is_retryable = base::is_retryable(error.code)};
+          .is_retryable = base::is_retryable(error.code),
+          .retry_after = retry_after};
 }
 
 std::string_view phrase(int status) {

@@ -93,6 +93,23 @@ TEST(Events, AReaderTooFarBehindIsCaughtUpOrReset) {
   });
 }
 
+TEST(Events, AReaderFarBehindMissesNothingItWants) {
+  FeedFixture f;
+  const auto count = limits::http_event_feed_max + 10;
+  for (std::size_t i = 1; i <= count; ++i) f.feed->publish(entry(i, "x"));
+  const auto older = [](std::uint64_t after) -> base::Task<std::vector<EventFeed::Entry>> {
+    co_return std::vector{entry(after + 1, "y"), entry(after + 2, "y")};
+  };
+  const auto ninth = [](const EventFeed::Entry& one) { return one.number == 9; };
+  const auto reader = f.feed->reader(3, ninth, older);
+  f.run([&]() -> Story {
+    const auto found = co_await reader->next(f.clock.now());
+    EXPECT_TRUE(found && found->size() == 1);
+    if (!found || found->empty()) co_return;
+    EXPECT_NE(found->front()->find("id: 9\n"), std::string::npos);
+  });
+}
+
 TEST(Events, CommentsKeepAQuietStreamAlive) {
   FeedFixture f({.limits = {.event_comment = std::chrono::milliseconds(5)}});
   f.run([&]() -> Story {

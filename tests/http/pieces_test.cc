@@ -5,6 +5,7 @@
 #include "bridge/http/base64url.h"
 #include "bridge/http/caching.h"
 #include "bridge/http/event_reader.h"
+#include "bridge/http/problem.h"
 #include "bridge/http/rate_limiter.h"
 #include "bridge/http/uri_text.h"
 #include "tests/http/fixture.h"
@@ -72,6 +73,18 @@ TEST(RateLimiter, HeadersTellTheCaller) {
     EXPECT_EQ(reply.problem().at("code"), "rate_limited");
     EXPECT_EQ(reply.headers.at("retry-after"), "60");
   });
+}
+
+TEST(Problem, TellsWhatACallerCanDo) {
+  const base::Error full{base::Code::busy, "the queue is full", "queue_full",
+                         std::chrono::milliseconds(1200)};
+  const auto busy = http::problem_of(full);
+  EXPECT_EQ(busy.status, 429);
+  EXPECT_EQ(busy.code, "queue_full");
+  EXPECT_EQ(busy.retry_after, std::chrono::seconds(2));
+  const base::Error reused{base::Code::conflict, "another body", "idempotency_mismatch"};
+  EXPECT_EQ(http::problem_of(reused).status, 422);
+  EXPECT_EQ(http::problem_of({base::Code::conflict, "armed"}).status, 409);
 }
 
 TEST(Caching, TagsDecideAboutReadingAndWriting) {
