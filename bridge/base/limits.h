@@ -140,6 +140,7 @@ inline constexpr auto clock_step = 1h;    // the calendar is trusted to within t
 inline constexpr auto band_ages = 10min;  // a job's wait that weighs as much as one band
 inline constexpr int job_cost_max = 16;
 inline constexpr std::size_t job_text_bytes_max = 8u << 20;  // payload or result
+inline constexpr std::size_t id_prefix_min = 4;              // of what stands for an id
 inline constexpr std::size_t name_bytes_max = 512;  // kinds, lanes, senders, keys, subjects
 inline constexpr std::size_t error_detail_bytes_max = 4096;
 inline constexpr int list_max = 500;

@@ -1,0 +1,331 @@
+#include "bridge/services/keys.h"
+
+#include "bridge/base/ids.h"
+#include "bridge/base/limits.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace services {
+
+namespace json = boost::json;
+using base::Code;
+using base::Result;
+
+namespace {
+
+constexpr std::array migrations = {
+    store::Migration{"keys", 1, R"sql(
+      CREATE TABLE api_keys (
+        id TEXT NOT NULL PRIMARY KEY,
+        name TEXT NOT NULL,
+        agent TEXT NOT NULL,
+        scopes TEXT NOT NULL,
+        digest TEXT NOT NULL UNIQUE,
+        creator TEXT NOT NULL,
+        request TEXT,
+        request_hash TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        expires_at INTEGER,
+        revoked_at INTEGER,
+        UNIQUE (creator, request)
+      ) STRICT
+    )sql"},
+};
+
+constexpr std::string_view columns =
+    "id, name, agent, scopes, digest, creator, created_at, expires_at, revoked_at, request_hash";
+constexpr std::size_t request_hash_column = 9;
+
+std::int64_t stamp(base::WallTime time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+base::WallTime time_of(std::int64_t stamp) {
+  return base::WallTime(std::chrono::milliseconds(stamp));
+}
+
+std::optional<base::WallTime> time_of(const store::Value& value) {
+  if (value.is_null()) return std::nullopt;
+  return time_of(value.integer());
+}
+
+std::optional<std::int64_t> stamp(const std::optional<base::WallTime>& time) {
+  if (!time) return std::nullopt;
+  return stamp(*time);
+}
+
+base::Sha256 digest_of(std::string_view hex) {
+  const auto nibble = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
+  base::Sha256 digest{};
+  BRIDGE_ASSERT(hex.size() == 2 * digest.size());
+  for (std::size_t i = 0; i < digest.size(); ++i) {
+    digest[i] = static_cast<std::uint8_t>(nibble(hex[2 * i]) << 4 | nibble(hex[2 * i + 1]));
+  }
+  return digest;
+}
+
+std::string scopes_text(const std::vector<std::string>& scopes) {
+  return json::serialize(json::array(scopes.begin(), scopes.end()));
+}
+
+Key key_of(const store::Row& row) {
+  Key key{.id = row[0].text(),
+          .name = row[1].text(),
+          .agent = row[2].text(),
+          .scopes = {},
+          .digest = digest_of(row[4].text()),
+          .creator = row[5].text(),
+          .created = time_of(row[6].integer()),
+          .expires = time_of(row[7]),
+          .revoked = time_of(row[8])};
+  const auto scopes = json::parse(row[3].text());
+  for (const auto& scope : scopes.as_array()) key.scopes.emplace_back(scope.as_string());
+  return key;
+}
+
+Result<std::optional<Keys::Created>> find_request(store::Tx& tx, const NewKey& key) {
+  if (key.request.empty()) return std::nullopt;
+  TRY(const auto row, tx.query_one(fmt::format(R"sql(
+        SELECT {}
+        FROM api_keys
+        WHERE creator = $1 AND request = $2
+      )sql",
+                                               columns),
+                                   {key.creator, key.request}));
+  if (!row) return std::nullopt;
+  if ((*row)[request_hash_column].text() != key.request_hash) {
+    return base::fail(
+        Code::conflict,
+        fmt::format("create key: request {} came before with another body", key.request),
+        "idempotency_mismatch");
+  }
+  return Keys::Created{.key = key_of(*row), .is_replay = true};
+}
+
+// One of find, or nothing.
+Result<std::optional<Key>> find_digest(store::Tx& tx, const base::Sha256& digest) {
+  TRY(const auto row,
+      tx.query_one(fmt::format("SELECT {} FROM api_keys WHERE digest = $1", columns),
+                   {base::hex(digest)}));
+  if (!row) return std::nullopt;
+  return key_of(*row);
+}
+
+Result<Key> find_prefix(store::Tx& tx, const std::string& prefix) {
+  const auto missing = [&] {
+    return base::fail(Code::not_found, fmt::format("find key {}: there is none", prefix));
+  };
+  if (prefix.size() < limits::id_prefix_min) return missing();
+  TRY(const auto rows, tx.query(fmt::format(R"sql(
+        SELECT {}
+        FROM api_keys
+        WHERE substr(id, 1, $2) = $1
+        LIMIT 2
+      )sql",
+                                            columns),
+                                {prefix, prefix.size()}));
+  if (rows.empty()) return missing();
+  if (rows.size() > 1) {
+    return base::fail(Code::invalid, fmt::format("find key {}: several ids begin so", prefix),
+                      "ambiguous_id");
+  }
+  return key_of(rows.front());
+}
+
+json::object facts(const Key& key) {
+  json::object data{{"name", key.name},
+                    {"agent", key.agent},
+                    {"scopes", json::array(key.scopes.begin(), key.scopes.end())}};
+  if (key.expires) data["expires"] = base::rfc3339(*key.expires);
+  return data;
+}
+
+Result<> insert(store::Tx& tx, const engine::Journal& journal, const Key& key,
+                const std::string& request, const std::string& request_hash) {
+  const auto asked = request.empty() ? std::nullopt : std::optional(request);
+  TRY_OK(tx.execute(R"sql(
+    INSERT INTO api_keys (id, name, agent, scopes, digest, creator, request, request_hash,
+                          created_at, expires_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+  )sql",
+                    {key.id, key.name, key.agent, scopes_text(key.scopes), base::hex(key.digest),
+                     key.creator, asked, request_hash, stamp(key.created), stamp(key.expires)}));
+  TRY_OK(journal.append(
+      tx, {.type = "key.created", .subject = key.id, .actor = key.creator, .data = facts(key)},
+      key.created));
+  return {};
+}
+
+// Text files of secrets.
+
+std::unexpected<base::Error> cannot(std::string_view doing, const std::filesystem::path& file) {
+  return base::fail(Code::unavailable, fmt::format("{} {}: {}", doing, file.string(),
+                                                   std::generic_category().message(errno)));
+}
+
+class File {
+ public:
+  File(const std::filesystem::path& path, int flags)
+      : number_(::open(path.c_str(), flags | O_CLOEXEC, S_IRUSR | S_IWUSR)) {}
+  ~File() {
+    if (number_ >= 0) ::close(number_);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  int number() const { return number_; }
+  bool is_open() const { return number_ >= 0; }
+
+ private:
+  int number_;
+};
+
+// Nothing if there is no such file.
+Result<std::optional<std::string>> read_secret(const std::filesystem::path& path) {
+  const File file(path, O_RDONLY | O_NOFOLLOW);
+  if (!file.is_open()) {
+    if (errno == ENOENT) return std::nullopt;
+    return cannot("read", path);
+  }
+  struct stat about{};
+  if (::fstat(file.number(), &about) != 0) return cannot("read", path);
+  if ((about.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    return base::fail(Code::denied, fmt::format("read {}: others may read or write it; set its "
+                                                "mode to 0600",
+                                                path.string()));
+  }
+  std::string text(limits::name_bytes_max, '\0');
+  const auto count = ::read(file.number(), text.data(), text.size());
+  if (count < 0) return cannot("read", path);
+  text.resize(static_cast<std::size_t>(count));
+  while (text.ends_with('\n') || text.ends_with('\r') || text.ends_with(' ')) text.pop_back();
+  return text;
+}
+
+// Whole or not at all: a crash leaves no half of a key under this name.
+Result<> write_secret(const std::filesystem::path& path, const std::string& text) {
+  auto unfinished = path;
+  unfinished += ".new";
+  std::error_code ignored;
+  std::filesystem::remove(unfinished, ignored);
+  {
+    const File file(unfinished, O_WRONLY | O_CREAT | O_EXCL);
+    if (!file.is_open()) return cannot("write", unfinished);
+    const std::string line = text + "\n";
+    const auto count = ::write(file.number(), line.data(), line.size());
+    if (count != static_cast<ssize_t>(line.size()) || ::fsync(file.number()) != 0) {
+      return cannot("write", unfinished);
+    }
+  }
+  if (::rename(unfinished.c_str(), path.c_str()) != 0) return cannot("write", path);
+  const File folder(path.parent_path().empty() ? "." : path.parent_path(), O_RDONLY | O_DIRECTORY);
+  if (!folder.is_open() || ::fsync(folder.number()) != 0) return cannot("write", path);
+  return {};
+}
+
+}  // namespace
+
+std::span<const store::Migration> key_migrations() { return migrations; }
+
+base::Task<Keys::Created> Keys::create(NewKey asked) {
+  const auto now = clock_.wall();
+  Key key{.id = base::uuid_v7(now),
+          .name = asked.name,
+          .agent = asked.agent,
+          .scopes = asked.scopes,
+          .digest = asked.digest,
+          .creator = asked.creator,
+          .created = time_of(stamp(now)),
+          .expires = asked.expires,
+          .revoked = std::nullopt};
+  co_return co_await store_.write([journal = &journal_, key = std::move(key),
+                                   asked = std::move(asked)](store::Tx& tx) -> Result<Created> {
+    TRY(auto known, find_request(tx, asked));
+    if (known) return *std::move(known);
+    TRY_OK(insert(tx, *journal, key, asked.request, asked.request_hash));
+    return Created{.key = key, .is_replay = false};
+  });
+}
+
+base::Task<Key> Keys::get(std::string prefix) {
+  co_return co_await store_.read(
+      [prefix = std::move(prefix)](store::Tx& tx) { return find_prefix(tx, prefix); });
+}
+
+base::Task<Key> Keys::revoke(std::string prefix, std::string actor) {
+  const auto now = clock_.wall();
+  co_return co_await store_.write([journal = &journal_, prefix = std::move(prefix),
+                                   actor = std::move(actor), now](store::Tx& tx) -> Result<Key> {
+    TRY(auto key, find_prefix(tx, prefix));
+    if (key.revoked) return key;
+    key.revoked = time_of(stamp(now));
+    TRY_OK(tx.execute("UPDATE api_keys SET revoked_at = $2 WHERE id = $1", {key.id, stamp(now)}));
+    TRY_OK(journal->append(
+        tx, {.type = "key.revoked", .subject = key.id, .actor = actor, .data = facts(key)}, now));
+    return key;
+  });
+}
+
+base::Task<std::optional<Key>> Keys::find(base::Sha256 digest) {
+  co_return co_await store_.read([digest](store::Tx& tx) { return find_digest(tx, digest); });
+}
+
+base::Task<Keys::Page> Keys::list(std::string before, std::size_t limit) {
+  co_return co_await store_.read(
+      [before = std::move(before), limit](store::Tx& tx) -> Result<Page> {
+        TRY(const auto rows, tx.query(fmt::format(R"sql(
+          SELECT {}
+          FROM api_keys
+          WHERE $1 = '' OR id < $1
+          ORDER BY id DESC
+          LIMIT $2
+        )sql",
+                                                  columns),
+                                      {before, limit + 1}));
+        Page page{.keys = {}, .is_end = rows.size() <= limit};
+        for (const auto& row : rows) {
+          if (page.keys.size() < limit) page.keys.push_back(key_of(row));
+        }
+        return page;
+      });
+}
+
+base::Task<> Keys::ensure_admin(std::filesystem::path file, std::function<std::string()> make) {
+  CO_TRY(auto text, read_secret(file));
+  if (!text) {
+    text = make();
+    CO_TRY_OK(write_secret(file, *text));
+  }
+  if (text->empty()) {
+    co_return base::fail(Code::invalid, fmt::format("read {}: it holds no key", file.string()));
+  }
+  const auto now = clock_.wall();
+  Key key{.id = base::uuid_v7(now),
+          .name = "admin",
+          .agent = {},
+          .scopes = {"admin"},
+          .digest = base::sha256(*text),
+          .creator = "bridge",
+          .created = time_of(stamp(now)),
+          .expires = std::nullopt,
+          .revoked = std::nullopt};
+  co_return co_await store_.write(
+      [journal = &journal_, key = std::move(key)](store::Tx& tx) -> Result<> {
+        TRY(const auto known, find_digest(tx, key.digest));
+        if (known) return {};
+        return insert(tx, *journal, key, {}, {});
+      });
+}
+
+}  // namespace services

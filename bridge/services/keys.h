@@ -1,0 +1,84 @@
+// The API keys that callers have been given. Of a key itself only its SHA-256 is kept.
+#pragma once
+
+#include "bridge/base/clock.h"
+#include "bridge/base/hash.h"
+#include "bridge/base/result.h"
+#include "bridge/engine/journal.h"
+#include "bridge/store/store.h"
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace services {
+
+struct Key {
+  std::string id;  // a UUID of version 7
+  std::string name;
+  std::string agent;  // the agent it is bound to and acts as; empty: none
+  std::vector<std::string> scopes;
+  base::Sha256 digest{};
+  std::string creator;  // the principal
+  base::WallTime created;
+  std::optional<base::WallTime> expires;
+  std::optional<base::WallTime> revoked;
+};
+
+struct NewKey {
+  std::string name;
+  std::string agent = {};
+  std::vector<std::string> scopes;
+  base::Sha256 digest{};
+  std::string creator;
+  std::optional<base::WallTime> expires = {};
+  std::string request = {};  // idempotency key, within the creator; empty: none
+  std::string request_hash = {};
+};
+
+std::span<const store::Migration> key_migrations();
+
+class Keys {
+ public:
+  // All outlive it.
+  Keys(store::Store& store, const engine::Journal& journal, const base::Clock& clock)
+      : store_(store), journal_(journal), clock_(clock) {}
+
+  struct Created {
+    Key key;
+    bool is_replay = false;  // the request was known: this is the first key, as it is now
+  };
+  // conflict, reason idempotency_mismatch: the request was known with another hash.
+  base::Task<Created> create(NewKey key);
+
+  // By the beginning of its id, at least limits::id_prefix_min characters. not_found; invalid,
+  // reason ambiguous_id: several begin so.
+  base::Task<Key> get(std::string prefix);
+  // Ends a key's life at once; once more changes nothing. As `get` otherwise.
+  base::Task<Key> revoke(std::string prefix, std::string actor);
+  // Nothing for an unknown digest; keys that are revoked or expired are found.
+  base::Task<std::optional<Key>> find(base::Sha256 digest);
+
+  struct Page {
+    std::vector<Key> keys;  // newest first
+    bool is_end = false;
+  };
+  // Keys older than the one with the id `before`; empty: from the newest.
+  base::Task<Page> list(std::string before, std::size_t limit);
+
+  // Sees to it that the key in the file is known with the scope `admin`; without a file, writes
+  // one (mode 0600) with the key that `make` gives. Makes no revoked key good again. Blocks for a
+  // moment: for the start of the program. unavailable: the file cannot be read or written; denied:
+  // others may read it.
+  base::Task<> ensure_admin(std::filesystem::path file, std::function<std::string()> make);
+
+ private:
+  store::Store& store_;
+  const engine::Journal& journal_;
+  const base::Clock& clock_;
+};
+
+}  // namespace services

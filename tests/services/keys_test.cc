@@ -1,0 +1,153 @@
+#include "bridge/services/keys.h"
+
+#include "bridge/engine/schema.h"
+#include "bridge/store/sqlite_store.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+namespace services {
+namespace {
+
+class KeysTest : public testing::Test {
+ protected:
+  KeysTest() {
+    std::vector<store::Migration> steps;
+    for (const auto part : {engine::migrations(), key_migrations()}) {
+      steps.insert(steps.end(), part.begin(), part.end());
+    }
+    auto opened = store::SqliteStore::open({.path = ":memory:"}, loop.get_executor(), steps);
+    BRIDGE_ASSERT(opened);
+    store = *std::move(opened);
+    keys.emplace(*store, journal, clock);
+    std::string name = (std::filesystem::temp_directory_path() / "keys-XXXXXX").string();
+    BRIDGE_ASSERT(::mkdtemp(name.data()));
+    folder = name;
+    file = folder / "admin.key";
+  }
+  ~KeysTest() override { std::filesystem::remove_all(folder); }
+
+  template <class T>
+  T run(boost::asio::awaitable<T> task) {
+    std::optional<T> result;
+    boost::asio::co_spawn(loop, std::move(task), [&](std::exception_ptr error, T value) {
+      BRIDGE_ASSERT(!error);
+      result.emplace(std::move(value));
+    });
+    loop.restart();
+    loop.run();
+    return *std::move(result);
+  }
+
+  NewKey new_key(std::string_view text, std::string request = "", std::string hash = "") {
+    return {.name = "ci",
+            .scopes = {"packets"},
+            .digest = base::sha256(text),
+            .creator = "key:1",
+            .request = std::move(request),
+            .request_hash = std::move(hash)};
+  }
+  std::string first_line() const {
+    std::ifstream in(file);
+    std::string line;
+    std::getline(in, line);
+    return line;
+  }
+  std::vector<std::string> told() {
+    std::vector<std::string> types;
+    const auto page = run(store->read([&](store::Tx& tx) { return journal.page(tx, 0, 100, {}); }));
+    for (const auto& entry : page->entries) types.push_back(entry.type);
+    return types;
+  }
+
+  boost::asio::io_context loop;
+  base::SystemClock clock;
+  engine::Journal journal;
+  std::unique_ptr<store::SqliteStore> store;
+  std::optional<Keys> keys;
+  std::filesystem::path folder;
+  std::filesystem::path file;
+};
+
+TEST_F(KeysTest, AreFoundByTheirDigestAndByTheBeginningOfTheirId) {
+  const auto made = run(keys->create(new_key("a")));
+  ASSERT_TRUE(made);
+  const auto found = run(keys->find(base::sha256("a")));
+  ASSERT_TRUE(found && *found);
+  EXPECT_EQ((*found)->id, made->key.id);
+  EXPECT_EQ((*found)->digest, base::sha256("a"));
+  EXPECT_THAT((*found)->scopes, testing::ElementsAre("packets"));
+  EXPECT_FALSE(*run(keys->find(base::sha256("b"))));
+  EXPECT_EQ(run(keys->get(made->key.id.substr(0, 8)))->id, made->key.id);
+  EXPECT_EQ(run(keys->get(made->key.id.substr(0, 3))).error().code, base::Code::not_found);
+  ASSERT_TRUE(run(keys->create(new_key("b"))));
+  EXPECT_EQ(run(keys->get(made->key.id.substr(0, 4))).error().reason, "ambiguous_id");
+}
+
+TEST_F(KeysTest, AreMadeAndRevokedOnceAndTheJournalTellsIt) {
+  const auto made = run(keys->create(new_key("a", "r-1", "hash")));
+  const auto again = run(keys->create(new_key("b", "r-1", "hash")));
+  const auto other = run(keys->create(new_key("c", "r-1", "another")));
+  ASSERT_TRUE(made && again);
+  EXPECT_TRUE(again->is_replay);
+  EXPECT_EQ(again->key.digest, base::sha256("a"));
+  EXPECT_EQ(other.error().reason, "idempotency_mismatch");
+  const auto revoked = run(keys->revoke(made->key.id, "key:1"));
+  const auto twice = run(keys->revoke(made->key.id, "key:1"));
+  ASSERT_TRUE(revoked && twice);
+  EXPECT_TRUE(revoked->revoked);
+  EXPECT_EQ(revoked->revoked, twice->revoked);
+  EXPECT_EQ((*run(keys->find(base::sha256("a"))))->revoked, revoked->revoked);
+  EXPECT_THAT(told(), testing::ElementsAre("key.created", "key.revoked"));
+}
+
+TEST_F(KeysTest, TheAdminsFileIsMadeOnceForItsOwnerOnly) {
+  const auto make = [] { return std::string("fwk_new"); };
+  ASSERT_TRUE(run(keys->ensure_admin(file, make)));
+  EXPECT_EQ(first_line(), "fwk_new");
+  struct stat about{};
+  ASSERT_EQ(::stat(file.c_str(), &about), 0);
+  EXPECT_EQ(about.st_mode & 0777, 0600u);
+  ASSERT_TRUE(run(keys->ensure_admin(file, [] { return std::string("fwk_other"); })));
+  EXPECT_EQ(first_line(), "fwk_new");
+  const auto found = run(keys->find(base::sha256("fwk_new")));
+  ASSERT_TRUE(found && *found);
+  EXPECT_THAT((*found)->scopes, testing::ElementsAre("admin"));
+  EXPECT_EQ(run(keys->list({}, 10))->keys.size(), 1u);
+}
+
+TEST_F(KeysTest, AnAdminsFileIsBelievedByAnotherStoreAndNotAfterItWasRevoked) {
+  std::ofstream(file) << "fwk_not-yet-known\n";
+  std::filesystem::permissions(file, std::filesystem::perms::owner_read);
+  const auto make = [] { return std::string("fwk_unwanted"); };
+  const auto digest = base::sha256("fwk_not-yet-known");
+  ASSERT_TRUE(run(keys->ensure_admin(file, make)));
+  const auto known = run(keys->find(digest));
+  ASSERT_TRUE(known && *known);
+  ASSERT_TRUE(run(keys->revoke((*known)->id, "test")));
+  ASSERT_TRUE(run(keys->ensure_admin(file, make)));
+  EXPECT_TRUE((*run(keys->find(digest)))->revoked);
+}
+
+TEST_F(KeysTest, AnAdminsFileThatOthersMayReadIsRefused) {
+  const auto make = [] { return std::string("fwk_x"); };
+  std::ofstream(file) << "fwk_known-to-all\n";
+  std::filesystem::permissions(file, std::filesystem::perms(0644));
+  EXPECT_EQ(run(keys->ensure_admin(file, make)).error().code, base::Code::denied);
+  EXPECT_EQ(run(keys->ensure_admin(folder / "none" / "x", make)).error().code,
+            base::Code::unavailable);
+}
+
+}  // namespace
+}  // namespace services
