@@ -22,9 +22,13 @@ void rethrow(const std::exception_ptr& error) {
 }  // namespace
 
 // A call's place in the connection. Lives in the caller's coroutine, so a caller that is cancelled
-// or destroyed leaves by itself. Its timer is both the deadline and the bell.
+// or destroyed leaves by itself. Its timer never expires: it is the bell alone.
 struct Connection::Waiter {
-  Waiter(Connection& owner, CallId call) : connection(owner), id(call), bell(owner.executor_) {
+  Waiter(Connection& owner, CallId call, Clock::time_point until)
+      : connection(owner),
+        id(call),
+        deadline(until),
+        bell(owner.executor_, Clock::time_point::max()) {
     connection.waiters_.emplace(id, this);
   }
   Waiter(const Waiter&) = delete;
@@ -37,14 +41,17 @@ struct Connection::Waiter {
 
   Connection& connection;
   const CallId id;
+  const Clock::time_point deadline;
   asio::steady_timer bell;
+  bool is_expired = false;
   std::optional<Result<json::object>> outcome;
 };
 
 Connection::Connection(asio::any_io_executor executor, std::shared_ptr<Transport> transport)
     : executor_(std::move(executor)),
       transport_(std::move(transport)),
-      ended_(executor_, Clock::time_point::max()) {}
+      ended_(executor_, Clock::time_point::max()),
+      watchdog_(executor_) {}
 
 std::shared_ptr<Connection> Connection::open(asio::any_io_executor executor,
                                              std::shared_ptr<Transport> transport) {
@@ -77,7 +84,7 @@ void Connection::deliver(Mux::Happened happened) {
     if (subscribers != subscribers_.end()) {
       std::optional<Event> copy;
       for (auto& queue : subscribers->second) {
-        if (queue->session != event.session) continue;
+        if (queue->session != event.session || queue->sink_takes(event)) continue;
         if (!copy) copy.emplace(event.method, event.session, event.params);
         queue->push(*copy);
       }
@@ -108,21 +115,46 @@ Task<json::object> Connection::call(std::string session, std::string method, jso
 Task<json::object> Connection::run(std::shared_ptr<Connection> self, std::string session,
                                    std::string method, json::object params, Duration limit) {
   CO_TRY(auto command, self->mux_.command(session, method, params));
-  Waiter waiter(*self, command.id);
-  waiter.bell.expires_after(limit);
-  auto deadline = waiter.bell.expiry();
+  Waiter waiter(*self, command.id, Clock::now() + limit);
   if (auto sent = self->transport_->send(std::move(command.text)); !sent) {
     co_return fail(sent.error().failure, fmt::format("{}: {}", method, sent.error().message));
   }
+  self->watch_until(waiter.deadline);
   co_await waiter.bell.async_wait(asio::as_tuple(asio::use_awaitable));
   if (waiter.outcome) co_return std::move(*waiter.outcome);
-  if (Clock::now() < deadline) {  // Neither a reply nor the deadline: the caller was cancelled.
+  if (!waiter.is_expired) {  // Neither a reply nor the deadline: the caller was cancelled.
     throw boost::system::system_error(asio::error::operation_aborted);
   }
   auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(limit);
   co_return fail(Failure::timeout,
                  fmt::format("{}: no reply within {} ms; the browser may still carry it out",
                              method, waited.count()));
+}
+
+// Wakes the expired calls by `deadline`, and leaves a timer that ends sooner as it is.
+void Connection::watch_until(Clock::time_point deadline) {
+  if (failure_ || deadline >= watched_until_) return;
+  watched_until_ = deadline;
+  watchdog_.expires_at(deadline);
+  watchdog_.async_wait([weak = weak_from_this()](boost::system::error_code cancelled) {
+    auto self = weak.lock();
+    if (!cancelled && self) self->expire_calls();
+  });
+}
+
+void Connection::expire_calls() {
+  const auto now = Clock::now();
+  auto next = Clock::time_point::max();
+  for (auto& [id, waiter] : waiters_) {
+    if (waiter->deadline > now) {
+      next = std::min(next, waiter->deadline);
+    } else {
+      waiter->is_expired = true;
+      waiter->bell.cancel();
+    }
+  }
+  watched_until_ = Clock::time_point::max();
+  watch_until(next);
 }
 
 void Connection::post(std::string_view session, std::string_view method,
@@ -166,6 +198,7 @@ void Connection::close(Error reason) {
     for (auto& queue : queues) queue->fail(*failure_);
   }
   ended_.cancel();
+  watchdog_.cancel();
 }
 
 asio::awaitable<Error> Connection::ended() { return wait_for_end(shared_from_this()); }

@@ -12,8 +12,9 @@
 
 namespace cdp {
 
-// Nothing of its users ever runs in its read loop, and no user can make the loop wait. All calls
-// come from the executor's one thread; its io_context outlives the connection.
+// Nothing of its users ever runs in its read loop but the sinks of subscriptions, which are plain
+// functions, so no user can make the loop wait. All calls come from the executor's one thread; its
+// io_context outlives the connection.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   static std::shared_ptr<Connection> open(boost::asio::any_io_executor executor,
@@ -50,6 +51,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   static boost::asio::awaitable<Error> wait_for_end(std::shared_ptr<Connection> self);
   void deliver(Mux::Happened happened);
   void settle(Mux::Settled settled);
+  void watch_until(Clock::time_point deadline);
+  void expire_calls();
   void unsubscribe(const std::shared_ptr<Subscription::Queue>& queue);
 
   struct Hash {
@@ -68,6 +71,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
       subscribers_;  // by method
   std::optional<Error> failure_;
   boost::asio::steady_timer ended_;
+  // One timer for the deadlines of all calls: setting one costs a system call, and hardly any call
+  // reaches its own.
+  boost::asio::steady_timer watchdog_;
+  Clock::time_point watched_until_ = Clock::time_point::max();
 };
 
 }  // namespace cdp

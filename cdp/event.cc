@@ -33,6 +33,12 @@ void Subscription::Queue::push(const Event& event) {
   changed.cancel();
 }
 
+bool Subscription::Queue::sink_takes(const Envelope& event) const {
+  const bool is_offered =
+      is_awaited && events.empty() && !failure && event.method == offered_method;
+  return is_offered && sink(event.params);
+}
+
 void Subscription::Queue::fail(const Error& reason) {
   if (failure) return;
   failure = reason;
@@ -62,11 +68,21 @@ void Subscription::end() {
   connection_.reset();
 }
 
+void Subscription::offer(std::string method, Sink sink) {
+  queue_->offered_method = std::move(method);
+  queue_->sink = std::move(sink);
+}
+
 Task<Event> Subscription::next(Clock::time_point deadline) { return wait(queue_, deadline); }
 
 Task<Event> Subscription::wait(std::shared_ptr<Queue> queue, Clock::time_point deadline) {
   if (!queue) co_return cdp::fail(Failure::closed, "no subscription");
   if (queue->events.empty() && !queue->failure) {
+    struct Awaited {
+      explicit Awaited(bool& place) : flag(place) { flag = true; }
+      ~Awaited() { flag = false; }
+      bool& flag;
+    } awaited(queue->is_awaited);
     queue->changed.expires_at(deadline);
     co_await queue->changed.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
   }

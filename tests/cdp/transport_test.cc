@@ -52,6 +52,34 @@ asio::awaitable<void> write(Socket& socket, std::string_view text) {
 
 using namespace std::string_view_literals;
 
+TEST(Subscription, ASinkTakesOnlyWhatNothingIsQueuedBefore) {
+  run([]() -> Story {
+    auto executor = co_await asio::this_coro::executor;
+    auto pair = co_await make_pair();
+    auto connection = cdp::Connection::open(executor, pair.transport);
+    auto events = connection->subscribe("", {"A.many", "A.rare"});
+    std::vector<std::string> taken;
+    events.offer("A.many", [&](std::string_view params) {
+      taken.emplace_back(params);
+      return params != "{\"n\":2}";
+    });
+    // Once the reader waits.
+    asio::post(executor, [&] {
+      pair.peer.write_some(
+          asio::buffer("{\"method\":\"A.many\",\"params\":{\"n\":1}}\0"
+                       "{\"method\":\"A.many\",\"params\":{\"n\":2}}\0"
+                       "{\"method\":\"A.rare\",\"params\":{\"n\":3}}\0"
+                       "{\"method\":\"A.many\",\"params\":{\"n\":4}}\0"sv));
+    });
+    const auto deadline = cdp::Clock::now() + std::chrono::seconds(20);
+    for (const char* params : {"{\"n\":2}", "{\"n\":3}", "{\"n\":4}"}) {
+      EXPECT_EQ(must(co_await events.next(deadline)).params_text(), params);
+    }
+    EXPECT_EQ(taken, (std::vector<std::string>{"{\"n\":1}", "{\"n\":2}"}));
+    connection->close({Failure::closed, 0, "the test is over"});
+  });
+}
+
 TEST(PipeTransport, MessagesSurviveAnyCut) {
   run([]() -> Story {
     auto pair = co_await make_pair();
