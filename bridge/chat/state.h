@@ -59,6 +59,8 @@ struct CodeBlock {
   std::string language;
   std::string text;
   bool partial = false;  // the page holds only the visible lines: must not be read
+
+  friend bool operator==(const CodeBlock&, const CodeBlock&) = default;
 };
 
 // A user message or an answer, as the page shows it.

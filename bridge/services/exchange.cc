@@ -2,7 +2,6 @@
 
 #include "bridge/base/ids.h"
 #include "bridge/protocol/prompt.h"
-#include "bridge/services/finish.h"
 
 #include <array>
 
@@ -75,27 +74,23 @@ boost::asio::awaitable<std::expected<Answered, ExchangeFailure>> Exchange::run(
     if (auto sent = co_await send(round, observer); !sent) {
       co_return std::unexpected(failure(sent.error(), round.job_id));
     }
-    if (auto read_result = co_await read(round, packet, observer); !read_result) {
+    ReplyFinish finish(packet, round.prompt.end_marker);
+    if (auto read_result = co_await read(round, finish, observer); !read_result) {
       co_return std::unexpected(failure(read_result.error(), round.job_id));
     }
-    auto extraction = extract(round.raw, round.prompt.end_marker, packet);
     violations.clear();
-    if (extraction) {
-      auto reply = protocol::check_reply(packet, std::move(extraction->value));
-      if (reply) {
-        auto warnings = std::move(extraction->warnings);
-        warnings.insert(warnings.end(), reply->warnings().begin(), reply->warnings().end());
-        co_return Answered{.reply = std::move(*reply),
-                           .job_id = round.job_id,
-                           .route = round.raw.route,
-                           .repairs = repairs,
-                           .warnings = std::move(warnings),
-                           .received = round.raw.received};
-      }
-      problem = reply.error().message;
-      violations = reply.error().violations;
-    } else {
-      problem = extraction.error().message;
+    auto found = finish.take(round.raw);
+    if (!found) found = read_late(round, packet, problem, violations);
+    if (found) {
+      auto warnings = std::move(found->warnings);
+      warnings.insert(warnings.end(), found->reply.warnings().begin(),
+                      found->reply.warnings().end());
+      co_return Answered{.reply = std::move(found->reply),
+                         .job_id = round.job_id,
+                         .route = round.raw.route,
+                         .repairs = repairs,
+                         .warnings = std::move(warnings),
+                         .received = round.raw.received};
     }
     if (repairs >= limits_.repairs_max) break;
   }
@@ -121,9 +116,23 @@ base::Task<> Exchange::send(Round& round, ExchangeObserver& observer) {
   co_return base::Result<>();
 }
 
-base::Task<> Exchange::read(Round& round, const protocol::Packet& packet,
-                            ExchangeObserver& observer) {
-  ReplyFinish finish(packet, round.prompt.end_marker);
+// The answer of a reply that ended without reaching the finish line, or what is wrong with it.
+std::optional<Found> Exchange::read_late(const Round& round, const protocol::Packet& packet,
+                                         std::string& problem,
+                                         std::vector<protocol::Violation>& violations) {
+  auto extraction = extract(round.raw, round.prompt.end_marker, packet);
+  if (!extraction) {
+    problem = extraction.error().message;
+    return std::nullopt;
+  }
+  auto reply = protocol::check_reply(packet, std::move(extraction->value));
+  if (reply) return Found{*std::move(reply), std::move(extraction->warnings)};
+  problem = reply.error().message;
+  violations = reply.error().violations;
+  return std::nullopt;
+}
+
+base::Task<> Exchange::read(Round& round, ReplyFinish& finish, ExchangeObserver& observer) {
   CO_TRY(round.raw, co_await conversation_.reply(round.sent, round.prompt, finish, limits_.reply));
   (void)co_await observer.on_stage(
       Stage::replied, round.job_id,

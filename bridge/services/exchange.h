@@ -6,7 +6,9 @@
 #include "bridge/chat/conversation.h"
 #include "bridge/protocol/packet.h"
 #include "bridge/protocol/reply.h"
+#include "bridge/services/finish.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -74,7 +76,10 @@ class Exchange {
   };
 
   base::Task<> send(Round& round, ExchangeObserver& observer);
-  base::Task<> read(Round& round, const protocol::Packet& packet, ExchangeObserver& observer);
+  base::Task<> read(Round& round, ReplyFinish& finish, ExchangeObserver& observer);
+  static std::optional<Found> read_late(const Round& round, const protocol::Packet& packet,
+                                        std::string& problem,
+                                        std::vector<protocol::Violation>& violations);
 
   chat::Conversation& conversation_;
   const base::Clock& clock_;

@@ -1,6 +1,6 @@
 #include "bridge/services/finish.h"
 
-#include "bridge/protocol/reply.h"
+#include <utility>
 
 namespace services {
 namespace {
@@ -10,12 +10,6 @@ protocol::SeenReply seen_reply(const std::string& text,
   protocol::SeenReply seen{.text = text};
   for (const auto& block : blocks) seen.blocks.push_back({block.language, block.text});
   return seen;
-}
-
-bool is_answer(const base::Result<protocol::Extraction>& extraction,
-               const protocol::Packet& packet) {
-  return extraction && extraction->is_end_marked &&
-         protocol::check_reply(packet, extraction->value).has_value();
 }
 
 }  // namespace
@@ -32,14 +26,30 @@ bool ReplyFinish::is_reached(std::string_view markdown) {
   line_.feed(markdown.substr(fed_));
   fed_ = markdown.size();
   if (!line_.reached()) return false;
-  return is_answer(protocol::extract(markdown, end_marker_, protocol::replies_to(packet_)),
-                   packet_);
+  return keep(protocol::extract(markdown, end_marker_, protocol::replies_to(packet_)), markdown,
+              {});
 }
 
 bool ReplyFinish::is_reached(const std::string& text, const std::vector<chat::CodeBlock>& blocks) {
-  return is_answer(
-      protocol::extract(seen_reply(text, blocks), end_marker_, protocol::replies_to(packet_)),
-      packet_);
+  return keep(
+      protocol::extract(seen_reply(text, blocks), end_marker_, protocol::replies_to(packet_)), text,
+      blocks);
+}
+
+bool ReplyFinish::keep(base::Result<protocol::Extraction> extraction, std::string_view text,
+                       const std::vector<chat::CodeBlock>& blocks) {
+  if (!extraction || !extraction->is_end_marked) return false;
+  auto reply = protocol::check_reply(packet_, std::move(extraction->value));
+  if (!reply) return false;
+  found_.emplace(Found{*std::move(reply), std::move(extraction->warnings)});
+  found_text_ = text;
+  found_blocks_ = blocks;
+  return true;
+}
+
+std::optional<Found> ReplyFinish::take(const chat::RawReply& raw) {
+  const bool is_same = found_ && raw.text == found_text_ && raw.blocks == found_blocks_;
+  return is_same ? std::exchange(found_, std::nullopt) : std::nullopt;
 }
 
 base::Result<protocol::Extraction> extract(const chat::RawReply& raw, const std::string& end_marker,

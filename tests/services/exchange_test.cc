@@ -183,6 +183,19 @@ TEST(ReplyFinish, IsReachedAtTheLastCharacterAndNotBefore) {
   EXPECT_TRUE(finish.is_reached(text));
 }
 
+TEST(ReplyFinish, GivesTheAnswerThatReachedTheLineOnceAndForThatTextOnly) {
+  const auto asked = packet();
+  std::string text = valid_answer();
+  text.replace(text.find("END\n"), 4, "FLYWHEEL-END-1");
+  ReplyFinish finish(asked, "FLYWHEEL-END-1");
+  EXPECT_FALSE(finish.take({.text = text}));
+  ASSERT_TRUE(finish.is_reached(text));
+  EXPECT_FALSE(finish.take({.text = text + " and more"}));
+  EXPECT_FALSE(finish.take({.text = text, .blocks = {{"json", "{}"}}}));
+  EXPECT_TRUE(finish.take({.text = text}));
+  EXPECT_FALSE(finish.take({.text = text}));
+}
+
 TEST(ReplyFinish, ATextThatBecameShorterIsReadAnew) {
   const auto asked = packet();
   std::string text = valid_answer();
