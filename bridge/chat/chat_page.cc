@@ -122,14 +122,16 @@ base::Task<> ChatPage::ask_session() {
 }
 
 base::Task<Judgement> ChatPage::state() {
-  auto seen = co_await look(0);
-  if (seen) {
-    CO_TRY(Judgement judged, co_await judge_now(*seen));
-    if (is_unresolved_ && judged.state > State::submit_unknown) {
-      co_return Judgement{State::submit_unknown, "clicked, and no proof of the outcome"};
-    }
-    co_return judged;
+  CO_TRY(Judgement judged, co_await page_state());
+  if (is_unresolved_ && judged.state > State::submit_unknown) {
+    co_return Judgement{State::submit_unknown, "clicked, and no proof of the outcome"};
   }
+  co_return judged;
+}
+
+base::Task<Judgement> ChatPage::page_state() {
+  auto seen = co_await look(0);
+  if (seen) co_return co_await judge_now(*seen);
   if (const auto gone = state_of(eyes_->page().state())) {
     co_return Judgement{.state = *gone, .evidence = seen.error().message};
   }

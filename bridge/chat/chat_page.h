@@ -72,6 +72,8 @@ class ChatPage final : public Conversation {
   };
   class Reading;
 
+  // The state without what is unknown of our own message.
+  base::Task<Judgement> page_state();
   base::Task<> ask_session();
   base::Task<> clear_draft(const Sighting& seen);
   base::Task<> insert(const Prompt& prompt, const std::string& shell);

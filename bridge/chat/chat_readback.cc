@@ -24,7 +24,7 @@ std::string_view trimmed(std::string_view text) {
 
 // An error if the page shows a state in which the conversation cannot be read.
 base::Task<> ChatPage::check_way() {
-  auto judged = co_await state();
+  auto judged = co_await page_state();
   if (!judged && judged.error().reason == "navigated") co_return base::Result<>();
   if (!judged) co_return std::unexpected(judged.error());
   if (is_blocking(*judged) && judged->state != State::conversation_not_found) {
