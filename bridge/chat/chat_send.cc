@@ -78,9 +78,16 @@ base::Task<> ChatPage::insert(const Prompt& prompt, const std::string& shell) {
   const auto guard_ms = std::chrono::milliseconds(limits::guard_up).count();
   json::object what{{"shell", shell}, {"text", prompt.text}};
   // One call: the guard is up before the first character is in the composer.
-  CO_TRY(auto answer,
-         co_await eyes_->run(fmt::format("guarded_insert({}, {})", guard_ms, json::serialize(what)),
-                             "insert the prompt", limits::page_insert));
+  auto inserted =
+      co_await eyes_->run(fmt::format("guarded_insert({}, {})", guard_ms, json::serialize(what)),
+                          "insert the prompt", limits::page_insert, /*is_promise=*/true);
+  if (!inserted && inserted.error().reason == "navigated") {
+    // The text has gone with its document.
+    co_return std::unexpected(
+        co_await explain({Code::conflict, "not sent: " + inserted.error().message, "ui_changed"}));
+  }
+  if (!inserted) co_return std::unexpected(inserted.error());
+  const json::value& answer = *inserted;
   std::string trouble = refusal_in(answer);
   const auto* object = answer.if_object();
   if (trouble.empty() && object) {
