@@ -20,6 +20,8 @@ inline constexpr std::size_t message_types_max = 1000;
 inline constexpr std::size_t reply_objects_max = 512;
 inline constexpr std::size_t reply_blocks_max = 512;
 inline constexpr std::size_t marker_line_bytes_max = 256;
+// What may stand behind the end marker on its line and below it.
+inline constexpr std::size_t end_marker_slack = 256;
 inline constexpr std::size_t repair_violations_max = 20;
 inline constexpr std::size_t repair_detail_bytes_max = 300;
 
@@ -34,7 +36,9 @@ inline constexpr std::size_t conversation_messages_max = 100'000;
 
 // Driving the page.
 inline constexpr auto page_call = 15s;
-inline constexpr auto page_insert = 45s;      // editors are slow with many lines
+inline constexpr auto page_insert = 45s;  // editors are slow with many lines
+// Between two looks at the page while its stream is read as well.
+inline constexpr auto page_glance = std::chrono::milliseconds(1000);
 inline constexpr auto page_wait_slice = 20s;  // one wait inside the page
 inline constexpr auto unknown_page_grace = 10s;
 inline constexpr auto notice_grows_old = 60s;  // then the page is loaded anew to ask again

@@ -204,8 +204,16 @@ base::Task<RawReply> ChatPage::reply(const Sent& sent, const Prompt& prompt, Fin
                         .message_ids = {sent.user_message_id},
                         .marker = prompt.marker,
                         .end_marker = prompt.end_marker,
-                        .quiet = std::chrono::milliseconds(post && post->is_alive() ? 200 : 0)});
+                        .quiet = post && post->is_alive() ? limits::page_glance
+                                                          : std::chrono::milliseconds(0)});
   Reading reading(*this, prompt, finish, page);
+  struct Awaiting {
+    explicit Awaiting(NetworkWatch& watch, const std::string& end) : network(watch) {
+      network.await_end(end);
+    }
+    ~Awaiting() { network.await_end({}); }
+    NetworkWatch& network;
+  } awaiting(eyes_->network(), prompt.end_marker);
   for (;;) {
     CO_TRY(auto read, co_await reading.step());
     if (read) co_return *std::move(read);

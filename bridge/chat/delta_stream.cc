@@ -2,6 +2,7 @@
 
 #include "bridge/base/limits.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include <boost/json/parse.hpp>
@@ -223,6 +224,14 @@ void DeltaStream::apply_text(Message& message, std::size_t part, std::string_vie
     return;
   }
   message.text.append(text);
+  if (op != "replace") ++growths_;
+}
+
+bool DeltaStream::ends_near(std::string_view words) const {
+  if (current_ >= messages_.size()) return false;
+  const std::string_view text = messages_[current_].text;
+  const std::size_t size = std::min(text.size(), words.size() + limits::end_marker_slack);
+  return text.substr(text.size() - size).find(words) != std::string_view::npos;
 }
 
 bool DeltaStream::descends_from_input(const Message& message) const {

@@ -45,6 +45,10 @@ class DeltaStream {
   bool is_damaged() const { return damaged_ || sse_.is_damaged() || items_sse_.is_damaged(); }
   // Grows with every change of any message's text or status.
   std::uint64_t version() const { return version_; }
+  // Grows with every change but the mere growth of a text.
+  std::uint64_t turning_points() const { return version_ - growths_; }
+  // Whether the text that grew last has the words within its last few characters.
+  bool ends_near(std::string_view words) const;
 
  private:
   void event(const SseEvent& event);
@@ -74,6 +78,7 @@ class DeltaStream {
   std::string error_;
   std::uint64_t next_item_ = 0;
   std::uint64_t version_ = 0;
+  std::uint64_t growths_ = 0;
   std::size_t text_bytes_ = 0;
   bool handed_off_ = false;
   bool complete_ = false;

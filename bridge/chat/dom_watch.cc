@@ -73,6 +73,7 @@ void DomWatch::ends_again() {
   for (const Kind kind : {Kind::end, Kind::finished, Kind::failed, Kind::stopped}) {
     shared_->ignored.erase(std::string(name(kind)));
   }
+  shared_->wanted.quiet = std::chrono::milliseconds(0);
   eyes_->post("stop_watch()");
 }
 

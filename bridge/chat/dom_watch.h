@@ -29,7 +29,7 @@ class DomWatch {
     std::vector<std::string> message_ids;
     std::string marker;
     std::string end_marker;
-    std::chrono::milliseconds quiet{0};  // the least time between two readings in the page
+    std::chrono::milliseconds quiet{0};  // the least time between two looks at the answer
   };
   DomWatch(std::shared_ptr<Eyes> eyes, Wanted wanted);
   DomWatch(const DomWatch&) = delete;
@@ -38,7 +38,8 @@ class DomWatch {
 
   // News since the last call; wakes eyes->news(). The same kind is told again only after `again`.
   std::optional<DomNews> take();
-  // News of an end that was told before may come again.
+  // News of an end that was told before may come again, and every change is looked at: the page is
+  // the only route left.
   void ends_again();
   // The page's own dialog that blocks every look into it, if one does.
   const std::optional<base::Error>& blocked() const { return shared_->blocked; }

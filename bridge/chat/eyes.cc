@@ -92,6 +92,11 @@ base::Task<std::shared_ptr<Eyes>> Eyes::open(std::unique_ptr<cdp::Page> page, st
                                           "Network.dataReceived", "Network.loadingFinished",
                                           "Network.loadingFailed", "Network.webSocketFrameReceived",
                                           "Network.webSocketClosed", "Page.frameNavigated"});
+  // Hundreds a reply, and nearly none of them is news.
+  eyes->events_.offer("Network.dataReceived", [raw = eyes.get()](std::string_view params) {
+    raw->on_data(params);
+    return true;
+  });
   json::object network_options{{"maxPostDataSize", limits::prompt_bytes_max * 2}};
   auto enabled = co_await eyes->page_->call("Network.enable", std::move(network_options));
   if (!enabled) co_return std::unexpected(translate(enabled.error(), "watch the network"));
@@ -108,6 +113,12 @@ base::Task<std::shared_ptr<Eyes>> Eyes::open(std::unique_ptr<cdp::Page> page, st
 }
 
 void Eyes::stop() { cancel_.emit(asio::cancellation_type::terminal); }
+
+void Eyes::on_data(std::string_view params) {
+  const std::uint64_t known = network_.version();
+  network_.on_data(params);
+  if (network_.version() != known) news_.notify();
+}
 
 asio::awaitable<void> Eyes::read_all(std::shared_ptr<Eyes> self) {
   for (;;) {
@@ -133,7 +144,7 @@ asio::awaitable<void> Eyes::on_event(cdp::Event event) {
     co_return;
   }
   if (event.method() == "Network.dataReceived") {
-    network_.on_data(event.params_text());  // Hundreds a reply: not worth a tree of values each.
+    on_data(event.params_text());  // Hundreds a reply: not worth a tree of values each.
     co_return;
   }
   for (auto& order : network_.on_event(event.method(), event.params())) {

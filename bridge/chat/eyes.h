@@ -49,6 +49,7 @@ class Eyes : public std::enable_shared_from_this<Eyes> {
   static boost::asio::awaitable<void> read_all(std::shared_ptr<Eyes> self);
   boost::asio::awaitable<void> on_event(cdp::Event event);
   boost::asio::awaitable<void> carry_out(NetworkWatch::Order order);
+  void on_data(std::string_view params);
   base::Task<cdp::ContextId> world(std::string_view doing);
 
   boost::asio::any_io_executor executor_;

@@ -253,6 +253,7 @@ void NetworkWatch::on_data(std::string_view params) {
   // Chunks without data came before streaming began; they are in the buffered part.
   const std::string_view data = value_of(params, "data");
   if (post == nullptr || data.empty()) return;
+  const std::uint64_t known = post->stream.turning_points();
   const auto bytes = cdp::decode_base64(data);
   if (!bytes) {
     post->is_unreadable = true;
@@ -263,7 +264,9 @@ void NetworkWatch::on_data(std::string_view params) {
     if (post->stream.is_handed_off()) post->stream.feed_item(item, sequence);
   }
   if (post->stream.is_handed_off()) early_items_.clear();
-  ++version_;
+  const bool is_growth = bytes && post->stream.turning_points() == known &&
+                         !post->stream.is_damaged() && !end_marker_.empty();
+  if (!is_growth || post->stream.ends_near(end_marker_)) ++version_;
 }
 
 void NetworkWatch::on_frame(const json::object& params) {

@@ -60,6 +60,9 @@ class NetworkWatch {
   // A new chat has got its id.
   void bind(std::string conversation_id) { conversation_id_ = std::move(conversation_id); }
 
+  // From now on the growth of an answer is news only where these words end it; empty: always.
+  void await_end(std::string end_marker) { end_marker_ = std::move(end_marker); }
+
   // The parameters of Network.dataReceived, as the browser wrote them.
   void on_data(std::string_view params);
   // Any other Network.* event. Orders are carried out in turn, before the next event is given.
@@ -111,6 +114,7 @@ class NetworkWatch {
 
   std::string origin_;
   std::string conversation_id_;
+  std::string end_marker_;
   std::map<std::string, Request, std::less<>> requests_;
   std::deque<std::unique_ptr<Post>> posts_;
   std::deque<std::string> posted_;  // first lines, newest last

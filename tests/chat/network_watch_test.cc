@@ -53,6 +53,35 @@ const std::string send_path = "/backend-api/f/conversation";
 const std::string body = R"({"action":"next","messages":[{"id":"u-1","author":{"role":"user"},)"
                          R"("content":{"content_type":"text","parts":["MARK\nhello"]}}]})";
 
+TEST(NetworkWatch, WhileAnEndIsAwaitedGrowthIsNewsOnlyThere) {
+  Watched w;
+  w.request("2", "POST", send_path, body);
+  w.response("2", send_path, 200);
+  w.watch.on_stream("2",
+                    "event: delta_encoding\ndata: \"v1\"\n\ndata: {\"v\":{\"message\":{\"id\":"
+                    "\"a\",\"author\":{\"role\":\"assistant\"},\"content\":{"
+                    "\"content_type\":\"text\",\"parts\":[\"hi\"]}}}}\n\n");
+  const auto is_news = [&](std::string_view frame) {
+    const auto known = w.watch.version();
+    w.data("2", "data: " + std::string(frame) + "\n\n");
+    return w.watch.version() != known;
+  };
+  constexpr std::string_view word = R"({"p":"/message/content/parts/0","o":"append","v":" you"})";
+  EXPECT_TRUE(is_news(word));
+
+  w.watch.await_end("THE-END");
+  EXPECT_FALSE(is_news(word));
+  EXPECT_FALSE(is_news(R"({"v":"\nTHE-"})"));
+  EXPECT_TRUE(is_news(R"({"v":"END"})"));
+  EXPECT_TRUE(is_news(R"({"v":"\n"})"));
+  EXPECT_FALSE(is_news(R"({"v":")" + std::string(1000, 'x') + R"("})"));
+  EXPECT_TRUE(is_news(R"({"p":"/message/status","o":"replace","v":"finished_successfully"})"));
+  EXPECT_TRUE(is_news("not JSON"));
+
+  w.watch.await_end("");
+  EXPECT_TRUE(is_news(R"({"p":"/message/content/parts/0","o":"append","v":"more"})"));
+}
+
 TEST(NetworkWatch, ThePostIsFoundByItsFirstLineAndReadWhileItStreams) {
   Watched w;
   w.request("1", "POST", "/backend-api/f/conversation/prepare", body);

@@ -18,6 +18,7 @@ function until_any(checks, limit_ms, {wake_ms = [], on_stop = () => {}} = {}) {
     const tries = checks.map(({check, quiet_ms}) => ({check, quiet_ms, last: -Infinity, due: false}));
     const attempt = (one) => {
       one.due = false;
+      watch();
       const value = one.check();
       one.last = performance.now();
       if (value) finish(value);
@@ -32,10 +33,12 @@ function until_any(checks, limit_ms, {wake_ms = [], on_stop = () => {}} = {}) {
           later(() => attempt(one), Math.max(0, one.quiet_ms - (performance.now() - one.last)));
         }
       }
+      // Nobody would look before a timer does: until then the page need not keep records for us.
+      if (tries.every((one) => one.due)) observer.disconnect();
     });
-    observer.observe(document, {subtree: true, childList: true, characterData: true,
-      attributes: true, attributeFilter: ['class', 'style', 'hidden', 'disabled', 'aria-label',
-        'aria-busy', 'data-testid', 'data-interrupted', 'open']});
+    const watch = () => observer.observe(document, {subtree: true, childList: true,
+      characterData: true, attributes: true, attributeFilter: ['class', 'style', 'hidden',
+        'disabled', 'aria-label', 'aria-busy', 'data-testid', 'data-interrupted', 'open']});
     for (const ms of wake_ms) later(() => tries.forEach(attempt), ms);
     later(() => finish(null), limit_ms);
     on_stop(() => finish(null));
@@ -76,11 +79,9 @@ async function arm_when_sendable(plan) {
 
 // Our own user turn: by message id, else by the exact first line.
 function own_turn(nodes, profile, {ids, marker}) {
-  const own = nodes.filter((node) => node.role === 'user').filter((node) => {
-    if (ids_of(node.unit, profile.turns.message_ids).some((id) => ids.includes(id))) return true;
-    return first_line(read_user(node, profile)) === marker;
-  });
-  return own.at(-1) ?? null;
+  return nodes.findLast((node) => node.role === 'user' &&
+    (ids_of(node.unit, profile.turns.message_ids).some((id) => ids.includes(id)) ||
+      first_line(read_user(node, profile)) === marker)) ?? null;
 }
 
 // Our turn and the answers that follow it, up to the next user turn.
@@ -97,21 +98,19 @@ function exchange({shell, ids, marker}) {
   return {profile, own, answers};
 }
 
+// The last answer to our turn, with its text.
 function read_exchange(wanted) {
   const found = exchange(wanted);
-  if (!found) return null;
-  const {profile, own, answers} = found;
-  return {user: read_turn(own, profile, true),
-    answers: answers.map((node) => read_turn(node, profile, true))};
+  return found && {answers: found.answers.slice(-1)
+    .map((node) => read_turn(node, found.profile, true))};
 }
 
-// True once the answer's last line may be the end marker: cheap enough to ask after every change.
-function ends_with_marker(found, end_marker) {
-  const last = found.answers.at(-1);
-  if (!last || last.only_activity) return false;
+// The elements that hold the text of the last answer to our turn.
+function answer_roots(found) {
+  const last = found?.answers.at(-1);
+  if (!last || last.only_activity) return [];
   const {answer, exclude} = found.profile.turns;
-  const roots = all(answer, last.unit).filter((root) => !inside(exclude, last.turn)(root));
-  return roots.some((root) => root.textContent.slice(-200).includes(end_marker));
+  return all(answer, last.unit).filter((root) => !inside(exclude, last.turn)(root));
 }
 
 // Waits for something to say about our turn: the end marker (`end`), the page's own signs of an end
@@ -121,10 +120,15 @@ let end_watch = () => {};
 async function watch_reply(wanted) {
   end_watch();
   const ignored = new Set(wanted.ignore);
+  const has_marker = (root) => root.textContent.slice(-200).includes(wanted.end_marker);
+  // Where the answer grew when it was last looked for: asked alone after most changes.
+  let roots = [];
   const end_news = () => {
     if (ignored.has('end')) return null;
-    const found = exchange(wanted);
-    return found && ends_with_marker(found, wanted.end_marker) ? 'end' : null;
+    const is_known = roots.length > 0 && roots.every((root) => root.isConnected);
+    if (is_known && !roots.some(has_marker)) return null;
+    roots = answer_roots(exchange(wanted));
+    return roots.some(has_marker) ? 'end' : null;
   };
   const other_news = () => {
     const signs = signs_of(null);
@@ -133,6 +137,7 @@ async function watch_reply(wanted) {
       return 'sign';
     }
     const found = exchange(wanted);
+    roots = answer_roots(found);
     const last = found?.answers.length
       ? read_turn(found.answers.at(-1), found.profile, false) : null;
     if (last?.failed && !ignored.has('failed')) return 'failed';
@@ -144,7 +149,7 @@ async function watch_reply(wanted) {
   };
   let is_replaced = false;
   const kind = await until_any(
-    [{check: end_news, quiet_ms: wanted.quiet_ms}, {check: other_news, quiet_ms: 200}],
+    [{check: end_news, quiet_ms: wanted.quiet_ms}, {check: other_news, quiet_ms: Math.max(200, wanted.quiet_ms)}],
     wanted.limit_ms,
     {on_stop: (stop) => { end_watch = () => { is_replaced = true; stop(); }; }});
   if (is_replaced) return {kind: 'replaced', exchange: null};
