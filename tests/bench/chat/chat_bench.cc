@@ -1,6 +1,7 @@
 // The bridge's part of the chat bench, and what the other drivers need from it. Every role prints
 // JSON lines; times are nanoseconds of CLOCK_MONOTONIC, as in the site's ledger.
 //   jobs pipe|WS_URL CONVERSATION both|dom_only PACKET COUNT   posts it COUNT + 1 times
+//   bare pipe|WS_URL CONVERSATION PROMPTS    posts every prompt and reads the stream, no more
 //   commands pipe|WS_URL COUNT                                CPU time of so many commands
 //   first WS_URL                                             attaches, evaluates once
 //   prompts PACKET COUNT                                     the prompts of COUNT jobs
@@ -11,6 +12,7 @@
 #include "bridge/protocol/prompt.h"
 #include "bridge/services/exchange.h"
 #include "cdp/browser.h"
+#include "tests/bench/chat/bare_reader.h"
 
 #include <array>
 #include <cstdio>
@@ -137,6 +139,29 @@ base::Task<> run_jobs(const Jobs& jobs) {
   co_return base::Result<>();
 }
 
+cdp::Task<> run_bare(const std::string& how, const std::string& conversation,
+                     const std::vector<bench::BareJob>& jobs,
+                     const std::filesystem::path& profile) {
+  CO_TRY(auto browser, co_await connect(how, profile));
+  CO_TRY(auto page, co_await browser->open("about:blank"));
+  CO_TRY_OK(co_await page->navigate(conversation));
+  double cpu_before = cpu_ms();
+  bool is_warm = false;
+  const auto tell = [&](const bench::BareTimes& times) {
+    // The first job warms both sides up.
+    if (std::exchange(is_warm, true)) {
+      print({{"job", times.job},
+             {"ready_ns", times.ready_ns},
+             {"read_ns", times.read_ns},
+             {"cpu_ms", cpu_ms() - cpu_before}});
+    }
+    cpu_before = cpu_ms();
+  };
+  CO_TRY_OK(co_await bench::read_barely(*page, jobs, tell));
+  print({{"resident_kib", memory_kib("VmRSS")}, {"resident_peak_kib", memory_kib("VmHWM")}});
+  co_return co_await browser->close();
+}
+
 cdp::Task<> evaluate(cdp::Page& page, int times) {
   for (int i = 0; i < times; ++i) {
     CO_TRY_OK(co_await page.call("Runtime.evaluate", {{"expression", "1"}}));
@@ -191,6 +216,20 @@ int jobs(char** argument) {
   const Jobs wanted{argument[0], profile.path,       argument[1],
                     routes,      *std::move(packet), std::atoi(argument[4])};
   return run_loop(run_jobs(wanted));
+}
+
+int bare(char** argument) {
+  std::ifstream in(argument[2]);
+  std::vector<bench::BareJob> jobs;
+  for (std::string line; std::getline(in, line);) {
+    const auto prompt = json::parse(line);
+    jobs.push_back({.job = std::string(prompt.at("job").as_string()),
+                    .text = std::string(prompt.at("text").as_string())});
+  }
+  const Folder profile;
+  const std::string how = argument[0];
+  const std::string conversation = argument[1];
+  return run_loop(run_bare(how, conversation, jobs, profile.path));
 }
 
 int commands(char** argument) {
@@ -254,7 +293,8 @@ struct Role {
   int (*run)(char** argument);
 };
 
-constexpr std::array<Role, 5> roles = {{{"jobs", 5, jobs},
+constexpr std::array<Role, 6> roles = {{{"jobs", 5, jobs},
+                                        {"bare", 3, bare},
                                         {"commands", 2, commands},
                                         {"first", 1, first},
                                         {"prompts", 2, prompts},
@@ -270,6 +310,7 @@ int main(int argc, char** argv) {
   }
   fmt::print(stderr,
              "usage: chat_bench jobs pipe|WS_URL CONVERSATION both|dom_only PACKET COUNT\n"
+             "       chat_bench bare pipe|WS_URL CONVERSATION PROMPTS\n"
              "       chat_bench commands pipe|WS_URL COUNT\n"
              "       chat_bench first WS_URL\n"
              "       chat_bench prompts PACKET COUNT\n"

@@ -25,6 +25,8 @@ const rows = [
   {name: 'flywheel, network', program: [bench], route: 'both', launches: true},
   {name: 'flywheel, page only', program: [bench], route: 'dom_only', launches: true},
   {name: 'flywheel, network, attached', program: [bench], route: 'both'},
+  // What the browser and the site take before any driver can have the bytes.
+  {name: 'bare CDP reader', program: [bench], role: 'bare', launches: true},
   {name: 'Playwright, locator', program: peer('playwright'), waiting: 'locator'},
   {name: 'Playwright, waitForFunction', program: peer('playwright'), waiting: 'function'},
   {name: 'Puppeteer, waitForFunction', program: peer('puppeteer'), waiting: 'raf'},
@@ -49,8 +51,10 @@ async function jobsOf(row, shell, site, folder) {
   const prompts = join(folder, 'prompts');
   const lines = await linesOf([bench, 'prompts', packet, String(jobsInRound + 1)]);
   await writeFile(prompts, lines.map((line) => JSON.stringify(line)).join('\n'));
-  const own = row.route ? [row.route, packet, String(jobsInRound)] : [shell, row.waiting, prompts];
-  const work = (browser) => linesOf([...row.program, 'jobs', browser, url, ...own]);
+  const own = row.route ? [row.route, packet, String(jobsInRound)] :
+      row.waiting       ? [shell, row.waiting, prompts] :
+                          [prompts];
+  const work = (browser) => linesOf([...row.program, row.role ?? 'jobs', browser, url, ...own]);
   const told = await (row.launches ? work('pipe') : withBrowser(work));
   const ledger = await site.ledger(id);
   if (ledger.forbidden.length > 0) throw new Error(`${row.name}: ${ledger.forbidden[0].wire}`);
