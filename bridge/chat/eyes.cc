@@ -147,7 +147,11 @@ asio::awaitable<void> Eyes::on_event(cdp::Event event) {
     on_data(event.params_text());  // Hundreds a reply: not worth a tree of values each.
     co_return;
   }
-  for (auto& order : network_.on_event(event.method(), event.params())) {
+  const std::uint64_t known = network_.version();
+  auto orders = network_.on_event(event.method(), event.params());
+  // Told before the orders are carried out: the next event may void what this one proved.
+  if (network_.version() != known) news_.notify();
+  for (auto& order : orders) {
     co_await carry_out(std::move(order));
   }
 }
