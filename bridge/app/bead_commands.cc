@@ -1,9 +1,10 @@
 // flywheel bead plan | evidence | accept | gate: questions about a work item and their answers.
 #include "bridge/app/bead_watch.h"
 #include "bridge/app/command_line.h"
-#include "bridge/app/exchange_report.h"
+#include "bridge/app/daemon_client.h"
+#include "bridge/app/job_report.h"
 #include "bridge/app/project.h"
-#include "bridge/app/send_here.h"
+#include "bridge/app/send_packet.h"
 #include "bridge/base/limits.h"
 #include "bridge/protocol/text.h"
 #include "bridge/services/beads/archive.h"
@@ -25,16 +26,16 @@ namespace {
 namespace json = boost::json;
 using beads::Question;
 
-using OnAnswer = std::function<int(const services::Answered&)>;
-// Submits a packet and waits for its valid answer; the exit status is that of OnAnswer, or tells of
-// a failure that is printed already.
-using SendPacket = std::function<int(Console&, const protocol::Packet&, const OnAnswer&)>;
+using OnEnd = std::function<int(const json::object& view)>;
+// Submits a packet and waits for its end; the exit status is that of OnEnd, or tells of a failure
+// that is printed already.
+using SendPacket = std::function<int(Console&, const protocol::Packet&, const OnEnd&)>;
 
 struct AskOptions {
   Question question = Question::plan;
   std::string id;
   std::string workspace = ".";
-  SendHere here;
+  SendOptions send;
   bool is_not_sent = false;
   std::string sender;
   std::string out;
@@ -70,7 +71,7 @@ base::Result<beads::Overrides> read_overrides(Console& console, const AskOptions
 // that is only printed, whoever the bead is assigned to.
 base::Result<std::string> sender_of(const AskOptions& options, const beads::Bead& bead) {
   if (!options.sender.empty()) return options.sender;
-  auto config = config_for(options.here.bridge);
+  auto config = config_for(options.send.bridge);
   if (config) return config->writer_agent;
   if (!options.is_not_sent) return std::unexpected(config.error());
   if (!bead.text("assignee").empty()) return std::string(bead.text("assignee"));
@@ -120,11 +121,13 @@ void print_packet(Console& console, const protocol::Packet& packet) {
 // Keeps the answer, prints it, and judges the gate if it is what was asked for.
 int keep_answer(Console& console, const Asked& asked, const beads::Archive& archive,
                 const std::string& name, const protocol::MessageTypes& types,
-                const services::Answered& answered) {
-  for (const auto& warning : answered.warnings) print_warning(console, warning);
-  const json::object& response = answered.reply.body();
+                const json::object& view) {
+  const auto* answer = view.if_contains("response");
+  if (answer == nullptr || !answer->is_object()) return print_job(console, view);
+  print_warnings(console, view);
+  const json::object& response = answer->get_object();
   const auto kept = archive.keep_response(asked.bead, name, response);
-  json::object result = to_json(answered);
+  json::object result = view;
   result["bead"] = asked.bead.id();
   result["request_file"] = archive.request_path(asked.bead, name).string();
   if (kept) result["response_file"] = archive.response_path(asked.bead, name).string();
@@ -170,8 +173,8 @@ int run_ask(Console& console, const AskOptions& options, const SendPacket& send_
     print_error(console, name.error().message);
     return exit_io;
   }
-  return send_packet(console, asked->packet, [&](const services::Answered& answered) {
-    return keep_answer(console, *asked, archive, *name, *types, answered);
+  return send_packet(console, asked->packet, [&](const json::object& view) {
+    return keep_answer(console, *asked, archive, *name, *types, view);
   });
 }
 
@@ -258,19 +261,18 @@ void add_ask(CLI::App& group, CommandLine& line, Question question, const std::s
   auto* is_sent = command->add_flag("--send")->description("Send the packet (the default)");
   command->add_flag("--no-send", options->is_not_sent, "Only print the packet")->excludes(is_sent);
   command
-      ->add_option("--wait", options->here.wait_s,
+      ->add_option("--wait", options->send.wait_s,
                    "Seconds to wait for the reply (default: as configured)")
       ->type_name("SECONDS")
       ->check(CLI::Range(1, 86400));
   add_workspace_option(*command, options->workspace);
-  add_bridge_options(*command, options->here.bridge);
+  add_bridge_options(*command, options->send.bridge);
   command->callback([options, &line] {
     line.run = [options](Console& console) {
-      const SendPacket send_packet = [&](Console& c, const protocol::Packet& packet,
-                                         const OnAnswer& on_answer) {
-        return send_here(c, packet, options->here, on_answer);
+      const SendPacket send = [&](Console& c, const protocol::Packet& packet, const OnEnd& on_end) {
+        return send_packet(c, packet, options->send, on_end);
       };
-      return run_ask(console, *options, send_packet);
+      return run_ask(console, *options, send);
     };
   });
 }

@@ -1,9 +1,9 @@
 #include "bridge/app/bead_watch.h"
 
+#include "bridge/app/daemon_client.h"
 #include "bridge/app/exit_status.h"
 #include "bridge/app/loop.h"
 #include "bridge/app/project.h"
-#include "bridge/app/send_here.h"
 #include "bridge/base/limits.h"
 #include "bridge/services/beads/file_watch.h"
 #include "bridge/services/beads/files.h"

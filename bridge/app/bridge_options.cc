@@ -21,15 +21,15 @@ using base::fail;
 namespace {
 
 constexpr std::size_t key_bytes = 32;
+constexpr std::size_t key_file_bytes_max = 4096;
 
 // Writes the key once: of two that start at the same time, one wins and both use its key.
-base::Result<> make_key(const fs::path& path) {
+base::Result<> make_key(const fs::path& path, const std::string& text) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (file < 0 && errno == EEXIST) return {};
   if (file < 0) {
     return fail(Code::unavailable, fmt::format("make {}: {}", path.string(), strerror(errno)));
   }
-  const std::string text = base::hex(base::random_bytes(key_bytes)) + "\n";
   const bool is_written =
       ::write(file, text.data(), text.size()) == ssize_t(text.size()) && ::fsync(file) == 0;
   ::close(file);
@@ -109,11 +109,16 @@ base::Result<> make_state_folder(const Config& config) {
   return {};
 }
 
-base::Result<std::string> marker_key(const Config& config) {
-  TRY_OK(make_state_folder(config));
-  const fs::path path = config.state / "marker.key";
-  TRY_OK(make_key(path));
-  TRY(std::string text, read_file(path, 1024));
+base::Result<std::string> key_file(const fs::path& path, const std::function<std::string()>& make) {
+  std::error_code error;
+  if (!fs::exists(path, error)) TRY_OK(make_key(path, make()));
+  return read_file(path, key_file_bytes_max);
+}
+
+base::Result<std::string> marker_key(const fs::path& state) {
+  const fs::path path = state / "marker.key";
+  TRY(std::string text,
+      key_file(path, [] { return base::hex(base::random_bytes(key_bytes)) + "\n"; }));
   while (text.ends_with('\n')) text.pop_back();
   if (text.size() == key_bytes * 2) return text;
   return fail(Code::invalid,

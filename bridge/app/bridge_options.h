@@ -4,6 +4,8 @@
 #include "bridge/app/browser_session.h"
 #include "bridge/app/config.h"
 
+#include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -27,8 +29,11 @@ void add_bridge_options(CLI::App& command, BridgeOptions& options);
 base::Result<Config> config_for(const BridgeOptions& options);
 BrowserSettings browser_settings(const Config& config, const BridgeOptions& options);
 
-// The key that signs markers, made at the first call (state directory, mode 0600).
-base::Result<std::string> marker_key(const Config& config);
+// The file's text, made by `make` at the first call (mode 0600).
+base::Result<std::string> key_file(const std::filesystem::path& path,
+                                   const std::function<std::string()>& make);
+// The key that signs markers, made at the first call.
+base::Result<std::string> marker_key(const std::filesystem::path& state);
 
 // Makes the state directory if it is missing (mode 0700).
 base::Result<> make_state_folder(const Config& config);

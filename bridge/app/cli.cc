@@ -27,10 +27,13 @@ void set_up(CLI::App& root, CommandLine& line) {
               exit_status_help);
   root.require_subcommand(1);
   add_demo_command(root, line);
+  add_serve_commands(root, line);
   add_send_command(root, line);
   add_session_commands(root, line);
   add_packet_commands(root, line);
   add_schema_commands(root, line);
+  add_remote_commands(root, line);
+  add_store_commands(root, line);
   add_bead_commands(root, line);
   add_doctor_command(root, line);
   add_fixture_command(root, line);

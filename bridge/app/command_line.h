@@ -29,10 +29,14 @@ CLI::App* add_group(CLI::App& parent, const std::string& name, const std::string
 
 // The groups, in the order in which help shows them.
 void add_demo_command(CLI::App& root, CommandLine& line);
+void add_serve_commands(CLI::App& root, CommandLine& line);
 void add_send_command(CLI::App& root, CommandLine& line);
 void add_session_commands(CLI::App& root, CommandLine& line);
 void add_packet_commands(CLI::App& root, CommandLine& line);
 void add_schema_commands(CLI::App& root, CommandLine& line);
+// After add_packet_commands, whose group it adds to.
+void add_remote_commands(CLI::App& root, CommandLine& line);
+void add_store_commands(CLI::App& root, CommandLine& line);
 void add_bead_commands(CLI::App& root, CommandLine& line);
 void add_doctor_command(CLI::App& root, CommandLine& line);
 void add_fixture_command(CLI::App& root, CommandLine& line);

@@ -124,6 +124,24 @@ class Members {
 
 bool is_url(std::string_view store) { return store.find("://") != store.npos; }
 
+void read_http(const json::object& object, const Members& bridge, Config& config) {
+  config.http.hosts = bridge.texts("hosts");
+  config.http.origins = bridge.texts("origins");
+  if (object.contains("tls")) {
+    const Members tls = bridge.at("tls");
+    config.http.certificate = tls.path("certificate", {});
+    config.http.key = tls.path("key", {});
+  }
+  const auto* issuers = object.at("auth").get_object().if_contains("jwt");
+  if (issuers == nullptr) return;
+  for (const auto& item : issuers->get_array()) {
+    json::object issuer = item.get_object();
+    issuer["key_file"] =
+        (config.project / std::string(issuer.at("key_file").get_string())).string();
+    config.http.jwt.push_back(std::move(issuer));
+  }
+}
+
 Config typed(const json::object& object, const fs::path& file) {
   Config config;
   config.file = fs::absolute(file).lexically_normal();
@@ -157,6 +175,9 @@ Config typed(const json::object& object, const fs::path& file) {
   config.limits = {limits.number("sends_per_window"), limits.seconds("window_seconds"),
                    limits.seconds("pause_seconds"), limits.number("queue"),
                    limits.number("repairs")};
+  const Members session = bridge.at("session");
+  config.session = {session.seconds("check_seconds"), session.flag("screenshots")};
+  read_http(object.at("bridge").get_object(), bridge, config);
   return config;
 }
 

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include <boost/json/array.hpp>
+
 namespace app {
 
 using chat::DraftPolicy;
@@ -51,6 +53,18 @@ struct Config {
     int queue = 0;
     int repairs = 0;
   } limits;
+
+  struct Http {
+    std::vector<std::string> hosts;
+    std::vector<std::string> origins;
+    std::filesystem::path certificate, key;  // empty: no TLS
+    boost::json::array jwt;                  // issuers, with absolute key files
+  } http;
+
+  struct Session {
+    std::chrono::seconds check_pause{};
+    bool screenshots = false;
+  } session;
 };
 
 // From the text of a configuration file. invalid: every violation, each with its JSON Pointer; an

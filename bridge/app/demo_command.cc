@@ -1,10 +1,9 @@
 // flywheel demo: the whole way of five packets, on this machine alone.
 #include "bridge/app/browser_session.h"
 #include "bridge/app/command_line.h"
-#include "bridge/app/exchange_report.h"
+#include "bridge/app/job_report.h"
 #include "bridge/app/loop.h"
 #include "bridge/app/temporary_folder.h"
-#include "bridge/base/hash.h"
 #include "bridge/protocol/text.h"
 #include "embedded/example_packets.h"
 #include "fixtures/chatgpt/site.h"
@@ -53,55 +52,57 @@ class Demo {
     return {};
   }
 
-  boost::asio::awaitable<int> run() {
+  boost::asio::awaitable<int> run(boost::asio::any_io_executor executor, Signals& signals) {
     say(fmt::format("look-alike site: {} (shell {}), a stand-in for the real one on this machine",
                     url_, options_.shell));
-    auto opened = co_await BrowserSession::open(settings(), clock_);
+    auto opened = Bridge::open(executor, clock_, faults_, settings());
     if (!opened) co_return report(opened.error());
-    auto session = std::move(*opened);
-    auto version = co_await session->browser().version();
-    say(fmt::format("browser: {}, {}, with a new profile", version ? *version : "unknown",
-                    options_.is_headed ? "in a window" : "headless"));
-    int status = exit_ok;
-    for (const auto& packet : packets_) {
-      status = co_await post(*session, packet);
-      if (status != exit_ok) break;
-    }
-    if (status == exit_ok) status = check_ledger();
-    if (options_.keeps) co_await keep_open();
-    if (auto closed = co_await session->close(); !closed) {
-      print_warning(console_, closed.error().message);
-    }
-    co_return status;
+    auto bridge = *std::move(opened);
+    auto ended = co_await signals.until(post_all(*bridge));
+    if (ended && options_.keeps) co_await keep_open(signals);
+    co_await bridge->stop();
+    co_return ended.value_or(exit_interrupted);
   }
 
  private:
-  BrowserSettings settings() const {
-    BrowserSettings settings;
-    settings.launch.profile_dir = folder_->path() / "profile";
-    settings.launch.window = options_.is_headed ? cdp::Window::headed : cdp::Window::headless;
-    settings.chat.url = url_;
+  BridgeSettings settings() const {
+    BridgeSettings settings;
+    settings.state = folder_->path();
+    settings.store = (folder_->path() / "flywheel.db").string();
+    settings.holder = "flywheel demo";
+    settings.account = "demo";
+    settings.writer = "demo";
+    settings.packets.url = url_;
+    settings.exchange.reply = std::chrono::seconds(60);
+    settings.chrome.launch.profile_dir = folder_->path() / "profile";
+    settings.chrome.launch.window =
+        options_.is_headed ? cdp::Window::headed : cdp::Window::headless;
+    settings.browser.window = settings.chrome.launch.window;
+    settings.browser.care.home_url = url_;
     return settings;
   }
 
-  boost::asio::awaitable<int> post(BrowserSession& session, const protocol::Packet& packet) {
-    services::Exchange exchange(session.chat(), clock_, base::random_bytes(32),
-                                {.reply = std::chrono::seconds(60)});
-    observer_.begin(fmt::format("\n{} for {}", packet.type().name, packet.bead_id()));
-    auto answered = co_await exchange.run(packet, observer_);
-    if (!answered) {
-      if (console_.is_json) print_json(console_, to_json(answered.error()));
-      co_return report(answered.error());
+  boost::asio::awaitable<int> post_all(Bridge& bridge) {
+    int status = exit_ok;
+    for (const auto& packet : packets_) {
+      auto view = co_await post(bridge, packet);
+      if (!view) co_return report(view.error());
+      status = print_job(console_, *view);
+      if (status != exit_ok) co_return status;
     }
-    if (console_.is_json) {
-      print_json(console_, to_json(*answered));
-    } else {
-      console_.out << protocol::pretty_json(answered->reply.body()) << std::endl;
-    }
-    auto differences = co_await exchange.settle(observer_);
-    if (!differences) co_return report(differences.error());
-    for (const auto& difference : *differences) print_warning(console_, difference);
-    co_return differences->empty() ? exit_ok : exit_job_failed;
+    auto looked = co_await bridge.account().session().check();
+    if (looked) say(fmt::format("\nbrowser: {}, {}", looked->browser, window_name()));
+    co_return check_ledger();
+  }
+
+  std::string_view window_name() const { return options_.is_headed ? "in a window" : "headless"; }
+
+  base::Task<boost::json::object> post(Bridge& bridge, const protocol::Packet& packet) {
+    progress_.begin(fmt::format("\n{} for {}", packet.type().name, packet.bead_id()));
+    const services::Caller caller{
+        .principal = "demo", .name = std::string(packet.sender()), .may_send_for_others = true};
+    co_return co_await see_through(bridge, caller, boost::json::value(packet.body()), progress_,
+                                   base::Instant::max());
   }
 
   // The site's own record decides whether the demo kept the bridge's promise.
@@ -117,10 +118,10 @@ class Demo {
     return is_kept ? exit_ok : exit_negative;
   }
 
-  boost::asio::awaitable<void> keep_open() {
+  boost::asio::awaitable<void> keep_open(Signals& signals) {
     say(fmt::format("open {} to look around, {}/__fixture/ for the site's controls; Ctrl-C ends it",
                     url_, site_->origin()));
-    co_await clock_.sleep_until(base::Instant::max());
+    co_await signals.wait();
   }
 
   int report(const base::Error& error) {
@@ -133,7 +134,8 @@ class Demo {
   Console& console_;
   DemoOptions options_;
   base::SystemClock clock_;
-  ProgressObserver observer_{console_, clock_, Chatter::always};
+  base::Faults faults_;
+  Progress progress_{console_, clock_, Chatter::always};
   std::unique_ptr<TemporaryFolder> folder_;
   protocol::MessageTypes types_ = protocol::MessageTypes::built_in();
   std::unique_ptr<fixture::Site> site_;
@@ -147,7 +149,9 @@ int run_demo(Console& console, const DemoOptions& options) {
     print_error(console, started.error().message);
     return exit_status_of(started.error());
   }
-  return run_to_end(console, [&demo] { return demo.run(); });
+  return run_with_signals([&demo](boost::asio::any_io_executor executor, Signals& signals) {
+    return demo.run(std::move(executor), signals);
+  });
 }
 
 }  // namespace

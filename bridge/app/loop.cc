@@ -49,4 +49,39 @@ int run_to_end(Console& console, const std::function<asio::awaitable<int>()>& st
   return status;
 }
 
+void Signals::raise() {
+  has_come_ = true;
+  notice_.notify();
+}
+
+asio::awaitable<void> Signals::wait() {
+  while (!has_come_) co_await notice_.wait(base::Instant::max());
+}
+
+int run_with_signals(
+    const std::function<asio::awaitable<int>(asio::any_io_executor, Signals&)>& story) {
+  asio::io_context loop(1);
+  Signals told(loop.get_executor());
+  asio::signal_set signals(loop, SIGINT, SIGTERM);
+  std::function<void(boost::system::error_code, int)> on_signal =
+      [&](const boost::system::error_code& error, int) {
+        if (error) return;
+        if (told.has_come()) std::_Exit(exit_interrupted);
+        told.raise();
+        signals.async_wait(on_signal);
+      };
+  signals.async_wait(on_signal);
+  int status = exit_bug;
+  std::exception_ptr bug;
+  asio::co_spawn(loop, story(loop.get_executor(), told),
+                 [&](const std::exception_ptr& thrown, int given) {
+                   status = given;
+                   bug = thrown;
+                   signals.cancel();
+                 });
+  loop.run();
+  if (bug) std::rethrow_exception(bug);
+  return status;
+}
+
 }  // namespace app

@@ -1,8 +1,9 @@
-// flywheel send: one packet into the configured conversation, inside this process.
+// flywheel send: one packet into the configured conversation.
 #include "bridge/app/command_line.h"
-#include "bridge/app/exchange_report.h"
+#include "bridge/app/daemon_client.h"
+#include "bridge/app/job_report.h"
 #include "bridge/app/project.h"
-#include "bridge/app/send_here.h"
+#include "bridge/app/send_packet.h"
 #include "bridge/base/limits.h"
 #include "bridge/protocol/text.h"
 
@@ -12,11 +13,6 @@
 
 namespace app {
 namespace {
-
-struct SendOptions {
-  SendHere here;
-  std::string packet;
-};
 
 base::Result<protocol::Packet> read_packet(Console& console, const std::string& path) {
   TRY(const auto types, protocol::MessageTypes::load(own_schemas()));
@@ -30,31 +26,14 @@ base::Result<protocol::Packet> read_packet(Console& console, const std::string& 
   return base::fail(base::Code::invalid, std::move(message), "invalid_packet");
 }
 
-int print_answer(Console& console, const services::Answered& answered) {
-  for (const auto& warning : answered.warnings) print_warning(console, warning);
-  if (console.is_json) {
-    print_json(console, to_json(answered));
-  } else {
-    console.out << protocol::pretty_json(answered.reply.body()) << std::endl;
-  }
-  return exit_ok;
-}
-
-int run_send(Console& console, const SendOptions& options, bool waits) {
-  if (!waits) {
-    print_error(console,
-                "no daemon is running here, and --no-wait needs one: without it a packet "
-                "is sent and answered inside this command");
-    return exit_daemon_away;
-  }
-  auto packet = read_packet(console, options.packet);
+int run_send(Console& console, const std::string& path, const SendOptions& options) {
+  auto packet = read_packet(console, path);
   if (!packet) {
     const int status = print_failed(console, packet.error());
     return packet.error().reason == "invalid_packet" ? exit_bad_input : status;
   }
-  return send_here(console, *packet, options.here, [&](const services::Answered& answered) {
-    return print_answer(console, answered);
-  });
+  return send_packet(console, *packet, options,
+                     [&](const boost::json::object& view) { return print_job(console, view); });
 }
 
 }  // namespace
@@ -64,22 +43,23 @@ void add_send_command(CLI::App& root, CommandLine& line) {
       root, "send", "Post a packet into the configured conversation and print the validated reply",
       "flywheel send packet.json");
   auto options = std::make_shared<SendOptions>();
-  auto no_wait = std::make_shared<bool>(false);
-  command->add_option("packet", options->packet, "The packet; - reads standard input")
+  auto path = std::make_shared<std::string>();
+  command->add_option("packet", *path, "The packet; - reads standard input")
       ->type_name("FILE")
       ->required();
   auto* wait = command
-                   ->add_option("--wait", options->here.wait_s,
-                                "Seconds to wait for the reply (default: as configured)")
+                   ->add_option("--wait", options->wait_s,
+                                "Seconds to wait for the end (default: as long as it takes)")
                    ->type_name("SECONDS")
                    ->check(CLI::Range(1, 86400));
-  command->add_flag("--no-wait", *no_wait, "Only queue the packet; needs a running daemon")
+  command
+      ->add_flag_callback(
+          "--no-wait", [options] { options->waits = false; },
+          "Only queue the packet; needs a running daemon")
       ->excludes(wait);
-  add_bridge_options(*command, options->here.bridge);
-  command->callback([options, no_wait, &line] {
-    line.run = [options, no_wait](Console& console) {
-      return run_send(console, *options, !*no_wait);
-    };
+  add_bridge_options(*command, options->bridge);
+  command->callback([options, path, &line] {
+    line.run = [options, path](Console& console) { return run_send(console, *path, *options); };
   });
 }
 

@@ -69,6 +69,22 @@ inline constexpr auto check_settles = 20s;
 inline constexpr auto limit_check_pause = 15min;  // while the provider's limit is reached
 inline constexpr auto window_waits = 60s;         // for conversations in use to end
 
+// Finding out what became of a message: looks after the old page died, each a fresh load.
+inline constexpr auto reconcile_first = 10s;
+inline constexpr auto reconcile_second = 30s;
+// How long a claimed job may wait for its account's pace before it goes back into the queue.
+inline constexpr auto waits_to_arm = 60s;
+// The least pause after the provider said that it was too much.
+inline constexpr auto pause_after_limit = 15min;
+// Failures of one packet in a row that are nobody's fault, each followed by a longer pause.
+inline constexpr int packet_failures_max = 20;
+
+// The daemon.
+inline constexpr auto lane_stops = 5s;      // after it was told to stop
+inline constexpr auto http_stops = 2s;      // requests that run may still end
+inline constexpr auto house_pause = 30s;    // between looks at deadlines and checkpoints
+inline constexpr auto session_doubt = 60s;  // between looks at a session that says nothing
+
 // Schema. Depths count levels, steps roughly one schema, item or member visited.
 inline constexpr std::size_t schema_document_depth_max = 128;
 inline constexpr std::size_t schema_document_values_max = 500'000;
@@ -130,7 +146,10 @@ inline constexpr auto http_event_retry = 3s;  // what readers are told to wait b
 inline constexpr std::size_t http_event_batch_max = 256;
 inline constexpr std::size_t http_event_feed_max = 4096;
 inline constexpr std::size_t http_event_feed_bytes_max = 8u << 20;
-inline constexpr std::size_t http_reply_bytes_max = 64u << 20;  // to our own client
+inline constexpr std::size_t idempotency_key_bytes_max = 255;
+inline constexpr int audit_verify_entries = 5000;  // looked at in one transaction
+inline constexpr std::chrono::seconds packet_deadline_max = 31 * 24h;  // not sent later
+inline constexpr std::size_t http_reply_bytes_max = 64u << 20;         // to our own client
 inline constexpr std::size_t http_key_file_bytes_max = 64u << 10;
 inline constexpr std::size_t jwt_bytes_max = 8u << 10;
 inline constexpr std::size_t jwt_depth_max = 8;

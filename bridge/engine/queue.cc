@@ -193,6 +193,28 @@ Result<std::optional<Job>> Queue::find(store::Tx& tx, const std::string& princip
   return Job(std::move(found.front()));
 }
 
+Result<JobId> Queue::expand(store::Tx& tx, std::string_view prefix) const {
+  constexpr std::size_t shortest = 4;
+  if (prefix.size() < shortest) {
+    return base::fail(base::Code::invalid,
+                      fmt::format("find job {}: give at least {} characters", prefix, shortest),
+                      "ambiguous_id");
+  }
+  // Ids are hexadecimal digits and dashes, all of which sort below "g".
+  TRY(const auto rows,
+      tx.query("SELECT id FROM jobs WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
+               {prefix, std::string(prefix) + "g"}));
+  if (rows.empty()) {
+    return base::fail(base::Code::not_found, fmt::format("find job {}: no such job", prefix));
+  }
+  if (rows.size() > 1) {
+    return base::fail(base::Code::invalid,
+                      fmt::format("find job {}: several begin so; give more of it", prefix),
+                      "ambiguous_id");
+  }
+  return JobId{rows[0][0].text()};
+}
+
 Result<std::vector<Job>> Queue::children(store::Tx& tx, const JobId& parent) const {
   TRY(auto rows, find_jobs(tx, "WHERE parent = $1 ORDER BY seq", {parent.text}));
   std::vector<Job> jobs;

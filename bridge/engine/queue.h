@@ -194,6 +194,9 @@ class Queue {
 
   // not_found: no such job.
   base::Result<Job> get(store::Tx& tx, const JobId& job) const;
+  // The job whose id begins with `prefix`, at least 4 characters. not_found; invalid, reason
+  // ambiguous_id: several do.
+  base::Result<JobId> expand(store::Tx& tx, std::string_view prefix) const;
   // Null if the principal has no such key.
   base::Result<std::optional<Job>> find(store::Tx& tx, const std::string& principal,
                                         const std::string& key) const;

@@ -238,7 +238,10 @@ asio::awaitable<void> Runner::record(Lease lease, Result<Outcome> outcome) {
   for (int failures = 1;; ++failures) {
     const bool is_last = is_stopping_;
     auto written = co_await write_end(lease, outcome);
-    if (written) co_return;
+    if (written) {
+      if (outcome && outcome->after) co_await outcome->after();
+      co_return;
+    }
     if (is_lost(written.error())) {
       tell("lost", written.error().message, lease.job);
       co_return;

@@ -32,6 +32,9 @@ struct Outcome {
   struct Released {};  // given back unharmed
   std::variant<Done, Held, Failed, Released> end;
   std::function<base::Result<>(store::Tx&)> record = {};
+  // Runs once the end is recorded, while the lane is still this runner's: what the next job of the
+  // lane must wait for, and nobody else.
+  std::function<boost::asio::awaitable<void>()> after = {};
 };
 
 // What all runners of a program share. Everything outlives them.

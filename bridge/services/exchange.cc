@@ -1,35 +1,26 @@
 #include "bridge/services/exchange.h"
 
-#include "bridge/base/ids.h"
+#include "bridge/base/limits.h"
+#include "bridge/chat/chat_page.h"
+#include "bridge/protocol/marker.h"
 #include "bridge/protocol/prompt.h"
 
-#include <array>
+#include <algorithm>
 
 #include <fmt/format.h>
 
 namespace services {
 
+namespace json = boost::json;
 using base::Code;
+using engine::Stage;
 
 namespace {
 
-// Hands the durable points of a send on to the observer.
-class Steps final : public chat::SendSteps {
- public:
-  Steps(ExchangeObserver& observer, std::string_view job_id)
-      : observer_(observer), job_id_(job_id) {}
-
-  base::Task<> intent(const chat::Baseline& baseline) override {
-    co_return co_await observer_.on_stage(Stage::intent, job_id_, baseline.path);
-  }
-  base::Task<> armed() override {
-    co_return co_await observer_.on_stage(Stage::armed, job_id_, "");
-  }
-
- private:
-  ExchangeObserver& observer_;
-  std::string_view job_id_;
-};
+std::string text_in(const json::object& object, std::string_view key) {
+  const auto* value = object.if_contains(key);
+  return value && value->is_string() ? std::string(value->get_string()) : std::string();
+}
 
 chat::Prompt as_posted(protocol::Prompt prompt) {
   return {.text = std::move(prompt.text),
@@ -37,113 +28,490 @@ chat::Prompt as_posted(protocol::Prompt prompt) {
           .end_marker = std::move(prompt.end_marker)};
 }
 
-ExchangeFailure failure(base::Error error, std::string job_id, std::string raw = {}) {
-  return {std::move(error), std::move(raw), std::move(job_id)};
+json::array as_array(const std::vector<std::string>& texts) {
+  return json::array(texts.begin(), texts.end());
 }
 
-// What the page showed, for a person who must decide: code and text in one.
-std::string readable(const chat::RawReply& raw) {
-  std::string text;
-  for (const auto& block : raw.blocks)
-    text += "```" + block.language + "\n" + block.text + "\n```\n";
-  return text + raw.text;
+std::string path_in(const std::string& url) {
+  const auto bound = chat::binding_of(url);
+  return bound ? bound->path : std::string();
+}
+
+// A rest of time that is not worth another look.
+constexpr auto read_again_min = std::chrono::seconds(5);
+
+// A cause that passes by itself before anything was sent: the job goes again, however often.
+base::Error patient(base::Error error) {
+  const bool passes = error.code == Code::unavailable || error.code == Code::timeout;
+  if (passes && error.reason != "ui_changed" && error.reason != "upstream_failed") {
+    error.code = Code::busy;
+  }
+  return error;
 }
 
 }  // namespace
 
-std::string_view name(Stage stage) {
-  static constexpr std::array<std::string_view, 7> names = {
-      "preparing", "intent", "armed", "sent", "replied", "repairing", "settled"};
-  return names[static_cast<std::size_t>(stage)];
+std::optional<engine::Trip> trip_of(const base::Error& error) {
+  using engine::Trip;
+  if (error.reason == "rate_limited") return Trip::rate_limited;
+  if (error.reason == "usage_cap") return Trip::usage_cap;
+  if (error.reason == "challenge") return Trip::challenge;
+  if (error.reason == "login_required") return Trip::login_required;
+  if (error.code == Code::login_required) return Trip::blocked;
+  return std::nullopt;
 }
 
-boost::asio::awaitable<std::expected<Answered, ExchangeFailure>> Exchange::run(
-    const protocol::Packet& packet, ExchangeObserver& observer) {
-  std::string problem;
-  std::vector<protocol::Violation> violations;
-  for (int repairs = 0;; ++repairs) {
-    Round& round = last_;
-    round = {.job_id = base::uuid_v7(clock_.wall())};
-    auto prompt = repairs == 0 ? protocol::render(packet, round.job_id, marker_key_)
-                               : protocol::render_repair(packet, round.job_id, marker_key_, problem,
-                                                         violations);
-    if (!prompt) co_return std::unexpected(failure(prompt.error(), round.job_id));
-    round.prompt = as_posted(std::move(*prompt));
-    (void)co_await observer.on_stage(repairs == 0 ? Stage::preparing : Stage::repairing,
-                                     round.job_id, problem);
-    if (auto sent = co_await send(round, observer); !sent) {
-      co_return std::unexpected(failure(sent.error(), round.job_id));
-    }
-    ReplyFinish finish(packet, round.prompt.end_marker);
-    if (auto read_result = co_await read(round, finish, observer); !read_result) {
-      co_return std::unexpected(failure(read_result.error(), round.job_id));
-    }
-    violations.clear();
-    auto found = finish.take(round.raw);
-    if (!found) found = read_late(round, packet, problem, violations);
-    if (found) {
-      auto warnings = std::move(found->warnings);
-      warnings.insert(warnings.end(), found->reply.warnings().begin(),
-                      found->reply.warnings().end());
-      co_return Answered{.reply = std::move(found->reply),
-                         .job_id = round.job_id,
-                         .route = round.raw.route,
-                         .repairs = repairs,
-                         .warnings = std::move(warnings),
-                         .received = round.raw.received};
-    }
-    if (repairs >= limits_.repairs_max) break;
+// One run of the handler.
+struct Exchange::Story {
+  engine::LaneContext& lane;
+  engine::Job root;  // the packet's own job
+  std::optional<protocol::Packet> packet = {};
+  std::string url = {};
+  int repairs = 0;  // children that were begun
+
+  // The message under way: the packet's, or the newest repair's.
+  engine::JobId job = {};
+  engine::Lease lease = {};
+  Stage stage = Stage::none;
+  bool is_doubtful = false;  // the store may know less than the world
+  Post post = {};
+  bool has_row = false;  // `post` is in the store
+  base::WallTime sent_at = {};
+  std::unique_ptr<chat::Conversation> conversation = {};
+  std::optional<ReplyFinish> finish = {};
+  std::optional<std::string> doubt = {};  // what only a person can decide
+
+  bool is_repair() const { return job != root.id; }
+  std::string name() const {
+    return fmt::format("{} {}", is_repair() ? "repair" : "packet", job.text);
   }
-  std::string message = fmt::format("the reply is not usable after {} repair prompts: {}",
-                                    limits_.repairs_max, problem);
-  for (const auto& violation : violations) message += "\n  " + protocol::to_line(violation);
-  co_return std::unexpected(failure({Code::invalid, std::move(message), "invalid_reply"},
-                                    last_.job_id, readable(last_.raw)));
-}
+};
 
-base::Task<> Exchange::send(Round& round, ExchangeObserver& observer) {
-  Steps steps(observer, round.job_id);
-  auto sent = co_await conversation_.send(round.prompt, steps);
-  if (!sent && sent.error().reason == "unknown_outcome") {
-    // Looking is always safe; sending again never is.
-    auto found = co_await conversation_.find(round.prompt);
-    if (!found || !found->sent) co_return std::unexpected(sent.error());
-    sent = std::move(*found->sent);
+Exchange::Exchange(chat::Conversations& conversations, const protocol::MessageTypes& types,
+                   base::Clock& clock, std::string account, std::string marker_key,
+                   ExchangeLimits limits,
+                   std::function<boost::asio::awaitable<void>(Afterwards)> afterwards)
+    : conversations_(conversations),
+      types_(types),
+      clock_(clock),
+      account_(std::move(account)),
+      marker_key_(std::move(marker_key)),
+      limits_(limits),
+      afterwards_(std::move(afterwards)) {}
+
+base::Task<engine::Outcome> Exchange::handle(engine::Claim claim, engine::LaneContext& lane) {
+  auto story = std::make_shared<Story>(Story{.lane = lane, .root = claim.job});
+  CO_TRY_OK(co_await begin(*story, std::move(claim)));
+  for (;;) {
+    auto obtained = co_await obtain(*story);
+    if (story->doubt) {
+      co_return engine::Outcome{engine::Outcome::Held{{"unknown_outcome", *story->doubt}}};
+    }
+    if (!obtained) co_return std::unexpected(std::move(obtained).error());
+    std::string problem;
+    std::vector<protocol::Violation> violations;
+    if (auto found = judge(*story, problem, violations))
+      co_return answered(story, *std::move(found));
+    if (story->repairs >= limits_.repairs_max) {
+      for (const auto& violation : violations) problem += "\n  " + protocol::to_line(violation);
+      co_return engine::Outcome{engine::Outcome::Failed{
+          {"invalid_reply", fmt::format("the reply is not usable after {} repair prompts: {}",
+                                        story->repairs, problem)}}};
+    }
+    CO_TRY_OK(co_await begin_repair(*story, std::move(problem), violations));
   }
-  if (!sent) co_return std::unexpected(sent.error());
-  round.sent = std::move(*sent);
-  (void)co_await observer.on_stage(Stage::sent, round.job_id, round.sent.proof);
-  co_return base::Result<>();
 }
 
-// The answer of a reply that ended without reaching the finish line, or what is wrong with it.
-std::optional<Found> Exchange::read_late(const Round& round, const protocol::Packet& packet,
-                                         std::string& problem,
-                                         std::vector<protocol::Violation>& violations) {
-  auto extraction = extract(round.raw, round.prompt.end_marker, packet);
+// The answer in the reply, or what is wrong with it.
+std::optional<Found> Exchange::judge(Story& story, std::string& problem,
+                                     std::vector<protocol::Violation>& violations) {
+  // What reached the finish line while it was read is not read again.
+  if (story.finish) {
+    if (auto found = story.finish->take(*story.post.raw)) return found;
+  }
+  auto extraction = extract(*story.post.raw, story.post.prompt.end_marker, *story.packet);
   if (!extraction) {
     problem = extraction.error().message;
     return std::nullopt;
   }
-  auto reply = protocol::check_reply(packet, std::move(extraction->value));
+  auto reply = protocol::check_reply(*story.packet, std::move(extraction->value));
   if (reply) return Found{*std::move(reply), std::move(extraction->warnings)};
   problem = reply.error().message;
   violations = reply.error().violations;
   return std::nullopt;
 }
 
-base::Task<> Exchange::read(Round& round, ReplyFinish& finish, ExchangeObserver& observer) {
-  CO_TRY(round.raw, co_await conversation_.reply(round.sent, round.prompt, finish, limits_.reply));
-  (void)co_await observer.on_stage(
-      Stage::replied, round.job_id,
-      fmt::format("{} bytes by {}", round.raw.text.size(), round.raw.route));
+// Finds the message under way.
+base::Task<> Exchange::begin(Story& story, engine::Claim claim) {
+  const json::object& payload = claim.job.payload;
+  story.url = text_in(payload, "url");
+  const auto* body = payload.if_contains("packet");
+  auto packet = protocol::Packet::from_json(body ? *body : json::value(), types_);
+  if (!packet) {
+    co_return base::fail(Code::invalid, "read the packet: " + packet.error().message,
+                         "invalid_packet");
+  }
+  story.packet.emplace(*std::move(packet));
+  auto& engine = story.lane.engine();
+  const auto& queue = engine.queue;
+  struct Found {
+    std::vector<engine::Job> children;
+    std::optional<Post> post;
+  };
+  const engine::JobId root = claim.job.id;
+  CO_TRY(
+      auto found, co_await engine.store.read([root, &queue](store::Tx& tx) -> base::Result<Found> {
+        TRY(auto children, queue.children(tx, root));
+        const bool has_child = !children.empty() && children.back().state == engine::State::running;
+        TRY(auto post, posts::last(tx, has_child ? children.back().id.text : root.text));
+        return Found{std::move(children), std::move(post)};
+      }));
+  story.repairs = static_cast<int>(found.children.size());
+  story.job = root;
+  story.lease = claim.lease;
+  story.stage = claim.job.stage;
+  story.sent_at = claim.job.timings.sent.value_or(base::WallTime());
+  if (!found.children.empty() && found.children.back().state == engine::State::running) {
+    const engine::Job& child = found.children.back();
+    story.job = child.id;
+    story.lease.job = child.id;
+    story.lease.attempt = child.attempt;
+    story.stage = child.stage;
+    story.sent_at = child.timings.sent.value_or(base::WallTime());
+  }
+  story.is_doubtful = claim.is_reconcile && story.stage <= Stage::intent;
+  // A message that is not known to be unsent belongs to an earlier start; this one is another.
+  story.has_row = found.post && (story.stage > Stage::intent || story.is_doubtful ||
+                                 found.post->stage == PostStage::intent);
+  if (found.post) story.post = *std::move(found.post);
+  if (!story.has_row) {
+    if (story.stage > Stage::intent) {
+      co_return base::fail(Code::internal, story.name() + " has no message in the store");
+    }
+    const int number = story.post.number + (story.post.id.empty() ? 0 : 1);
+    story.post = {.id = posts::id_for(story.job.text, number),
+                  .job_id = story.job.text,
+                  .number = number,
+                  .conversation_url = story.url};
+    CO_TRY(auto prompt, story.is_repair()
+                            ? base::Result<protocol::Prompt>(base::fail(
+                                  Code::internal, story.name() + " has no prompt in the store"))
+                            : protocol::render(*story.packet, story.post.id, marker_key_));
+    story.post.prompt = as_posted(std::move(prompt));
+  }
   co_return base::Result<>();
 }
 
-base::Task<std::vector<std::string>> Exchange::settle(ExchangeObserver& observer) {
-  CO_TRY(auto settled, co_await conversation_.settle(last_.sent, last_.prompt, last_.raw));
-  (void)co_await observer.on_stage(Stage::settled, last_.job_id, "");
-  co_return std::move(settled.differences);
+// Brings the message to `replied`, from wherever it is.
+base::Task<> Exchange::obtain(Story& story) {
+  if (story.stage == Stage::armed || story.is_doubtful) CO_TRY_OK(co_await reconcile(story));
+  if (story.stage <= Stage::intent) CO_TRY_OK(co_await send(story));
+  if (story.stage == Stage::sent) CO_TRY_OK(co_await read(story));
+  if (!story.post.raw) {
+    co_return base::fail(Code::internal, story.name() + " is replied without a reply");
+  }
+  co_return base::Result<>();
+}
+
+base::Task<> Exchange::open(Story& story) {
+  if (story.conversation) co_return base::Result<>();
+  auto opened = co_await conversations_.open(story.url);
+  if (!opened) co_return std::unexpected(patient(std::move(opened).error()));
+  story.conversation = *std::move(opened);
+  co_return base::Result<>();
+}
+
+// Makes the points of a send durable.
+class Exchange::Steps final : public chat::SendSteps {
+ public:
+  explicit Steps(Story& story, base::Clock& clock) : story_(story), clock_(clock) {}
+
+  base::Task<> intent(const chat::Baseline& baseline) override {
+    Post& post = story_.post;
+    post.baseline = baseline;
+    const bool adds = !std::exchange(story_.has_row, true);
+    // A job that goes again is at `intent` already.
+    const base::WallTime now = clock_.wall();
+    auto record = [post, adds, now](store::Tx& tx) {
+      return adds ? posts::add(tx, post, now)
+                  : posts::set_baseline(tx, post.id, post.baseline, now);
+    };
+    if (story_.stage == Stage::intent) {
+      CO_TRY_OK(co_await story_.lane.engine().store.write(std::move(record)));
+    } else {
+      CO_TRY_OK(co_await story_.lane.set_stage(
+          story_.lease, Stage::intent,
+          [record](store::Tx& tx, const engine::Now&) mutable { return record(tx); }));
+      story_.stage = Stage::intent;
+    }
+    co_return story_.lane.engine().faults.at("exchange.intent");
+  }
+
+  base::Task<> armed() override {
+    CO_TRY_OK(story_.lane.engine().faults.at("exchange.before_armed"));
+    const base::WallTime now = clock_.wall();
+    CO_TRY_OK(co_await story_.lane.set_stage(
+        story_.lease, Stage::armed, [id = story_.post.id, now](store::Tx& tx, const engine::Now&) {
+          return posts::set_armed(tx, id, now);
+        }));
+    story_.stage = Stage::armed;
+    story_.post.stage = PostStage::armed;
+    co_return story_.lane.engine().faults.at("exchange.armed");
+  }
+
+ private:
+  Story& story_;
+  base::Clock& clock_;
+};
+
+base::Task<> Exchange::send(Story& story) {
+  CO_TRY_OK(co_await open(story));
+  // A repair has no slot reserved, and a job may have waited long for its conversation.
+  CO_TRY_OK(co_await story.lane.wait_to_arm(story.lease, limits::waits_to_arm));
+  Steps steps(story, clock_);
+  auto sent = co_await story.conversation->send(story.post.prompt, steps);
+  if (sent) co_return co_await record_sent(story, *std::move(sent));
+  if (sent.error().reason == "unknown_outcome") {
+    story.conversation.reset();
+    if (story.stage == Stage::armed) CO_TRY_OK(co_await reconcile(story));
+    // Unsent after all: it goes again, but from the queue and not for ever.
+    if (story.stage <= Stage::intent) {
+      co_return base::fail(Code::unavailable, "sent nothing: " + sent.error().message,
+                           "ui_changed");
+    }
+    co_return base::Result<>();
+  }
+  if (story.stage == Stage::armed) CO_TRY_OK(co_await record_unsent(story));
+  CO_TRY_OK(co_await trip(story, sent.error()));
+  co_return std::unexpected(patient(std::move(sent).error()));
+}
+
+base::Task<> Exchange::record_sent(Story& story, chat::Sent sent) {
+  auto& engine = story.lane.engine();
+  CO_TRY_OK(engine.faults.at("exchange.sent_unrecorded"));
+  const base::WallTime now = clock_.wall();
+  CO_TRY_OK(co_await story.lane.set_stage(
+      story.lease, Stage::sent, [id = story.post.id, sent, now](store::Tx& tx, const engine::Now&) {
+        return posts::set_sent(tx, id, sent, now);
+      }));
+  story.stage = Stage::sent;
+  story.sent_at = now;
+  story.post.stage = PostStage::sent;
+  story.post.sent = std::move(sent);
+  co_return engine.faults.at("exchange.sent");
+}
+
+base::Task<> Exchange::record_unsent(Story& story) {
+  const base::WallTime now = clock_.wall();
+  CO_TRY_OK(co_await story.lane.set_stage(
+      story.lease, Stage::none, [id = story.post.id, now](store::Tx& tx, const engine::Now&) {
+        return posts::set_unsent(tx, id, now);
+      }));
+  story.stage = Stage::none;
+  story.post.stage = PostStage::intent;
+  co_return base::Result<>();
+}
+
+base::Task<> Exchange::read(Story& story) {
+  CO_TRY_OK(co_await open(story));
+  // A person may have said that it was sent; the answer is bound to what the conversation shows.
+  if (!story.post.sent) CO_TRY_OK(co_await find_sent(story));
+  story.finish.emplace(*story.packet, story.post.prompt.end_marker);
+  auto raw = co_await story.conversation->reply(*story.post.sent, story.post.prompt, *story.finish,
+                                                time_left(story));
+  if (!raw) {
+    CO_TRY_OK(co_await trip(story, raw.error()));
+    const bool is_over = raw.error().reason == "timeout" && time_left(story) <= read_again_min;
+    // The conversation has read it back again and again before it says so.
+    if (is_over || raw.error().reason == "upstream_failed") raw.error().code = Code::conflict;
+    co_return std::unexpected(std::move(raw).error());
+  }
+  auto& engine = story.lane.engine();
+  CO_TRY_OK(engine.faults.at("exchange.reply_unrecorded"));
+  const base::WallTime now = clock_.wall();
+  CO_TRY_OK(co_await story.lane.set_stage(
+      story.lease, Stage::replied,
+      [id = story.post.id, raw = *raw, now](store::Tx& tx, const engine::Now&) {
+        return posts::set_replied(tx, id, raw, now);
+      }));
+  story.stage = Stage::replied;
+  story.post.stage = PostStage::replied;
+  story.post.raw = *std::move(raw);
+  co_return engine.faults.at("exchange.replied");
+}
+
+// From the moment of the send, over every restart.
+base::Instant::duration Exchange::time_left(const Story& story) const {
+  const auto gone = std::max(clock_.wall() - story.sent_at, base::WallTime::duration(0));
+  return std::max<base::Instant::duration>(limits_.reply - gone, read_again_min);
+}
+
+base::Task<> Exchange::find_sent(Story& story) {
+  CO_TRY(auto search, co_await story.conversation->find(story.post.prompt));
+  if (!search.sent) {
+    co_return base::fail(Code::not_found,
+                         "read the answer: the conversation does not show the message",
+                         "upstream_failed");
+  }
+  const base::WallTime now = clock_.wall();
+  CO_TRY_OK(co_await story.lane.engine().store.write(
+      [id = story.post.id, sent = *search.sent, now](store::Tx& tx) {
+        return posts::set_sent(tx, id, sent, now);
+      }));
+  story.post.sent = std::move(search.sent);
+  co_return base::Result<>();
+}
+
+// The only road out of `armed`. Absent from two fresh loads, with nothing after the baseline, long
+// enough after the old page died: certainly unsent. Anything that stays open is for a person.
+base::Task<> Exchange::reconcile(Story& story) {
+  story.conversation.reset();
+  CO_TRY(const base::Instant quiet, co_await conversations_.silence(story.url));
+  CO_TRY_OK(co_await open(story));
+  // What is absent now may still arrive, so the first look can only find.
+  for (const auto after :
+       {base::Instant::duration(0), base::Instant::duration(limits::reconcile_first),
+        base::Instant::duration(limits::reconcile_second)}) {
+    if (clock_.now() < quiet + after) co_await clock_.sleep_until(quiet + after);
+    CO_TRY(const Looked found, co_await look(story));
+    if (found == Looked::sent || story.doubt) co_return base::Result<>();
+    if (after.count() > 0 && found == Looked::overtaken) {
+      story.doubt =
+          "the conversation does not show the message, and its last turn is not the one "
+          "that was last before the send";
+      co_return base::Result<>();
+    }
+  }
+  if (story.stage == Stage::armed) CO_TRY_OK(co_await record_unsent(story));
+  story.is_doubtful = false;
+  co_return base::Result<>();
+}
+
+// One fresh load of the conversation.
+base::Task<Exchange::Looked> Exchange::look(Story& story) {
+  auto search = co_await story.conversation->find(story.post.prompt);
+  if (search && search->sent) {
+    CO_TRY_OK(co_await record_found(story, *std::move(search->sent)));
+    co_return Looked::sent;
+  }
+  if (search) {
+    const bool has_baseline = story.has_row && !story.is_doubtful;
+    const bool is_last = search->last_turn == story.post.baseline.last_turn;
+    co_return has_baseline && !is_last ? Looked::overtaken : Looked::nothing;
+  }
+  const base::Error& error = search.error();
+  if (error.reason == "fork_detected") {
+    CO_TRY_OK(co_await record_found(story, {.proof = "fork"}));
+    co_return std::unexpected(error);
+  }
+  const bool is_nameless =
+      error.reason == "unknown_outcome" && chat::is_new_chat(path_in(story.url));
+  if (is_nameless || error.reason == "payload_altered") {
+    story.doubt = error.message;
+    co_return Looked::nothing;
+  }
+  CO_TRY_OK(co_await trip(story, error));
+  co_return std::unexpected(error);
+}
+
+// The provider has it, whatever the store remembers.
+base::Task<> Exchange::record_found(Story& story, chat::Sent sent) {
+  if (story.stage < Stage::armed) {
+    Steps steps(story, clock_);
+    CO_TRY_OK(co_await steps.intent(story.post.baseline));
+    CO_TRY_OK(co_await steps.armed());
+  }
+  story.is_doubtful = false;
+  co_return co_await record_sent(story, std::move(sent));
+}
+
+base::Task<> Exchange::begin_repair(Story& story, std::string problem,
+                                    const std::vector<protocol::Violation>& violations) {
+  struct Begun {
+    engine::Claim claim;
+    Post post;
+  };
+  auto& engine = story.lane.engine();
+  const auto now = engine.timeline.now();
+  auto work = [&queue = engine.queue, root = story.lane.lease(), old = story.lease,
+               is_repair = story.is_repair(), packet = *story.packet, key = marker_key_,
+               url = story.url, bead = story.root.subject, thread = story.root.thread, problem,
+               violations, now](store::Tx& tx) -> base::Result<Begun> {
+    if (is_repair) TRY_OK(queue.fail_for_good(tx, old, {"invalid_reply", problem}, now));
+    TRY(auto claim, queue.begin_child(tx, root,
+                                      {.kind = std::string(repair_kind),
+                                       .payload = {{"problem", problem}},
+                                       .subject = bead,
+                                       .thread = thread},
+                                      now));
+    Post post{.id = posts::id_for(claim.job.id.text, 1),
+              .job_id = claim.job.id.text,
+              .conversation_url = url};
+    TRY(auto prompt, protocol::render_repair(packet, post.id, key, problem, violations));
+    post.prompt = as_posted(std::move(prompt));
+    TRY_OK(posts::add(tx, post, now.wall));
+    return Begun{std::move(claim), std::move(post)};
+  };
+  CO_TRY(auto begun, co_await engine.store.write(std::move(work)));
+  story.repairs += 1;
+  story.job = begun.claim.job.id;
+  story.lease = begun.claim.lease;
+  story.stage = begun.claim.job.stage;
+  story.post = std::move(begun.post);
+  story.has_row = true;
+  co_return engine.faults.at("exchange.repair");
+}
+
+engine::Outcome Exchange::answered(const std::shared_ptr<Story>& story, Found found) {
+  std::vector<std::string> warnings = std::move(found.warnings);
+  warnings.insert(warnings.end(), found.reply.warnings().begin(), found.reply.warnings().end());
+  json::object result{{"response", found.reply.body()},
+                      {"route", story->post.raw->route},
+                      {"repairs", story->repairs},
+                      {"warnings", as_array(warnings)},
+                      {"post", story->post.id}};
+  engine::Outcome outcome{engine::Outcome::Done{result}};
+  if (story->is_repair()) {
+    auto& engine = story->lane.engine();
+    outcome.record = [&queue = engine.queue, lease = story->lease, id = story->post.id,
+                      now = engine.timeline.now()](store::Tx& tx) {
+      return queue.complete(tx, lease, json::object{{"post", id}}, now);
+    };
+  }
+  // The answer is delivered; the lane goes on when the page has ended the exchange.
+  if (story->conversation && story->post.sent) {
+    outcome.after = [this, story] { return settle(story); };
+  }
+  return outcome;
+}
+
+boost::asio::awaitable<void> Exchange::settle(std::shared_ptr<Story> story) {
+  auto settled =
+      co_await story->conversation->settle(*story->post.sent, story->post.prompt, *story->post.raw);
+  story->conversation.reset();
+  if (!afterwards_) co_return;
+  Afterwards told{.job_id = story->root.id, .warnings = {}};
+  if (settled) {
+    told.warnings = std::move(settled->differences);
+  } else {
+    told.warnings.push_back("not compared with the page afterwards: " + settled.error().message);
+  }
+  co_await afterwards_(std::move(told));
+}
+
+base::Task<> Exchange::trip(Story& story, const base::Error& error) {
+  const auto why = trip_of(error);
+  if (!why) co_return base::Result<>();
+  auto& engine = story.lane.engine();
+  const auto now = engine.timeline.now();
+  std::optional<base::WallTime> until;
+  if (*why == engine::Trip::rate_limited || *why == engine::Trip::usage_cap) {
+    const std::chrono::milliseconds least = limits::pause_after_limit;
+    until = now.wall + std::max(least, error.retry_after.value_or(least));
+  }
+  co_return co_await engine.store.write(
+      [&queue = engine.queue, account = account_, why = *why, detail = error.message, until,
+       now](store::Tx& tx) { return queue.trip(tx, account, why, detail, until, now); });
 }
 
 }  // namespace services

@@ -1,91 +1,95 @@
 // One packet's way through a conversation: posted at most once, read, checked, repaired if need be.
+// Every step is durable before the next one, so that a crash anywhere is picked up where it was.
 #pragma once
 
 #include "bridge/base/clock.h"
+#include "bridge/base/random.h"
 #include "bridge/base/result.h"
-#include "bridge/chat/conversation.h"
+#include "bridge/chat/conversations.h"
+#include "bridge/engine/runner.h"
+#include "bridge/protocol/message_types.h"
 #include "bridge/protocol/packet.h"
 #include "bridge/protocol/reply.h"
 #include "bridge/services/finish.h"
+#include "bridge/services/posts.h"
 
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace services {
 
-// The stages of an exchange that others can see, in order; a repair starts over.
-enum class Stage { preparing, intent, armed, sent, replied, repairing, settled };
-std::string_view name(Stage stage);
-
-// Told of every stage as it is reached. `intent` and `armed` must be durable when the call returns,
-// and an error there stops the exchange unsent; for the others the result is ignored.
-class ExchangeObserver {
- public:
-  virtual ~ExchangeObserver() = default;
-  virtual base::Task<> on_stage(Stage stage, std::string_view job_id, std::string_view detail) = 0;
-};
+inline constexpr std::string_view packet_kind = "packet";
+inline constexpr std::string_view repair_kind = "packet.repair";  // only ever a child
 
 struct ExchangeLimits {
   base::Instant::duration reply;  // from sent to the complete answer
-  int repairs_max = 2;            // prompts that ask again after an invalid answer
+  int repairs_max = 2;            // messages that ask again after an invalid answer
 };
 
-// A validated answer and how it came.
-struct Answered {
-  protocol::Reply reply;
-  std::string job_id;  // of the message that was answered; a repair has its own
-  std::string route;   // network, dom, readback
-  int repairs = 0;
+// What happened after a packet was answered, for its record.
+struct Afterwards {
+  engine::JobId job_id;
   std::vector<std::string> warnings;
-  base::Instant received;
 };
 
-// An exchange that ended without a valid answer.
-struct ExchangeFailure : base::Error {
-  std::string raw;  // the answer as it came, if any did
-  std::string job_id;
-};
-
+// The handler of jobs of `packet_kind`, whose payload is {"packet": …, "url": "https://…"}. The
+// result of a job is {"response", "route", "repairs", "warnings", "post"}.
+//
+// Which message of a job is under way is told by the engine's stage and by the posts table:
+//   none, intent  certainly not sent                     → send
+//   armed         may have been sent                     → reconcile
+//   sent          the provider has it                    → read the answer; repeatable
+//   replied       the answer is stored, not yet judged   → judge; ask again as a child job
 class Exchange {
  public:
-  // All outlive the exchange. `marker_key` signs the first line of every message.
-  Exchange(chat::Conversation& conversation, const base::Clock& clock, std::string marker_key,
-           ExchangeLimits limits)
-      : conversation_(conversation),
-        clock_(clock),
-        marker_key_(std::move(marker_key)),
-        limits_(limits) {}
+  // All outlive the exchange. `account` is whose limits hold, `marker_key` signs the
+  // first line of every message. `afterwards` is
+  // called when the page has ended an exchange whose job is done already.
+  Exchange(chat::Conversations& conversations, const protocol::MessageTypes& types,
+           base::Clock& clock, std::string account, std::string marker_key, ExchangeLimits limits,
+           std::function<boost::asio::awaitable<void>(Afterwards)> afterwards = {});
 
-  // Errors with reason: unknown_outcome (the message may have been sent and was not found; it is
-  // never sent again), invalid_reply (after every repair), and those of the conversation.
-  boost::asio::awaitable<std::expected<Answered, ExchangeFailure>> run(
-      const protocol::Packet& packet, ExchangeObserver& observer);
-
-  // After `run`: waits until the page has ended the exchange and tells what differs from what was
-  // accepted.
-  base::Task<std::vector<std::string>> settle(ExchangeObserver& observer);
+  // Errors: see Queue::fail. Those that only time or a person can mend are busy or login_required
+  // and have tripped the account's breaker.
+  base::Task<engine::Outcome> handle(engine::Claim claim, engine::LaneContext& lane);
 
  private:
-  struct Round {
-    std::string job_id;
-    chat::Prompt prompt;
-    chat::Sent sent;
-    chat::RawReply raw;
-  };
+  struct Story;
+  class Steps;
+  enum class Looked { sent, nothing, overtaken };
 
-  base::Task<> send(Round& round, ExchangeObserver& observer);
-  base::Task<> read(Round& round, ReplyFinish& finish, ExchangeObserver& observer);
-  static std::optional<Found> read_late(const Round& round, const protocol::Packet& packet,
-                                        std::string& problem,
-                                        std::vector<protocol::Violation>& violations);
+  base::Task<> begin(Story& story, engine::Claim claim);
+  base::Task<> obtain(Story& story);
+  base::Task<> send(Story& story);
+  base::Task<> read(Story& story);
+  base::Task<> reconcile(Story& story);
+  base::Task<Looked> look(Story& story);
+  base::Task<> find_sent(Story& story);
+  base::Task<> record_found(Story& story, chat::Sent sent);
+  base::Task<> record_sent(Story& story, chat::Sent sent);
+  base::Task<> record_unsent(Story& story);
+  base::Task<> open(Story& story);
+  base::Task<> begin_repair(Story& story, std::string problem,
+                            const std::vector<protocol::Violation>& violations);
+  static std::optional<Found> judge(Story& story, std::string& problem,
+                                    std::vector<protocol::Violation>& violations);
+  engine::Outcome answered(const std::shared_ptr<Story>& story, Found found);
+  boost::asio::awaitable<void> settle(std::shared_ptr<Story> story);
+  base::Instant::duration time_left(const Story& story) const;
+  base::Task<> trip(Story& story, const base::Error& error);
 
-  chat::Conversation& conversation_;
-  const base::Clock& clock_;
+  chat::Conversations& conversations_;
+  const protocol::MessageTypes& types_;
+  base::Clock& clock_;
+  std::string account_;
   std::string marker_key_;
   ExchangeLimits limits_;
-  Round last_;
+  std::function<boost::asio::awaitable<void>(Afterwards)> afterwards_;
 };
+
+// Why a failed look or send closes the account, or nothing.
+std::optional<engine::Trip> trip_of(const base::Error& error);
 
 }  // namespace services

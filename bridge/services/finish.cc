@@ -61,4 +61,12 @@ base::Result<protocol::Extraction> extract(const chat::RawReply& raw, const std:
   return protocol::extract(raw.text, end_marker, accepts);
 }
 
+std::string readable(const chat::RawReply& raw) {
+  std::string text;
+  for (const auto& block : raw.blocks) {
+    text += "```" + block.language + "\n" + block.text + "\n```\n";
+  }
+  return text + raw.text;
+}
+
 }  // namespace services

@@ -48,4 +48,7 @@ class ReplyFinish final : public chat::FinishCheck {
 base::Result<protocol::Extraction> extract(const chat::RawReply& raw, const std::string& end_marker,
                                            const protocol::Packet& packet);
 
+// What the page showed, for a person who must decide: code and text in one.
+std::string readable(const chat::RawReply& raw);
+
 }  // namespace services

@@ -32,7 +32,8 @@ TEST(Completion, BashOffersCommandsOptionsAndValues) {
   const TestFolder folder;
   folder.write("plan.json", "");
   EXPECT_EQ(offered({"pac"}, folder), "packet ");
-  EXPECT_EQ(offered({"packet", ""}, folder), "build validate ");
+  EXPECT_EQ(offered({"packet", ""}, folder),
+            "build validate list show response cancel retry resolve ");
   EXPECT_EQ(offered({"packet", "build", "--ty"}, folder), "--type ");
   EXPECT_EQ(offered({"packet", "build", "--type", "RFP_A"}, folder), "RFP_ARBITRATE ");
   EXPECT_EQ(offered({"packet", "validate", "--file", "pl"}, folder), "plan.json ");

@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 namespace schema {
 namespace {
@@ -76,7 +77,9 @@ TEST(Registry, AnAnchorTwiceInOneSchemaIsAConflict) {
 
 class Directory : public testing::Test {
  protected:
-  Directory() : folder_(fs::path(testing::TempDir()) / "flywheel_schema_directory") {
+  Directory()
+      : folder_(fs::path(testing::TempDir()) /
+                ("flywheel_schema_directory_" + std::to_string(::getpid()))) {
     fs::remove_all(folder_);
     fs::create_directories(folder_ / "v1");
   }

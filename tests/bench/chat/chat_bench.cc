@@ -10,7 +10,7 @@
 #include "bridge/base/ids.h"
 #include "bridge/chat/chat_page.h"
 #include "bridge/protocol/prompt.h"
-#include "bridge/services/exchange.h"
+#include "bridge/services/finish.h"
 #include "cdp/browser.h"
 #include "tests/bench/chat/bare_reader.h"
 
@@ -87,13 +87,14 @@ cdp::Task<std::unique_ptr<cdp::Browser>> connect(const std::string& how,
   co_return co_await cdp::Browser::launch({.profile_dir = profile});
 }
 
-// Notes when the driver has judged the page ready.
-class Stopwatch final : public services::ExchangeObserver {
+// Notes when the driver has judged the page ready. Nothing is made durable.
+class Stopwatch final : public chat::SendSteps {
  public:
-  base::Task<> on_stage(services::Stage stage, std::string_view, std::string_view) override {
-    if (stage == services::Stage::intent) ready_ns = now_ns();
+  base::Task<> intent(const chat::Baseline&) override {
+    ready_ns = now_ns();
     co_return base::Result<>();
   }
+  base::Task<> armed() override { co_return base::Result<>(); }
   std::int64_t ready_ns = 0;
 };
 
@@ -106,6 +107,27 @@ struct Jobs {
   int count;
 };
 
+// One exchange from the packet to the checked reply and the page's end of it.
+base::Task<json::object> run_job(chat::ChatPage& chat, const protocol::Packet& packet,
+                                 const std::string& key, const base::Clock& clock) {
+  const std::string id = base::uuid_v7(clock.wall());
+  CO_TRY(auto rendered, protocol::render(packet, id, key));
+  const chat::Prompt prompt{rendered.text, rendered.marker, rendered.end_marker};
+  Stopwatch watch;
+  CO_TRY(const auto sent, co_await chat.send(prompt, watch));
+  services::ReplyFinish finish(packet, prompt.end_marker);
+  CO_TRY(const auto raw, co_await chat.reply(sent, prompt, finish, std::chrono::seconds(60)));
+  const auto found = finish.take(raw);
+  const std::int64_t read_ns = now_ns();
+  if (!found) co_return base::fail(base::Code::invalid, "the reply is not usable");
+  CO_TRY_OK(co_await chat.settle(sent, prompt, raw));
+  co_return json::object{{"job", id},
+                         {"route", raw.route},
+                         {"ready_ns", watch.ready_ns},
+                         {"received_ns", raw.received.time_since_epoch().count()},
+                         {"read_ns", read_ns}};
+}
+
 base::Task<> run_jobs(const Jobs& jobs) {
   base::SystemClock clock;
   CO_TRY(const auto profiles, chat::Profiles::load({}));
@@ -116,23 +138,14 @@ base::Task<> run_jobs(const Jobs& jobs) {
   chat::ChatOptions options{.url = jobs.conversation, .routes = jobs.routes};
   CO_TRY(auto chat,
          co_await chat::ChatPage::open(std::move(*page), profiles, std::move(options), clock));
-  Stopwatch watch;
-  services::Exchange exchange(*chat, clock, base::random_bytes(32),
-                              {.reply = std::chrono::seconds(60), .repairs_max = 0});
+  const std::string key = base::random_bytes(32);
   // The first job warms both sides up.
   for (int i = 0; i <= jobs.count; ++i) {
     const double cpu_before = cpu_ms();
-    auto answered = co_await exchange.run(jobs.packet, watch);
-    const std::int64_t read_ns = now_ns();
-    if (!answered) co_return std::unexpected<base::Error>(answered.error());
-    CO_TRY_OK(co_await exchange.settle(watch));
+    CO_TRY(auto timed, co_await run_job(*chat, jobs.packet, key, clock));
     if (i == 0) continue;
-    print({{"job", answered->job_id},
-           {"route", answered->route},
-           {"ready_ns", watch.ready_ns},
-           {"received_ns", answered->received.time_since_epoch().count()},
-           {"read_ns", read_ns},
-           {"cpu_ms", cpu_ms() - cpu_before}});
+    timed["cpu_ms"] = cpu_ms() - cpu_before;
+    print(timed);
   }
   print({{"resident_kib", memory_kib("VmRSS")}, {"resident_peak_kib", memory_kib("VmHWM")}});
   (void)co_await (*browser)->close();

@@ -1,0 +1,293 @@
+#include "bridge/app/bridge.h"
+
+#include "bridge/app/project.h"
+#include "bridge/base/hash.h"
+#include "bridge/base/limits.h"
+#include "bridge/chat/profile.h"
+#include "bridge/engine/schema.h"
+#include "bridge/services/keys.h"
+#include "bridge/services/posts.h"
+
+#include <array>
+
+#include <fmt/format.h>
+
+namespace app {
+
+namespace asio = boost::asio;
+using base::Code;
+using base::Result;
+
+namespace {
+
+std::vector<store::Migration> migrations() {
+  std::vector<store::Migration> all;
+  for (const auto part : {engine::migrations(), services::post_migrations(),
+                          services::packet_migrations(), services::key_migrations()}) {
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  return all;
+}
+
+// What the session's state means for sending, or nothing.
+std::optional<engine::Trip> trip_of(chat::State state) {
+  using chat::State;
+  switch (state) {
+    case State::challenge:
+      return engine::Trip::challenge;
+    case State::account_security:
+    case State::login_required:
+    case State::session_expired:
+      return engine::Trip::login_required;
+    case State::rate_limited:
+      return engine::Trip::rate_limited;
+    case State::usage_cap:
+      return engine::Trip::usage_cap;
+    case State::unknown_dialog:
+    case State::work_gate:
+    case State::tool_approval:
+    case State::unknown_ui:
+      return engine::Trip::blocked;
+    default:
+      return std::nullopt;
+  }
+}
+
+bool passes_by_time(engine::Trip trip) {
+  return trip == engine::Trip::rate_limited || trip == engine::Trip::usage_cap;
+}
+
+}  // namespace
+
+BridgeSettings bridge_settings(const Config& config, const BridgeOptions& options) {
+  const BrowserSettings browser = browser_settings(config, options);
+  BridgeSettings settings;
+  settings.state = config.state;
+  settings.store = config.store;
+  settings.account = "chatgpt:" + config.mcp_server;
+  settings.writer = config.writer_agent;
+  settings.packets = {.url = config.crt_url, .senders = config.senders};
+  settings.exchange = {.reply = config.timeouts.reply, .repairs_max = config.limits.repairs};
+  settings.limits = {.caps = {{config.limits.sends_per_window, config.limits.window}},
+                     .pause = config.limits.pause,
+                     .pause_jitter = config.limits.pause / 2};
+  settings.queue_max = config.limits.queue;
+  settings.chrome = {
+      .launch = browser.launch, .attach_url = browser.attach_url, .chat = browser.chat};
+  settings.page_profiles = browser.page_profiles;
+  settings.browser.care.home_url = config.crt_url;
+  settings.browser.window = browser.launch.window;
+  settings.message_types = own_schemas();
+  return settings;
+}
+
+Result<std::unique_ptr<Bridge>> Bridge::open(asio::any_io_executor executor, base::Clock& clock,
+                                             base::Faults& faults, BridgeSettings settings) {
+  std::unique_ptr<Bridge> bridge(new Bridge(executor, clock, faults, std::move(settings)));
+  TRY_OK(bridge->prepare());
+  return bridge;
+}
+
+Bridge::Bridge(asio::any_io_executor executor, base::Clock& clock, base::Faults& faults,
+               BridgeSettings settings)
+    : executor_(executor),
+      clock_(clock),
+      faults_(faults),
+      settings_(std::move(settings)),
+      timeline_(clock, engine::system_boot_id()),
+      bells_(executor),
+      tail_(executor),
+      journal_(&tail_),
+      store_notice_(executor),
+      session_notice_(executor),
+      lane_ended_(executor),
+      tasks_(executor) {}
+
+Bridge::~Bridge() = default;
+
+Result<> Bridge::prepare() {
+  TRY(types_, protocol::MessageTypes::load(settings_.message_types));
+  TRY(std::string key, marker_key(settings_.state));
+  const auto name = "flywheel/" + base::sha256_hex(key).substr(0, 16);
+  TRY(const std::string pem, key_file(settings_.state / "audit.key", [&name] {
+        return engine::NoteSigner::generate(name).private_key_pem();
+      }));
+  TRY(signer_, engine::NoteSigner::from_pem(name, pem));
+  const auto steps = migrations();
+  TRY(store_, store::SqliteStore::open({.path = settings_.store,
+                                        .holder = settings_.holder,
+                                        .faults = &faults_,
+                                        .died =
+                                            [this](const base::Error& error) {
+                                              store_failure_ = error;
+                                              store_notice_.notify();
+                                            }},
+                                       executor_, steps));
+  build_queue();
+  TRY_OK(build_browser());
+  exchange_ = std::make_unique<services::Exchange>(
+      account_->conversations(), *types_, clock_, settings_.account, std::move(key),
+      settings_.exchange,
+      [this](services::Afterwards told) { return note_afterwards(std::move(told)); });
+  packets_ = std::make_unique<services::Packets>(*store_, *queue_, journal_, timeline_, bells_,
+                                                 clock_, *types_, settings_.packets);
+  handlers_[std::string(services::packet_kind)] = [this](engine::Claim claim,
+                                                         engine::LaneContext& lane) {
+    return exchange_->handle(std::move(claim), lane);
+  };
+  return {};
+}
+
+void Bridge::build_queue() {
+  engine::QueueOptions options;
+  options.accounts[settings_.account] = settings_.limits;
+  options.retries[std::string(services::packet_kind)] = {.failures_max =
+                                                             limits::packet_failures_max};
+  options.depth_max = settings_.queue_max;
+  options.on_change = [this](store::Tx& tx, const engine::Change& change, const engine::Now& now) {
+    return on_change(tx, change, now);
+  };
+  options.ring = [this](const std::string& bell) { bells_.ring(bell); };
+  queue_.emplace(std::move(options), random_);
+  engine_.emplace(
+      engine::Engine{*store_, *queue_, clock_, timeline_, bells_, faults_, store_->incarnation()});
+}
+
+Result<> Bridge::build_browser() {
+  TRY(auto profiles, chat::Profiles::load(settings_.page_profiles));
+  launcher_ = std::make_unique<chat::ChromeLauncher>(settings_.chrome, std::move(profiles), clock_);
+  chat::SessionListener listener;
+  listener.on_account = [this](const chat::SessionView& view) {
+    session_news_ = view;
+    session_notice_.notify();
+    on_session(view);
+  };
+  account_ = std::make_unique<chat::Account>(executor_, *launcher_, clock_, random_,
+                                             settings_.browser, std::move(listener));
+  return {};
+}
+
+// The journal's entry for every change, and the bell for those who wait for the end of a job.
+Result<> Bridge::on_change(store::Tx& tx, const engine::Change& change, const engine::Now& now) {
+  TRY_OK(journal_.append(tx, services::packet_entry(change), now.wall));
+  const engine::State state = change.job.state;
+  if (engine::is_final(state) || state == engine::State::held) {
+    tx.after_commit([this, bell = services::bell_of_job(change.job.id)] { bells_.ring(bell); });
+  }
+  return {};
+}
+
+base::Task<> Bridge::recover() {
+  const auto now = timeline_.now();
+  const auto lane = services::lane_of(settings_.packets.url);
+  CO_TRY(
+      recovered_,
+      co_await store_->write([this, lane, now](store::Tx& tx) -> Result<engine::Queue::Recovered> {
+        TRY_OK(queue_->declare_lane(tx, lane, settings_.account));
+        TRY(auto recovered, queue_->recover(tx, engine_->holder, store_->generation(), now));
+        base::json::object data{{"requeued", recovered.queued},
+                                {"doubtful", recovered.doubtful},
+                                {"restored", recovered.is_restored},
+                                {"version", FLYWHEEL_VERSION}};
+        TRY_OK(journal_.append(tx,
+                               {.type = "bridge.started",
+                                .subject = engine_->holder,
+                                .actor = settings_.writer,
+                                .data = std::move(data)},
+                               now.wall));
+        return recovered;
+      }));
+  co_return base::Result<>();
+}
+
+base::Task<> Bridge::start() {
+  if (runner_) co_return base::Result<>();
+  CO_TRY_OK(co_await recover());
+  runner_ = std::make_unique<engine::Runner>(
+      *engine_, services::lane_of(settings_.packets.url), handlers_,
+      [this](const engine::LaneNotice& notice) { on_lane(notice); });
+  is_lane_running_ = true;
+  tasks_.spawn(run_lane());
+  tasks_.spawn(follow_session());
+  tasks_.spawn(keep_house());
+  co_return base::Result<>();
+}
+
+asio::awaitable<void> Bridge::run_lane() {
+  co_await runner_->run();
+  is_lane_running_ = false;
+  lane_ended_.notify();
+}
+
+asio::awaitable<void> Bridge::drain() {
+  if (runner_) runner_->drain();
+  while (is_lane_running_) co_await lane_ended_.wait(base::Instant::max());
+}
+
+asio::awaitable<void> Bridge::stop() {
+  is_stopping_ = true;
+  if (runner_) {
+    runner_->stop();
+    const auto until = clock_.now() + limits::lane_stops;
+    while (is_lane_running_ && clock_.now() < until) co_await lane_ended_.wait(until);
+  }
+  co_await tasks_.join();
+  co_await account_->close();
+}
+
+asio::awaitable<base::Error> Bridge::store_died() {
+  while (!store_failure_) co_await store_notice_.wait(base::Instant::max());
+  co_return *store_failure_;
+}
+
+// The queue follows the session: parked while only a person can help, resumed by itself afterwards.
+asio::awaitable<void> Bridge::follow_session() {
+  for (;;) {
+    if (!session_news_) co_await session_notice_.wait(clock_.now() + limits::session_doubt);
+    // A breaker that another saw reason to open is looked into as well.
+    auto view = session_news_ ? std::exchange(session_news_, std::nullopt)
+                              : std::optional(account_->session().account());
+    (void)co_await note_session(std::move(*view));
+  }
+}
+
+base::Task<> Bridge::note_session(chat::SessionView view) {
+  const auto now = timeline_.now();
+  const auto why = trip_of(view.state);
+  co_return co_await store_->write([this, view, why, now](store::Tx& tx) -> Result<> {
+    TRY(const auto lanes, queue_->lanes(tx, now));
+    engine::Breaker breaker;
+    for (const auto& lane : lanes) {
+      if (lane.account == settings_.account) breaker = lane.breaker;
+    }
+    if (why && breaker.trip != why) {
+      std::optional<base::WallTime> until;
+      if (passes_by_time(*why)) until = now.wall + limits::pause_after_limit;
+      TRY_OK(queue_->trip(tx, settings_.account, *why, view.evidence, until, now));
+    } else if (view.state == chat::State::ready && breaker.trip && !passes_by_time(*breaker.trip) &&
+               view.since > breaker.since) {
+      TRY_OK(queue_->close_breaker(tx, settings_.account));
+    }
+    return {};
+  });
+}
+
+// What a journal needs from time to time.
+asio::awaitable<void> Bridge::keep_house() {
+  for (;;) {
+    const auto now = timeline_.now();
+    (void)co_await store_->write([this, now](store::Tx& tx) -> Result<> {
+      TRY_OK(queue_->expire(tx, now));
+      TRY(const bool is_due, journal_.is_checkpoint_due(tx, now.wall));
+      if (is_due) TRY_OK(journal_.checkpoint(tx, *signer_, now.wall));
+      return {};
+    });
+    co_await clock_.sleep_until(clock_.now() + limits::house_pause);
+  }
+}
+
+asio::awaitable<void> Bridge::note_afterwards(services::Afterwards told) {
+  (void)co_await packets_->settled(told.job_id, std::move(told.warnings));
+}
+
+}  // namespace app

@@ -1,0 +1,138 @@
+// Everything that works the queue of one account, wired together: store, engine, browser, exchange.
+// A daemon is this behind HTTP; `flywheel send` without a daemon is this for one packet.
+#pragma once
+
+#include "bridge/app/bridge_options.h"
+#include "bridge/app/config.h"
+#include "bridge/base/clock.h"
+#include "bridge/base/faults.h"
+#include "bridge/base/random.h"
+#include "bridge/base/scope.h"
+#include "bridge/chat/account.h"
+#include "bridge/chat/chrome.h"
+#include "bridge/engine/bells.h"
+#include "bridge/engine/journal.h"
+#include "bridge/engine/queue.h"
+#include "bridge/engine/runner.h"
+#include "bridge/engine/signed_note.h"
+#include "bridge/protocol/message_types.h"
+#include "bridge/services/exchange.h"
+#include "bridge/services/packets.h"
+#include "bridge/store/sqlite_store.h"
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace app {
+
+struct BridgeSettings {
+  std::filesystem::path state;      // keys live here
+  std::string store;                // path of the SQLite file
+  std::string holder = "flywheel";  // who has the store open, for those who are refused
+  std::string account;              // whose limits hold
+  std::string writer;               // who writes in the conversation
+  services::Packets::Settings packets;
+  services::ExchangeLimits exchange;
+  engine::AccountLimits limits;
+  int queue_max = 1000;
+  chat::ChromeOptions chrome;
+  std::filesystem::path page_profiles;
+  chat::AccountOptions browser;
+  std::filesystem::path message_types;  // the project's own; may be missing
+};
+
+BridgeSettings bridge_settings(const Config& config, const BridgeOptions& options);
+
+class Bridge {
+ public:
+  // Opens the store and recovers what an earlier life left. Blocks for as long as a migration
+  // takes. busy with reason locked: another process works this store, and the message says which.
+  // `clock` and `faults` outlive it.
+  static base::Result<std::unique_ptr<Bridge>> open(boost::asio::any_io_executor executor,
+                                                    base::Clock& clock, base::Faults& faults,
+                                                    BridgeSettings settings);
+  Bridge(const Bridge&) = delete;
+  Bridge& operator=(const Bridge&) = delete;
+  // `stop` must have ended, or `start` never have been called.
+  ~Bridge();
+
+  // Declares the conversation's lane and begins to work it; the second call does nothing.
+  base::Task<> start();
+  // Returns when the lane has nothing left that is due, or `give_up` has come.
+  boost::asio::awaitable<void> drain();
+  // No new work; what runs is given back, the browser is closed. Bounded.
+  boost::asio::awaitable<void> stop();
+  // Returns when the store has died, with the reason.
+  boost::asio::awaitable<base::Error> store_died();
+
+  store::SqliteStore& store() { return *store_; }
+  services::Packets& packets() { return *packets_; }
+  chat::Account& account() { return *account_; }
+  const engine::Queue& queue() const { return *queue_; }
+  const engine::Journal& journal() const { return journal_; }
+  engine::JournalTail& tail() { return tail_; }
+  const engine::Timeline& timeline() const { return timeline_; }
+  const engine::NoteSigner& signer() const { return *signer_; }
+  engine::Bells& bells() { return bells_; }
+  base::Clock& clock() { return clock_; }
+  // Ends with `stop`.
+  base::Scope& tasks() { return tasks_; }
+  const BridgeSettings& settings() const { return settings_; }
+  const protocol::MessageTypes& types() const { return *types_; }
+  // What became of unfinished jobs of an earlier life.
+  const engine::Queue::Recovered& recovered() const { return recovered_; }
+
+  // Called on the loop for what a log should hold.
+  std::function<void(const engine::LaneNotice&)> on_lane = [](const auto&) {};
+  std::function<void(const chat::SessionView&)> on_session = [](const auto&) {};
+
+ private:
+  Bridge(boost::asio::any_io_executor executor, base::Clock& clock, base::Faults& faults,
+         BridgeSettings settings);
+  base::Result<> prepare();
+  base::Task<> recover();
+  void build_queue();
+  base::Result<> build_browser();
+  base::Result<> on_change(store::Tx& tx, const engine::Change& change, const engine::Now& now);
+  boost::asio::awaitable<void> run_lane();
+  boost::asio::awaitable<void> follow_session();
+  boost::asio::awaitable<void> keep_house();
+  base::Task<> note_session(chat::SessionView view);
+  boost::asio::awaitable<void> note_afterwards(services::Afterwards told);
+
+  boost::asio::any_io_executor executor_;
+  base::Clock& clock_;
+  base::Faults& faults_;
+  BridgeSettings settings_;
+  base::SystemRandom random_;
+  engine::Timeline timeline_;
+  engine::Bells bells_;
+  engine::JournalTail tail_;
+  engine::Journal journal_;
+  base::Notice store_notice_;
+  std::optional<base::Error> store_failure_;
+  std::optional<protocol::MessageTypes> types_;
+  std::optional<engine::NoteSigner> signer_;
+  std::unique_ptr<store::SqliteStore> store_;
+  std::optional<engine::Queue> queue_;
+  engine::Queue::Recovered recovered_;
+  std::optional<engine::Engine> engine_;
+  std::unique_ptr<chat::ChromeLauncher> launcher_;
+  std::unique_ptr<chat::Account> account_;
+  std::unique_ptr<services::Exchange> exchange_;
+  std::unique_ptr<services::Packets> packets_;
+  std::map<std::string, engine::Handler> handlers_;
+  std::unique_ptr<engine::Runner> runner_;
+  std::optional<chat::SessionView> session_news_;
+  base::Notice session_notice_;
+  base::Notice lane_ended_;
+  bool is_lane_running_ = false;
+  bool is_stopping_ = false;
+  base::Scope tasks_;
+};
+
+}  // namespace app

@@ -1,0 +1,127 @@
+#include "bridge/app/daemon.h"
+
+#include "bridge/app/daemon_file.h"
+#include "bridge/app/service_manager.h"
+#include "bridge/base/limits.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace app {
+
+namespace asio = boost::asio;
+
+base::Result<DaemonSettings> daemon_settings(const Config& config, const BridgeOptions& options) {
+  DaemonSettings settings{.bridge = bridge_settings(config, options)};
+  settings.bridge.holder = fmt::format("flywheel serve, writer {}", config.writer_agent);
+  settings.bridge.browser.care.check_pause = config.session.check_pause;
+  settings.bridge.browser.care.may_take_screenshots = config.session.screenshots;
+  settings.server.listen = config.listen;
+  settings.server.inherited_fd = inherited_socket();
+  settings.server.certificate_file = config.http.certificate;
+  settings.server.key_file = config.http.key;
+  settings.server.host_names = config.http.hosts;
+  settings.server.allowed_origins = config.http.origins;
+  settings.screenshots = config.session.screenshots;
+  for (const auto& issuer : config.http.jwt) {
+    auto loaded = http::load_jwt_issuer(issuer.as_object());
+    if (!loaded) {
+      return base::fail(base::Code::invalid, "bridge.auth.jwt: " + loaded.error().message,
+                        "configuration");
+    }
+    settings.issuers.push_back(*std::move(loaded));
+  }
+  return settings;
+}
+
+base::Result<std::unique_ptr<Daemon>> Daemon::open(asio::any_io_executor executor,
+                                                   base::Clock& clock, base::Faults& faults,
+                                                   DaemonSettings settings) {
+  std::unique_ptr<Daemon> daemon(new Daemon(executor, clock, std::move(settings)));
+  TRY_OK(daemon->prepare(faults));
+  return daemon;
+}
+
+Daemon::Daemon(asio::any_io_executor executor, base::Clock& clock, DaemonSettings settings)
+    : executor_(executor), clock_(clock), settings_(std::move(settings)), drain_notice_(executor) {}
+
+base::Result<> Daemon::prepare(base::Faults& faults) {
+  TRY(bridge_, Bridge::open(executor_, clock_, faults, settings_.bridge));
+  keys_ = std::make_unique<services::Keys>(bridge_->store(), bridge_->journal(), clock_);
+  std::optional<http::JwtVerifier> verifier;
+  if (!settings_.issuers.empty()) {
+    TRY(verifier, http::JwtVerifier::create(settings_.issuers));
+  }
+  authenticator_ =
+      std::make_unique<http::Authenticator>(http::find_in(*keys_), std::move(verifier), clock_);
+  return {};
+}
+
+base::Task<> Daemon::start() {
+  CO_TRY_OK(co_await keys_->ensure_admin(settings_.bridge.state / "admin.key", http::new_api_key));
+  CO_TRY_OK(co_await bridge_->start());
+  const std::string instance = bridge_->signer().name();
+  CO_TRY(events_, co_await http::JournalEvents::open(executor_, {.journal = bridge_->journal(),
+                                                                 .store = bridge_->store(),
+                                                                 .tail = bridge_->tail(),
+                                                                 .clock = clock_,
+                                                                 .metrics = metrics_,
+                                                                 .instance = instance}));
+  bridge_->tasks().spawn(events_->run());
+  needs_.reset(new http::ApiNeeds{.packets = bridge_->packets(),
+                                  .keys = *keys_,
+                                  .types = bridge_->types(),
+                                  .store = bridge_->store(),
+                                  .queue = bridge_->queue(),
+                                  .journal = bridge_->journal(),
+                                  .signer = bridge_->signer(),
+                                  .timeline = bridge_->timeline(),
+                                  .session = bridge_->account().session(),
+                                  .events = *events_,
+                                  .authenticator = *authenticator_,
+                                  .clock = clock_,
+                                  .metrics = metrics_,
+                                  .instance = instance,
+                                  .version = FLYWHEEL_VERSION,
+                                  .drain =
+                                      [this] {
+                                        shall_drain_ = true;
+                                        drain_notice_.notify();
+                                      },
+                                  .not_ready = [this] { return not_ready(); },
+                                  .screenshots = settings_.screenshots});
+  router_ = std::make_unique<http::Router>(authenticator_.get(), nullptr);
+  http::add_api(*router_, *needs_);
+  settings_.server.access_log = &access_log_;
+  settings_.server.metrics = &metrics_;
+  CO_TRY(server_, http::Server::start(executor_, clock_, *router_, settings_.server));
+  co_return write_daemon_file(
+      settings_.bridge.state,
+      {.url = server_->url(), .pid = ::getpid(), .incarnation = bridge_->store().incarnation()});
+}
+
+asio::awaitable<void> Daemon::drained() {
+  while (!shall_drain_) co_await drain_notice_.wait(base::Instant::max());
+  co_await bridge_->drain();
+}
+
+asio::awaitable<void> Daemon::stop() {
+  remove_daemon_file(settings_.bridge.state, bridge_->store().incarnation());
+  if (events_) events_->close();
+  if (server_) co_await server_->stop(limits::http_stops);
+  co_await bridge_->stop();
+}
+
+std::vector<http::NotReady> Daemon::not_ready() {
+  std::vector<http::NotReady> reasons;
+  if (const auto failure = bridge_->store().failure()) {
+    reasons.push_back({"store_failed", failure->message});
+  }
+  const chat::SessionView session = bridge_->account().session().account();
+  if (chat::is_of_account(session.state)) {
+    reasons.push_back({std::string(chat::name(session.state)), session.advice});
+  }
+  return reasons;
+}
+
+}  // namespace app

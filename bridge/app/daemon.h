@@ -1,0 +1,69 @@
+// The bridge behind its HTTP interface.
+#pragma once
+
+#include "bridge/app/bridge.h"
+#include "bridge/base/metrics.h"
+#include "bridge/http/access_log.h"
+#include "bridge/http/api_routes.h"
+#include "bridge/http/authenticator.h"
+#include "bridge/http/router.h"
+#include "bridge/http/server.h"
+#include "bridge/services/keys.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace app {
+
+struct DaemonSettings {
+  BridgeSettings bridge;
+  http::ServerOptions server;
+  std::vector<http::JwtIssuer> issuers;
+  bool screenshots = false;
+};
+
+// invalid with reason configuration: a JWT issuer or its key file is not usable.
+base::Result<DaemonSettings> daemon_settings(const Config& config, const BridgeOptions& options);
+
+class Daemon {
+ public:
+  // As Bridge::open.
+  static base::Result<std::unique_ptr<Daemon>> open(boost::asio::any_io_executor executor,
+                                                    base::Clock& clock, base::Faults& faults,
+                                                    DaemonSettings settings);
+
+  // Makes the admin key if there is none, works the queue, then answers HTTP and writes
+  // daemon.json.
+  base::Task<> start();
+  // Nothing new is accepted or begun; bounded.
+  boost::asio::awaitable<void> stop();
+  // Returns when somebody asked by HTTP to drain, and the queue has been drained.
+  boost::asio::awaitable<void> drained();
+
+  const std::string& url() const { return server_->url(); }
+  Bridge& bridge() { return *bridge_; }
+
+ private:
+  Daemon(boost::asio::any_io_executor executor, base::Clock& clock, DaemonSettings settings);
+  base::Result<> prepare(base::Faults& faults);
+  std::vector<http::NotReady> not_ready();
+
+  boost::asio::any_io_executor executor_;
+  base::Clock& clock_;
+  DaemonSettings settings_;
+  base::Metrics metrics_;
+  http::AccessLog access_log_;
+  std::unique_ptr<Bridge> bridge_;
+  std::unique_ptr<services::Keys> keys_;
+  std::unique_ptr<http::Authenticator> authenticator_;
+  std::unique_ptr<http::JournalEvents> events_;
+  std::unique_ptr<http::ApiNeeds> needs_;
+  std::unique_ptr<http::Router> router_;
+  std::unique_ptr<http::Server> server_;
+  base::Notice drain_notice_;
+  bool shall_drain_ = false;
+};
+
+}  // namespace app

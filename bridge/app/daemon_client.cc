@@ -1,0 +1,88 @@
+#include "bridge/app/daemon_client.h"
+
+#include "bridge/app/browser_session.h"
+#include "bridge/app/daemon_file.h"
+#include "bridge/app/loop.h"
+
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+namespace app {
+
+namespace fs = std::filesystem;
+using base::Code;
+
+namespace {
+
+constexpr std::size_t key_file_bytes_max = 1024;
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+}  // namespace
+
+base::Result<fs::path> state_folder(const BridgeOptions& options) {
+  std::error_code error;
+  if (options.state) return fs::absolute(*options.state, error);
+  auto config = config_for(options);
+  if (config) return config->state;
+  if (config.error().code != Code::not_found || options.config) {
+    return std::unexpected(config.error());
+  }
+  const std::string xdg = variable("XDG_STATE_HOME");
+  const std::string home = variable("HOME");
+  if (!xdg.empty()) return fs::path(xdg) / "flywheel";
+  if (!home.empty()) return fs::path(home) / ".local" / "state" / "flywheel";
+  return std::unexpected(config.error());
+}
+
+base::Result<std::optional<DaemonPlace>> find_daemon(const BridgeOptions& options) {
+  DaemonPlace place{.url = variable("FLYWHEEL_URL"), .token = variable("FLYWHEEL_KEY")};
+  if (!place.url.empty() && !place.token.empty()) return std::optional(std::move(place));
+  TRY(const fs::path state, state_folder(options));
+  if (place.url.empty()) {
+    const auto daemon = read_daemon_file(state);
+    if (!daemon) return std::optional<DaemonPlace>();
+    place.url = daemon->url;
+  }
+  if (place.token.empty()) {
+    TRY(place.token, read_file(state / "admin.key", key_file_bytes_max));
+    while (place.token.ends_with('\n')) place.token.pop_back();
+  }
+  return std::optional(std::move(place));
+}
+
+int print_failed(Console& console, const base::Error& error) {
+  if (console.is_json) {
+    const std::string code =
+        error.reason.empty() ? std::string(base::name(error.code)) : error.reason;
+    print_json(console, {{"error",
+                          {{"code", code},
+                           {"detail", error.message},
+                           {"retryable", base::is_retryable(error.code)}}}});
+  }
+  print_error(console, error.message);
+  return exit_status_of(error);
+}
+
+int run_with_daemon(Console& console, const BridgeOptions& options,
+                    const std::function<boost::asio::awaitable<int>(http::Client&)>& story) {
+  auto place = find_daemon(options);
+  if (!place) return print_failed(console, place.error());
+  if (!*place) {
+    const auto state = state_folder(options);
+    return print_failed(console, {Code::unavailable,
+                                  fmt::format("no daemon works {}; start one with flywheel serve",
+                                              state ? state->string() : "here"),
+                                  "no_daemon"});
+  }
+  return run_to_end(console, [&]() -> boost::asio::awaitable<int> {
+    http::Client client((*place)->url, (*place)->token);
+    co_return co_await story(client);
+  });
+}
+
+}  // namespace app

@@ -1,0 +1,37 @@
+// A command's way to the daemon.
+#pragma once
+
+#include "bridge/app/bridge_options.h"
+#include "bridge/app/console.h"
+#include "bridge/http/client.h"
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include <boost/json/object.hpp>
+
+namespace app {
+
+struct DaemonPlace {
+  std::string url;
+  std::string token;
+};
+
+// The state directory that the options, the configuration or the environment name.
+base::Result<std::filesystem::path> state_folder(const BridgeOptions& options);
+
+// FLYWHEEL_URL and FLYWHEEL_KEY, else daemon.json and admin.key of the state directory. Nothing: no
+// daemon runs there.
+base::Result<std::optional<DaemonPlace>> find_daemon(const BridgeOptions& options);
+
+// Talks to the daemon until `story` has ended; without a daemon, error unavailable, which says how
+// to start one.
+int run_with_daemon(Console& console, const BridgeOptions& options,
+                    const std::function<boost::asio::awaitable<int>(http::Client&)>& story);
+
+// Prints an error in both forms and gives its exit status.
+int print_failed(Console& console, const base::Error& error);
+
+}  // namespace app

@@ -1,0 +1,66 @@
+#include "bridge/app/daemon_file.h"
+
+#include "bridge/app/console.h"
+#include "bridge/base/json.h"
+
+#include <cerrno>
+#include <csignal>
+
+#include <boost/json/serialize.hpp>
+#include <sys/stat.h>
+
+namespace app {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::size_t daemon_file_bytes_max = 4096;
+
+fs::path file_in(const fs::path& state) { return state / "daemon.json"; }
+
+std::string text_in(const json::object& object, std::string_view key) {
+  const auto* value = object.if_contains(key);
+  return value && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+bool is_alive(int pid) { return pid > 0 && (::kill(pid, 0) == 0 || errno == EPERM); }
+
+std::optional<DaemonFile> read(const fs::path& state) {
+  const auto text = read_file(file_in(state), daemon_file_bytes_max);
+  if (!text) return std::nullopt;
+  const auto value = base::parse_json(*text);
+  if (!value || !value->is_object()) return std::nullopt;
+  const auto& object = value->get_object();
+  DaemonFile daemon{.url = text_in(object, "url"), .incarnation = text_in(object, "incarnation")};
+  if (const auto* pid = object.if_contains("pid"); pid && pid->is_int64()) {
+    daemon.pid = static_cast<int>(pid->get_int64());
+  }
+  return daemon;
+}
+
+}  // namespace
+
+base::Result<> write_daemon_file(const fs::path& state, const DaemonFile& daemon) {
+  const json::object object{
+      {"url", daemon.url}, {"pid", daemon.pid}, {"incarnation", daemon.incarnation}};
+  TRY_OK(write_file(file_in(state), json::serialize(object) + "\n"));
+  ::chmod(file_in(state).c_str(), 0600);
+  return {};
+}
+
+std::optional<DaemonFile> read_daemon_file(const fs::path& state) {
+  auto daemon = read(state);
+  if (!daemon || daemon->url.empty() || !is_alive(daemon->pid)) return std::nullopt;
+  return daemon;
+}
+
+void remove_daemon_file(const fs::path& state, const std::string& incarnation) {
+  const auto daemon = read(state);
+  if (!daemon || daemon->incarnation != incarnation) return;
+  std::error_code ignored;
+  fs::remove(file_in(state), ignored);
+}
+
+}  // namespace app

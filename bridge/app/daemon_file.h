@@ -1,0 +1,25 @@
+// How a command finds the daemon that works a state directory: daemon.json, with the address.
+#pragma once
+
+#include "bridge/base/result.h"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace app {
+
+struct DaemonFile {
+  std::string url;
+  int pid = 0;
+  std::string incarnation;  // this life of the daemon
+};
+
+// Written when the daemon answers, mode 0600; replaced in one step.
+base::Result<> write_daemon_file(const std::filesystem::path& state, const DaemonFile& daemon);
+// Nothing: there is none, or its process has gone. Whether it answers is another matter.
+std::optional<DaemonFile> read_daemon_file(const std::filesystem::path& state);
+// Takes it away, if it is this daemon's.
+void remove_daemon_file(const std::filesystem::path& state, const std::string& incarnation);
+
+}  // namespace app

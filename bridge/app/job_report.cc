@@ -1,0 +1,190 @@
+#include "bridge/app/job_report.h"
+
+#include "bridge/app/browser_session.h"
+#include "bridge/app/exit_status.h"
+#include "bridge/protocol/text.h"
+
+#include <array>
+#include <utility>
+
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+namespace app {
+
+namespace json = boost::json;
+using base::Code;
+
+namespace {
+
+std::string text_in(const json::object& object, std::string_view key) {
+  const auto* value = object.if_contains(key);
+  return value && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+// What a step is called for people; empty for steps nobody waits for.
+std::string_view told(std::string_view type) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 14> words = {{
+      {"packet.claimed", "waiting for the page to be ready"},
+      {"packet.intent", "ready: inserting the prompt"},
+      {"packet.armed", "inserted and read back: sending"},
+      {"packet.sent", "sent; waiting for the reply"},
+      {"packet.answered", "reply complete"},
+      {"packet.replied", "reply valid"},
+      {"packet.unsent", "certainly not sent"},
+      {"packet.retrying", "goes again later"},
+      {"packet.held", "held: it may have been sent, and only a person can tell"},
+      {"packet.settled", "page ready again"},
+      {"repair.submitted", "reply not usable: asking again"},
+      {"repair.armed", "inserted and read back: sending"},
+      {"repair.sent", "sent; waiting for the reply"},
+      {"repair.answered", "reply complete"},
+  }};
+  for (const auto& [name, text] : words) {
+    if (name == type) return text;
+  }
+  return {};
+}
+
+// The classes of the contract's error codes, as far as they decide an exit status.
+Code code_of(std::string_view reason) {
+  if (reason == "login_required" || reason == "challenge") return Code::login_required;
+  if (reason == "rate_limited" || reason == "usage_cap") return Code::busy;
+  if (reason == "timeout" || reason == "expired") return Code::timeout;
+  if (reason == "conversation_not_found") return Code::not_found;
+  if (reason == "ui_changed" || reason == "browser_unavailable" || reason == "unavailable") {
+    return Code::unavailable;
+  }
+  return Code::conflict;
+}
+
+}  // namespace
+
+Progress::Progress(Console& console, const base::Clock& clock, Chatter chatter)
+    : console_(console), clock_(clock), chatter_(chatter), began_(clock.now()) {}
+
+void Progress::begin(std::string_view title) {
+  began_ = clock_.now();
+  say(title);
+}
+
+void Progress::note(const engine::Entry& entry) {
+  const std::string_view text = told(entry.type);
+  if (text.empty()) return;
+  const auto* error = entry.data.if_contains("error");
+  const std::string code = error && error->is_object() ? text_in(error->get_object(), "code") : "";
+  step(code.empty() ? std::string(text) : fmt::format("{} ({})", text, code));
+}
+
+void Progress::step(std::string_view text) {
+  const std::chrono::duration<double> elapsed = clock_.now() - began_;
+  say(fmt::format("  {:6.2f} s  {}", elapsed.count(), text));
+}
+
+void Progress::say(std::string_view text) {
+  if (chatter_ == Chatter::always) {
+    console_.err << text << std::endl;
+  } else {
+    print_progress(console_, text);
+  }
+}
+
+std::optional<base::Error> error_of(const json::object& view) {
+  const auto* error = view.if_contains("error");
+  if (error == nullptr || !error->is_object()) return std::nullopt;
+  const std::string reason = text_in(error->get_object(), "code");
+  return base::Error{code_of(reason), text_in(error->get_object(), "detail"), reason};
+}
+
+int exit_status_of(const json::object& view) {
+  const std::string state = text_in(view, "state");
+  if (state == "done") return exit_ok;
+  if (state == "queued" || state == "running") return exit_timeout;
+  const auto error = error_of(view);
+  return error ? exit_status_of(*error) : exit_job_failed;
+}
+
+void print_warnings(Console& console, const json::object& view) {
+  const auto* warnings = view.if_contains("warnings");
+  if (warnings == nullptr || !warnings->is_array()) return;
+  for (const auto& warning : warnings->get_array()) {
+    if (warning.is_string()) print_warning(console, warning.get_string());
+  }
+}
+
+int print_job(Console& console, const json::object& view) {
+  print_warnings(console, view);
+  const int status = exit_status_of(view);
+  if (console.is_json) print_json(console, view);
+  if (status == exit_ok) {
+    const auto* response = view.if_contains("response");
+    if (!console.is_json && response && response->is_object()) {
+      console.out << protocol::pretty_json(response->get_object()) << std::endl;
+    }
+    return status;
+  }
+  const auto error = error_of(view);
+  if (status == exit_timeout && !error) {
+    print_error(console,
+                fmt::format("packet {} is still {}", text_in(view, "id"), text_in(view, "state")));
+    return status;
+  }
+  const auto* failure = view.if_contains("error");
+  const std::string raw =
+      failure && failure->is_object() ? text_in(failure->get_object(), "raw") : "";
+  if (!console.is_json && !raw.empty()) print_error(console, "the reply as it came:\n" + raw);
+  print_error(console, error ? error->message : "the packet is " + text_in(view, "state"));
+  return status;
+}
+
+namespace {
+
+bool is_of(const engine::Entry& entry, const engine::JobId& id) {
+  return entry.subject == id.text || entry.thread == id.text;
+}
+
+// Why a packet that nobody will send later is given up, kept in place of "cancelled".
+base::Task<json::object> give_up(Bridge& bridge, engine::JobId id, json::object before) {
+  auto cancelled = co_await bridge.packets().cancel(id, "nobody is left to send it later");
+  // Armed meanwhile: only its own end tells.
+  if (!cancelled) co_return co_await bridge.packets().view(id);
+  if (const auto* error = before.if_contains("error")) (*cancelled)["error"] = *error;
+  (*cancelled)["state"] = "failed";
+  co_return *std::move(cancelled);
+}
+
+}  // namespace
+
+base::Task<json::object> see_through(Bridge& bridge, services::Caller caller, json::value packet,
+                                     Progress& progress, base::Instant deadline) {
+  CO_TRY_OK(co_await bridge.start());
+  CO_TRY(const auto last, co_await bridge.store().read(
+                              [&bridge](store::Tx& tx) { return bridge.journal().last(tx); }));
+  engine::Follower follower(bridge.journal(), bridge.store(), bridge.tail(), bridge.clock(), last);
+  auto submitted = co_await bridge.packets().submit(std::move(caller), std::move(packet), {});
+  if (!submitted) co_return std::unexpected<base::Error>(submitted.error());
+  if (submitted->is_replay) progress.say("the same packet was handed in before");
+  const engine::JobId id = submitted->id;
+  // Of a packet that was handed in before, nothing new may ever be written.
+  CO_TRY(auto first, co_await bridge.packets().view(id));
+  const std::string known = text_in(first, "state");
+  if (known != "queued" && known != "running") co_return std::move(first);
+  for (;;) {
+    CO_TRY(const auto entries, co_await follower.next(deadline));
+    bool has_failed = false;
+    for (const auto& entry : entries) {
+      if (!is_of(*entry, id)) continue;
+      progress.note(*entry);
+      has_failed = entry->type == "packet.retrying";
+    }
+    CO_TRY(auto view, co_await bridge.packets().view(id));
+    const std::string state = text_in(view, "state");
+    if (state != "queued" && state != "running") co_return std::move(view);
+    if (has_failed && state == "queued") {
+      co_return co_await give_up(bridge, id, std::move(view));
+    }
+    if (bridge.clock().now() >= deadline) co_return std::move(view);
+  }
+}
+
+}  // namespace app

@@ -1,0 +1,50 @@
+// Tells a person what becomes of a packet while it happens, and how it ended.
+#pragma once
+
+#include "bridge/app/bridge.h"
+#include "bridge/app/console.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace app {
+
+enum class Chatter { terminal_only, always };
+
+// One line a step, with the seconds since the packet was taken up.
+class Progress {
+ public:
+  Progress(Console& console, const base::Clock& clock, Chatter chatter);
+
+  // A new packet: time starts again.
+  void begin(std::string_view title);
+  // An entry of the journal that is about the packet.
+  void note(const engine::Entry& entry);
+  void say(std::string_view text);
+
+ private:
+  void step(std::string_view text);
+
+  Console& console_;
+  const base::Clock& clock_;
+  Chatter chatter_;
+  base::Instant began_;
+};
+
+// The error that a view of a job ({"state", "error": {"code", "detail"}}) tells of, or nothing.
+std::optional<base::Error> error_of(const boost::json::object& view);
+// How a command about this job ends.
+int exit_status_of(const boost::json::object& view);
+void print_warnings(Console& console, const boost::json::object& view);
+// The reply, or what went wrong; the whole view with --json. Returns the exit status.
+int print_job(Console& console, const boost::json::object& view);
+
+// Hands the packet in and works the queue until it has ended, is held, or has failed before it was
+// sent: then it is cancelled, for nobody is left to send it later. `progress` is told of every
+// step.
+base::Task<boost::json::object> see_through(Bridge& bridge, services::Caller caller,
+                                            boost::json::value packet, Progress& progress,
+                                            base::Instant deadline);
+
+}  // namespace app

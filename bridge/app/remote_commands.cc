@@ -1,0 +1,378 @@
+// The commands that ask a running daemon: packets, the queue, the session, keys, audit, events.
+#include "bridge/app/bridge_options.h"
+#include "bridge/app/command_line.h"
+#include "bridge/app/daemon_client.h"
+#include "bridge/protocol/text.h"
+
+#include <memory>
+
+#include <boost/json/serialize.hpp>
+#include <boost/url/encode.hpp>
+#include <boost/url/rfc/unreserved_chars.hpp>
+#include <fmt/format.h>
+
+namespace app {
+namespace {
+
+namespace json = boost::json;
+using boost::asio::awaitable;
+
+struct RemoteOptions {
+  BridgeOptions bridge;
+  std::string id;
+  std::string state, sender, bead, note, verdict, name, agent, scopes, type, subject;
+  std::string after;
+  int limit = 20;
+  std::optional<int> days;
+  bool is_once = false;
+};
+using Remote = std::shared_ptr<RemoteOptions>;
+using Story = std::function<awaitable<int>(Console&, const RemoteOptions&, http::Client&)>;
+
+std::string encoded(std::string_view text) {
+  return boost::urls::encode(text, boost::urls::unreserved_chars);
+}
+
+std::string text_in(const json::object& object, std::string_view key) {
+  const auto* value = object.if_contains(key);
+  if (value == nullptr || value->is_null()) return "";
+  return value->is_string() ? std::string(value->get_string()) : json::serialize(*value);
+}
+
+void add_query(std::string& target, std::string_view name, const std::string& value) {
+  if (value.empty()) return;
+  target += fmt::format("{}{}={}", target.find('?') == std::string::npos ? "?" : "&", name,
+                        encoded(value));
+}
+
+// The options by which a daemon is found.
+void add_place(CLI::App& command, const Remote& options) {
+  command
+      .add_option("--config", options->bridge.config,
+                  "The configuration (default: .flywheel/chatgpt.json of the project)")
+      ->type_name("FILE");
+  command.add_option("--state-dir,--state", options->bridge.state, "The state directory")
+      ->type_name("DIR");
+}
+
+Remote add_remote(CLI::App& parent, CommandLine& line, const std::string& name,
+                  const std::string& summary, const std::string& example, Story story,
+                  const std::function<void(CLI::App&, RemoteOptions&)>& more = {}) {
+  CLI::App* command = add_command(parent, name, summary, example);
+  auto options = std::make_shared<RemoteOptions>();
+  if (more) more(*command, *options);
+  add_place(*command, options);
+  command->callback([options, story = std::move(story), &line] {
+    line.run = [options, story](Console& console) {
+      return run_with_daemon(console, options->bridge, [&](http::Client& client) {
+        return story(console, *options, client);
+      });
+    };
+  });
+  return options;
+}
+
+void add_id(CLI::App& command, RemoteOptions& options) {
+  command.add_option("id", options.id, "The packet's id, or its unique beginning")
+      ->type_name("ID")
+      ->required();
+}
+
+// Calls once and prints what comes, by `show` for people.
+awaitable<int> call(Console& console, http::Client& client, http::ClientRequest request,
+                    std::function<void(const json::value&)> show) {
+  auto answer = co_await client.call_json(std::move(request));
+  if (!answer) co_return print_failed(console, answer.error());
+  if (console.is_json) {
+    print_json(console, *answer);
+  } else {
+    show(*answer);
+  }
+  co_return exit_ok;
+}
+
+void print_pretty(Console& console, const json::value& value) {
+  if (value.is_object()) {
+    console.out << protocol::pretty_json(value.get_object()) << '\n';
+  } else if (!value.is_null()) {
+    console.out << json::serialize(value) << '\n';
+  }
+}
+
+const json::array& items_of(const json::value& answer) {
+  static const json::array none;
+  const auto* object = answer.if_object();
+  const auto* items = object ? object->if_contains("items") : nullptr;
+  return items && items->is_array() ? items->get_array() : none;
+}
+
+// ---- packets
+
+void print_line(Console& console, const json::object& job) {
+  const auto* error = job.if_contains("error");
+  const std::string code =
+      error && error->is_object() ? text_in(error->get_object(), "code") : std::string();
+  const auto* timings = job.if_contains("timings");
+  const std::string queued =
+      timings && timings->is_object() ? text_in(timings->get_object(), "queued") : "";
+  console.out << fmt::format("{}  {:<9}  {:<7}  {:<16}  {:<16}  {}  {}\n", text_in(job, "id"),
+                             text_in(job, "state"), text_in(job, "stage"), text_in(job, "sender"),
+                             text_in(job, "bead"), queued, code);
+}
+
+awaitable<int> list(Console& console, const RemoteOptions& options, http::Client& client) {
+  std::string target = "/api/packets?limit=" + std::to_string(options.limit);
+  add_query(target, "state", options.state);
+  add_query(target, "sender", options.sender);
+  add_query(target, "bead", options.bead);
+  co_return co_await call(console, client, {.target = target}, [&](const json::value& answer) {
+    for (const auto& item : items_of(answer)) {
+      if (item.is_object()) print_line(console, item.get_object());
+    }
+    if (items_of(answer).empty()) console.err << "no packets\n";
+  });
+}
+
+awaitable<int> show(Console& console, const RemoteOptions& options, http::Client& client) {
+  co_return co_await call(console, client, {.target = "/api/packets/" + encoded(options.id)},
+                          [&](const json::value& answer) { print_pretty(console, answer); });
+}
+
+awaitable<int> response(Console& console, const RemoteOptions& options, http::Client& client) {
+  co_return co_await call(console, client,
+                          {.target = fmt::format("/api/packets/{}/response", encoded(options.id))},
+                          [&](const json::value& answer) { print_pretty(console, answer); });
+}
+
+Story change(std::string verb) {
+  return [verb = std::move(verb)](Console& console, const RemoteOptions& options,
+                                  http::Client& client) -> awaitable<int> {
+    json::object body;
+    if (!options.verdict.empty()) body["verdict"] = options.verdict;
+    if (!options.note.empty()) body["note"] = options.note;
+    http::ClientRequest request{
+        .method = "POST",
+        .target = fmt::format("/api/packets/{}/{}", encoded(options.id), verb),
+        .body = json::value(std::move(body))};
+    co_return co_await call(console, client, std::move(request), [&](const json::value& answer) {
+      if (!answer.is_object()) return;
+      console.out << fmt::format("{} {}\n", text_in(answer.get_object(), "id"),
+                                 text_in(answer.get_object(), "state"));
+    });
+  };
+}
+
+void add_packets(CLI::App& packet, CommandLine& line) {
+  add_remote(
+      packet, line, "list", "List packets, newest first", "flywheel packet list --is held", list,
+      [](CLI::App& command, RemoteOptions& options) {
+        command.add_option("--is", options.state, "Only packets in this state")
+            ->type_name("queued|running|done|failed|held|cancelled|expired");
+        command.add_option("--sender", options.sender, "Only of this sender");
+        command.add_option("--bead", options.bead, "Only about this bead");
+        command.add_option("--limit", options.limit, "How many at most")->check(CLI::Range(1, 500));
+      });
+  add_remote(packet, line, "show", "Show a packet's state, errors and times",
+             "flywheel packet show 0192", show, add_id);
+  add_remote(packet, line, "response", "Print the validated reply", "flywheel packet response 0192",
+             response, add_id);
+  const auto with_note = [](CLI::App& command, RemoteOptions& options) {
+    add_id(command, options);
+    command.add_option("--note", options.note, "Why, for the audit trail");
+  };
+  add_remote(packet, line, "cancel", "Cancel a packet that has not been sent",
+             "flywheel packet cancel 0192", change("cancel"), with_note);
+  add_remote(packet, line, "retry", "Queue a failed packet again, as a new message",
+             "flywheel packet retry 0192", change("retry"), add_id);
+  add_remote(packet, line, "resolve", "Say what became of a held packet",
+             "flywheel packet resolve 0192 --verdict sent", change("resolve"),
+             [with_note](CLI::App& command, RemoteOptions& options) {
+               with_note(command, options);
+               command
+                   .add_option(
+                       "--verdict", options.verdict,
+                       "sent: it is in the conversation, read on; not-sent: it is not, send "
+                       "it; abandon: give it up")
+                   ->type_name("sent|not-sent|abandon")
+                   ->check(CLI::IsMember({"sent", "not-sent", "abandon"}))
+                   ->required();
+             });
+}
+
+// ---- queue
+
+awaitable<int> queue(Console& console, const RemoteOptions&, http::Client& client) {
+  co_return co_await call(console, client, {.target = "/api/queue"},
+                          [&](const json::value& answer) { print_pretty(console, answer); });
+}
+
+Story post_to(std::string target) {
+  return [target = std::move(target)](Console& console, const RemoteOptions&,
+                                      http::Client& client) -> awaitable<int> {
+    http::ClientRequest request{
+        .method = "POST", .target = target, .body = json::value(json::object())};
+    co_return co_await call(console, client, std::move(request),
+                            [&](const json::value& answer) { print_pretty(console, answer); });
+  };
+}
+
+void add_queue(CLI::App& root, CommandLine& line) {
+  CLI::App* group = add_group(root, "queue", "The queue of a running daemon");
+  add_remote(*group, line, "show", "Lanes, depths, limits and what they wait for",
+             "flywheel queue show", queue);
+  add_remote(*group, line, "pause", "Take nothing new from the queue", "flywheel queue pause",
+             post_to("/api/queue/pause"));
+  add_remote(*group, line, "resume", "Go on after a pause", "flywheel queue resume",
+             post_to("/api/queue/resume"));
+}
+
+// ---- audit
+
+void print_entry(Console& console, const json::object& entry) {
+  const auto* data = entry.if_contains("data");
+  console.out << fmt::format("{:>8}  {}  {:<28}  {}  {}\n", text_in(entry, "id"),
+                             text_in(entry, "time"), text_in(entry, "type"),
+                             text_in(entry, "subject"),
+                             data ? json::serialize(*data) : std::string());
+}
+
+awaitable<int> audit_tail(Console& console, const RemoteOptions& options, http::Client& client) {
+  std::string target = "/api/audit?limit=" + std::to_string(options.limit);
+  add_query(target, "type", options.type);
+  add_query(target, "subject", options.subject);
+  co_return co_await call(console, client, {.target = target}, [&](const json::value& answer) {
+    for (const auto& item : items_of(answer)) {
+      if (item.is_object()) print_entry(console, item.get_object());
+    }
+  });
+}
+
+awaitable<int> audit_verify(Console& console, const RemoteOptions&, http::Client& client) {
+  auto answer =
+      co_await client.call_json({.target = "/api/audit/verify", .limit = std::chrono::minutes(10)});
+  if (!answer) co_return print_failed(console, answer.error());
+  const auto* object = answer->if_object();
+  const auto* good = object ? object->if_contains("valid") : nullptr;
+  if (console.is_json) {
+    print_json(console, *answer);
+  } else {
+    print_pretty(console, *answer);
+  }
+  co_return good && good->is_bool() && good->get_bool() ? exit_ok : exit_negative;
+}
+
+void add_audit(CLI::App& root, CommandLine& line) {
+  CLI::App* group = add_group(root, "audit", "The chained journal of everything that happened");
+  add_remote(*group, line, "tail", "The newest entries", "flywheel audit tail --limit 50",
+             audit_tail, [](CLI::App& command, RemoteOptions& options) {
+               command.add_option("--type", options.type, "Only this type, or those below \"x.\"");
+               command.add_option("--subject", options.subject, "Only about this id");
+               command.add_option("--limit", options.limit, "How many")->check(CLI::Range(1, 500));
+             });
+  add_remote(*group, line, "verify", "Check every hash and every signed checkpoint",
+             "flywheel audit verify", audit_verify);
+  add_remote(*group, line, "checkpoint", "Sign the journal as it is now",
+             "flywheel audit checkpoint", post_to("/api/audit/checkpoint"));
+}
+
+// ---- keys
+
+awaitable<int> key_create(Console& console, const RemoteOptions& options, http::Client& client) {
+  json::array scopes;
+  for (std::size_t at = 0; at <= options.scopes.size();) {
+    const std::size_t end = std::min(options.scopes.find(',', at), options.scopes.size());
+    scopes.push_back(json::value(options.scopes.substr(at, end - at)));
+    at = end + 1;
+  }
+  json::object body{{"name", options.name}, {"scopes", std::move(scopes)}};
+  if (!options.agent.empty()) body["agent"] = options.agent;
+  if (options.days) body["expires_in_days"] = *options.days;
+  http::ClientRequest request{
+      .method = "POST", .target = "/api/keys", .body = json::value(std::move(body))};
+  co_return co_await call(console, client, std::move(request), [&](const json::value& answer) {
+    if (!answer.is_object()) return;
+    console.out << text_in(answer.get_object(), "key") << '\n';
+    console.err << fmt::format("key {} is shown this once; keep it safe\n",
+                               text_in(answer.get_object(), "id"));
+  });
+}
+
+awaitable<int> key_list(Console& console, const RemoteOptions&, http::Client& client) {
+  co_return co_await call(console, client, {.target = "/api/keys"}, [&](const json::value& answer) {
+    for (const auto& item : items_of(answer)) {
+      if (!item.is_object()) continue;
+      const auto& key = item.get_object();
+      console.out << fmt::format("{}  {:<20}  {}  {}\n", text_in(key, "id"), text_in(key, "name"),
+                                 text_in(key, "scopes"), text_in(key, "expires"));
+    }
+  });
+}
+
+awaitable<int> key_revoke(Console& console, const RemoteOptions& options, http::Client& client) {
+  http::ClientRequest request{.method = "DELETE", .target = "/api/keys/" + encoded(options.id)};
+  co_return co_await call(console, client, std::move(request),
+                          [&](const json::value&) { console.out << options.id << " revoked\n"; });
+}
+
+void add_keys(CLI::App& root, CommandLine& line) {
+  CLI::App* group = add_group(root, "key", "Keys that let agents use the daemon");
+  add_remote(*group, line, "create", "Make a key and print it once",
+             "flywheel key create --name agent-7 --scopes packets", key_create,
+             [](CLI::App& command, RemoteOptions& options) {
+               command
+                   .add_option("--name", options.name,
+                               "Whose key it is; packets sent with it have this sender")
+                   ->required();
+               command
+                   .add_option("--scopes", options.scopes, "What it may do, separated by commas")
+                   ->required();
+               command.add_option("--agent", options.agent, "Acts only as this agent");
+               command.add_option("--days", options.days, "Expires after so many days")
+                   ->check(CLI::Range(1, 3650));
+             });
+  add_remote(*group, line, "list", "List keys, without their secrets", "flywheel key list",
+             key_list);
+  add_remote(*group, line, "revoke", "Make a key useless at once", "flywheel key revoke 0192",
+             key_revoke, [](CLI::App& command, RemoteOptions& options) {
+               command.add_option("id", options.id, "The key's id")->type_name("ID")->required();
+             });
+}
+
+// ---- events
+
+awaitable<int> events_tail(Console& console, const RemoteOptions& options, http::Client& client) {
+  std::string target = "/api/events";
+  add_query(target, "last_event_id", options.after);
+  add_query(target, "types", options.type);
+  http::ClientRequest request{.target = target, .headers = {{"Accept", "text/event-stream"}}};
+  auto ended = co_await client.events(std::move(request), [&](const http::ClientEvent& event) {
+    if (event.name == "reset") {
+      console.err << "events before were missed\n";
+      return true;
+    }
+    console.out << event.data << std::endl;
+    return console.out.good();
+  });
+  co_return ended ? exit_ok : print_failed(console, ended.error());
+}
+
+void add_events(CLI::App& root, CommandLine& line) {
+  CLI::App* group = add_group(root, "events", "What happens, while it happens");
+  add_remote(*group, line, "tail", "Print events as CloudEvents, one a line, until interrupted",
+             "flywheel events tail", events_tail, [](CLI::App& command, RemoteOptions& options) {
+               command.add_option("--type", options.type, "Only these types, separated by commas");
+               command.add_option("--after", options.after, "Begin after this event's id");
+             });
+}
+
+}  // namespace
+
+void add_remote_commands(CLI::App& root, CommandLine& line) {
+  add_packets(*root.get_subcommand("packet"), line);
+  add_queue(root, line);
+  add_audit(root, line);
+  add_keys(root, line);
+  add_events(root, line);
+}
+
+}  // namespace app

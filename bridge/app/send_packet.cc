@@ -1,0 +1,128 @@
+#include "bridge/app/send_packet.h"
+
+#include "bridge/app/daemon_client.h"
+#include "bridge/app/exit_status.h"
+#include "bridge/app/job_report.h"
+#include "bridge/app/loop.h"
+#include "bridge/base/limits.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace app {
+namespace {
+
+namespace json = boost::json;
+using boost::asio::awaitable;
+using OnEnd = std::function<int(const json::object&)>;
+
+awaitable<int> send_here(Console& console, const protocol::Packet& packet, const Config& config,
+                         const SendOptions& options, const OnEnd& on_end,
+                         boost::asio::any_io_executor executor, Signals& signals) {
+  base::SystemClock clock;
+  base::Faults faults;
+  Progress progress(console, clock, Chatter::terminal_only);
+  auto settings = bridge_settings(config, options.bridge);
+  settings.holder = "flywheel send";
+  auto opened = Bridge::open(executor, clock, faults, std::move(settings));
+  if (!opened) co_return print_failed(console, opened.error());
+  auto bridge = *std::move(opened);
+  progress.begin(
+      fmt::format("{} for {} into {}", packet.type().name, packet.bead_id(), config.crt_url));
+  const auto deadline =
+      options.wait_s ? clock.now() + std::chrono::seconds(*options.wait_s) : base::Instant::max();
+  // Whoever can start this command could as well write the store.
+  const services::Caller caller{
+      .principal = "local", .name = std::string(packet.sender()), .may_send_for_others = true};
+  auto ended = co_await signals.until(
+      see_through(*bridge, caller, json::value(packet.body()), progress, deadline));
+  int status = exit_interrupted;
+  if (ended) status = *ended ? on_end(**ended) : print_failed(console, ended->error());
+  co_await bridge->stop();
+  if (!ended) {
+    print_error(console,
+                "interrupted; the packet stays in the queue, and a message that may have been "
+                "sent is looked for before anything is sent again");
+  }
+  co_return status;
+}
+
+// Held by the daemon for as long as it allows, again and again.
+base::Task<json::object> follow(http::Client& client, std::string id, base::Instant deadline,
+                                Progress& progress) {
+  std::string shown;
+  for (;;) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::seconds>(deadline - base::Instant::clock::now());
+    const auto wait = std::clamp<std::int64_t>(left.count(), 0, limits::http_wait_max.count());
+    http::ClientRequest request{.target = fmt::format("/api/packets/{}?wait={}", id, wait)};
+    CO_TRY(auto answer, co_await client.call_json(std::move(request)));
+    if (!answer.is_object()) {
+      co_return base::fail(base::Code::internal, "the daemon's answer is no object");
+    }
+    auto view = std::move(answer.get_object());
+    const std::string state(view.at("state").as_string());
+    const std::string stage(view.at("stage").as_string());
+    if (std::string now = state + ", " + stage; now != shown) {
+      progress.say(fmt::format("  {}", now));
+      shown = std::move(now);
+    }
+    const bool goes_on = state == "queued" || state == "running";
+    if (!goes_on || base::Instant::clock::now() >= deadline) co_return view;
+  }
+}
+
+awaitable<int> send_there(Console& console, http::Client& client, const protocol::Packet& packet,
+                          const SendOptions& options, const OnEnd& on_end) {
+  const base::SystemClock clock;
+  Progress progress(console, clock, Chatter::terminal_only);
+  progress.begin(fmt::format("{} for {}, by the daemon", packet.type().name, packet.bead_id()));
+  http::ClientRequest request{
+      .method = "POST", .target = "/api/packets", .body = json::value(packet.body())};
+  auto answer = co_await client.call_json(std::move(request));
+  if (!answer) co_return print_failed(console, answer.error());
+  const auto& accepted = answer->as_object();
+  if (!options.waits) {
+    if (console.is_json) {
+      print_json(console, accepted);
+    } else {
+      console.out << std::string_view(accepted.at("id").as_string()) << '\n';
+    }
+    co_return exit_ok;
+  }
+  const auto deadline = options.wait_s
+                            ? base::Instant::clock::now() + std::chrono::seconds(*options.wait_s)
+                            : base::Instant::max();
+  auto view =
+      co_await follow(client, std::string(accepted.at("id").as_string()), deadline, progress);
+  co_return view ? on_end(*view) : print_failed(console, view.error());
+}
+
+}  // namespace
+
+int send_packet(Console& console, const protocol::Packet& packet, const SendOptions& options,
+                const OnEnd& on_end) {
+  auto place = find_daemon(options.bridge);
+  if (!place) return print_failed(console, place.error());
+  if (*place) {
+    return run_with_daemon(console, options.bridge, [&](http::Client& client) {
+      return send_there(console, client, packet, options, on_end);
+    });
+  }
+  if (!options.waits) {
+    return print_failed(console, {base::Code::unavailable,
+                                  "no daemon is running here, and --no-wait needs one: without it "
+                                  "a packet is sent and answered inside this command",
+                                  "no_daemon"});
+  }
+  auto config = config_for(options.bridge);
+  if (!config) return print_failed(console, config.error());
+  if (auto made = make_state_folder(*config); !made) return print_failed(console, made.error());
+  print_progress(console, "no daemon is running here: the packet is sent by this command itself");
+  return run_with_signals([&](boost::asio::any_io_executor executor, Signals& signals) {
+    return send_here(console, packet, *config, options, on_end, std::move(executor), signals);
+  });
+}
+
+}  // namespace app

@@ -1,0 +1,26 @@
+// One packet sent and answered: by the daemon if one runs, else inside this process.
+#pragma once
+
+#include "bridge/app/bridge_options.h"
+#include "bridge/app/console.h"
+#include "bridge/protocol/packet.h"
+
+#include <functional>
+#include <optional>
+
+#include <boost/json/object.hpp>
+
+namespace app {
+
+struct SendOptions {
+  BridgeOptions bridge;
+  std::optional<int> wait_s;  // how long to wait for the end; without, as long as it takes
+  bool waits = true;          // false only queues it, which needs a daemon
+};
+
+// `on_end` gets the job's view when it has ended, is held, or was waited for long enough, and gives
+// the exit status. Errors before there is a job are printed here.
+int send_packet(Console& console, const protocol::Packet& packet, const SendOptions& options,
+                const std::function<int(const boost::json::object& view)>& on_end);
+
+}  // namespace app

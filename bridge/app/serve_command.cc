@@ -1,0 +1,231 @@
+// flywheel serve: the daemon. flywheel drain: the same until the queue is empty, without HTTP.
+#include "bridge/app/bridge_options.h"
+#include "bridge/app/command_line.h"
+#include "bridge/app/daemon.h"
+#include "bridge/app/daemon_client.h"
+#include "bridge/app/loop.h"
+#include "bridge/app/service_manager.h"
+
+#include <memory>
+#include <optional>
+
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+namespace app {
+namespace {
+
+using boost::asio::awaitable;
+
+struct ServeOptions {
+  BridgeOptions bridge;
+  std::optional<std::string> listen;
+  std::optional<std::string> store;
+  std::optional<std::string> writer;
+};
+
+// One JSON line an event, on stderr.
+class Log {
+ public:
+  Log() : logger_("flywheel", std::make_shared<spdlog::sinks::stderr_sink_mt>()) {
+    logger_.set_pattern("%v");
+  }
+  void write(std::string_view event, boost::json::object fields) {
+    boost::json::object line{{"time", base::rfc3339(base::SystemClock().wall())}, {"event", event}};
+    for (auto& [key, value] : fields) line[key] = std::move(value);
+    logger_.info("{}", http::redact(boost::json::serialize(line)));
+  }
+
+ private:
+  spdlog::logger logger_;
+};
+
+void log_bridge(Bridge& bridge, Log& log) {
+  bridge.on_lane = [&log](const engine::LaneNotice& notice) {
+    log.write("lane", {{"lane", notice.lane.text},
+                       {"what", notice.what},
+                       {"detail", notice.detail},
+                       {"job", notice.job ? notice.job->text : std::string()}});
+  };
+  bridge.on_session = [&log](const chat::SessionView& view) {
+    log.write(
+        "session",
+        {{"state", chat::name(view.state)}, {"evidence", view.evidence}, {"advice", view.advice}});
+    notify_service_manager(fmt::format("STATUS=session {}", chat::name(view.state)));
+  };
+}
+
+// Tells the service manager that the loop turns.
+awaitable<void> feed_watchdog(base::Clock& clock) {
+  const auto period = watchdog_period();
+  if (!period) co_return;
+  for (;;) {
+    notify_service_manager("WATCHDOG=1");
+    co_await clock.sleep_until(clock.now() + *period);
+  }
+}
+
+// Why the daemon ends: nothing means that the queue was drained.
+base::Task<> run_until_end(Daemon& daemon) {
+  auto watch = [](Daemon& running) -> base::Task<> {
+    co_return std::unexpected(co_await running.bridge().store_died());
+  };
+  auto drained = [](Daemon& running) -> base::Task<> {
+    co_await running.drained();
+    co_return base::Result<>();
+  };
+  auto executor = co_await boost::asio::this_coro::executor;
+  namespace asio = boost::asio;
+  auto [order, first_error, first, second_error, second] =
+      co_await asio::experimental::make_parallel_group(
+          asio::co_spawn(executor, watch(daemon), asio::deferred),
+          asio::co_spawn(executor, drained(daemon), asio::deferred))
+          .async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+  const bool is_store = order[0] == 0;
+  if (const auto& error = is_store ? first_error : second_error) std::rethrow_exception(error);
+  co_return is_store ? std::move(first) : std::move(second);
+}
+
+awaitable<int> serve(Console& console, DaemonSettings settings,
+                     boost::asio::any_io_executor executor, Signals& signals) {
+  base::SystemClock clock;
+  base::Faults faults;
+  Log log;
+  auto opened = Daemon::open(executor, clock, faults, std::move(settings));
+  if (!opened) co_return print_failed(console, opened.error());
+  auto daemon = *std::move(opened);
+  log_bridge(daemon->bridge(), log);
+  if (auto started = co_await daemon->start(); !started) {
+    co_await daemon->stop();
+    co_return print_failed(console, started.error());
+  }
+  const auto& recovered = daemon->bridge().recovered();
+  log.write("listening", {{"url", daemon->url()},
+                          {"version", FLYWHEEL_VERSION},
+                          {"requeued", recovered.queued},
+                          {"doubtful", recovered.doubtful}});
+  notify_service_manager("READY=1");
+  daemon->bridge().tasks().spawn(feed_watchdog(clock));
+  auto ended = co_await signals.until(run_until_end(*daemon));
+  notify_service_manager("STOPPING=1");
+  log.write("stopping", {{"why", !ended ? "signal" : *ended ? "drained" : ended->error().message}});
+  co_await daemon->stop();
+  log.write("stopped", {});
+  if (ended && !*ended) {
+    print_error(console, ended->error().message);
+    co_return exit_io;
+  }
+  co_return exit_ok;
+}
+
+base::Result<Config> config_of(const ServeOptions& options) {
+  TRY(auto config, config_for(options.bridge));
+  if (options.listen) config.listen = *options.listen;
+  if (options.store) config.store = *options.store;
+  if (options.writer && *options.writer != config.writer_agent) {
+    return base::fail(base::Code::denied,
+                      fmt::format("the conversation's writer is \"{}\" (writer_agent in {}), not "
+                                  "\"{}\"",
+                                  config.writer_agent, config.file.string(), *options.writer),
+                      "writer_mismatch");
+  }
+  if (config.store.find("://") != std::string::npos) {
+    return base::fail(base::Code::invalid,
+                      "bridge.store: only the path of an SQLite file is understood",
+                      "configuration");
+  }
+  TRY_OK(make_state_folder(config));
+  return config;
+}
+
+int run_serve(Console& console, const ServeOptions& options) {
+  auto config = config_of(options);
+  if (!config) return print_failed(console, config.error());
+  auto settings = daemon_settings(*config, options.bridge);
+  if (!settings) return print_failed(console, settings.error());
+  return run_with_signals([&](boost::asio::any_io_executor executor, Signals& signals) {
+    return serve(console, *settings, std::move(executor), signals);
+  });
+}
+
+awaitable<int> drain_here(Console& console, BridgeSettings settings,
+                          boost::asio::any_io_executor executor, Signals& signals) {
+  base::SystemClock clock;
+  base::Faults faults;
+  settings.holder = "flywheel drain";
+  auto opened = Bridge::open(executor, clock, faults, std::move(settings));
+  if (!opened) co_return print_failed(console, opened.error());
+  auto bridge = *std::move(opened);
+  bridge->on_lane = [&console](const engine::LaneNotice& notice) {
+    print_progress(console, fmt::format("{} {}", notice.what, notice.detail));
+  };
+  auto work = [](Bridge& running) -> base::Task<> {
+    CO_TRY_OK(co_await running.start());
+    co_await running.drain();
+    co_return base::Result<>();
+  };
+  auto drained = co_await signals.until(work(*bridge));
+  co_await bridge->stop();
+  if (!drained) co_return exit_interrupted;
+  if (!*drained) co_return print_failed(console, drained->error());
+  auto counts = co_await bridge->store().read(
+      [&bridge](store::Tx& tx) { return bridge->queue().counts(tx); });
+  if (!counts) co_return print_failed(console, counts.error());
+  int left = 0;
+  for (const auto& [state, count] : *counts) left += count;
+  if (console.is_json) print_json(console, boost::json::object{{"left", left}});
+  if (left == 0) co_return exit_ok;
+  print_error(console, fmt::format("{} packets are left: they wait for a person or for time; see "
+                                   "flywheel packet list",
+                                   left));
+  co_return exit_negative;
+}
+
+int run_drain(Console& console, const ServeOptions& options) {
+  auto place = find_daemon(options.bridge);
+  if (!place) return print_failed(console, place.error());
+  if (*place) {
+    return run_with_daemon(console, options.bridge, [&](http::Client& client) -> awaitable<int> {
+      http::ClientRequest request{.method = "POST",
+                                  .target = "/api/queue/drain",
+                                  .body = boost::json::value(boost::json::object())};
+      auto answer = co_await client.call_json(std::move(request));
+      co_return answer ? exit_ok : print_failed(console, answer.error());
+    });
+  }
+  auto config = config_of(options);
+  if (!config) return print_failed(console, config.error());
+  return run_with_signals([&](boost::asio::any_io_executor executor, Signals& signals) {
+    return drain_here(console, bridge_settings(*config, options.bridge), std::move(executor),
+                      signals);
+  });
+}
+
+}  // namespace
+
+void add_serve_commands(CLI::App& root, CommandLine& line) {
+  CLI::App* serve = add_command(root, "serve", "Run the daemon: queue, browser and HTTP interface",
+                                "flywheel serve --listen 127.0.0.1:8765");
+  auto options = std::make_shared<ServeOptions>();
+  serve->add_option("--listen", options->listen, "Address and port of the HTTP interface")
+      ->type_name("ADDRESS:PORT");
+  serve->add_option("--store", options->store, "The SQLite file that keeps the queue")
+      ->type_name("FILE");
+  serve->add_option("--writer", options->writer, "Refuse to start unless this is writer_agent")
+      ->type_name("NAME");
+  add_bridge_options(*serve, options->bridge);
+  serve->callback([options, &line] {
+    line.run = [options](Console& console) { return run_serve(console, *options); };
+  });
+  CLI::App* drain = add_command(
+      root, "drain", "Work the queue until nothing in it is due, then end", "flywheel drain");
+  auto drained = std::make_shared<ServeOptions>();
+  add_bridge_options(*drain, drained->bridge);
+  drain->callback([drained, &line] {
+    line.run = [drained](Console& console) { return run_drain(console, *drained); };
+  });
+}
+
+}  // namespace app

@@ -1,0 +1,233 @@
+#include "bridge/http/api_events.h"
+
+#include "bridge/base/limits.h"
+#include "bridge/http/api_parts.h"
+#include "bridge/http/caching.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <ranges>
+
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+namespace http {
+
+namespace {
+
+using base::Code;
+using base::Result;
+using base::Task;
+
+constexpr std::string_view type_start = "flywheel.";
+constexpr std::string_view type_end = ".v1";
+
+// A pattern of types as EventWish has it.
+std::string type_pattern(std::string_view word) {
+  if (word.starts_with(type_start)) word.remove_prefix(type_start.size());
+  if (word.ends_with(type_end)) word.remove_suffix(type_end.size());
+  if (word.ends_with(".*")) word.remove_suffix(1);
+  std::string pattern(word);
+  if (pattern.find('.') == std::string::npos) pattern += '.';
+  return pattern;
+}
+
+std::vector<std::string> words(std::string_view list) {
+  std::vector<std::string> found;
+  for (const auto part : std::views::split(list, ',')) {
+    std::string word(part.begin(), part.end());
+    std::erase(word, ' ');
+    if (!word.empty()) found.push_back(std::move(word));
+  }
+  return found;
+}
+
+struct Outcome {
+  std::string_view type;  // of the entry that tells it
+  std::string_view name;
+};
+constexpr std::array outcomes = {Outcome{"packet.replied", "done"},
+                                 Outcome{"packet.failed", "failed"}, Outcome{"packet.held", "held"},
+                                 Outcome{"packet.cancelled", "cancelled"},
+                                 Outcome{"packet.expired", "expired"}};
+
+}  // namespace
+
+json::object cloud_event(const engine::Entry& entry, std::string_view instance) {
+  json::object event{{"specversion", "1.0"},
+                     {"id", std::to_string(entry.sequence)},
+                     {"source", instance},
+                     {"type", fmt::format("{}{}{}", type_start, entry.type, type_end)},
+                     {"time", base::rfc3339(entry.time)},
+                     {"datacontenttype", "application/json"},
+                     {"data", entry.data}};
+  // An attribute without a value is not there.
+  if (!entry.subject.empty()) event["subject"] = entry.subject;
+  if (!entry.thread.empty()) event["thread"] = entry.thread;
+  if (!entry.cause.empty()) event["cause"] = entry.cause;
+  if (!entry.actor.empty()) event["actor"] = entry.actor;
+  return event;
+}
+
+bool EventWish::matches(const engine::Entry& entry) const {
+  const auto names_type = [&](const std::string& wanted) {
+    return wanted.ends_with('.') ? entry.type.starts_with(wanted) : entry.type == wanted;
+  };
+  if (!types.empty() && std::ranges::none_of(types, names_type)) return false;
+  return subjects.empty() || std::ranges::find(subjects, entry.subject) != subjects.end();
+}
+
+EventWish event_wish(std::string_view types, std::string_view subjects) {
+  EventWish wish{.types = words(types), .subjects = words(subjects)};
+  for (auto& type : wish.types) type = type_pattern(type);
+  return wish;
+}
+
+Task<std::unique_ptr<JournalEvents>> JournalEvents::open(boost::asio::any_io_executor executor,
+                                                         Sources sources) {
+  CO_TRY(const auto last, co_await sources.store.read([journal = &sources.journal](store::Tx& tx) {
+    return journal->last(tx);
+  }));
+  co_return std::unique_ptr<JournalEvents>(
+      new JournalEvents(std::move(executor), std::move(sources), last));
+}
+
+JournalEvents::JournalEvents(boost::asio::any_io_executor executor, Sources sources,
+                             std::int64_t last)
+    : sources_(std::move(sources)),
+      follower_(sources_.journal, sources_.store, sources_.tail, sources_.clock, last),
+      feed_(std::make_shared<EventFeed>(std::move(executor), static_cast<std::uint64_t>(last))) {
+  // A count that is not there yet is zero.
+  for (const auto& outcome : outcomes) (void)ended(outcome.name);
+}
+
+boost::asio::awaitable<void> JournalEvents::run() {
+  for (;;) {
+    const auto entries = co_await follower_.next(base::Instant::max());
+    if (!entries) {
+      // The store is away; readers keep their places until it is back.
+      co_await sources_.clock.sleep_until(sources_.clock.now() + limits::http_event_retry);
+      continue;
+    }
+    for (const auto& entry : *entries) {
+      count(*entry);
+      feed_->publish(feed_entry(entry));
+    }
+  }
+}
+
+std::unique_ptr<EventSource> JournalEvents::reader(std::uint64_t after, EventWish wish) {
+  return feed_->reader(
+      after,
+      [wish = std::move(wish)](const EventFeed::Entry& entry) {
+        return wish.matches(*static_cast<const engine::Entry*>(entry.subject.get()));
+      },
+      [this](std::uint64_t seen) { return older(seen); });
+}
+
+EventFeed::Entry JournalEvents::feed_entry(std::shared_ptr<const engine::Entry> entry) const {
+  const auto id = std::to_string(entry->sequence);
+  auto bytes = event_bytes(id, {}, json::serialize(cloud_event(*entry, sources_.instance)));
+  const auto number = static_cast<std::uint64_t>(entry->sequence);
+  return {.number = number, .bytes = std::move(bytes), .subject = std::move(entry)};
+}
+
+Task<std::vector<EventFeed::Entry>> JournalEvents::older(std::uint64_t after) const {
+  CO_TRY(auto page,
+         co_await sources_.store.read([journal = &sources_.journal, after](store::Tx& tx) {
+           return journal->page(tx, static_cast<std::int64_t>(after), limits::http_event_batch_max);
+         }));
+  std::vector<EventFeed::Entry> entries;
+  for (auto& entry : page.entries) {
+    entries.push_back(feed_entry(std::make_shared<const engine::Entry>(std::move(entry))));
+  }
+  co_return entries;
+}
+
+Task<JournalEvents::Page> JournalEvents::page(std::int64_t after, EventWish wish,
+                                              std::size_t limit) {
+  auto read = [journal = &sources_.journal, instance = sources_.instance, after,
+               wish = std::move(wish), limit](store::Tx& tx) -> Result<Page> {
+    Page page{.events = {}, .last = after};
+    const auto looked_most = after + limits::journal_scan_max;
+    while (!page.is_end && page.last < looked_most && page.events.size() < limit) {
+      TRY(const auto found, journal->page(tx, page.last, limits::follow_entries_max));
+      page.is_end = found.is_end;
+      for (const auto& entry : found.entries) {
+        if (page.events.size() == limit) {
+          page.is_end = false;
+          break;
+        }
+        page.last = entry.sequence;
+        if (wish.matches(entry)) page.events.push_back(cloud_event(entry, instance));
+      }
+    }
+    return page;
+  };
+  co_return co_await sources_.store.read(std::move(read));
+}
+
+base::Counter& JournalEvents::ended(std::string_view outcome) {
+  return sources_.metrics.counter("flywheel_jobs_total", "Packets by what became of them.",
+                                  {{"outcome", std::string(outcome)}});
+}
+
+void JournalEvents::count(const engine::Entry& entry) {
+  const auto outcome = std::ranges::find(outcomes, entry.type, &Outcome::type);
+  if (outcome != outcomes.end()) ended(outcome->name).add();
+}
+
+namespace {
+
+// The number that the reader has seen, if it says one.
+Result<std::optional<std::uint64_t>> seen_by(const Request& request) {
+  const auto id = last_event_id(request);
+  if (id.empty()) return std::nullopt;
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(id.data(), id.data() + id.size(), number);
+  if (error == std::errc() && end == id.data() + id.size() && number <= INT64_MAX) return number;
+  return base::fail(Code::invalid, "Last-Event-ID: it is the id of no event", "bad_request");
+}
+
+Task<Response> page_of_events(ApiNeeds& needs, Request& request, std::uint64_t after,
+                              EventWish wish) {
+  CO_TRY(const auto page, page_of(request));
+  if (!page.after.empty()) {
+    const auto end = page.after.data() + page.after.size();
+    if (std::from_chars(page.after.data(), end, after).ptr != end) {
+      co_return base::fail(Code::invalid, "query parameter cursor: it is of another list",
+                           "invalid_query");
+    }
+  }
+  CO_TRY(auto found,
+         co_await needs.events.page(static_cast<std::int64_t>(after), std::move(wish), page.limit));
+  const auto next = found.is_end ? std::nullopt : std::optional(std::to_string(found.last));
+  co_return page_response(request, std::move(found.events), next);
+}
+
+Task<Response> events(ApiNeeds& needs, Request& request) {
+  CO_TRY_OK(request.only_query({"types", "subject", "last_event_id", "limit", "cursor"}));
+  CO_TRY(const auto seen, seen_by(request));
+  auto wish = event_wish(request.query_value("types").value_or(""),
+                         request.query_value("subject").value_or(""));
+  const bool wants_pages =
+      accepts(request, "application/json") && !accepts(request, "text/event-stream");
+  if (wants_pages) {
+    CO_TRY(auto response,
+           co_await page_of_events(needs, request, seen.value_or(0), std::move(wish)));
+    response.add("Vary", "Accept");
+    co_return response;
+  }
+  co_return event_response(
+      needs.events.reader(seen.value_or(needs.events.last()), std::move(wish)));
+}
+
+}  // namespace
+
+void add_event_routes(Router& router, ApiNeeds& needs) {
+  router.add({.method = Method::get, .path = "/api/events", .scope = "events"},
+             with(needs, events));
+}
+
+}  // namespace http

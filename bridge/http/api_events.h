@@ -1,0 +1,83 @@
+// The journal as a stream of CloudEvents, for any number of readers.
+#pragma once
+
+#include "bridge/base/clock.h"
+#include "bridge/base/metrics.h"
+#include "bridge/base/result.h"
+#include "bridge/engine/journal.h"
+#include "bridge/http/events.h"
+#include "bridge/store/store.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+
+namespace http {
+
+// The entry as CloudEvents 1.0.2 in JSON: type flywheel.<noun>.<verb>.v1, id its sequence.
+json::object cloud_event(const engine::Entry& entry, std::string_view instance);
+
+// Which events a reader wants; an empty list wants all.
+struct EventWish {
+  // Of entries ("packet.sent"); one that ends in "." wants all that begin so.
+  std::vector<std::string> types;
+  std::vector<std::string> subjects;
+
+  bool matches(const engine::Entry& entry) const;
+};
+
+// From lists separated by commas. Types are accepted as events have them, as entries have them,
+// as a noun alone and with "*" for the verb.
+EventWish event_wish(std::string_view types, std::string_view subjects);
+
+// Reads the journal once for all readers. On the loop thread.
+class JournalEvents {
+ public:
+  // All outlive it.
+  struct Sources {
+    const engine::Journal& journal;
+    store::Store& store;
+    engine::JournalTail& tail;
+    base::Clock& clock;
+    base::Metrics& metrics;  // counts the jobs that end
+    std::string instance;
+  };
+  // Events begin with the next entry; earlier ones are read from the store for who asks for them.
+  static base::Task<std::unique_ptr<JournalEvents>> open(boost::asio::any_io_executor executor,
+                                                         Sources sources);
+
+  // Hands on what is written, until cancelled.
+  boost::asio::awaitable<void> run();
+  // Every reader's stream ends.
+  void close() { feed_->close(); }
+
+  // Of the newest entry handed on.
+  std::uint64_t last() const { return feed_->last_number(); }
+  // Everything after `after` that is wanted. Must end before this does.
+  std::unique_ptr<EventSource> reader(std::uint64_t after, EventWish wish);
+
+  struct Page {
+    json::array events;
+    std::int64_t last = 0;  // entries up to here were looked at
+    bool is_end = false;
+  };
+  // The same for a reader that does not stay.
+  base::Task<Page> page(std::int64_t after, EventWish wish, std::size_t limit);
+
+ private:
+  JournalEvents(boost::asio::any_io_executor executor, Sources sources, std::int64_t last);
+  EventFeed::Entry feed_entry(std::shared_ptr<const engine::Entry> entry) const;
+  base::Task<std::vector<EventFeed::Entry>> older(std::uint64_t after) const;
+  void count(const engine::Entry& entry);
+  base::Counter& ended(std::string_view outcome);
+
+  Sources sources_;
+  engine::Follower follower_;
+  std::shared_ptr<EventFeed> feed_;
+};
+
+}  // namespace http

@@ -1,0 +1,195 @@
+// The queue: its lanes, and stopping and starting them.
+#include "bridge/http/api_parts.h"
+
+#include <fmt/format.h>
+
+namespace http {
+
+namespace {
+
+using base::Result;
+using base::Task;
+using engine::Milliseconds;
+
+constexpr std::string_view pause_schema = R"json({
+  "type": ["object", "null"],
+  "additionalProperties": false,
+  "properties": {
+    "lane": {"type": "string", "minLength": 1, "maxLength": 512},
+    "reason": {"type": "string", "minLength": 1, "maxLength": 500}
+  }
+})json";
+
+constexpr std::string_view lane_schema = R"json({
+  "type": ["object", "null"],
+  "additionalProperties": false,
+  "properties": {"lane": {"type": "string", "minLength": 1, "maxLength": 512}}
+})json";
+
+json::value seconds_or_null(const std::optional<Milliseconds>& time) {
+  return time ? json::value(seconds(*time)) : json::value(nullptr);
+}
+
+json::object breaker_view(const engine::Breaker& breaker, Milliseconds time) {
+  const bool is_open = breaker.is_open(time);
+  json::object view{{"open", is_open}};
+  if (!is_open) return view;
+  view["trip"] = engine::name(*breaker.trip);
+  view["detail"] = breaker.detail;
+  view["since"] = base::rfc3339(breaker.since);
+  view["closes_in_seconds"] =
+      breaker.until ? json::value(seconds(*breaker.until - time)) : json::value(nullptr);
+  return view;
+}
+
+json::object lane_view(const engine::LaneStatus& lane, Milliseconds time) {
+  return {{"id", lane.id.text},
+          {"account", lane.account},
+          {"paused", lane.paused.empty() ? json::value(nullptr) : json::value(lane.paused)},
+          {"running", lane.running ? json::value(lane.running->text) : json::value(nullptr)},
+          {"holder", lane.holder},
+          {"queued", lane.queued},
+          {"held", lane.held},
+          {"epoch", lane.epoch},
+          {"breaker", breaker_view(lane.breaker, time)}};
+}
+
+json::object limits_view(const engine::QueueOptions& options) {
+  json::object accounts;
+  for (const auto& [account, of_account] : options.accounts) {
+    json::array caps;
+    for (const auto& cap : of_account.caps) {
+      caps.push_back(json::object{{"count", cap.count}, {"window_seconds", seconds(cap.window)}});
+    }
+    accounts[account] = json::object{{"caps", std::move(caps)},
+                                     {"pause_seconds", seconds(of_account.pause)},
+                                     {"pause_jitter_seconds", seconds(of_account.pause_jitter)},
+                                     {"burst", of_account.burst},
+                                     {"parallel_max", of_account.parallel_max}};
+  }
+  return {{"depth_max", options.depth_max}, {"accounts", std::move(accounts)}};
+}
+
+Result<json::object> view_of(store::Tx& tx, const engine::Queue& queue, const engine::Now& now) {
+  TRY(const auto time, engine::engine_now(tx, now));
+  TRY(const auto lanes, queue.lanes(tx, now));
+  TRY(const auto counts, queue.counts(tx));
+  json::array lane_views;
+  json::array forecast;
+  engine::Breaker breaker;
+  for (const auto& lane : lanes) {
+    lane_views.push_back(lane_view(lane, time));
+    if (lane.breaker.is_open(time)) breaker = lane.breaker;
+    Milliseconds room{0};
+    if (lane.queued >= queue.options().depth_max) {
+      TRY(room, queue.retry_after(tx, lane.id, now));
+    }
+    forecast.push_back(json::object{{"lane", lane.id.text},
+                                    {"next_send_seconds", seconds_or_null(lane.next_send)},
+                                    {"job_seconds", seconds(lane.mean_run)},
+                                    {"room_seconds", seconds(room)}});
+  }
+  json::object depths;
+  for (const auto state : {engine::State::queued, engine::State::running, engine::State::held}) {
+    const auto found = counts.find(state);
+    depths[engine::name(state)] = found == counts.end() ? 0 : found->second;
+  }
+  return json::object{{"lanes", std::move(lane_views)},
+                      {"depths", std::move(depths)},
+                      {"breaker", breaker_view(breaker, time)},
+                      {"limits", limits_view(queue.options())},
+                      {"forecast", std::move(forecast)}};
+}
+
+Task<json::object> queue_view(ApiNeeds& needs) {
+  co_return co_await needs.store.read([queue = &needs.queue, now = needs.timeline.now()](
+                                          store::Tx& tx) { return view_of(tx, *queue, now); });
+}
+
+Task<Response> look(ApiNeeds& needs, Request& request) {
+  CO_TRY_OK(request.only_query({}));
+  CO_TRY(const auto view, co_await queue_view(needs));
+  co_return json_response(view);
+}
+
+// The lane that was named, or all of them.
+Result<std::vector<engine::LaneId>> lanes_of(store::Tx& tx, const engine::Queue& queue,
+                                             const std::string& name, const engine::Now& now) {
+  if (!name.empty()) return std::vector{engine::LaneId{name}};
+  std::vector<engine::LaneId> all;
+  TRY(const auto lanes, queue.lanes(tx, now));
+  for (const auto& lane : lanes) all.push_back(lane.id);
+  return all;
+}
+
+// Pauses for a reason, resumes without one.
+Task<Response> turn(ApiNeeds& needs, const Request& request, std::string reason) {
+  CO_TRY_OK(request.only_query({}));
+  const auto now = needs.timeline.now();
+  CO_TRY_OK(co_await needs.store.write(
+      [queue = &needs.queue, journal = &needs.journal, lane_name = text_in(request.json, "lane"),
+       reason, actor = request.principal.id, now](store::Tx& tx) -> Result<> {
+        TRY(const auto lanes, lanes_of(tx, *queue, lane_name, now));
+        for (const auto& lane : lanes) {
+          engine::NewEntry entry{.type = reason.empty() ? "queue.resumed" : "queue.paused",
+                                 .subject = lane.text,
+                                 .actor = actor};
+          if (reason.empty()) {
+            TRY_OK(queue->resume(tx, lane));
+          } else {
+            TRY_OK(queue->pause(tx, lane, reason));
+            entry.data["reason"] = reason;
+          }
+          TRY_OK(journal->append(tx, std::move(entry), now.wall));
+        }
+        return {};
+      }));
+  CO_TRY(const auto view, co_await queue_view(needs));
+  co_return json_response(view);
+}
+
+Task<Response> pause(ApiNeeds& needs, Request& request) {
+  auto reason = text_in(request.json, "reason");
+  if (reason.empty()) reason = fmt::format("paused by {}", request.principal.name);
+  co_return co_await turn(needs, request, std::move(reason));
+}
+
+Task<Response> resume(ApiNeeds& needs, Request& request) {
+  co_return co_await turn(needs, request, {});
+}
+
+Task<Response> drain(ApiNeeds& needs, Request& request) {
+  CO_TRY_OK(request.only_query({}));
+  const auto now = needs.clock.wall();
+  CO_TRY_OK(
+      co_await needs.store.write([journal = &needs.journal, subject = needs.instance,
+                                  actor = request.principal.id, now](store::Tx& tx) -> Result<> {
+        TRY_OK(journal->append(tx, {.type = "queue.draining", .subject = subject, .actor = actor},
+                               now));
+        return {};
+      }));
+  needs.drain();
+  CO_TRY(auto view, co_await queue_view(needs));
+  view["draining"] = true;
+  co_return json_response(view, 202);
+}
+
+}  // namespace
+
+void add_queue_routes(Router& router, ApiNeeds& needs) {
+  router.add({.method = Method::get, .path = "/api/queue", .scope = "packets"}, with(needs, look));
+  const auto add = [&](std::string path, std::string_view schema, Act act) {
+    router.add({.method = Method::post,
+                .path = std::move(path),
+                .scope = "admin",
+                .body = Body::optional,
+                .check = body_check(schema)},
+               with(needs, act));
+  };
+  add("/api/queue/pause", pause_schema, pause);
+  add("/api/queue/resume", lane_schema, resume);
+  add("/api/queue/drain", R"json({"type": ["object", "null"], "additionalProperties": false})json",
+      drain);
+}
+
+}  // namespace http

@@ -1,0 +1,69 @@
+// The API: routes that translate HTTP to services and back and decide nothing.
+#pragma once
+
+#include "bridge/base/clock.h"
+#include "bridge/base/metrics.h"
+#include "bridge/chat/session.h"
+#include "bridge/engine/journal.h"
+#include "bridge/engine/queue.h"
+#include "bridge/engine/signed_note.h"
+#include "bridge/engine/time.h"
+#include "bridge/http/api_events.h"
+#include "bridge/http/authenticator.h"
+#include "bridge/http/router.h"
+#include "bridge/protocol/message_types.h"
+#include "bridge/services/keys.h"
+#include "bridge/services/packets.h"
+#include "bridge/store/store.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace http {
+
+// Why the bridge is of no use just now.
+struct NotReady {
+  std::string code;    // a stable machine word: "login_required"
+  std::string detail;  // for people; anybody may read it
+};
+
+struct ApiNeeds {
+  services::Packets& packets;
+  services::Keys& keys;
+  const protocol::MessageTypes& types;
+  store::Store& store;
+  const engine::Queue& queue;
+  const engine::Journal& journal;
+  const engine::NoteSigner& signer;
+  const engine::Timeline& timeline;
+  chat::Session& session;
+  JournalEvents& events;
+  Authenticator& authenticator;  // told when a key is revoked
+  base::Clock& clock;
+  base::Metrics& metrics;
+  std::string instance;  // the source of events; a URI reference
+  std::string version;
+  // Begins to work the queue until nothing is due, and then to end the program. Returns at once.
+  std::function<void()> drain;
+  // Empty: packets can be accepted and sent.
+  std::function<std::vector<NotReady>()> not_ready;
+  bool screenshots = false;  // pages may be looked at
+};
+
+// `needs` and all it refers to outlive the router.
+void add_api(Router& router, ApiNeeds& needs);
+
+// Its groups, for programs that serve only some.
+void add_packet_routes(Router& router, ApiNeeds& needs);
+void add_queue_routes(Router& router, ApiNeeds& needs);
+void add_session_routes(Router& router, ApiNeeds& needs);
+void add_key_routes(Router& router, ApiNeeds& needs);
+void add_audit_routes(Router& router, ApiNeeds& needs);
+void add_event_routes(Router& router, ApiNeeds& needs);
+void add_health_routes(Router& router, ApiNeeds& needs);
+
+// What an Authenticator asks. `keys` outlives the function.
+FindApiKey find_in(services::Keys& keys);
+
+}  // namespace http

@@ -1,0 +1,71 @@
+// The account's browser session.
+#include "bridge/http/api_parts.h"
+
+namespace http {
+
+namespace {
+
+using base::Task;
+
+json::value text_or_null(const std::string& text) {
+  return text.empty() ? json::value(nullptr) : json::value(text);
+}
+
+json::object view_of(const chat::SessionView& view) {
+  return {{"state", chat::name(view.state)},
+          {"since", base::rfc3339(view.since)},
+          {"can_send", view.can_send},
+          {"shell", text_or_null(view.shell)},
+          {"browser", text_or_null(view.browser)},
+          {"conversation", text_or_null(view.conversation)},
+          {"evidence", view.evidence},
+          {"advice", text_or_null(view.advice)},
+          {"next_check", time_or_null(view.next_check)}};
+}
+
+Response session_response(const ApiNeeds& needs, const chat::SessionView& account) {
+  json::object view = view_of(account);
+  json::array conversations;
+  for (const auto& one : needs.session.conversations()) conversations.push_back(view_of(one));
+  view["conversations"] = std::move(conversations);
+  return json_response(view);
+}
+
+Task<Response> look(ApiNeeds& needs, Request& request) {
+  CO_TRY_OK(request.only_query({}));
+  co_return session_response(needs, needs.session.account());
+}
+
+Task<Response> check(ApiNeeds& needs, Request& request) {
+  CO_TRY_OK(request.only_query({}));
+  CO_TRY(const auto view, co_await needs.session.check());
+  co_return session_response(needs, view);
+}
+
+Task<Response> screenshot(ApiNeeds& needs, Request& request) {
+  CO_TRY_OK(request.only_query({}));
+  if (!needs.screenshots) {
+    co_return base::fail(base::Code::denied, "take a screenshot: screenshots are not enabled",
+                         "screenshots_disabled");
+  }
+  CO_TRY(auto picture, co_await needs.session.screenshot());
+  co_return text_response(std::move(picture), "image/png");
+}
+
+}  // namespace
+
+void add_session_routes(Router& router, ApiNeeds& needs) {
+  router.add({.method = Method::get, .path = "/api/session", .scope = "session"},
+             with(needs, look));
+  router.add({.method = Method::post,
+              .path = "/api/session/check",
+              .scope = "session",
+              .body = Body::optional,
+              .check = body_check(
+                  R"json({"type": ["object", "null"], "additionalProperties": false})json")},
+             with(needs, check));
+  router.add({.method = Method::get, .path = "/api/session/screenshot", .scope = "session"},
+             with(needs, screenshot));
+}
+
+}  // namespace http

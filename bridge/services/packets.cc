@@ -1,0 +1,335 @@
+#include "bridge/services/packets.h"
+
+#include "bridge/base/hash.h"
+#include "bridge/services/exchange.h"
+#include "bridge/services/finish.h"
+#include "bridge/services/posts.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <ranges>
+
+#include <fmt/format.h>
+
+namespace services {
+
+namespace json = boost::json;
+using base::Code;
+using base::Result;
+
+namespace {
+
+constexpr std::array migrations = {
+    store::Migration{"packets", 1, R"sql(
+      CREATE TABLE packet_warnings (
+        job_id TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        warning TEXT NOT NULL,
+        PRIMARY KEY (job_id, number)
+      ) STRICT
+    )sql"},
+};
+
+protocol::Refusal refused(base::Error error) { return {std::move(error), {}}; }
+
+json::value time_or_null(const std::optional<base::WallTime>& time) {
+  return time ? json::value(base::rfc3339(*time)) : json::value(nullptr);
+}
+
+json::object timings(const engine::Timings& at) {
+  return {{"queued", base::rfc3339(at.queued)}, {"claimed", time_or_null(at.claimed)},
+          {"intent", time_or_null(at.intent)},  {"armed", time_or_null(at.armed)},
+          {"sent", time_or_null(at.sent)},      {"replied", time_or_null(at.replied)},
+          {"ended", time_or_null(at.ended)}};
+}
+
+bool is_retryable(const engine::JobError& error) {
+  static constexpr std::array<std::string_view, 6> passing = {
+      "login_required", "challenge", "rate_limited", "usage_cap", "timeout", "expired"};
+  return std::ranges::find(passing, error.code) != passing.end();
+}
+
+// What every view of a job holds; lists hold no more.
+json::object summary(const engine::Job& job) {
+  json::object view{{"id", job.id.text},
+                    {"state", engine::name(job.state)},
+                    {"stage", engine::name(job.stage)},
+                    {"attempts", job.attempt},
+                    {"sender", job.sender},
+                    {"bead", job.subject},
+                    {"priority", fmt::format("P{}", job.band)},
+                    {"idempotency_key", job.key},
+                    {"timings", timings(job.timings)}};
+  if (job.deadline) view["deadline"] = base::rfc3339(*job.deadline);
+  if (job.error) {
+    view["error"] = json::object{{"code", job.error->code},
+                                 {"detail", job.error->detail},
+                                 {"retryable", is_retryable(*job.error)}};
+  }
+  return view;
+}
+
+json::array as_array(const std::vector<std::string>& texts) {
+  return json::array(texts.begin(), texts.end());
+}
+
+bool has_settled(engine::State state) {
+  return engine::is_final(state) || state == engine::State::held;
+}
+
+const json::object* object_in(const json::value& value) { return value.if_object(); }
+
+// The answer and the text beside it, from the job's result.
+void add_result(json::object& view, const engine::Job& job) {
+  const auto* result = job.result ? object_in(*job.result) : nullptr;
+  if (result == nullptr) return;
+  for (const std::string_view key : {"response", "route", "repairs", "warnings"}) {
+    if (const auto* value = result->if_contains(key)) view[key] = *value;
+  }
+}
+
+// The newest answer as it came: to the last repair, or to what was asked before it.
+Result<std::optional<std::string>> last_raw(store::Tx& tx, const engine::Job& job,
+                                            const std::vector<engine::Job>& children) {
+  std::vector<std::string> ids{job.id.text};
+  for (const auto& child : children) ids.push_back(child.id.text);
+  for (const auto& id : std::views::reverse(ids)) {
+    TRY(const auto post, posts::last(tx, id));
+    if (post && post->raw) return std::optional(readable(*post->raw));
+  }
+  return std::optional<std::string>();
+}
+
+}  // namespace
+
+engine::LaneId lane_of(std::string_view conversation_url) {
+  return {"chat:" + base::sha256_hex(conversation_url).substr(0, 16)};
+}
+
+std::span<const store::Migration> packet_migrations() { return migrations; }
+
+std::string bell_of_job(const engine::JobId& job) { return "job:" + job.text; }
+
+engine::NewEntry packet_entry(const engine::Change& change) {
+  static const std::map<std::string_view, std::string_view> words = {
+      {"submitted", "accepted"}, {"replied", "answered"}, {"completed", "replied"}};
+  const engine::Job& job = change.job;
+  const bool is_repair = job.kind == repair_kind;
+  const auto word = words.find(change.verb);
+  json::object data{{"state", engine::name(job.state)},
+                    {"stage", engine::name(job.stage)},
+                    {"attempt", job.attempt},
+                    {"lane", job.lane.text},
+                    {"sender", job.sender},
+                    {"bead", job.subject}};
+  if (job.error) data["error"] = json::object{{"code", job.error->code}};
+  if (job.parent) data["packet"] = job.parent->text;
+  return {.type = fmt::format("{}.{}", is_repair ? "repair" : "packet",
+                              word == words.end() ? change.verb : word->second),
+          .subject = job.id.text,
+          .actor = change.verb == "submitted" ? job.principal : "bridge",
+          .thread = job.thread.empty() ? job.id.text : job.thread,
+          .data = std::move(data)};
+}
+
+Packets::Packets(store::Store& store, const engine::Queue& queue, const engine::Journal& journal,
+                 const engine::Timeline& timeline, engine::Bells& bells, base::Clock& clock,
+                 const protocol::MessageTypes& types, Settings settings)
+    : store_(store),
+      queue_(queue),
+      journal_(journal),
+      timeline_(timeline),
+      bells_(bells),
+      clock_(clock),
+      types_(types),
+      settings_(std::move(settings)) {}
+
+boost::asio::awaitable<protocol::Checked<Submitted>> Packets::submit(Caller caller,
+                                                                     json::value body,
+                                                                     SubmitOptions options) {
+  auto packet = protocol::Packet::from_json(std::move(body), types_);
+  if (!packet) co_return std::unexpected(std::move(packet).error());
+  const std::string sender(packet->sender());
+  if (sender != caller.name && !caller.may_send_for_others) {
+    co_return std::unexpected(refused(
+        {Code::denied,
+         fmt::format("the packet's sender is \"{}\", but you are \"{}\"", sender, caller.name),
+         "sender_mismatch"}));
+  }
+  const auto& welcome = settings_.senders;
+  if (!welcome.empty() && std::ranges::find(welcome, sender) == welcome.end()) {
+    co_return std::unexpected(
+        refused({Code::denied, fmt::format("sender \"{}\" is not among bridge.senders", sender),
+                 "sender_unwelcome"}));
+  }
+  const auto now = timeline_.now();
+  // The time of writing is no part of what is asked.
+  json::object asked = packet->body();
+  asked.erase("ts");
+  asked.erase("idempotency_key");
+  engine::NewJob job{
+      .kind = std::string(packet_kind),
+      .lane = lane_of(settings_.url),
+      .sender = sender,
+      .principal = caller.principal,
+      .key = options.key.empty() ? packet->idempotency_key() : std::move(options.key),
+      .body_hash = base::sha256_hex(base::canonical_json(asked)),
+      .band = options.band,
+      .payload = {{"packet", packet->body()}, {"url", settings_.url}},
+      .subject = std::string(packet->bead_id())};
+  if (options.deadline) job.deadline = now.wall + *options.deadline;
+  auto accepted = co_await store_.write(
+      [this, job = std::move(job), now](store::Tx& tx) { return queue_.submit(tx, job, now); });
+  if (!accepted) co_return std::unexpected(refused(std::move(accepted).error()));
+  Submitted submitted{
+      .view = summary(accepted->job), .id = accepted->job.id, .is_replay = accepted->is_replay};
+  if (!has_settled(accepted->job.state)) {
+    submitted.view["position"] = accepted->place.position;
+    submitted.view["eta_seconds"] = static_cast<double>(accepted->place.eta.count()) / 1000;
+  }
+  submitted.view["conversation"] = settings_.url;
+  add_result(submitted.view, accepted->job);
+  co_return submitted;
+}
+
+base::Task<engine::JobId> Packets::find(std::string prefix) {
+  co_return co_await store_.read(
+      [this, prefix](store::Tx& tx) { return queue_.expand(tx, prefix); });
+}
+
+// A job as people see it, with what was found out later.
+base::Task<json::object> Packets::view(engine::JobId id) {
+  co_return co_await store_.read([this, id](store::Tx& tx) -> Result<json::object> {
+    TRY(const auto job, queue_.get(tx, id));
+    TRY(const auto children, queue_.children(tx, id));
+    TRY(const auto later, tx.query("SELECT warning FROM packet_warnings WHERE job_id = $1 "
+                                   "ORDER BY number",
+                                   {id.text}));
+    json::object view = summary(job);
+    view["conversation"] = settings_.url;
+    add_result(view, job);
+    if (!children.empty()) view["repairs"] = children.size();
+    if (job.error && job.error->code == "invalid_reply") {
+      TRY(const auto raw, last_raw(tx, job, children));
+      if (raw) view["error"].get_object()["raw"] = *raw;
+    }
+    if (!later.empty()) {
+      auto& warnings = view["warnings"];
+      if (!warnings.is_array()) warnings = json::array();
+      for (const auto& row : later) warnings.get_array().push_back(json::value(row[0].text()));
+    }
+    if (job.state == engine::State::queued) {
+      TRY(const auto place, queue_.place(tx, id, timeline_.now()));
+      view["position"] = place.position;
+      view["eta_seconds"] = static_cast<double>(place.eta.count()) / 1000;
+    }
+    return view;
+  });
+}
+
+base::Task<json::object> Packets::wait(engine::JobId id, base::Instant deadline) {
+  for (;;) {
+    // Before the look, so that an end between look and wait is not missed.
+    const auto rung = bells_.count(bell_of_job(id));
+    CO_TRY(auto shown, co_await view(id));
+    const auto state = engine::state_named(std::string(shown.at("state").as_string()));
+    if (!state || has_settled(*state) || clock_.now() >= deadline) co_return std::move(shown);
+    co_await bells_.wait(bell_of_job(id), rung, clock_, deadline);
+  }
+}
+
+base::Task<json::value> Packets::response(engine::JobId id) {
+  CO_TRY(const auto job,
+         co_await store_.read([this, id](store::Tx& tx) { return queue_.get(tx, id); }));
+  const auto* result = job.result ? object_in(*job.result) : nullptr;
+  const auto* response = result ? result->if_contains("response") : nullptr;
+  if (response == nullptr) {
+    co_return base::fail(
+        Code::conflict,
+        fmt::format("packet {} is {}: it has no response", id.text, engine::name(job.state)),
+        "no_response");
+  }
+  co_return *response;
+}
+
+base::Task<std::string> Packets::raw(engine::JobId id) {
+  co_return co_await store_.read([this, id](store::Tx& tx) -> Result<std::string> {
+    TRY(const auto job, queue_.get(tx, id));
+    TRY(const auto children, queue_.children(tx, id));
+    TRY(const auto raw, last_raw(tx, job, children));
+    if (raw) return *raw;
+    return base::fail(
+        Code::conflict,
+        fmt::format("packet {} is {}: no reply has come", id.text, engine::name(job.state)),
+        "no_reply");
+  });
+}
+
+base::Task<Packets::ListPage> Packets::list(engine::Filter filter,
+                                            std::optional<std::int64_t> before, int limit) {
+  filter.kind = packet_kind;
+  CO_TRY(const auto page, co_await store_.read([this, filter, before, limit](store::Tx& tx) {
+    return queue_.list(tx, filter, before, limit);
+  }));
+  ListPage shown{.items = {}, .cursor = page.cursor};
+  for (const auto& job : page.jobs) shown.items.push_back(summary(job));
+  co_return shown;
+}
+
+base::Task<json::object> Packets::cancel(engine::JobId id, std::string note) {
+  const auto now = timeline_.now();
+  CO_TRY(const auto job, co_await store_.write([this, id, note, now](store::Tx& tx) {
+    return queue_.cancel(tx, id, note, now);
+  }));
+  co_return co_await view(job.id);
+}
+
+base::Task<json::object> Packets::retry(engine::JobId id) {
+  const auto now = timeline_.now();
+  CO_TRY(const auto job, co_await store_.write(
+                             [this, id, now](store::Tx& tx) { return queue_.retry(tx, id, now); }));
+  co_return co_await view(job.id);
+}
+
+base::Task<json::object> Packets::resolve(engine::JobId id, engine::Verdict verdict,
+                                          std::string note) {
+  const auto now = timeline_.now();
+  CO_TRY_OK(co_await store_.write([this, id, verdict, note, now](store::Tx& tx) -> Result<> {
+    TRY(const auto job, queue_.resolve(tx, id, verdict, note, now));
+    engine::NewEntry entry{.type = "packet.resolution",
+                           .subject = job.id.text,
+                           .thread = job.thread,
+                           .data = {{"verdict", verdict == engine::Verdict::sent       ? "sent"
+                                                : verdict == engine::Verdict::not_sent ? "not-sent"
+                                                                                       : "abandon"},
+                                    {"note", note}}};
+    TRY_OK(journal_.append(tx, std::move(entry), now.wall));
+    return {};
+  }));
+  co_return co_await view(id);
+}
+
+base::Task<> Packets::settled(engine::JobId id, std::vector<std::string> warnings) {
+  const auto now = timeline_.now();
+  co_return co_await store_.write([this, id, warnings, now](store::Tx& tx) -> Result<> {
+    for (const auto& warning : warnings) {
+      TRY_OK(tx.execute(R"sql(
+        INSERT INTO packet_warnings (job_id, number, warning)
+        SELECT $1, COALESCE(MAX(number), 0) + 1, $2 FROM packet_warnings WHERE job_id = $1
+      )sql",
+                        {id.text, warning}));
+    }
+    json::object data{{"warnings", as_array(warnings)}};
+    TRY_OK(journal_.append(tx,
+                           {.type = "packet.settled",
+                            .subject = id.text,
+                            .actor = "bridge",
+                            .thread = id.text,
+                            .data = std::move(data)},
+                           now.wall));
+    return {};
+  });
+}
+
+}  // namespace services

@@ -1,0 +1,106 @@
+// The packets agents hand in, and what became of them.
+#pragma once
+
+#include "bridge/base/clock.h"
+#include "bridge/base/json.h"
+#include "bridge/base/result.h"
+#include "bridge/engine/bells.h"
+#include "bridge/engine/journal.h"
+#include "bridge/engine/queue.h"
+#include "bridge/protocol/message_types.h"
+#include "bridge/protocol/packet.h"
+#include "bridge/store/store.h"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace services {
+
+// Who asks.
+struct Caller {
+  std::string principal;  // scope of idempotency keys
+  std::string name;       // what a packet's sender must be
+  bool may_send_for_others = false;
+};
+
+struct SubmitOptions {
+  std::string key = {};  // of the request; the packet's own or a derived one without
+  int band = 2;
+  std::optional<std::chrono::seconds> deadline = {};  // not sent later than this from now
+};
+
+struct Submitted {
+  base::json::object view;  // of the job, as `view` gives it, with "position" and "eta_seconds"
+  engine::JobId id;
+  bool is_replay = false;  // the key was known: this is the first job
+};
+
+// The lane of a conversation's address.
+engine::LaneId lane_of(std::string_view conversation_url);
+
+std::span<const store::Migration> packet_migrations();
+
+// The journal's entry for a change of a packet's job; "packet.accepted", "packet.sent", …
+engine::NewEntry packet_entry(const engine::Change& change);
+// Name of the bell that rings when a job has come to an end or is held.
+std::string bell_of_job(const engine::JobId& job);
+
+class Packets {
+ public:
+  struct Settings {
+    std::string url;                   // the conversation
+    std::vector<std::string> senders;  // who is accepted; empty: everybody
+  };
+  // All outlive it.
+  Packets(store::Store& store, const engine::Queue& queue, const engine::Journal& journal,
+          const engine::Timeline& timeline, engine::Bells& bells, base::Clock& clock,
+          const protocol::MessageTypes& types, Settings settings);
+
+  // Accepts a packet once per caller and key. Refusals with violations: not_json, unknown_type,
+  // invalid. Others: denied (the sender is not the caller, or not welcome), conflict with reason
+  // idempotency_mismatch, busy with reason queue_full and retry_after. Durable when this returns.
+  boost::asio::awaitable<protocol::Checked<Submitted>> submit(Caller caller, base::json::value body,
+                                                              SubmitOptions options);
+
+  // The id whose beginning this is. not_found; invalid, reason ambiguous_id: of several jobs.
+  base::Task<engine::JobId> find(std::string prefix);
+  base::Task<base::json::object> view(engine::JobId id);
+  // The same once the job has ended or is held, or at the deadline.
+  base::Task<base::json::object> wait(engine::JobId id, base::Instant deadline);
+  // The validated reply. conflict, reason no_response: there is none (yet).
+  base::Task<base::json::value> response(engine::JobId id);
+  // The last reply as it came. conflict, reason no_reply.
+  base::Task<std::string> raw(engine::JobId id);
+
+  struct ListPage {
+    base::json::array items;  // newest first
+    std::optional<std::int64_t> cursor;
+  };
+  base::Task<ListPage> list(engine::Filter filter, std::optional<std::int64_t> before, int limit);
+
+  // See Queue.
+  base::Task<base::json::object> cancel(engine::JobId id, std::string note);
+  base::Task<base::json::object> retry(engine::JobId id);
+  base::Task<base::json::object> resolve(engine::JobId id, engine::Verdict verdict,
+                                         std::string note);
+
+  // The page has ended the exchange; what differs there from what was accepted is kept.
+  base::Task<> settled(engine::JobId id, std::vector<std::string> warnings);
+
+  const Settings& settings() const { return settings_; }
+
+ private:
+  store::Store& store_;
+  const engine::Queue& queue_;
+  const engine::Journal& journal_;
+  const engine::Timeline& timeline_;
+  engine::Bells& bells_;
+  base::Clock& clock_;
+  const protocol::MessageTypes& types_;
+  Settings settings_;
+};
+
+}  // namespace services

@@ -1,0 +1,248 @@
+#include "bridge/services/posts.h"
+
+#include "bridge/base/hash.h"
+#include "bridge/base/json.h"
+
+#include <array>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+namespace services {
+
+namespace json = boost::json;
+using base::Code;
+using base::Result;
+
+namespace {
+
+constexpr std::array<std::string_view, 4> stage_names = {"intent", "armed", "sent", "replied"};
+
+constexpr std::array migrations = {
+    store::Migration{"posts", 1, R"sql(
+      CREATE TABLE posts (
+        id TEXT PRIMARY KEY,
+        job_id TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        stage TEXT NOT NULL CHECK (stage IN ('intent', 'armed', 'sent', 'replied')),
+        prompt TEXT NOT NULL,
+        marker TEXT NOT NULL,
+        end_marker TEXT NOT NULL,
+        conversation_url TEXT NOT NULL,
+        baseline TEXT NOT NULL,
+        sent TEXT,
+        raw TEXT,
+        created_ms INTEGER NOT NULL,
+        changed_ms INTEGER NOT NULL,
+        UNIQUE (job_id, number)
+      ) STRICT
+    )sql"},
+};
+
+std::int64_t milliseconds(base::WallTime time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+std::string text(const json::object& object, std::string_view key) {
+  const auto* value = object.if_contains(key);
+  return value && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+bool flag(const json::object& object, std::string_view key) {
+  const auto* value = object.if_contains(key);
+  return value && value->is_bool() && value->get_bool();
+}
+
+std::string written(const chat::Baseline& baseline) {
+  return json::serialize(json::object{
+      {"path", baseline.path}, {"last_turn", baseline.last_turn}, {"shell", baseline.shell}});
+}
+
+std::string written(const chat::Sent& sent) {
+  return json::serialize(json::object{{"user_message_id", sent.user_message_id},
+                                      {"conversation_id", sent.conversation_id},
+                                      {"url", sent.url},
+                                      {"proof", sent.proof}});
+}
+
+std::string written(const chat::RawReply& raw) {
+  json::array blocks;
+  for (const auto& block : raw.blocks) {
+    blocks.push_back(json::object{
+        {"language", block.language}, {"text", block.text}, {"partial", block.partial}});
+  }
+  return json::serialize(json::object{{"text", raw.text},
+                                      {"blocks", std::move(blocks)},
+                                      {"route", raw.route},
+                                      {"message_id", raw.message_id},
+                                      {"is_final", raw.is_final},
+                                      {"is_cut_off", raw.is_cut_off}});
+}
+
+// What this program wrote itself: anything else is a damaged store.
+Result<json::object> read_back(const std::string& stored, std::string_view what) {
+  TRY(auto value, base::parse_json(stored));
+  if (!value.is_object()) {
+    return base::fail(Code::internal, fmt::format("read {}: not an object", what), "corrupt");
+  }
+  return std::move(value.get_object());
+}
+
+chat::RawReply raw_of(const json::object& object) {
+  chat::RawReply raw{.text = text(object, "text"),
+                     .blocks = {},
+                     .route = text(object, "route"),
+                     .message_id = text(object, "message_id"),
+                     .is_final = flag(object, "is_final"),
+                     .is_cut_off = flag(object, "is_cut_off"),
+                     .received = {}};
+  const auto* blocks = object.if_contains("blocks");
+  if (blocks == nullptr || !blocks->is_array()) return raw;
+  for (const auto& item : blocks->get_array()) {
+    if (!item.is_object()) continue;
+    const auto& block = item.get_object();
+    raw.blocks.push_back({text(block, "language"), text(block, "text"), flag(block, "partial")});
+  }
+  return raw;
+}
+
+Result<Post> post_of(const store::Row& row) {
+  Post post{.id = row[0].text(),
+            .job_id = row[1].text(),
+            .number = static_cast<int>(row[2].integer()),
+            .stage = {},
+            .prompt = {.text = row[4].text(), .marker = row[5].text(), .end_marker = row[6].text()},
+            .conversation_url = row[7].text(),
+            .baseline = {},
+            .sent = {},
+            .raw = {}};
+  for (std::size_t i = 0; i < stage_names.size(); ++i) {
+    if (row[3].text() == stage_names[i]) post.stage = static_cast<PostStage>(i);
+  }
+  TRY(const auto baseline, read_back(row[8].text(), "a baseline"));
+  post.baseline = {.path = text(baseline, "path"),
+                   .last_turn = text(baseline, "last_turn"),
+                   .shell = text(baseline, "shell")};
+  if (!row[9].is_null()) {
+    TRY(const auto sent, read_back(row[9].text(), "a proof of sending"));
+    post.sent = chat::Sent{.user_message_id = text(sent, "user_message_id"),
+                           .conversation_id = text(sent, "conversation_id"),
+                           .url = text(sent, "url"),
+                           .proof = text(sent, "proof")};
+  }
+  if (!row[10].is_null()) {
+    TRY(const auto raw, read_back(row[10].text(), "a raw reply"));
+    post.raw = raw_of(raw);
+  }
+  return post;
+}
+
+// Exactly one row has moved, or somebody else moved it.
+Result<> moved(Result<std::int64_t> rows, std::string_view id, PostStage to) {
+  if (!rows) return std::unexpected(std::move(rows).error());
+  if (*rows == 1) return {};
+  return base::fail(Code::conflict,
+                    fmt::format("message {} to {}: its stage has changed", id, name(to)));
+}
+
+}  // namespace
+
+std::string_view name(PostStage stage) { return stage_names[static_cast<std::size_t>(stage)]; }
+
+std::span<const store::Migration> post_migrations() { return migrations; }
+
+namespace posts {
+
+std::string id_for(std::string_view job_id, int number) {
+  if (number == 1) return std::string(job_id);
+  // A UUID of version 8 (RFC 9562): the bits are ours to choose.
+  std::string id = base::sha256_hex(fmt::format("{}/{}", job_id, number)).substr(0, 32);
+  id[12] = '8';
+  id[16] = '8';
+  for (const std::size_t dash : {8u, 13u, 18u, 23u}) id.insert(dash, 1, '-');
+  return id;
+}
+
+Result<> add(store::Tx& tx, const Post& post, base::WallTime now) {
+  auto added = tx.execute(
+      R"sql(
+    INSERT INTO posts (id, job_id, number, stage, prompt, marker, end_marker, conversation_url,
+                       baseline, created_ms, changed_ms)
+    VALUES ($1, $2, $3, 'intent', $4, $5, $6, $7, $8, $9, $9)
+  )sql",
+      {post.id, post.job_id, post.number, post.prompt.text, post.prompt.marker,
+       post.prompt.end_marker, post.conversation_url, written(post.baseline), milliseconds(now)});
+  if (!added) return std::unexpected(std::move(added).error());
+  return {};
+}
+
+Result<std::optional<Post>> last(store::Tx& tx, std::string_view job_id) {
+  TRY(const auto row, tx.query_one(R"sql(
+    SELECT id, job_id, number, stage, prompt, marker, end_marker, conversation_url, baseline, sent,
+           raw
+    FROM posts
+    WHERE job_id = $1
+    ORDER BY number DESC
+    LIMIT 1
+  )sql",
+                                   {job_id}));
+  if (!row) return std::optional<Post>();
+  TRY(auto post, post_of(*row));
+  return std::optional(std::move(post));
+}
+
+Result<> set_baseline(store::Tx& tx, std::string_view id, const chat::Baseline& baseline,
+                      base::WallTime now) {
+  return moved(tx.execute(R"sql(
+    UPDATE posts
+    SET baseline = $2, changed_ms = $3
+    WHERE id = $1 AND stage = 'intent'
+  )sql",
+                          {id, written(baseline), milliseconds(now)}),
+               id, PostStage::intent);
+}
+
+Result<> set_armed(store::Tx& tx, std::string_view id, base::WallTime now) {
+  return moved(tx.execute(R"sql(
+    UPDATE posts
+    SET stage = 'armed', changed_ms = $2
+    WHERE id = $1 AND stage = 'intent'
+  )sql",
+                          {id, milliseconds(now)}),
+               id, PostStage::armed);
+}
+
+Result<> set_unsent(store::Tx& tx, std::string_view id, base::WallTime now) {
+  return moved(tx.execute(R"sql(
+    UPDATE posts
+    SET stage = 'intent', changed_ms = $2
+    WHERE id = $1 AND stage = 'armed'
+  )sql",
+                          {id, milliseconds(now)}),
+               id, PostStage::intent);
+}
+
+Result<> set_sent(store::Tx& tx, std::string_view id, const chat::Sent& sent, base::WallTime now) {
+  return moved(tx.execute(R"sql(
+    UPDATE posts
+    SET stage = 'sent', sent = $2, changed_ms = $3
+    WHERE id = $1 AND stage = 'armed'
+  )sql",
+                          {id, written(sent), milliseconds(now)}),
+               id, PostStage::sent);
+}
+
+Result<> set_replied(store::Tx& tx, std::string_view id, const chat::RawReply& raw,
+                     base::WallTime now) {
+  return moved(tx.execute(R"sql(
+    UPDATE posts
+    SET stage = 'replied', raw = $2, changed_ms = $3
+    WHERE id = $1 AND stage = 'sent'
+  )sql",
+                          {id, written(raw), milliseconds(now)}),
+               id, PostStage::replied);
+}
+
+}  // namespace posts
+}  // namespace services

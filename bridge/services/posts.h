@@ -1,0 +1,59 @@
+// The durable record of every message that the bridge may post: one row a message, written before
+// anything is typed. A job has one, and another each time a person starts it anew.
+#pragma once
+
+#include "bridge/base/clock.h"
+#include "bridge/chat/conversation.h"
+#include "bridge/store/store.h"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace services {
+
+// How far a message got. Only from `armed` on may it have been sent.
+enum class PostStage { intent, armed, sent, replied };
+std::string_view name(PostStage stage);
+
+struct Post {
+  std::string id;  // the marker's; a lower-case UUID
+  std::string job_id;
+  int number = 1;  // of the job's messages
+  PostStage stage = PostStage::intent;
+  // As posted, to the letter: a program that was upgraded may render it otherwise.
+  chat::Prompt prompt;
+  std::string conversation_url;
+  chat::Baseline baseline;  // of the last attempt to send it
+  std::optional<chat::Sent> sent;
+  std::optional<chat::RawReply> raw;  // without its Instant, which means nothing after a restart
+};
+
+std::span<const store::Migration> post_migrations();
+
+namespace posts {
+
+// The id of a job's message: the same for the same job and number, so that a store that was
+// restored from a backup finds what it does not remember.
+std::string id_for(std::string_view job_id, int number);
+
+// conflict: the job has a message of this number already.
+base::Result<> add(store::Tx& tx, const Post& post, base::WallTime now);
+// The job's newest message, or nothing.
+base::Result<std::optional<Post>> last(store::Tx& tx, std::string_view job_id);
+// Each is a compare-and-set on the stage before; conflict means that another got there first.
+base::Result<> set_baseline(store::Tx& tx, std::string_view id, const chat::Baseline& baseline,
+                            base::WallTime now);
+base::Result<> set_armed(store::Tx& tx, std::string_view id, base::WallTime now);
+// From `armed` back to `intent`: it was certainly not sent.
+base::Result<> set_unsent(store::Tx& tx, std::string_view id, base::WallTime now);
+base::Result<> set_sent(store::Tx& tx, std::string_view id, const chat::Sent& sent,
+                        base::WallTime now);
+// Stores the answer as it came, before anything is parsed.
+base::Result<> set_replied(store::Tx& tx, std::string_view id, const chat::RawReply& raw,
+                           base::WallTime now);
+
+}  // namespace posts
+}  // namespace services

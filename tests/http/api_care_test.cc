@@ -1,0 +1,274 @@
+// The parts of the API that people care for the bridge with: queue, session, audit, health.
+#include "tests/http/api_fixture.h"
+
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+namespace http_test {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST(ApiScopes, EveryRouteAsksForItsOwn) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    struct Case {
+      std::string method, target, scope;
+    };
+    const std::vector<Case> cases = {{"GET", "/api/packets", "packets"},
+                                     {"POST", "/api/packets/validate", "packets"},
+                                     {"GET", "/api/queue", "packets"},
+                                     {"POST", "/api/queue/pause", "admin"},
+                                     {"POST", "/api/queue/resume", "admin"},
+                                     {"POST", "/api/queue/drain", "admin"},
+                                     {"GET", "/api/session", "session"},
+                                     {"POST", "/api/session/check", "session"},
+                                     {"GET", "/api/session/screenshot", "session"},
+                                     {"GET", "/api/keys", "admin"},
+                                     {"GET", "/api/audit", "audit"},
+                                     {"GET", "/api/audit/verify", "audit"},
+                                     {"POST", "/api/audit/checkpoint", "audit"}};
+    for (const auto& [method, target, scope] : cases) {
+      const auto other = co_await f.key("other", {scope == "memory" ? "events" : "memory"});
+      const auto own = co_await f.key("own", {scope});
+      EXPECT_EQ((co_await f.call_as("", method, target)).status, 401) << target;
+      EXPECT_EQ((co_await f.call_as("fwk_bad", method, target)).status, 401) << target;
+      const auto short_of = co_await f.call_as(other, method, target);
+      EXPECT_EQ(short_of.status, 403) << target;
+      EXPECT_EQ(short_of.json().at("code"), "insufficient_scope") << target;
+      const auto let_in = co_await f.call_as(own, method, target);
+      EXPECT_NE(let_in.status, 401) << target;
+      EXPECT_NE(let_in.body.find("insufficient_scope"), 0u) << target;
+    }
+    const auto deaf = co_await f.key("deaf", {"packets"});
+    EXPECT_EQ((co_await f.call_as(deaf, "GET", "/api/events")).status, 403);
+  });
+}
+
+TEST(ApiQueue, ShowsLanesDepthsLimitsAndForecast) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    co_await f.submit(packet("one?"));
+    co_await f.submit(packet("two?"));
+    co_await f.start(engine::Stage::intent);
+    const auto reply = co_await f.call("GET", "/api/queue");
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    const auto view = reply.json().as_object();
+    EXPECT_EQ(view.at("depths").at("queued"), 1);
+    EXPECT_EQ(view.at("depths").at("running"), 1);
+    EXPECT_EQ(view.at("depths").at("held"), 0);
+    EXPECT_EQ(view.at("breaker").at("open"), false);
+    EXPECT_EQ(view.at("limits").at("depth_max"), 100);
+    const auto& caps = view.at("limits").at("accounts").at("account").at("caps");
+    EXPECT_EQ(caps.at(0).at("count"), 80);
+    EXPECT_EQ(caps.at(0).at("window_seconds"), 10800.0);
+    EXPECT_EQ(view.at("lanes").as_array().size(), 1u);
+    EXPECT_TRUE(view.at("lanes").at(0).at("running").is_string());
+    EXPECT_EQ(view.at("forecast").at(0).at("room_seconds"), 0.0);
+  });
+}
+
+TEST(ApiQueue, TellsWhyAnAccountIsClosed) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const auto now = f.timeline.now();
+    const auto tripped = co_await f.write([&](store::Tx& tx) {
+      return f.queue->trip(tx, "account", engine::Trip::usage_cap, "come back later",
+                           now.wall + std::chrono::minutes(10), now);
+    });
+    EXPECT_TRUE(tripped);
+    const auto breaker = (co_await f.call("GET", "/api/queue")).json().at("breaker");
+    EXPECT_EQ(breaker.at("open"), true);
+    EXPECT_EQ(breaker.at("trip"), "usage_cap");
+    EXPECT_EQ(breaker.at("detail"), "come back later");
+    EXPECT_GT(breaker.at("closes_in_seconds").to_number<double>(), 500);
+  });
+}
+
+TEST(ApiQueue, IsPausedResumedAndDrained) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const auto paused_now = [&]() -> asio::awaitable<json::value> {
+      co_return (co_await f.call("GET", "/api/queue")).json().at("lanes").at(0).at("paused");
+    };
+    const auto paused =
+        co_await f.call("POST", "/api/queue/pause", {.body = json::object{{"reason", "lunch"}}});
+    EXPECT_EQ(paused.status, 200) << paused.body;
+    EXPECT_EQ(co_await paused_now(), "lunch");
+    EXPECT_EQ((co_await f.call("POST", "/api/queue/resume")).status, 200);
+    EXPECT_TRUE((co_await paused_now()).is_null());
+    EXPECT_EQ((co_await f.call("POST", "/api/queue/pause")).status, 200);
+    EXPECT_EQ(co_await paused_now(), "paused by root");
+    const auto unknown =
+        co_await f.call("POST", "/api/queue/pause", {.body = json::object{{"lane", "chat:none"}}});
+    EXPECT_EQ(unknown.status, 404);
+    const auto drained = co_await f.call("POST", "/api/queue/drain");
+    EXPECT_EQ(drained.status, 202);
+    EXPECT_EQ(drained.json().at("draining"), true);
+    EXPECT_EQ(f.drains, 1);
+    const auto told = co_await f.call("GET", "/api/audit?type=queue.");
+    std::vector<std::string> types;
+    for (const auto& item : told.json().at("items").as_array()) types.push_back(text(item, "type"));
+    EXPECT_THAT(types,
+                ElementsAre("queue.paused", "queue.resumed", "queue.paused", "queue.draining"));
+  });
+}
+
+TEST(ApiSession, ShowsItsStateAndChecksIt) {
+  ApiFixture f;
+  f.session.view.state = chat::State::login_required;
+  f.session.view.shell.clear();
+  f.run([&]() -> Story {
+    const auto reply = co_await f.call("GET", "/api/session");
+    EXPECT_EQ(reply.status, 200);
+    const auto view = reply.json().as_object();
+    EXPECT_EQ(view.at("state"), "login_required");
+    EXPECT_TRUE(view.at("shell").is_null());
+    EXPECT_EQ(view.at("browser"), "Chrome/1");
+    EXPECT_EQ(view.at("evidence"), "the composer is there");
+    EXPECT_TRUE(view.at("since").is_string());
+    EXPECT_TRUE(view.at("next_check").is_string());
+    EXPECT_EQ(view.at("conversations").as_array().size(), 1u);
+    EXPECT_EQ(f.session.checks, 0);
+    EXPECT_EQ((co_await f.call("POST", "/api/session/check")).json().at("state"), "login_required");
+    EXPECT_EQ(f.session.checks, 1);
+    const auto body =
+        co_await f.call("POST", "/api/session/check", {.body = json::object{{"deep", true}}});
+    EXPECT_EQ(body.status, 422);
+    EXPECT_THAT(pointers(body.json()), ElementsAre("/deep"));
+  });
+}
+
+TEST(ApiSession, PicturesAreOffUnlessEnabled) {
+  for (const bool is_enabled : {false, true}) {
+    ApiFixture f;
+    f.has_screenshots = is_enabled;
+    f.run([&]() -> Story {
+      const auto reply = co_await f.call("GET", "/api/session/screenshot");
+      EXPECT_EQ(reply.status, is_enabled ? 200 : 403);
+      if (is_enabled) {
+        EXPECT_EQ(reply.header("content-type"), "image/png");
+        EXPECT_THAT(reply.body, testing::StartsWith("\x89PNG"));
+      } else {
+        EXPECT_EQ(reply.json().at("code"), "screenshots_disabled");
+      }
+    });
+  }
+}
+
+TEST(ApiAudit, ReadsTheJournalByFilterAndInPages) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const auto id = co_await f.submit(packet());
+    co_await f.finish({{"verdict", "ok"}});
+    const auto reply = co_await f.call("GET", "/api/audit?subject=" + id);
+    EXPECT_EQ(reply.status, 200);
+    std::vector<std::string> types;
+    for (const auto& item : reply.json().at("items").as_array()) {
+      types.push_back(text(item, "type"));
+      EXPECT_EQ(text(item, "hash").size(), 64u);
+    }
+    EXPECT_THAT(types, testing::Contains("packet.accepted"));
+    EXPECT_EQ(types.back(), "packet.replied");
+
+    std::vector<std::int64_t> sequences;
+    std::string target = "/api/audit?limit=3";
+    for (int pages = 0; !target.empty() && pages < 20; ++pages) {
+      const auto page = co_await f.call("GET", target);
+      for (const auto& item : page.json().at("items").as_array()) {
+        sequences.push_back(item.at("sequence").to_number<std::int64_t>());
+      }
+      const auto link = page.header("link");
+      target = link ? std::string(link->substr(1, link->find('>') - 1)) : "";
+    }
+    EXPECT_GE(sequences.size(), 7u);
+    for (std::size_t i = 0; i < sequences.size(); ++i) {
+      EXPECT_EQ(sequences[i], static_cast<std::int64_t>(i) + 1);
+    }
+    const auto tail = co_await f.call("GET", "/api/audit?last=2");
+    EXPECT_EQ(tail.json().at("items").as_array().size(), 2u);
+    EXPECT_EQ(tail.json().at("items").at(1).at("sequence"), sequences.back());
+  });
+}
+
+TEST(ApiAudit, IsVerifiedAndVouchedFor) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    co_await f.submit(packet());
+    EXPECT_EQ((co_await f.call("GET", "/api/audit/checkpoint")).status, 404);
+    const auto made = co_await f.call("POST", "/api/audit/checkpoint");
+    EXPECT_EQ(made.status, 200) << made.body;
+    const auto opened = engine::open_note(text(made.json(), "note"), f.signer.verifier_key());
+    EXPECT_TRUE(opened);
+    EXPECT_EQ((co_await f.call("GET", "/api/audit/checkpoint")).json(), made.json());
+
+    const auto good = co_await f.call("GET", "/api/audit/verify");
+    EXPECT_EQ(good.status, 200) << good.body;
+    EXPECT_EQ(good.json().at("valid"), true);
+    EXPECT_EQ(good.json().at("finished"), true);
+    EXPECT_EQ(good.json().at("checkpoints"), 1);
+
+    const auto forged = co_await f.write([&](store::Tx& tx) {
+      return tx.execute("UPDATE journal SET actor = 'nobody' WHERE seq = 2");
+    });
+    EXPECT_TRUE(forged) << (forged ? "" : forged.error().message);
+    const auto bad = co_await f.call("GET", "/api/audit/verify");
+    EXPECT_EQ(bad.json().at("valid"), false);
+    EXPECT_EQ(bad.json().at("broken").at("sequence"), 2);
+  });
+}
+
+TEST(ApiHealth, IsToldWithoutCredentials) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    EXPECT_EQ((co_await f.call_as("", "GET", "/livez")).status, 200);
+    EXPECT_EQ((co_await f.call_as("", "GET", "/readyz")).status, 200);
+    const auto health = co_await f.call_as("", "GET", "/healthz");
+    EXPECT_EQ(health.json().at("version"), "1.2.3");
+    f.reasons = {{"login_required", "nobody is signed in"}, {"paused", "the lane is paused"}};
+    const auto unready = co_await f.call_as("", "GET", "/readyz");
+    EXPECT_EQ(unready.status, 503);
+    EXPECT_EQ(unready.json().at("reasons").at(0).at("code"), "login_required");
+    EXPECT_EQ(unready.json().at("reasons").as_array().size(), 2u);
+    EXPECT_EQ((co_await f.call_as("", "GET", "/livez")).status, 200);
+    EXPECT_EQ((co_await f.call_as("", "GET", "/healthz")).json().at("status"), "degraded");
+    EXPECT_EQ((co_await f.call_as("", "GET", "/metrics")).status, 401);
+  });
+}
+
+TEST(ApiHealth, MetricsCountJobsAndTellStates) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    co_await f.submit(packet("one?"));
+    co_await f.finish({{"verdict", "ok"}});
+    co_await f.submit(packet("two?"));
+    // Events are handed on after the commit; a reader who has the last one knows that all were.
+    auto reader = co_await f.connect();
+    co_await reader.send(
+        fmt::format("GET /api/events?last_event_id=0&types=packet.replied "
+                    "HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {}"
+                    "\r\n\r\n",
+                    f.admin));
+    co_await reader.read_until("flywheel.packet.replied.v1");
+    const auto reply = co_await f.call("GET", "/metrics");
+    EXPECT_EQ(reply.status, 200);
+    EXPECT_EQ(reply.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    for (const auto* line :
+         {"flywheel_queue_jobs{state=\"queued\"} 1\n", "flywheel_queue_jobs{state=\"held\"} 0\n",
+          "flywheel_jobs_total{outcome=\"done\"} 1\n",
+          "flywheel_jobs_total{outcome=\"failed\"} 0\n",
+          "flywheel_session_state{state=\"ready\"} 1\n",
+          "flywheel_session_state{state=\"login_required\"} 0\n", "flywheel_store_up 1\n",
+          "flywheel_build_info{version=\"1.2.3\"} 1\n"}) {
+      EXPECT_THAT(reply.body, HasSubstr(line));
+    }
+    const auto open = co_await f.call("GET", "/metrics",
+                                      {.headers = {{"Accept", "application/openmetrics-text"}}});
+    EXPECT_THAT(open.body, testing::EndsWith("# EOF\n"));
+  });
+}
+
+}  // namespace
+}  // namespace http_test

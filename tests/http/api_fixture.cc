@@ -1,0 +1,224 @@
+#include "tests/http/api_fixture.h"
+
+#include "bridge/engine/schema.h"
+#include "bridge/services/posts.h"
+
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+
+namespace http_test {
+
+namespace {
+
+constexpr std::string_view conversation = "http://127.0.0.1:9/c/1";
+
+std::vector<store::Migration> migrations() {
+  std::vector<store::Migration> all;
+  for (const auto part : {engine::migrations(), services::post_migrations(),
+                          services::packet_migrations(), services::key_migrations()}) {
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  return all;
+}
+
+}  // namespace
+
+ApiFixture::ApiFixture(int depth_max) {
+  session.view = {.state = chat::State::ready,
+                  .can_send = true,
+                  .evidence = "the composer is there",
+                  .advice = {},
+                  .shell = "B",
+                  .browser = "Chrome/1",
+                  .conversation = std::string(conversation),
+                  .since = clock.wall(),
+                  .next_check = clock.wall() + std::chrono::minutes(5)};
+  const auto steps = migrations();
+  auto opened = store::SqliteStore::open({.path = ":memory:"}, loop.get_executor(), steps);
+  BRIDGE_ASSERT(opened);
+  store = *std::move(opened);
+  build_queue(depth_max);
+  packets.emplace(*store, *queue, journal, timeline, bells, clock, types,
+                  services::Packets::Settings{.url = std::string(conversation), .senders = {}});
+  keys.emplace(*store, journal, clock);
+  authenticator.emplace(http::find_in(*keys), std::nullopt, clock);
+  router.emplace(&*authenticator);
+}
+
+ApiFixture::~ApiFixture() = default;
+
+void ApiFixture::build_queue(int depth_max) {
+  engine::QueueOptions options;
+  options.depth_max = depth_max;
+  options.accounts["account"] = {.caps = {{80, std::chrono::hours(3)}}};
+  options.ring = [this](const std::string& bell) { bells.ring(bell); };
+  options.on_change = [this](store::Tx& tx, const engine::Change& change,
+                             const engine::Now& now) -> base::Result<> {
+    TRY_OK(journal.append(tx, services::packet_entry(change), now.wall));
+    tx.after_commit([this, bell = services::bell_of_job(change.job.id)] { bells.ring(bell); });
+    return {};
+  };
+  queue.emplace(std::move(options), random);
+}
+
+void ApiFixture::run(std::function<Story()> story) {
+  asio::co_spawn(loop, serve(std::move(story)), [](const std::exception_ptr& error) {
+    if (error) std::rethrow_exception(error);
+  });
+  loop.run();
+}
+
+Story ApiFixture::serve(std::function<Story()> story) {
+  const auto lane = services::lane_of(conversation);
+  const auto prepared = co_await write([&](store::Tx& tx) -> base::Result<> {
+    TRY_OK(queue->declare_lane(tx, lane, "account"));
+    TRY_OK(queue->recover(tx, "life", 1, timeline.now()));
+    return {};
+  });
+  BRIDGE_ASSERT(prepared);
+  admin = co_await key("root", {"admin"});
+  auto opened = co_await http::JournalEvents::open(
+      loop.get_executor(), {journal, *store, tail, clock, metrics, "flywheel/test"});
+  BRIDGE_ASSERT(opened);
+  events = *std::move(opened);
+  needs.emplace(http::ApiNeeds{.packets = *packets,
+                               .keys = *keys,
+                               .types = types,
+                               .store = *store,
+                               .queue = *queue,
+                               .journal = journal,
+                               .signer = signer,
+                               .timeline = timeline,
+                               .session = session,
+                               .events = *events,
+                               .authenticator = *authenticator,
+                               .clock = clock,
+                               .metrics = metrics,
+                               .instance = "flywheel/test",
+                               .version = "1.2.3",
+                               .drain = [this] { ++drains; },
+                               .not_ready = [this] { return reasons; },
+                               .screenshots = has_screenshots});
+  http::add_api(*router, *needs);
+  auto started = http::Server::start(loop.get_executor(), clock, *router,
+                                     {.listen = "127.0.0.1:0", .metrics = &metrics});
+  BRIDGE_ASSERT(started);
+  server = *std::move(started);
+  base::Scope tasks(loop.get_executor());
+  tasks.spawn(events->run());
+  co_await story();
+  events->close();
+  co_await server->stop(std::chrono::seconds(10));
+  co_await tasks.join();
+  server.reset();
+}
+
+asio::awaitable<std::string> ApiFixture::key(std::string name, std::vector<std::string> scopes,
+                                             std::string agent) {
+  auto text = http::new_api_key();
+  auto created = co_await keys->create({.name = std::move(name),
+                                        .agent = std::move(agent),
+                                        .scopes = std::move(scopes),
+                                        .digest = *http::api_key_digest(text),
+                                        .creator = "test"});
+  BRIDGE_ASSERT(created);
+  co_return text;
+}
+
+asio::awaitable<http::ClientReply> ApiFixture::call(std::string method, std::string target,
+                                                    Call more) {
+  co_return co_await call_as(admin, std::move(method), std::move(target), std::move(more));
+}
+
+asio::awaitable<http::ClientReply> ApiFixture::call_as(std::string token, std::string method,
+                                                       std::string target, Call more) {
+  http::Client client(server->url(), std::move(token));
+  http::ClientRequest request{.method = std::move(method),
+                              .target = std::move(target),
+                              .body = std::move(more.body),
+                              .headers = std::move(more.headers)};
+  auto reply = co_await client.call(std::move(request));
+  EXPECT_TRUE(reply) << (reply ? "" : reply.error().message);
+  co_return reply ? *std::move(reply) : http::ClientReply();
+}
+
+asio::awaitable<RawClient> ApiFixture::connect() {
+  asio::ip::tcp::socket socket(loop.get_executor());
+  co_await socket.async_connect({asio::ip::address_v4::loopback(), server->port()},
+                                asio::use_awaitable);
+  co_return RawClient(std::move(socket));
+}
+
+asio::awaitable<std::string> ApiFixture::submit(json::value body) {
+  const auto reply = co_await call("POST", "/api/packets", {.body = std::move(body)});
+  EXPECT_EQ(reply.status, 202) << reply.body;
+  co_return text(reply.json(), "id");
+}
+
+asio::awaitable<engine::Lease> ApiFixture::start(engine::Stage stage) {
+  auto lease = co_await write([&](store::Tx& tx) -> base::Result<engine::Lease> {
+    const auto now = timeline.now();
+    TRY(const auto turn, queue->claim(tx, services::lane_of(conversation), "life", now));
+    const auto* claim = std::get_if<engine::Claim>(&turn);
+    BRIDGE_ASSERT(claim);
+    for (auto next = engine::Stage::intent; next <= stage;
+         next = static_cast<engine::Stage>(static_cast<int>(next) + 1)) {
+      TRY_OK(queue->set_stage(tx, claim->lease, next, now));
+    }
+    return claim->lease;
+  });
+  EXPECT_TRUE(lease) << (lease ? "" : lease.error().message);
+  co_return *lease;
+}
+
+Story ApiFixture::finish(json::object reply) {
+  const auto lease = co_await start(engine::Stage::replied);
+  const auto done = co_await write([&](store::Tx& tx) {
+    return queue->complete(tx, lease, json::object{{"response", reply}}, timeline.now());
+  });
+  EXPECT_TRUE(done);
+}
+
+asio::awaitable<std::int64_t> ApiFixture::written(std::string type) {
+  engine::Follower follower(journal, *store, tail, clock, 0);
+  for (;;) {
+    const auto entries = co_await follower.next(base::Instant::max());
+    BRIDGE_ASSERT(entries);
+    for (const auto& entry : *entries) {
+      if (entry->type == type) co_return entry->sequence;
+    }
+  }
+}
+
+json::object packet(std::string_view question, std::string_view sender, std::string_view bead) {
+  return {
+      {"proto", "flywheel.chatgpt.v1"},
+      {"bead_id", bead},
+      {"msg_type", "RFP_PLAN"},
+      {"sender", sender},
+      {"ts", "2026-11-21T05:06:07Z"},
+      {"context",
+       json::object{
+           {"repo", "r"}, {"branch", "main"}, {"goal", "a plan"}, {"constraints", json::array()}}},
+      {"inputs", json::object{{"artifacts", json::array()}, {"questions", json::array{question}}}},
+      {"requested_output",
+       json::object{{"format", "json"}, {"fields", json::array{"plan", "risks"}}}}};
+}
+
+std::string text(const json::value& object, std::string_view name) {
+  const auto* members = object.if_object();
+  const auto* value = members ? members->if_contains(name) : nullptr;
+  EXPECT_TRUE(value && value->is_string()) << name;
+  return value && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+std::vector<std::string> pointers(const json::value& problem) {
+  std::vector<std::string> found;
+  const auto* members = problem.if_object();
+  const auto* errors = members ? members->if_contains("errors") : nullptr;
+  if (!errors) return found;
+  for (const auto& error : errors->as_array()) found.push_back(text(error, "pointer"));
+  return found;
+}
+
+}  // namespace http_test

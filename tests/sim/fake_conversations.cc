@@ -1,0 +1,135 @@
+#include "tests/sim/fake_conversations.h"
+
+#include <fmt/format.h>
+
+namespace sim {
+
+using base::Code;
+using base::fail;
+
+base::Task<std::unique_ptr<chat::Conversation>> FakeConversations::open(std::string) {
+  co_await world_.pause(world_.some(500ms));
+  co_return std::make_unique<FakeConversation>(world_);
+}
+
+base::Task<base::Instant> FakeConversations::silence(std::string) {
+  ++world_.generation_of_pages;
+  co_await world_.pause(world_.some(100ms));
+  co_return world_.clock.now();
+}
+
+base::Task<chat::Judgement> FakeConversation::state() {
+  co_return chat::Judgement{world_.is_signed_in ? chat::State::ready : chat::State::login_required,
+                            "", world_.is_signed_in};
+}
+
+// What stands in the way of reading or sending.
+base::Task<> FakeConversation::way() {
+  if (!is_alive()) co_return fail(Code::unavailable, "the tab is closed", "ui_changed");
+  if (!world_.is_signed_in) {
+    co_return fail(Code::login_required, "the page asks to sign in", "login_required");
+  }
+  co_return base::Result<>();
+}
+
+base::Task<chat::Search> FakeConversation::find(const chat::Prompt& prompt) {
+  co_await world_.pause(100ms + world_.some(400ms));
+  CO_TRY_OK(co_await way());
+  world_.settle_late();
+  if (world_.happens(world_.chances.find_fails)) {
+    co_return fail(Code::unavailable, "the conversation could not be read", "unknown_outcome");
+  }
+  if (const Message* own = world_.find(prompt.marker)) {
+    co_return chat::Search{.sent = chat::Sent{.user_message_id = own->id, .proof = "readback"}};
+  }
+  co_return chat::Search{.sent = {}, .last_turn = world_.last_turn()};
+}
+
+base::Task<chat::Sent> FakeConversation::send(const chat::Prompt& prompt, chat::SendSteps& steps) {
+  co_await world_.pause(world_.some(2s));
+  const SendFate fate = world_.next_send_fate();
+  if (fate == SendFate::signed_out) world_.is_signed_in = false;
+  CO_TRY_OK(co_await way());
+  if (world_.clock.now() < world_.limited_until) {
+    co_return fail(Code::busy, "the page says: too many requests", "rate_limited");
+  }
+  const chat::Baseline baseline{.path = "/c/1", .last_turn = world_.last_turn(), .shell = "C"};
+  CO_TRY_OK(co_await steps.intent(baseline));
+  co_await world_.pause(world_.some(50ms));
+  if (fate == SendFate::altered) {
+    co_return fail(Code::conflict, "the composer holds another text", "payload_altered");
+  }
+  if (world_.happens(world_.chances.human_writes)) world_.deliver({.id = "", .marker = ""});
+  CO_TRY_OK(co_await steps.armed());
+  co_await world_.pause(world_.some(30ms));
+  CO_TRY_OK(co_await way());
+  // The guard looks once more, in the page, at the moment of the click.
+  if (world_.last_turn() != baseline.last_turn || fate == SendFate::swallowed) {
+    co_return fail(Code::conflict, "the guard refused the click", "ui_changed");
+  }
+  co_return co_await click(prompt, fate);
+}
+
+base::Task<chat::Sent> FakeConversation::click(const chat::Prompt& prompt, SendFate fate) {
+  world_.check_click(prompt);
+  const base::Instant now = world_.clock.now();
+  if (fate == SendFate::limited) {
+    world_.limited_until = now + 5min + world_.some(20min);
+    base::Error refused{Code::busy, "the server refused the message with 429", "rate_limited"};
+    refused.retry_after =
+        std::chrono::duration_cast<std::chrono::milliseconds>(world_.limited_until - now);
+    co_return std::unexpected(std::move(refused));
+  }
+  Message message{.id = "", .marker = prompt.marker, .end_marker = prompt.end_marker};
+  if (fate == SendFate::arrives_late) {
+    // Later than a first look after the page's death, and before a second one.
+    message.at = now + world_.some(25s);
+    world_.late.push_back(std::move(message));
+  } else if (fate != SendFate::never_arrived) {
+    world_.deliver(std::move(message));
+  }
+  co_await world_.pause(world_.some(500ms));
+  const bool is_told = fate == SendFate::accepted && is_alive();
+  if (!is_told) {
+    co_return fail(Code::timeout, "the message may have been sent", "unknown_outcome");
+  }
+  co_return chat::Sent{.user_message_id = world_.find(prompt.marker)->id, .proof = "post"};
+}
+
+base::Task<chat::RawReply> FakeConversation::reply(const chat::Sent&, const chat::Prompt& prompt,
+                                                   chat::FinishCheck& finish,
+                                                   base::Instant::duration limit) {
+  const base::Instant deadline = world_.clock.now() + limit;
+  for (;;) {
+    co_await world_.pause(200ms + world_.some(300ms));
+    CO_TRY_OK(co_await way());
+    const Message* own = world_.find(prompt.marker);
+    if (own == nullptr) co_return fail(Code::unavailable, "not there", "upstream_failed");
+    if (own->fate == ReplyFate::broken_off) {
+      co_return fail(Code::unavailable, "the answer ended early", "upstream_failed");
+    }
+    if (own->reply_at <= world_.clock.now()) {
+      (void)finish.is_reached(std::string_view(own->reply));
+      co_return chat::RawReply{.text = own->reply,
+                               .route = "network",
+                               .message_id = own->id + "-answer",
+                               .is_final = true,
+                               .is_cut_off = own->fate == ReplyFate::cut_off,
+                               .received = world_.clock.now()};
+    }
+    const base::Instant next = std::min(own->reply_at, deadline);
+    if (world_.clock.now() >= deadline) {
+      co_return fail(Code::timeout, "no complete answer in time", "timeout");
+    }
+    co_await world_.pause(next - world_.clock.now());
+  }
+}
+
+base::Task<chat::Settled> FakeConversation::settle(const chat::Sent&, const chat::Prompt&,
+                                                   const chat::RawReply&) {
+  co_await world_.pause(world_.some(3s));
+  if (world_.happens(world_.chances.human_writes)) world_.deliver({.id = "", .marker = ""});
+  co_return chat::Settled{};
+}
+
+}  // namespace sim
