@@ -6,9 +6,11 @@
 
 #include <exception>
 #include <list>
+#include <memory>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
@@ -16,6 +18,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/core/ignore_unused.hpp>
 
 namespace base {
 
@@ -39,6 +42,19 @@ class Scope {
   std::list<boost::asio::cancellation_signal> tasks_;
   boost::asio::steady_timer ended_;
 };
+
+// Starts a task that nobody waits for. `owner` keeps `cancel` until the task has ended: the task's
+// last steps look at its cancellation once more, when its own frame and arguments are gone.
+template <class Owner>
+void spawn_owned(const boost::asio::any_io_executor& executor, std::shared_ptr<Owner> owner,
+                 boost::asio::cancellation_signal& cancel, boost::asio::awaitable<void> task) {
+  boost::asio::co_spawn(
+      executor, std::move(task),
+      boost::asio::bind_cancellation_slot(
+          cancel.slot(), [kept = std::move(owner)](const std::exception_ptr& cancelled) {
+            boost::ignore_unused(kept, cancelled);
+          }));
+}
 
 // The task's own result, or timeout after `limit` with `doing` in the message. The task is
 // cancelled and has unwound when this returns. Exceptions of the task come out here.

@@ -1,13 +1,11 @@
 #include "bridge/chat/dom_watch.h"
 
 #include "bridge/base/limits.h"
+#include "bridge/base/scope.h"
 #include "bridge/chat/message.h"
 
 #include <array>
 
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/json/serialize.hpp>
 
 namespace chat {
@@ -56,8 +54,7 @@ std::string call_of(const DomWatch::Wanted& wanted, const std::set<std::string>&
 DomWatch::DomWatch(std::shared_ptr<Eyes> eyes, Wanted wanted)
     : eyes_(std::move(eyes)), shared_(std::make_shared<Shared>()) {
   shared_->wanted = std::move(wanted);
-  asio::co_spawn(eyes_->executor(), watch(eyes_, shared_),
-                 asio::bind_cancellation_slot(shared_->cancel.slot(), asio::detached));
+  base::spawn_owned(eyes_->executor(), shared_, shared_->cancel, watch(eyes_, shared_));
 }
 
 DomWatch::~DomWatch() {

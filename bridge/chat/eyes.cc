@@ -1,11 +1,11 @@
 #include "bridge/chat/eyes.h"
 
 #include "bridge/base/limits.h"
+#include "bridge/base/scope.h"
 #include "bridge/chat/message.h"
 #include "bridge/chat/state.h"
 #include "cdp/base64.h"
 
-#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -107,8 +107,7 @@ base::Task<std::shared_ptr<Eyes>> Eyes::open(std::unique_ptr<cdp::Page> page, st
   auto installed =
       co_await eyes->page_->add_init_script(eyes->script_, world_name, cdp::FirstRun::now);
   if (!installed) co_return std::unexpected(translate(installed.error(), "add the page scripts"));
-  asio::co_spawn(executor, read_all(eyes),
-                 asio::bind_cancellation_slot(eyes->cancel_.slot(), asio::detached));
+  base::spawn_owned(executor, eyes, eyes->cancel_, read_all(eyes));
   co_return eyes;
 }
 

@@ -1,15 +1,13 @@
 // A conversation's tab, watched: the page tells of its changes by itself, nothing is polled.
 #include "bridge/base/limits.h"
+#include "bridge/base/scope.h"
 #include "bridge/chat/chrome.h"
 #include "bridge/chat/eyes.h"
 #include "bridge/chat/message.h"
 
 #include <utility>
 
-#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/json/serialize.hpp>
 
 namespace chat {
@@ -121,8 +119,7 @@ class ChatTab final : public LiveTab {
  public:
   explicit ChatTab(std::unique_ptr<ChatPage> chat)
       : chat_(std::move(chat)), eyes_(chat_->eyes()), watch_(std::make_shared<Watch>()) {
-    asio::co_spawn(eyes_->executor(), watch_page(eyes_, watch_),
-                   asio::bind_cancellation_slot(watch_->cancel.slot(), asio::detached));
+    base::spawn_owned(eyes_->executor(), watch_, watch_->cancel, watch_page(eyes_, watch_));
   }
   ~ChatTab() override { stop(); }
 

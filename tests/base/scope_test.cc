@@ -2,6 +2,7 @@
 
 #include "bridge/base/clock.h"
 
+#include <memory>
 #include <stdexcept>
 
 #include <boost/asio/detached.hpp>
@@ -36,6 +37,26 @@ TEST(Scope, JoinCancelsTasksAndWaitsForTheirCleanup) {
   asio::co_spawn(loop, owner(), asio::detached);
   loop.run();
   EXPECT_EQ(cleaned, 2);
+}
+
+TEST(SpawnOwned, TheOwnerOutlivesTheTasksLastLookAtItsCancellation) {
+  struct Owner {
+    asio::cancellation_signal cancel;
+  };
+  asio::io_context loop;
+  auto owner = std::make_shared<Owner>();
+  const std::weak_ptr<Owner> watched = owner;
+  bool was_there = false;
+  // Ends without a pause: the loop then takes one more turn with the task, after what is posted.
+  auto task = [&](std::shared_ptr<Owner>) -> asio::awaitable<void> {
+    asio::post(loop, [&] { was_there = !watched.expired(); });
+    co_return;
+  };
+  spawn_owned(loop.get_executor(), owner, owner->cancel, task(owner));
+  owner.reset();
+  loop.run();
+  EXPECT_TRUE(was_there);
+  EXPECT_TRUE(watched.expired());
 }
 
 TEST(WithDeadline, ASlowTaskEndsAsTimeoutNamingWhatWasDone) {
