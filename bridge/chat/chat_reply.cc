@@ -100,7 +100,7 @@ class ChatPage::Reading {
       const Message* answer = own->stream.is_damaged() ? nullptr : own->stream.answer();
       if (answer) {
         RawReply reply = reply_of(*answer, "network", now());
-        if (reply.is_final || finish_.is_reached(answer->text)) return reply;
+        if (finish_.is_reached(answer->text) || reply.is_final) return reply;
       }
     }
     if (!uses_network() || is_alive()) return std::nullopt;

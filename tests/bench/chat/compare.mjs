@@ -1,5 +1,6 @@
 // Has every driver do the same jobs in turn on the same look-alike, and prints what they took:
-//   node compare.mjs BUILD_FOLDER [JOBS]
+//   node compare.mjs BUILD_FOLDER [JOBS [DRIVERS]]
+// DRIVERS is a pattern of the names of those that take part; few jobs are done in one round.
 import {mkdtemp, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
@@ -8,17 +9,19 @@ import {fileURLToPath} from 'node:url';
 import {linesOf, withBrowser, withSite} from './rig.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const [build, jobsWanted = '30'] = process.argv.slice(2);
+const [build, jobsWanted = '30', rowsWanted = ''] = process.argv.slice(2);
 const bench = join(build, 'bin/chat_bench');
 const flywheel = join(build, 'bin/flywheel');
 const packet = join(here, 'packet.json');
 const peer = (name) => ['node', join(here, `${name}.mjs`)];
 
-const rounds = 3;
+const rounds = Number(jobsWanted) < 12 ? 1 : 3;
 const jobsInRound = Math.ceil(Number(jobsWanted) / rounds);
 const commandCount = 10000;
 const startCount = 10;
 const knobs = {generate_ms_min: 400, generate_ms_max: 1400, reply_bytes: 2800};
+
+const takesPart = ({name}) => new RegExp(rowsWanted).test(name);
 
 // Each driver's way of waiting is a row of its own. `program` runs a role of chat_bench.cc.
 const rows = [
@@ -31,12 +34,12 @@ const rows = [
   {name: 'Playwright, waitForFunction', program: peer('playwright'), waiting: 'function'},
   {name: 'Puppeteer, waitForFunction', program: peer('puppeteer'), waiting: 'raf'},
   {name: 'Puppeteer, polling: mutation', program: peer('puppeteer'), waiting: 'mutation'},
-];
+].filter(takesPart);
 const programs = [
   {name: 'flywheel', program: [bench]},
   {name: 'Playwright', program: peer('playwright')},
   {name: 'Puppeteer', program: peer('puppeteer')},
-];
+].filter(takesPart);
 
 const samples = new Map();
 function note(figure, name, value) {
@@ -101,8 +104,9 @@ function quantile(values, share) {
 }
 
 function table(title, figure, goal) {
-  console.log(`\n${title}${goal ? `; goal: ${goal}` : ''}`);
   const of = samples.get(figure);
+  if (!of) return;
+  console.log(`\n${title}${goal ? `; goal: ${goal}` : ''}`);
   const base = quantile(of.values().next().value, 0.5);
   const digits = base < 1 ? 3 : base < 20 ? 1 : 0;
   for (const [name, values] of of) {
@@ -122,7 +126,7 @@ try {
     });
     for (const one of programs) await commandsOf(one);
   }
-  await startsOf(programs);
+  if (programs.length > 0) await startsOf(programs);
 } finally {
   await rm(folder, {recursive: true});
 }
