@@ -72,8 +72,10 @@ BridgeSettings bridge_settings(const Config& config, const BridgeOptions& option
                      .pause = config.limits.pause,
                      .pause_jitter = config.limits.pause / 2};
   settings.queue_max = config.limits.queue;
-  settings.chrome = {
-      .launch = browser.launch, .attach_url = browser.attach_url, .chat = browser.chat};
+  settings.chrome = {.launch = browser.launch,
+                     .attach_url = browser.attach_url,
+                     .tabs_file = config.state / "tabs.json",
+                     .chat = browser.chat};
   settings.page_profiles = browser.page_profiles;
   settings.browser.care.home_url = config.crt_url;
   settings.browser.window = browser.launch.window;

@@ -2,6 +2,7 @@
 
 #include "bridge/base/limits.h"
 #include "bridge/chat/eyes.h"
+#include "bridge/chat/own_tabs.h"
 
 #include <utility>
 
@@ -12,7 +13,6 @@
 namespace chat {
 
 namespace asio = boost::asio;
-namespace json = boost::json;
 
 namespace {
 
@@ -40,9 +40,11 @@ class Doomed {
 
 class Chrome final : public LiveBrowser {
  public:
-  Chrome(std::shared_ptr<cdp::Browser> browser, std::string version, ChromeOptions options,
-         Profiles profiles, base::Clock& clock)
+  // `tabs`: of a browser that lives on; null for one that was launched.
+  Chrome(std::shared_ptr<cdp::Browser> browser, std::shared_ptr<OwnTabs> tabs, std::string version,
+         ChromeOptions options, Profiles profiles, base::Clock& clock)
       : browser_(std::move(browser)),
+        tabs_(std::move(tabs)),
         version_(std::move(version)),
         options_(std::move(options)),
         profiles_(std::move(profiles)),
@@ -55,11 +57,11 @@ class Chrome final : public LiveBrowser {
     auto page = co_await browser->open("about:blank");
     if (!page) co_return std::unexpected(translate(page.error(), "open a tab"));
     Doomed doomed(co_await asio::this_coro::executor, browser, (*page)->target_id());
+    if (const auto tabs = tabs_) CO_TRY_OK(co_await tabs->add(*browser, (*page)->target_id()));
     ChatOptions options = options_.chat;
     options.url = std::move(url);
     CO_TRY(auto chat,
            co_await ChatPage::open(std::move(*page), profiles_, std::move(options), clock_));
-    if (browser_->process_id() == 0) targets_.push_back(chat->page().target_id());
     doomed.spare();
     co_return live_tab(std::move(chat));
   }
@@ -79,13 +81,9 @@ class Chrome final : public LiveBrowser {
 
   base::Task<> close() override {
     const auto browser = browser_;
-    // A person's browser lives on; the tabs in it that are ours do not.
-    for (const auto& target : std::exchange(targets_, {})) {
-      json::object params{{"targetId", target}};
-      auto gone =
-          co_await browser->call("Target.closeTarget", std::move(params), limits::page_call);
-      if (!gone && gone.error().failure != cdp::Failure::refused) break;
-    }
+    // A person's browser lives on; the tabs in it that are ours do not. What does not close now
+    // is closed before the next send.
+    if (const auto tabs = tabs_) (void)co_await tabs->close_left(*browser);
     auto closed = co_await browser->close();
     if (!closed) co_return std::unexpected(translate(closed.error(), "close the browser"));
     co_return base::Result<>();
@@ -100,11 +98,11 @@ class Chrome final : public LiveBrowser {
 
  private:
   std::shared_ptr<cdp::Browser> browser_;
+  std::shared_ptr<OwnTabs> tabs_;
   std::string version_;
   ChromeOptions options_;
   Profiles profiles_;
   base::Clock& clock_;
-  std::vector<std::string> targets_;  // the tabs we opened in a person's browser
 };
 
 }  // namespace
@@ -118,8 +116,13 @@ base::Task<std::shared_ptr<LiveBrowser>> ChromeLauncher::start(cdp::Window windo
   std::shared_ptr<cdp::Browser> shared = std::move(*browser);
   auto version = co_await shared->version();
   if (!version) co_return std::unexpected(translate(version.error(), "ask the browser"));
-  co_return std::make_shared<Chrome>(std::move(shared), std::move(*version), options_, profiles_,
-                                     clock_);
+  std::shared_ptr<OwnTabs> tabs;
+  if (!options_.attach_url.empty()) {
+    tabs = std::make_shared<OwnTabs>(options_.tabs_file, clock_);
+    CO_TRY_OK(co_await tabs->close_left(*shared));
+  }
+  co_return std::make_shared<Chrome>(std::move(shared), std::move(tabs), std::move(*version),
+                                     options_, profiles_, clock_);
 }
 
 }  // namespace chat

@@ -8,6 +8,7 @@
 #include "bridge/chat/profile.h"
 #include "cdp/browser.h"
 
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -16,8 +17,10 @@ namespace chat {
 struct ChromeOptions {
   cdp::LaunchOptions launch;  // `window` is the keeper's to choose
   // A running browser's WebSocket address; empty launches one. Ending such a browser is to let go
-  // of it, so what an earlier process left in its tabs is not silenced.
+  // of it; the tabs that are ours are closed, also those that an earlier process left (see
+  // OwnTabs).
   std::string attach_url;
+  std::filesystem::path tabs_file = {};                       // names those tabs
   ChatOptions chat;                                           // `url` is the caller's to choose
   base::Instant::duration ping_limit = limits::browser_ping;  // then it hangs
 };

@@ -243,7 +243,7 @@ base::Task<base::Instant> TabPool::silence(std::string url) {
   for (;;) {
     const auto seen = changes_.count();
     // A browser that runs proves that all before it are dead, also one of an earlier process: the
-    // profile was free.
+    // profile was free. Of one that lives on, the tabs that were left are closed before it counts.
     CO_TRY_OK(co_await keeper_.browser());
     bury();
     const auto found = std::ranges::find_if(tabs_, [&](const TabPtr& tab) {
