@@ -5,6 +5,7 @@
 #include "bridge/app/daemon_client.h"
 #include "bridge/app/loop.h"
 #include "bridge/app/service_manager.h"
+#include "bridge/base/faults.h"
 
 #include <memory>
 #include <optional>
@@ -88,11 +89,21 @@ base::Task<> run_until_end(Daemon& daemon) {
   co_return is_store ? std::move(first) : std::move(second);
 }
 
-awaitable<int> serve(Console& console, DaemonSettings settings,
+// Nobody shall wonder why the daemon dies.
+void warn_of_fault(const base::Faults& faults, Log& log) {
+  const auto* fault = dynamic_cast<const base::FatalFault*>(&faults);
+  if (fault == nullptr) return;
+  log.write("warning",
+            {{"detail", fmt::format("{} is set: this process kills itself at {}, the "
+                                    "{}. time it comes there",
+                                    base::FatalFault::variable, fault->point(), fault->count())}});
+}
+
+awaitable<int> serve(Console& console, DaemonSettings settings, base::Faults& faults,
                      boost::asio::any_io_executor executor, Signals& signals) {
   base::SystemClock clock;
-  base::Faults faults;
   Log log;
+  warn_of_fault(faults, log);
   auto opened = Daemon::open(executor, clock, faults, std::move(settings));
   if (!opened) co_return print_failed(console, opened.error());
   auto daemon = *std::move(opened);
@@ -145,8 +156,10 @@ int run_serve(Console& console, const ServeOptions& options) {
   if (!config) return print_failed(console, config.error());
   auto settings = daemon_settings(*config, options.bridge);
   if (!settings) return print_failed(console, settings.error());
+  auto faults = base::faults_of_environment();
+  if (!faults) return print_failed(console, faults.error());
   return run_with_signals([&](boost::asio::any_io_executor executor, Signals& signals) {
-    return serve(console, *settings, std::move(executor), signals);
+    return serve(console, *settings, **faults, std::move(executor), signals);
   });
 }
 

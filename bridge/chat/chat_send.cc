@@ -62,6 +62,10 @@ base::Task<Sent> ChatPage::send(const Prompt& prompt, SendSteps& steps) {
     is_unresolved_ = clicked.error().reason == "unknown_outcome";
     co_return std::unexpected(clicked.error());
   }
+  if (auto told = steps.clicked(); !told) {
+    is_unresolved_ = true;
+    co_return unknown_outcome(told.error().message);
+  }
   auto sent = co_await proof_of_send(prompt, document);
   is_unresolved_ = !sent && sent.error().reason == "unknown_outcome";
   // Until the outcome is known the guard refuses every other click.

@@ -74,6 +74,9 @@ class SendSteps {
   virtual base::Task<> intent(const Baseline& baseline) = 0;
   // The click comes next. A crash after this is ambiguous.
   virtual base::Task<> armed() = 0;
+  // Told that the page let the click through; what came of it is not known yet, and an error leaves
+  // it so.
+  virtual base::Result<> clicked() { return {}; }
 };
 
 // The end of an exchange: whether the page is ready for the next, and what changed after the answer

@@ -229,6 +229,7 @@ class Exchange::Steps final : public chat::SendSteps {
   base::Task<> intent(const chat::Baseline& baseline) override {
     Post& post = story_.post;
     post.baseline = baseline;
+    CO_TRY_OK(story_.lane.engine().faults.at("exchange.before_intent"));
     const bool adds = !std::exchange(story_.has_row, true);
     // A job that goes again is at `intent` already.
     const base::WallTime now = clock_.wall();
@@ -258,6 +259,8 @@ class Exchange::Steps final : public chat::SendSteps {
     story_.post.stage = PostStage::armed;
     co_return story_.lane.engine().faults.at("exchange.armed");
   }
+
+  base::Result<> clicked() override { return story_.lane.engine().faults.at("exchange.clicked"); }
 
  private:
   Story& story_;
@@ -374,6 +377,7 @@ base::Task<> Exchange::reconcile(Story& story) {
         base::Instant::duration(limits::reconcile_second)}) {
     if (clock_.now() < quiet + after) co_await clock_.sleep_until(quiet + after);
     CO_TRY(const Looked found, co_await look(story));
+    CO_TRY_OK(story.lane.engine().faults.at("exchange.looked"));
     if (found == Looked::sent || story.doubt) co_return base::Result<>();
     if (after.count() > 0 && found == Looked::overtaken) {
       story.doubt =
@@ -432,6 +436,7 @@ base::Task<> Exchange::begin_repair(Story& story, std::string problem,
     Post post;
   };
   auto& engine = story.lane.engine();
+  CO_TRY_OK(engine.faults.at("exchange.before_repair"));
   const auto now = engine.timeline.now();
   auto work = [&queue = engine.queue, root = story.lane.lease(), old = story.lease,
                is_repair = story.is_repair(), packet = *story.packet, key = marker_key_,
