@@ -1,8 +1,10 @@
 #include "bridge/app/config.h"
 
 #include "bridge/app/nearest.h"
+#include "bridge/base/limits.h"
 #include "tests/app/process.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -87,6 +89,16 @@ TEST(Config, EveryViolationIsToldWithItsPointer) {
   EXPECT_THAT(refusal, HasSubstr("writer_agent"));
   EXPECT_THAT(refusal_of("{"), HasSubstr("not JSON"));
   EXPECT_THAT(refusal_of("[]"), HasSubstr("(root): "));
+}
+
+// What the file may say, the queue can keep.
+TEST(Config, NoMoreSendsAreAllowedThanTheQueueCounts) {
+  const auto sends = [](int count) {
+    return with_bridge(fmt::format(R"({{"limits": {{"sends_per_window": {}}}}})", count));
+  };
+  EXPECT_TRUE(parse_config(sends(limits::cap_count_max), "/p/.flywheel/chatgpt.json"));
+  EXPECT_THAT(refusal_of(sends(limits::cap_count_max + 1)),
+              HasSubstr("/bridge/limits/sends_per_window: "));
 }
 
 TEST(Config, IsFoundFromBelow) {
