@@ -256,7 +256,9 @@ asio::awaitable<void> Bridge::follow_session() {
 base::Task<> Bridge::note_session(chat::SessionView view) {
   const auto now = timeline_.now();
   const auto why = trip_of(view.state);
-  co_return co_await store_->write([this, view, why, now](store::Tx& tx) -> Result<> {
+  const auto age = std::chrono::duration_cast<engine::Milliseconds>(clock_.now() - view.began);
+  co_return co_await store_->write([this, view, why, age, now](store::Tx& tx) -> Result<> {
+    TRY(const auto time, engine::engine_now(tx, now));
     TRY(const auto lanes, queue_->lanes(tx, now));
     engine::Breaker breaker;
     for (const auto& lane : lanes) {
@@ -267,7 +269,7 @@ base::Task<> Bridge::note_session(chat::SessionView view) {
       if (passes_by_time(*why)) until = now.wall + limits::pause_after_limit;
       TRY_OK(queue_->trip(tx, settings_.account, *why, view.evidence, until, now));
     } else if (view.state == chat::State::ready && breaker.trip && !passes_by_time(*breaker.trip) &&
-               view.since > breaker.since) {
+               breaker.is_older_than(age, time)) {
       TRY_OK(queue_->close_breaker(tx, settings_.account));
     }
     return {};

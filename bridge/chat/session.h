@@ -25,6 +25,7 @@ struct SessionView {
   std::string browser;       // "Chrome/156.0.8078.79"; empty while there is none
   std::string conversation;  // the address of the page that shows it; empty for the browser's own
   base::WallTime since;      // when the state began
+  base::Instant began;       // of the account's state: the same, whatever the calendar does
   std::optional<base::WallTime> next_check;
 };
 

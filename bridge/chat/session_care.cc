@@ -26,6 +26,7 @@ SessionCare::SessionCare(asio::any_io_executor executor, BrowserKeeper& keeper, 
       account_(judge_account()),
       tasks_(std::move(executor)) {
   account_.since = clock_.wall();
+  account_.began = clock_.now();
   plan_next_check();
   tasks_.spawn(run());
 }
@@ -75,6 +76,7 @@ SessionView SessionCare::judge_account() const {
 SessionView SessionCare::account() const {
   SessionView now = judge_account();
   now.since = account_.since;
+  now.began = account_.began;
   return now;
 }
 
@@ -89,6 +91,7 @@ void SessionCare::refresh() {
   SessionView now = judge_account();
   const bool is_news = now.state != account_.state || now.can_send != account_.can_send;
   now.since = is_news ? clock_.wall() : account_.since;
+  now.began = is_news ? clock_.now() : account_.began;
   account_ = std::move(now);
   if (is_news) listener_.on_account(account_);
 }

@@ -48,8 +48,8 @@ Result<LaneRow> Desk::lane(const LaneId& id) const {
 }
 
 Result<AccountRow> Desk::account(const std::string& id) const {
-  TRY(const auto row, tx.query_one("SELECT arrival_et, trip, trip_detail, trip_at, trip_until_et "
-                                   "FROM accounts WHERE id = $1",
+  TRY(const auto row, tx.query_one("SELECT arrival_et, trip, trip_detail, trip_at, trip_until_et, "
+                                   "trip_et FROM accounts WHERE id = $1",
                                    {id}));
   if (!row) return base::fail(Code::not_found, fmt::format("account {}: no such account", id));
   AccountRow account{id, Milliseconds(row->at(0).integer()), {}};
@@ -58,6 +58,7 @@ Result<AccountRow> Desk::account(const std::string& id) const {
     BRIDGE_ASSERT(account.breaker.trip);
     account.breaker.detail = row->at(2).text();
     account.breaker.since = from_stamp(row->at(3).integer());
+    account.breaker.tripped = Milliseconds(row->at(5).integer());
     if (!row->at(4).is_null()) account.breaker.until = Milliseconds(row->at(4).integer());
   }
   return account;

@@ -58,10 +58,14 @@ bool forbids_reading(Trip trip);
 // half-open state and no probe: what comes next is the next job, or a person.
 struct Breaker {
   std::optional<Trip> trip = {};
-  std::string detail = {};  // the page's words
-  base::WallTime since = {};
+  std::string detail = {};                 // the page's words
+  base::WallTime since = {};               // for people: the calendar may have stepped since
+  Milliseconds tripped{0};                 // engine time
   std::optional<Milliseconds> until = {};  // engine time
   bool is_open(Milliseconds now) const { return trip && (!until || now < *until); }
+  // True if what began so long before `now` began after the trip, and so can be evidence against
+  // it.
+  bool is_older_than(Milliseconds age, Milliseconds now) const { return tripped < now - age; }
 };
 
 }  // namespace engine

@@ -97,12 +97,13 @@ Result<> Queue::trip(store::Tx& tx, const std::string& account, Trip why, const 
     until_et = (time + std::max(left, Milliseconds(0))).count();
   }
   TRY_OK(
-      tx.execute("INSERT INTO accounts (id, trip, trip_detail, trip_at, trip_until_et) "
-                 "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO UPDATE SET "
+      tx.execute("INSERT INTO accounts (id, trip, trip_detail, trip_at, trip_et, trip_until_et) "
+                 "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET "
                  "trip = excluded.trip, trip_detail = excluded.trip_detail, "
-                 "trip_at = excluded.trip_at, trip_until_et = excluded.trip_until_et",
+                 "trip_at = excluded.trip_at, trip_et = excluded.trip_et, "
+                 "trip_until_et = excluded.trip_until_et",
                  {account, name(why), clipped(detail, ::limits::error_detail_bytes_max),
-                  to_stamp(now.wall), until_et}));
+                  to_stamp(now.wall), time.count(), until_et}));
   // Who waits for less looks again.
   if (options_.ring) {
     tx.after_commit([ring = options_.ring, account] { ring(bell_of_account(account)); });

@@ -152,10 +152,14 @@ CREATE TABLE journal_checkpoints (
 ) STRICT
 )";
 
+constexpr std::string_view trips_in_engine_time =
+    "ALTER TABLE accounts ADD COLUMN trip_et INTEGER NOT NULL DEFAULT 0";
+
 }  // namespace
 
 std::span<const store::Migration> migrations() {
-  static const store::Migration all[] = {{"engine", 1, tables}};
+  static const store::Migration all[] = {{"engine", 1, tables},
+                                         {"engine", 2, trips_in_engine_time}};
   return all;
 }
 

@@ -187,6 +187,26 @@ TEST(Breaker, EndsAtItsTimeThoughTheCalendarSteps) {
   f.claim();
 }
 
+TEST(Breaker, EvidenceIsWhatBeganAfterTheTripThoughTheCalendarSteps) {
+  for (const auto step : {-60min, 60min}) {
+    Fixture f;
+    f.pass(1min);
+    ASSERT_TRUE(f.write([&](store::Tx& tx) {
+      return f.queue.trip(tx, "account", Trip::login_required, "", std::nullopt, f.now());
+    }));
+    f.clock.step_wall(step);
+    f.pass(10s);
+    ASSERT_TRUE(f.write([&](store::Tx& tx) -> base::Result<> {
+      TRY(const auto lanes, f.queue.lanes(tx, f.now()));
+      TRY(const auto time, engine_now(tx, f.now()));
+      const Breaker& breaker = lanes.front().breaker;
+      EXPECT_TRUE(breaker.is_older_than(5s, time));
+      EXPECT_FALSE(breaker.is_older_than(15s, time));
+      return {};
+    }));
+  }
+}
+
 TEST(Breaker, ACapLetsWhatWasSentBeReadAndASignOutDoesNot) {
   Fixture f;
   f.add();
