@@ -171,6 +171,7 @@ base::Task<> Exchange::begin(Story& story, engine::Claim claim) {
   story.lease = claim.lease;
   story.stage = claim.job.stage;
   story.sent_at = claim.job.timings.sent.value_or(base::WallTime());
+  bool is_doubtful = claim.job.is_doubtful;
   if (!found.children.empty() && found.children.back().state == engine::State::running) {
     const engine::Job& child = found.children.back();
     story.job = child.id;
@@ -178,8 +179,10 @@ base::Task<> Exchange::begin(Story& story, engine::Claim claim) {
     story.lease.attempt = child.attempt;
     story.stage = child.stage;
     story.sent_at = child.timings.sent.value_or(base::WallTime());
+    is_doubtful = child.is_doubtful;
   }
-  story.is_doubtful = claim.is_reconcile && story.stage <= Stage::intent;
+  // An answered packet is resumed too, while its repair is certainly unsent.
+  story.is_doubtful = is_doubtful && story.stage <= Stage::intent;
   // A message that is not known to be unsent belongs to an earlier start; this one is another.
   story.has_row = found.post && (story.stage > Stage::intent || story.is_doubtful ||
                                  found.post->stage == PostStage::intent);
