@@ -103,6 +103,7 @@ inline constexpr std::uint32_t pattern_heap_kib_max = 16 * 1024;
 
 // Store.
 inline constexpr std::size_t store_group_max = 256;       // transactions in one commit
+inline constexpr std::size_t store_group_min = 16;        // unless fewer wait
 inline constexpr std::size_t store_waiting_max = 65'536;  // transactions that wait
 inline constexpr std::size_t store_rows_max = 100'000;    // of one statement
 inline constexpr std::size_t store_statements_max = 512;  // kept prepared on a connection

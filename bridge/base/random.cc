@@ -3,6 +3,7 @@
 #include "bridge/base/hash.h"
 #include "bridge/base/result.h"
 
+#include <array>
 #include <cstring>
 #include <limits>
 
@@ -18,10 +19,16 @@ std::uint64_t Random::below(std::uint64_t bound) {
 }
 
 std::uint64_t SystemRandom::bits() {
-  const std::string bytes = random_bytes(sizeof(std::uint64_t));
-  std::uint64_t number = 0;
-  std::memcpy(&number, bytes.data(), sizeof number);
-  return number;
+  // Asking for many at once costs hardly more than asking for one. Each is given out once.
+  constexpr std::size_t count = 64;
+  thread_local std::array<std::uint64_t, count> pool;
+  thread_local std::size_t left = 0;
+  if (left == 0) {
+    const std::string bytes = random_bytes(sizeof pool);
+    std::memcpy(pool.data(), bytes.data(), sizeof pool);
+    left = count;
+  }
+  return pool[--left];
 }
 
 }  // namespace base

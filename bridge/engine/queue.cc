@@ -52,7 +52,6 @@ JobRow row_of(const NewJob& job, const Now& now, base::Random& random) {
   row.cost = job.cost;
   row.deadline = job.deadline;
   row.timings.queued = now.wall;
-  row.payload = job.payload;
   return row;
 }
 

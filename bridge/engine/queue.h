@@ -56,7 +56,7 @@ struct Place {
   Milliseconds eta{0};  // until it starts, by the lane's recent pace and the account's limits
 };
 struct Accepted {
-  Job job;
+  Job job;                 // a new one without its payload, which the caller has
   bool is_replay = false;  // the key was known: this is the first job, as it is now
   Place place;             // of a queued job
 };

@@ -48,7 +48,10 @@ Requests RequestQueue::take(std::size_t count) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return is_closed_ || !waiting_.empty(); });
   if (is_closed_) return {};
-  const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(std::min(count, waiting_.size()));
+  // A half: while it is made durable, those who were answered before come back for the next.
+  const std::size_t part = std::max(limits::store_group_min, (waiting_.size() + 1) / 2);
+  count = std::min({count, part, waiting_.size()});
+  const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(count);
   Requests taken(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
   waiting_.erase(waiting_.begin(), end);
   return taken;

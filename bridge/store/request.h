@@ -62,7 +62,8 @@ class RequestQueue {
  public:
   // False if too many wait.
   bool push(std::shared_ptr<Request> request);
-  // Waits for requests and takes up to `count` of them; none: the queue is closed.
+  // Waits for requests and takes up to `count` of them, but of many only a part; none: the queue is
+  // closed.
   Requests take(std::size_t count);
   // Wakes the thread for the last time. Gives what still waits.
   Requests close();

@@ -1,0 +1,148 @@
+// How long a change takes to reach everybody who follows the events of a daemon:
+//   events_bench PORT TOKEN PACKET SUBSCRIBERS COUNT
+// Posts COUNT packets one after the other and notes when each subscriber has the event that the
+// packet was accepted, counted from before the POST. Prints one JSON line.
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int usage_error = 64;
+constexpr int patience_ms = 30'000;
+
+[[noreturn]] void give_up(const std::string& why) {
+  fmt::print(stderr, "events_bench: {}\n", why);
+  std::exit(1);
+}
+
+int connect_to(int port) {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    give_up(fmt::format("nothing listens on port {}", port));
+  }
+  return socket;
+}
+
+void say(int socket, const std::string& text) {
+  if (::send(socket, text.data(), text.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(text.size())) {
+    give_up("a request could not be sent whole");
+  }
+}
+
+std::string piece_of(int socket) {
+  char piece[16384];
+  const ssize_t size = ::recv(socket, piece, sizeof piece, 0);
+  if (size <= 0) give_up("the daemon closed a connection");
+  return {piece, static_cast<std::size_t>(size)};
+}
+
+struct Subscriber {
+  int socket = -1;
+  std::string unread;
+  int accepted = 0;  // events so far
+};
+
+// Counts whole events of accepted packets.
+void count_events(Subscriber& subscriber) {
+  subscriber.unread += piece_of(subscriber.socket);
+  for (std::size_t end; (end = subscriber.unread.find("\n\n")) != std::string::npos;) {
+    const std::string_view event = std::string_view(subscriber.unread).substr(0, end);
+    if (event.find("packet.accepted") != std::string_view::npos) ++subscriber.accepted;
+    subscriber.unread.erase(0, end + 2);
+  }
+}
+
+class Audience {
+ public:
+  Audience(int port, const std::string& token, int count)
+      : subscribers_(static_cast<std::size_t>(count)), poll_(::epoll_create1(EPOLL_CLOEXEC)) {
+    for (auto& subscriber : subscribers_) {
+      subscriber.socket = connect_to(port);
+      say(subscriber.socket,
+          fmt::format("GET /api/events?types=packet.* HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                      "Authorization: Bearer {}\r\nAccept: text/event-stream\r\n\r\n",
+                      token));
+      while (subscriber.unread.find("\r\n\r\n") == std::string::npos) {
+        subscriber.unread += piece_of(subscriber.socket);
+      }
+      if (!subscriber.unread.starts_with("HTTP/1.1 200")) give_up(subscriber.unread);
+      epoll_event wanted{.events = EPOLLIN, .data = {.ptr = &subscriber}};
+      ::epoll_ctl(poll_, EPOLL_CTL_ADD, subscriber.socket, &wanted);
+    }
+  }
+
+  // Waits until everybody has had `wanted` events; notes how long after `start` each had them.
+  void hear(int wanted, Clock::time_point start, std::vector<double>& took) {
+    std::vector<epoll_event> events(subscribers_.size());
+    std::size_t missing = subscribers_.size();
+    while (missing > 0) {
+      const int count =
+          ::epoll_wait(poll_, events.data(), static_cast<int>(events.size()), patience_ms);
+      if (count <= 0) give_up(fmt::format("{} subscribers heard nothing", missing));
+      for (int i = 0; i < count; ++i) {
+        auto& subscriber = *static_cast<Subscriber*>(events[static_cast<std::size_t>(i)].data.ptr);
+        const bool had = subscriber.accepted >= wanted;
+        count_events(subscriber);
+        if (had || subscriber.accepted < wanted) continue;
+        --missing;
+        took.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+      }
+    }
+  }
+
+ private:
+  std::vector<Subscriber> subscribers_;
+  int poll_;
+};
+
+double quantile(const std::vector<double>& sorted, double part) {
+  return sorted[static_cast<std::size_t>(part * static_cast<double>(sorted.size() - 1))];
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 6) {
+    fmt::print(stderr, "usage: events_bench PORT TOKEN PACKET SUBSCRIBERS COUNT\n");
+    return usage_error;
+  }
+  const int port = std::atoi(argv[1]);
+  const std::string token = argv[2];
+  std::ifstream in(argv[3]);
+  const std::string packet(std::istreambuf_iterator<char>(in), {});
+  Audience audience(port, token, std::atoi(argv[4]));
+  const int poster = connect_to(port);
+  std::vector<double> took;
+  const int count = std::atoi(argv[5]);
+  for (int i = 1; i <= count; ++i) {
+    const auto start = Clock::now();
+    say(poster,
+        fmt::format("POST /api/packets HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {}\r\n"
+                    "Content-Type: application/json\r\nIdempotency-Key: \"events-{}-{}\"\r\n"
+                    "Content-Length: {}\r\n\r\n{}",
+                    token, ::getpid(), i, packet.size(), packet));
+    if (!piece_of(poster).starts_with("HTTP/1.1 202")) give_up("a packet was refused");
+    audience.hear(i, start, took);
+  }
+  std::ranges::sort(took);
+  fmt::print("{{\"events\": {}, \"p50_ms\": {:.2f}, \"p99_ms\": {:.2f}, \"max_ms\": {:.2f}}}\n",
+             took.size(), quantile(took, 0.5), quantile(took, 0.99), took.back());
+  return 0;
+}
