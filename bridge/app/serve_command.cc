@@ -4,6 +4,7 @@
 #include "bridge/app/daemon.h"
 #include "bridge/app/daemon_client.h"
 #include "bridge/app/loop.h"
+#include "bridge/app/memory.h"
 #include "bridge/app/service_manager.h"
 #include "bridge/base/faults.h"
 
@@ -118,6 +119,7 @@ awaitable<int> serve(Console& console, DaemonSettings settings, base::Faults& fa
                           {"requeued", recovered.queued},
                           {"doubtful", recovered.doubtful}});
   notify_service_manager("READY=1");
+  forget_code();
   daemon->bridge().tasks().spawn(feed_watchdog(clock));
   auto ended = co_await signals.until(run_until_end(*daemon));
   notify_service_manager("STOPPING=1");
