@@ -165,14 +165,16 @@ int main(int argc, char** argv) {
   }
   int status = 1;
   Bench bench(**bridge);
-  boost::asio::co_spawn(loop, bench.run(argc > 2 ? std::atoll(argv[2]) : 1'000'000),
-                        [&](const std::exception_ptr& bug, const base::Result<>& done) {
-                          if (bug) std::rethrow_exception(bug);
-                          if (!done)
-                            fmt::print(stderr, "history_bench: {}\n", done.error().message);
-                          status = done ? 0 : 1;
-                          loop.stop();  // the store's housekeeping goes on
-                        });
+  const std::int64_t jobs_max = argc > 2 ? std::atoll(argv[2]) : 1'000'000;
+  auto story = [&]() -> boost::asio::awaitable<void> {
+    const auto done = co_await bench.run(jobs_max);
+    if (!done) fmt::print(stderr, "history_bench: {}\n", done.error().message);
+    status = done ? 0 : 1;
+    co_await (*bridge)->stop();
+  };
+  boost::asio::co_spawn(loop, story(), [](const std::exception_ptr& bug) {
+    if (bug) std::rethrow_exception(bug);
+  });
   loop.run();
   return status;
 }
