@@ -1,0 +1,298 @@
+// The daemon as a person runs it: started, spoken to by the command line, stopped, restored, and
+// with a disk that fails.
+#include "tests/app/daemon_process.h"
+#include "tests/e2e/project.h"
+#include "tests/fixtures/client.h"
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace e2e {
+namespace {
+
+using app::DaemonCalls;
+using app::DaemonProcess;
+using app::Moment;
+using testing::HasSubstr;
+using namespace std::chrono_literals;
+
+Moment in(std::chrono::seconds time) { return std::chrono::steady_clock::now() + time; }
+
+std::string text_of(const std::string& file) {
+  std::ifstream in_file(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in_file), {}};
+}
+
+class Daemon : public Project {
+ protected:
+  void SetUp() override {
+    bridge["listen"] = "127.0.0.1:0";
+    bridge["limits"] = json::object{{"pause_seconds", 0}};
+  }
+
+  // At its end nobody reads its log, so a test that fails shows it.
+  void TearDown() override {
+    Project::TearDown();
+    if (HasFailure() && daemon) std::cerr << daemon->log();
+  }
+
+  std::filesystem::path state() const { return folder.path() / ".flywheel" / "state"; }
+
+  void launch(std::vector<std::string> environment = {}) {
+    daemon.reset();
+    daemon = std::make_unique<DaemonProcess>(
+        DaemonProcess::Options{.project = folder.path(),
+                               .arguments = {"--headless"},
+                               .environment = std::move(environment)});
+  }
+  void start(std::vector<std::string> environment = {}) {
+    launch(std::move(environment));
+    ASSERT_TRUE(daemon->wait_ready(in(60s))) << daemon->log();
+  }
+  void stop() {
+    daemon->signal(SIGTERM);
+    EXPECT_EQ(daemon->wait_end(in(30s)), 0) << daemon->log();
+  }
+
+  // The file of a packet about this bead.
+  std::string packet(const std::string& bead) const {
+    auto object = parsed(text_of(packets + "spec-lock.json")).as_object();
+    object["bead_id"] = bead;
+    return folder.write(bead + ".json", json::serialize(object));
+  }
+  // The id of a packet that was handed in.
+  std::string hand_in(const std::string& bead) const {
+    const auto accepted = run({"send", "--no-wait", "--json", packet(bead)});
+    EXPECT_EQ(accepted.status, 0) << accepted.err;
+    return std::string(parsed(accepted.out).at("id").as_string());
+  }
+  // Waits until the packet's member has this value, and gives what it was at last.
+  std::string member_becomes(const std::string& id, std::string_view member,
+                             std::string_view value) const {
+    DaemonCalls calls(state());
+    std::string last;
+    for (const Moment until = in(90s); std::chrono::steady_clock::now() < until;) {
+      const auto reply = calls.call({.target = fmt::format("/api/packets/{}?wait=1", id)});
+      EXPECT_TRUE(reply) << reply.error().message;
+      if (!reply) return last;
+      const auto view = reply->json();
+      last = view.at(member).is_string() ? std::string(view.at(member).as_string()) : "";
+      if (last == value) return last;
+      if (member == "stage" && view.at("state") == "done") return "done";
+    }
+    return last;
+  }
+  std::string becomes(const std::string& id, std::string_view wanted) const {
+    return member_becomes(id, "state", wanted);
+  }
+  std::size_t accepted() const { return site->ledger(url).accepted().size(); }
+
+  std::unique_ptr<DaemonProcess> daemon;
+};
+
+TEST_F(Daemon, TheCommandLineReachesEverythingOfIt) {
+  configure();
+  start();
+  const auto sent = run({"send", "--json", packet("bd-first")});
+  ASSERT_EQ(sent.status, 0) << sent.err;
+  const std::string id(parsed(sent.out).at("id").as_string());
+  EXPECT_EQ(parsed(sent.out).at("response").at("msg_type"), "SPEC_LOCK_RESPONSE");
+
+  const auto list = run({"packet", "list", "--json"});
+  EXPECT_EQ(parsed(list.out).at("items").as_array().size(), 1u) << list.err;
+  const auto show = run({"packet", "show", id.substr(0, 13), "--json"});
+  EXPECT_EQ(parsed(show.out).at("state"), "done") << show.err;
+  EXPECT_THAT(run({"packet", "response", id}).out, HasSubstr("SPEC_LOCK_RESPONSE"));
+  EXPECT_EQ(run({"queue", "show", "--json"}).status, 0);
+  EXPECT_EQ(run({"audit", "verify"}).status, 0);
+  const auto events = app::run_program(
+      {"sh", "-c", FLYWHEEL_PROGRAM " events tail --after 0 | head -n 3"}, {}, folder.path());
+  EXPECT_EQ(std::ranges::count(events.out, '\n'), 3) << events.err;
+  EXPECT_THAT(events.out, HasSubstr("flywheel.packet.accepted.v1"));
+
+  const auto key = run({"key", "create", "--name", "agent-7", "--scopes", "packets", "--json"});
+  ASSERT_EQ(key.status, 0) << key.err;
+  const auto with_key = [&](std::vector<std::string> words) {
+    std::string secret(parsed(key.out).at("key").as_string());
+    words.insert(words.begin(), {"env", "FLYWHEEL_KEY=" + secret, FLYWHEEL_PROGRAM});
+    return app::run_program(words, {}, folder.path()).status;
+  };
+  EXPECT_EQ(with_key({"packet", "list"}), 0);
+  EXPECT_EQ(with_key({"audit", "verify"}), 77);
+  stop();
+  EXPECT_EQ(run({"packet", "list"}).status, 69);
+}
+
+TEST_F(Daemon, APacketIsCancelledAndQueuedAgain) {
+  configure();
+  start();
+  ASSERT_EQ(run({"queue", "pause"}).status, 0);
+  const std::string id = hand_in("bd-again");
+  EXPECT_EQ(run({"packet", "cancel", id, "--note", "not yet"}).status, 0);
+  EXPECT_EQ(becomes(id, "cancelled"), "cancelled");
+  EXPECT_EQ(run({"packet", "retry", id}).status, 0);
+  EXPECT_EQ(becomes(id, "queued"), "queued");
+  EXPECT_EQ(accepted(), 0u);
+  ASSERT_EQ(run({"queue", "resume"}).status, 0);
+  EXPECT_EQ(becomes(id, "done"), "done");
+  EXPECT_EQ(accepted(), 1u);
+  EXPECT_NE(run({"packet", "cancel", id}).status, 0);
+}
+
+TEST_F(Daemon, DrainedItEndsByItself) {
+  configure();
+  start();
+  hand_in("bd-one");
+  hand_in("bd-two");
+  EXPECT_EQ(run({"drain"}).status, 0);
+  EXPECT_EQ(daemon->wait_end(in(60s)), 0) << daemon->log();
+  EXPECT_EQ(accepted(), 2u);
+}
+
+TEST_F(Daemon, WhatACrashLeftIsDrainedWithoutADaemon) {
+  configure();
+  start({"FLYWHEEL_FAULT=runner.claimed"});
+  hand_in("bd-left");
+  ASSERT_EQ(daemon->wait_end(in(30s)), 128 + SIGKILL) << daemon->log();
+  EXPECT_THAT(daemon->log(), HasSubstr("this process kills itself at runner.claimed"));
+  const auto drained = run({"drain", "--headless", "--json"});
+  EXPECT_EQ(drained.status, 0) << drained.err;
+  EXPECT_EQ(parsed(drained.out).at("left"), 0);
+  EXPECT_EQ(accepted(), 1u);
+}
+
+TEST_F(Daemon, SigtermGivesTheWorkBackAndTheNextLifeEndsIt) {
+  fixture::Knobs knobs;
+  knobs.generate_ms_min = knobs.generate_ms_max = 6000;
+  configure(knobs);
+  start();
+  const std::string id = hand_in("bd-stopped");
+  ASSERT_EQ(member_becomes(id, "stage", "sent"), "sent");
+  daemon->signal(SIGTERM);
+  EXPECT_EQ(daemon->wait_end(in(10s)), 0) << daemon->log();
+  EXPECT_FALSE(std::filesystem::exists(state() / "daemon.json"));
+  start();
+  EXPECT_EQ(becomes(id, "done"), "done");
+  EXPECT_EQ(accepted(), 1u);
+  const auto released = run({"audit", "tail", "--type", "packet.released", "--json"});
+  EXPECT_THAT(released.out, HasSubstr(id));
+}
+
+TEST_F(Daemon, ASecondOneIsToldWhoWorksTheStore) {
+  configure();
+  start();
+  DaemonProcess second({.project = folder.path(), .arguments = {"--headless"}});
+  EXPECT_EQ(second.wait_end(in(30s)), 75);
+  EXPECT_THAT(second.log(), HasSubstr(fmt::format("held by flywheel serve, writer tester (pid {}",
+                                                  daemon->id())));
+  EXPECT_EQ(run({"send", packet("bd-first-lives")}).status, 0);
+}
+
+TEST_F(Daemon, ABadFaultPointIsRefused) {
+  configure();
+  for (const char* text : {":", "x:0", "x:-1", "x:1y", "x:"}) {
+    launch({std::string("FLYWHEEL_FAULT=") + text});
+    EXPECT_EQ(daemon->wait_end(in(30s)), 78) << text;
+    EXPECT_THAT(daemon->log(), HasSubstr("must be POINT or POINT:COUNT"));
+  }
+}
+
+TEST_F(Daemon, APersonDecidesWhatTheConversationDoesNotTell) {
+  configure();
+  start({"FLYWHEEL_FAULT=exchange.armed"});
+  const std::string id = hand_in("bd-doubt");
+  ASSERT_EQ(daemon->wait_end(in(60s)), 128 + SIGKILL) << daemon->log();
+  // Another message stands there now, so nobody can tell whether ours never came.
+  fixture_test::Client(*site, url).send("a person's own question", "person-1");
+  start();
+  ASSERT_EQ(becomes(id, "held"), "held");
+  const auto held = parsed(run({"packet", "list", "--is", "held", "--json"}).out);
+  ASSERT_EQ(held.at("items").as_array().size(), 1u);
+  EXPECT_EQ(held.at("items").at(0).at("error").at("code"), "unknown_outcome");
+  EXPECT_EQ(run({"packet", "resolve", id, "--verdict", "not-sent", "--note", "looked"}).status, 0);
+  EXPECT_EQ(becomes(id, "done"), "done");
+  EXPECT_EQ(accepted(), 2u);  // the person's and ours
+}
+
+// With a disk that does what the test says.
+class FaultyDisk : public Daemon {
+ protected:
+  std::vector<std::string> faulty() const {
+    return {"LD_PRELOAD=" FAULTY_DISK_LIBRARY, "FAULTY_DISK=" + (folder.path() / "disk").string()};
+  }
+  void disk(std::string_view word) const { folder.write("disk", word); }
+};
+
+TEST_F(FaultyDisk, FullItAcknowledgesNothingAndGoesOnWhenThereIsRoom) {
+  configure();
+  start(faulty());
+  disk("full");
+  const auto refused = run({"send", "--no-wait", packet("bd-full")});
+  EXPECT_EQ(refused.status, 69) << refused.err;
+  EXPECT_THAT(refused.err, HasSubstr("full"));
+  EXPECT_FALSE(daemon->has_ended()) << daemon->log();
+  disk("");
+  EXPECT_EQ(run({"send", packet("bd-full")}).status, 0);
+  EXPECT_EQ(accepted(), 1u);
+}
+
+TEST_F(FaultyDisk, AnAnswerThatComesWhileItIsFullIsKept) {
+  fixture::Knobs knobs;
+  knobs.generate_ms_min = knobs.generate_ms_max = 3000;
+  configure(knobs);
+  start(faulty());
+  const std::string id = hand_in("bd-inflight");
+  ASSERT_EQ(member_becomes(id, "stage", "sent"), "sent");
+  disk("full");
+  const auto has_answered = [&] {
+    const auto replies = site->ledger(url).replies;
+    return !replies.empty() && replies.front().stream_end_ns > 0;
+  };
+  DaemonCalls calls(state());
+  for (const Moment until = in(30s); !has_answered() && std::chrono::steady_clock::now() < until;) {
+    ASSERT_TRUE(calls.call({.target = fmt::format("/api/packets/{}?wait=1", id)}));
+  }
+  ASSERT_TRUE(has_answered());
+  disk("");
+  EXPECT_EQ(becomes(id, "done"), "done");
+  EXPECT_EQ(accepted(), 1u);
+}
+
+TEST_F(FaultyDisk, AFailedSyncEndsTheDaemonAndTheNextOneGoesOn) {
+  configure();
+  start(faulty());
+  disk("fsync");
+  const auto refused = run({"send", "--no-wait", packet("bd-sync")});
+  EXPECT_NE(refused.status, 0);
+  EXPECT_EQ(daemon->wait_end(in(30s)), 74) << daemon->log();
+  disk("");
+  start(faulty());
+  EXPECT_EQ(run({"send", packet("bd-sync")}).status, 0);
+  EXPECT_EQ(accepted(), 1u);
+}
+
+TEST_F(FaultyDisk, AStoreThatCannotBeWrittenIsNamed) {
+  configure();
+  start(faulty());
+  stop();
+  disk("readonly");
+  launch(faulty());
+  EXPECT_EQ(daemon->wait_end(in(30s)), 69) << daemon->log();
+  EXPECT_THAT(daemon->log(), HasSubstr("flywheel.db"));
+  EXPECT_THAT(daemon->log(), HasSubstr("ead-only file system"));
+  disk("");
+  start(faulty());
+  EXPECT_EQ(run({"send", packet("bd-again")}).status, 0);
+}
+
+}  // namespace
+}  // namespace e2e
