@@ -145,7 +145,7 @@ bool is_of(const engine::Entry& entry, const engine::JobId& id) {
 
 // Why a packet that nobody will send later is given up, kept in place of "cancelled".
 base::Task<json::object> give_up(Bridge& bridge, engine::JobId id, json::object before) {
-  auto cancelled = co_await bridge.packets().cancel(id, "nobody is left to send it later");
+  auto cancelled = co_await bridge.packets().cancel(id, "nobody is left to send it later", "local");
   // Armed meanwhile: only its own end tells.
   if (!cancelled) co_return co_await bridge.packets().view(id);
   if (const auto* error = before.if_contains("error")) (*cancelled)["error"] = *error;

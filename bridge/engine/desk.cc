@@ -184,7 +184,8 @@ Result<> Desk::count(const JobRow& before, const JobRow& after) const {
 Result<> Desk::tell(const JobRow& row, std::optional<State> from, Stage from_stage,
                     std::string_view verb, std::string_view note) const {
   if (!options.on_change) return {};
-  return options.on_change(tx, Change{row, from, from_stage, verb, std::string(note)}, now);
+  return options.on_change(
+      tx, Change{row, from, from_stage, verb, std::string(note), std::string(actor)}, now);
 }
 
 Result<> Desk::change(const JobRow& before, JobRow after, std::string_view verb,

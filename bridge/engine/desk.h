@@ -32,6 +32,7 @@ class Desk {
   store::Tx& tx;
   const QueueOptions& options;
   const Now& now;
+  std::string_view actor = {};  // who wants what is done; empty: the bridge itself
 
   base::Random& random() const {
     BRIDGE_ASSERT(random_);

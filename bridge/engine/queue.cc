@@ -129,10 +129,13 @@ Result<Accepted> Queue::submit(store::Tx& tx, const NewJob& job, const Now& now)
   TRY(const auto lane, desk.lane(job.lane));
   TRY(const int depth, waiting(tx, job.lane, bands - 1));
   if (depth >= options_.depth_max) {
-    return base::fail(
-        Code::busy,
-        fmt::format("submit {} job: lane {} holds {} jobs", job.kind, job.lane.text, depth),
-        "queue_full");
+    TRY(const auto wait, retry_after(tx, job.lane, now));
+    return std::unexpected(base::Error{
+        .code = Code::busy,
+        .message = fmt::format("submit {} job: lane {} holds {} jobs, and no more fit in", job.kind,
+                               job.lane.text, depth),
+        .reason = "queue_full",
+        .retry_after = wait});
   }
   TRY(const auto time, desk.time());
   JobRow row = row_of(job, now, random_);

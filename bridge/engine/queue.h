@@ -30,10 +30,11 @@ struct Change {
   Job job;                    // afterwards; without payload and result
   std::optional<State> from;  // nullopt: it was submitted
   Stage from_stage = Stage::none;
-  std::string_view verb;  // submitted claimed intent armed sent replied unsent completed failed
-                          // retrying held resolved cancelled expired requeued released recovered
-                          // doubted due
-  std::string note = {};  // a person's words
+  std::string_view verb;   // submitted claimed intent armed sent replied unsent completed failed
+                           // retrying held resolved cancelled expired requeued released recovered
+                           // doubted due
+  std::string note = {};   // a person's words
+  std::string actor = {};  // who wanted it; empty: the bridge itself
 };
 
 struct RetryPolicy {
@@ -117,7 +118,8 @@ class Queue {
   base::Result<> close_breaker(store::Tx& tx, const std::string& account) const;
 
   // Accepts a job once per principal and key. Same key and body: the first job again. conflict,
-  // reason idempotency_mismatch: another body. busy, reason queue_full: `retry_after` tells when.
+  // reason idempotency_mismatch: another body. busy, reason queue_full: its `retry_after` says when
+  // there is probably room; nothing was changed.
   // not_found: no such lane. invalid: band, cost or size out of bounds.
   base::Result<Accepted> submit(store::Tx& tx, const NewJob& job, const Now& now) const;
   base::Result<Place> place(store::Tx& tx, const JobId& job, const Now& now) const;
@@ -166,18 +168,21 @@ class Queue {
   // from `armed` waiting to be reconciled.
   base::Result<> release(store::Tx& tx, const Lease& lease, const Now& now) const;
 
+  // What people want. `actor` says who, and is told to on_change.
   // conflict: armed already, doubtful, held, or ended.
-  base::Result<Job> cancel(store::Tx& tx, const JobId& job, const std::string& note,
-                           const Now& now) const;
+  base::Result<Job> cancel(store::Tx& tx, const JobId& job, const std::string& note, const Now& now,
+                           std::string_view actor = {}) const;
   // Ends queued jobs whose deadline has passed; returns how many. Of every lane.
   base::Result<int> expire(store::Tx& tx, const Now& now) const;
   // A person's word on a held job. sent: goes on reading. not_sent: goes again. abandon: failed.
   // For the member of the family that is armed.
   base::Result<Job> resolve(store::Tx& tx, const JobId& job, Verdict verdict,
-                            const std::string& note, const Now& now) const;
+                            const std::string& note, const Now& now,
+                            std::string_view actor = {}) const;
   // Queues a failed, cancelled or expired job again as new. conflict for others; a deadline that
   // has passed is dropped.
-  base::Result<Job> retry(store::Tx& tx, const JobId& job, const Now& now) const;
+  base::Result<Job> retry(store::Tx& tx, const JobId& job, const Now& now,
+                          std::string_view actor = {}) const;
 
   // At start, once, before the first claim, with Store::generation(). Leases of every holder but
   // `holder` end: what was up to `intent` is queued again, what was armed or beyond waits to be

@@ -92,9 +92,10 @@ Result<bool> enter_generation(store::Tx& tx, std::int64_t generation) {
 
 }  // namespace
 
-Result<Job> Queue::cancel(store::Tx& tx, const JobId& id, const std::string& note,
-                          const Now& now) const {
-  const Desk desk(tx, options_, now);
+Result<Job> Queue::cancel(store::Tx& tx, const JobId& id, const std::string& note, const Now& now,
+                          std::string_view actor) const {
+  Desk desk(tx, options_, now);
+  desk.actor = actor;
   TRY(const auto job, load_job(tx, id));
   TRY_OK(must_be_root("cancel", job));
   if (job.state != State::queued && job.state != State::running) {
@@ -131,8 +132,9 @@ std::optional<Verdict> verdict_named(std::string_view word) {
 }
 
 Result<Job> Queue::resolve(store::Tx& tx, const JobId& id, Verdict verdict, const std::string& note,
-                           const Now& now) const {
-  const Desk desk(tx, options_, now);
+                           const Now& now, std::string_view actor) const {
+  Desk desk(tx, options_, now);
+  desk.actor = actor;
   TRY(auto root, load_job(tx, id));
   if (root.is_child()) {
     TRY(root, load_job(tx, *root.parent));
@@ -163,8 +165,10 @@ Result<Job> Queue::resolve(store::Tx& tx, const JobId& id, Verdict verdict, cons
   return get(tx, root.id);
 }
 
-Result<Job> Queue::retry(store::Tx& tx, const JobId& id, const Now& now) const {
-  const Desk desk(tx, options_, now);
+Result<Job> Queue::retry(store::Tx& tx, const JobId& id, const Now& now,
+                         std::string_view actor) const {
+  Desk desk(tx, options_, now);
+  desk.actor = actor;
   TRY(const auto job, load_job(tx, id));
   TRY_OK(must_be_root("retry", job));
   if (!is_final(job.state) || job.state == State::done) {

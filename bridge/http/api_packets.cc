@@ -68,30 +68,6 @@ json::object shown(const ApiNeeds& needs, json::object view) {
   return view;
 }
 
-std::vector<BodyError> errors_of(protocol::Refusal refusal) {
-  std::vector<BodyError> errors;
-  for (auto& violation : refusal.violations) {
-    errors.push_back(
-        {std::move(violation.pointer), std::move(violation.keyword), std::move(violation.detail)});
-  }
-  return errors;
-}
-
-// Whoever finds the queue full is told when there is room again.
-Task<Response> refusal_response(ApiNeeds& needs, protocol::Refusal refusal) {
-  if (refusal.reason == "queue_full" && !refusal.retry_after) {
-    CO_TRY(refusal.retry_after,
-           co_await needs.store.read([queue = &needs.queue,
-                                      lane = services::lane_of(needs.packets.settings().url),
-                                      now = needs.timeline.now()](store::Tx& tx) {
-             return queue->retry_after(tx, lane, now);
-           }));
-  }
-  auto problem = problem_of(refusal);
-  problem.errors = errors_of(std::move(refusal));
-  co_return problem_response(std::move(problem));
-}
-
 // Tells a caller who preferred to wait that the wish was heard (RFC 7240).
 void add_preference(const Request& request, std::chrono::seconds wait, Response& response) {
   if (wait.count() == 0 || request.query_value("wait")) return;
@@ -133,7 +109,7 @@ Task<Response> submit(ApiNeeds& needs, Request& request) {
   auto submitted = co_await needs.packets.submit(caller_of(request.principal),
                                                  std::move(request.json), std::move(options));
   if (!submitted) {
-    co_return co_await refusal_response(needs, std::move(submitted).error());
+    co_return refusal_response(std::move(submitted).error());
   }
 
   auto view = std::move(submitted->view);
@@ -233,14 +209,15 @@ Task<Response> list(ApiNeeds& needs, Request& request) {
 Task<Response> cancel(ApiNeeds& needs, Request& request) {
   CO_TRY_OK(request.only_query({}));
   CO_TRY(auto id, co_await named(needs, request));
-  CO_TRY(auto view, co_await needs.packets.cancel(std::move(id), text_in(request.json, "note")));
+  CO_TRY(auto view, co_await needs.packets.cancel(std::move(id), text_in(request.json, "note"),
+                                                  request.principal.id));
   co_return json_response(shown(needs, std::move(view)));
 }
 
 Task<Response> retry(ApiNeeds& needs, Request& request) {
   CO_TRY_OK(request.only_query({}));
   CO_TRY(auto id, co_await named(needs, request));
-  CO_TRY(auto view, co_await needs.packets.retry(std::move(id)));
+  CO_TRY(auto view, co_await needs.packets.retry(std::move(id), request.principal.id));
   co_return json_response(shown(needs, std::move(view)));
 }
 
@@ -250,7 +227,8 @@ Task<Response> resolve(ApiNeeds& needs, Request& request) {
   BRIDGE_ASSERT(verdict);  // the body was checked
   CO_TRY(auto id, co_await named(needs, request));
   CO_TRY(auto view,
-         co_await needs.packets.resolve(std::move(id), *verdict, text_in(request.json, "note")));
+         co_await needs.packets.resolve(std::move(id), *verdict, text_in(request.json, "note"),
+                                        request.principal.id));
   co_return json_response(shown(needs, std::move(view)));
 }
 

@@ -1,7 +1,6 @@
 #include "bridge/http/api_parts.h"
 
 #include "bridge/base/limits.h"
-#include "bridge/protocol/violation.h"
 #include "bridge/schema/registry.h"
 #include "bridge/schema/schema.h"
 
@@ -74,6 +73,21 @@ base::Result<std::string> idempotency_key(const Request& request) {
   auto key = unquoted(text);
   if (!key || key->empty()) return bad_key("it is neither a bare word nor a quoted string");
   return *std::move(key);
+}
+
+std::vector<BodyError> errors_of(protocol::Refusal refusal) {
+  std::vector<BodyError> errors;
+  for (auto& violation : refusal.violations) {
+    errors.push_back(
+        {std::move(violation.pointer), std::move(violation.keyword), std::move(violation.detail)});
+  }
+  return errors;
+}
+
+Response refusal_response(protocol::Refusal refusal) {
+  auto problem = problem_of(refusal);
+  problem.errors = errors_of(std::move(refusal));
+  return problem_response(std::move(problem));
 }
 
 services::Caller caller_of(const Principal& principal) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bridge/http/api_routes.h"
+#include "bridge/protocol/violation.h"
 
 #include <functional>
 #include <optional>
@@ -21,6 +22,10 @@ std::function<std::vector<BodyError>(const json::value&)> body_check(std::string
 // The Idempotency-Key header, as a structured string ("…") or bare; empty without. invalid, reason
 // bad_request: neither, or too long.
 base::Result<std::string> idempotency_key(const Request& request);
+
+std::vector<BodyError> errors_of(protocol::Refusal refusal);
+// The problem with all that is wrong with a document.
+Response refusal_response(protocol::Refusal refusal);
 
 // Who asks, for services.
 services::Caller caller_of(const Principal& principal);

@@ -125,10 +125,13 @@ engine::NewEntry packet_entry(const engine::Change& change) {
                     {"bead", job.subject}};
   if (job.error) data["error"] = json::object{{"code", job.error->code}};
   if (job.parent) data["packet"] = job.parent->text;
+  if (!change.note.empty()) data["note"] = change.note;
   return {.type = fmt::format("{}.{}", is_repair ? "repair" : "packet",
                               word == words.end() ? change.verb : word->second),
           .subject = job.id.text,
-          .actor = change.verb == "submitted" ? job.principal : "bridge",
+          .actor = change.verb == "submitted" ? job.principal
+                   : change.actor.empty()     ? "bridge"
+                                              : change.actor,
           .thread = job.thread.empty() ? job.id.text : job.thread,
           .data = std::move(data)};
 }
@@ -145,25 +148,23 @@ Packets::Packets(store::Store& store, const engine::Queue& queue, const engine::
       types_(types),
       settings_(std::move(settings)) {}
 
-boost::asio::awaitable<protocol::Checked<Submitted>> Packets::submit(Caller caller,
-                                                                     json::value body,
-                                                                     SubmitOptions options) {
+protocol::Checked<engine::NewJob> Packets::job_of(const Caller& caller, json::value body,
+                                                  SubmitOptions options) const {
   auto packet = protocol::Packet::from_json(std::move(body), types_);
-  if (!packet) co_return std::unexpected(std::move(packet).error());
+  if (!packet) return std::unexpected(std::move(packet).error());
   const std::string sender(packet->sender());
   if (sender != caller.name && !caller.may_send_for_others) {
-    co_return std::unexpected(refused(
+    return std::unexpected(refused(
         {Code::denied,
          fmt::format("the packet's sender is \"{}\", but you are \"{}\"", sender, caller.name),
          "sender_mismatch"}));
   }
   const auto& welcome = settings_.senders;
   if (!welcome.empty() && std::ranges::find(welcome, sender) == welcome.end()) {
-    co_return std::unexpected(
+    return std::unexpected(
         refused({Code::denied, fmt::format("sender \"{}\" is not among bridge.senders", sender),
                  "sender_unwelcome"}));
   }
-  const auto now = timeline_.now();
   // The time of writing is no part of what is asked.
   json::object asked = packet->body();
   asked.erase("ts");
@@ -178,9 +179,18 @@ boost::asio::awaitable<protocol::Checked<Submitted>> Packets::submit(Caller call
       .band = options.band,
       .payload = {{"packet", packet->body()}, {"url", settings_.url}},
       .subject = std::string(packet->bead_id())};
-  if (options.deadline) job.deadline = now.wall + *options.deadline;
+  if (options.deadline) job.deadline = clock_.wall() + *options.deadline;
+  return job;
+}
+
+boost::asio::awaitable<protocol::Checked<Submitted>> Packets::submit(Caller caller,
+                                                                     json::value body,
+                                                                     SubmitOptions options) {
+  auto job = job_of(caller, std::move(body), std::move(options));
+  if (!job) co_return std::unexpected(std::move(job).error());
+  const auto now = timeline_.now();
   auto accepted = co_await store_.write(
-      [this, job = std::move(job), now](store::Tx& tx) { return queue_.submit(tx, job, now); });
+      [this, job = *std::move(job), now](store::Tx& tx) { return queue_.submit(tx, job, now); });
   if (!accepted) co_return std::unexpected(refused(std::move(accepted).error()));
   Submitted submitted{
       .view = summary(accepted->job), .id = accepted->job.id, .is_replay = accepted->is_replay};
@@ -277,28 +287,30 @@ base::Task<Packets::ListPage> Packets::list(engine::Filter filter,
   co_return shown;
 }
 
-base::Task<json::object> Packets::cancel(engine::JobId id, std::string note) {
+base::Task<json::object> Packets::cancel(engine::JobId id, std::string note, std::string actor) {
   const auto now = timeline_.now();
-  CO_TRY(const auto job, co_await store_.write([this, id, note, now](store::Tx& tx) {
-    return queue_.cancel(tx, id, note, now);
+  CO_TRY(const auto job, co_await store_.write([this, id, note, actor, now](store::Tx& tx) {
+    return queue_.cancel(tx, id, note, now, actor);
   }));
   co_return co_await view(job.id);
 }
 
-base::Task<json::object> Packets::retry(engine::JobId id) {
+base::Task<json::object> Packets::retry(engine::JobId id, std::string actor) {
   const auto now = timeline_.now();
-  CO_TRY(const auto job, co_await store_.write(
-                             [this, id, now](store::Tx& tx) { return queue_.retry(tx, id, now); }));
+  CO_TRY(const auto job, co_await store_.write([this, id, actor, now](store::Tx& tx) {
+    return queue_.retry(tx, id, now, actor);
+  }));
   co_return co_await view(job.id);
 }
 
 base::Task<json::object> Packets::resolve(engine::JobId id, engine::Verdict verdict,
-                                          std::string note) {
+                                          std::string note, std::string actor) {
   const auto now = timeline_.now();
-  CO_TRY_OK(co_await store_.write([this, id, verdict, note, now](store::Tx& tx) -> Result<> {
-    TRY(const auto job, queue_.resolve(tx, id, verdict, note, now));
+  CO_TRY_OK(co_await store_.write([this, id, verdict, note, actor, now](store::Tx& tx) -> Result<> {
+    TRY(const auto job, queue_.resolve(tx, id, verdict, note, now, actor));
     engine::NewEntry entry{.type = "packet.resolution",
                            .subject = job.id.text,
+                           .actor = actor,
                            .thread = job.thread,
                            .data = {{"verdict", verdict == engine::Verdict::sent       ? "sent"
                                                 : verdict == engine::Verdict::not_sent ? "not-sent"

@@ -64,6 +64,10 @@ class Packets {
   // idempotency_mismatch, busy with reason queue_full and retry_after. Durable when this returns.
   boost::asio::awaitable<protocol::Checked<Submitted>> submit(Caller caller, base::json::value body,
                                                               SubmitOptions options);
+  // The job that `submit` would queue, with the same refusals as far as no store is asked. For
+  // those who queue it in a transaction of their own.
+  protocol::Checked<engine::NewJob> job_of(const Caller& caller, base::json::value body,
+                                           SubmitOptions options) const;
 
   // The id whose beginning this is. not_found; invalid, reason ambiguous_id: of several jobs.
   base::Task<engine::JobId> find(std::string prefix);
@@ -81,11 +85,11 @@ class Packets {
   };
   base::Task<ListPage> list(engine::Filter filter, std::optional<std::int64_t> before, int limit);
 
-  // See Queue.
-  base::Task<base::json::object> cancel(engine::JobId id, std::string note);
-  base::Task<base::json::object> retry(engine::JobId id);
+  // See Queue. The journal says that `actor` did it.
+  base::Task<base::json::object> cancel(engine::JobId id, std::string note, std::string actor);
+  base::Task<base::json::object> retry(engine::JobId id, std::string actor);
   base::Task<base::json::object> resolve(engine::JobId id, engine::Verdict verdict,
-                                         std::string note);
+                                         std::string note, std::string actor);
 
   // The page has ended the exchange; what differs there from what was accepted is kept.
   base::Task<> settled(engine::JobId id, std::vector<std::string> warnings);

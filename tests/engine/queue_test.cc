@@ -44,6 +44,7 @@ TEST(Submit, AFullLaneIsBusyAndTellsWhen) {
   EXPECT_EQ(refused.error().reason, "queue_full");
   const auto after = f.write([&](store::Tx& tx) { return f.queue.retry_after(tx, lane, f.now()); });
   EXPECT_GE(after.value(), 1s);
+  EXPECT_EQ(refused.error().retry_after, after.value());
   f.claim();
   EXPECT_TRUE(f.submit(f.job()));
 }

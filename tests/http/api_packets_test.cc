@@ -275,6 +275,44 @@ TEST(ApiPackets, OnlyWhatIsNotArmedCanBeCancelled) {
   });
 }
 
+// Who did something to the packet, by the journal: "packet.cancelled key:… not needed".
+asio::awaitable<std::vector<std::string>> doings(ApiFixture& f, std::string id) {
+  std::vector<std::string> found;
+  const auto audit = co_await f.call("GET", "/api/audit?subject=" + id);
+  for (const auto& entry : audit.json().at("items").as_array()) {
+    const auto* note = entry.at("data").as_object().if_contains("note");
+    found.push_back(fmt::format("{} {} {}", text(entry, "type"), text(entry, "actor"),
+                                note ? std::string(note->as_string()) : ""));
+  }
+  co_return found;
+}
+
+TEST(ApiPackets, TheJournalSaysWhoCancelledRetriedAndResolvedOne) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const auto ann = co_await f.key("ann", {"packets", "approve"});
+    const auto keys = (co_await f.call("GET", "/api/keys")).json();
+    const auto who = "key:" + text(keys.at("items").at(0), "id");
+    const auto id = co_await f.submit(packet());
+    const auto target = "/api/packets/" + id;
+    co_await f.call_as(ann, "POST", target + "/cancel", {.body = json::object{{"note", "later"}}});
+    co_await f.call_as(ann, "POST", target + "/retry");
+    const auto lease = co_await f.start(Stage::armed);
+    const auto held = co_await f.write([&](store::Tx& tx) {
+      return f.queue->hold(tx, lease, {"unknown_outcome", "nobody knows"}, f.timeline.now());
+    });
+    EXPECT_TRUE(held);
+    const Call verdict{.body = json::object{{"verdict", "abandon"}, {"note", "gave up"}}};
+    co_await f.call_as(ann, "POST", target + "/resolve", verdict);
+    const auto told = co_await doings(f, id);
+    EXPECT_THAT(told, Contains("packet.cancelled " + who + " later"));
+    EXPECT_THAT(told, Contains("packet.requeued " + who + " "));
+    EXPECT_THAT(told, Contains("packet.held bridge "));
+    EXPECT_THAT(told, Contains("packet.resolved " + who + " gave up"));
+    EXPECT_THAT(told, Contains("packet.resolution " + who + " gave up"));
+  });
+}
+
 TEST(ApiPackets, APersonDecidesWhatBecameOfAHeldOne) {
   ApiFixture f;
   f.run([&]() -> Story {
