@@ -7,6 +7,7 @@
 #include "bridge/engine/schema.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/posts.h"
+#include "bridge/services/schedules.h"
 
 #include <array>
 
@@ -19,15 +20,6 @@ using base::Code;
 using base::Result;
 
 namespace {
-
-std::vector<store::Migration> migrations() {
-  std::vector<store::Migration> all;
-  for (const auto part : {engine::migrations(), services::post_migrations(),
-                          services::packet_migrations(), services::key_migrations()}) {
-    all.insert(all.end(), part.begin(), part.end());
-  }
-  return all;
-}
 
 // What the session's state means for sending, or nothing.
 std::optional<engine::Trip> trip_of(chat::State state) {
@@ -58,6 +50,16 @@ bool passes_by_time(engine::Trip trip) {
 }
 
 }  // namespace
+
+std::vector<store::Migration> bridge_migrations() {
+  std::vector<store::Migration> all;
+  for (const auto part :
+       {engine::migrations(), services::post_migrations(), services::packet_migrations(),
+        services::key_migrations(), services::schedule_migrations()}) {
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  return all;
+}
 
 BridgeSettings bridge_settings(const Config& config, const BridgeOptions& options) {
   const BrowserSettings browser = browser_settings(config, options);
@@ -115,7 +117,7 @@ Result<> Bridge::prepare() {
         return engine::NoteSigner::generate(name).private_key_pem();
       }));
   TRY(signer_, engine::NoteSigner::from_pem(name, pem));
-  const auto steps = migrations();
+  const auto steps = bridge_migrations();
   TRY(store_, store::SqliteStore::open({.path = settings_.store,
                                         .holder = settings_.holder,
                                         .faults = &faults_,

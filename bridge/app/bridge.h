@@ -45,6 +45,9 @@ struct BridgeSettings {
   std::filesystem::path message_types;  // the project's own; may be missing
 };
 
+// Every table of the bridge's store.
+std::vector<store::Migration> bridge_migrations();
+
 BridgeSettings bridge_settings(const Config& config, const BridgeOptions& options);
 
 class Bridge {

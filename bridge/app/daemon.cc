@@ -48,6 +48,22 @@ Daemon::Daemon(asio::any_io_executor executor, base::Clock& clock, DaemonSetting
 base::Result<> Daemon::prepare(base::Faults& faults) {
   TRY(bridge_, Bridge::open(executor_, clock_, faults, settings_.bridge));
   keys_ = std::make_unique<services::Keys>(bridge_->store(), bridge_->journal(), clock_);
+  schedules_ = std::make_unique<services::Schedules>(
+      executor_, services::Schedules::Needs{.store = bridge_->store(),
+                                            .queue = bridge_->queue(),
+                                            .journal = bridge_->journal(),
+                                            .timeline = bridge_->timeline(),
+                                            .clock = clock_,
+                                            .packets = bridge_->packets(),
+                                            .session = bridge_->account().session()});
+  sign_in_ = std::make_unique<services::SignIn>(
+      executor_,
+      services::SignIn::Needs{.session = bridge_->account().session(),
+                              .store = bridge_->store(),
+                              .journal = bridge_->journal(),
+                              .clock = clock_},
+      settings_.bridge.browser.window == cdp::Window::headed ? services::SignIn::Usual::window
+                                                             : services::SignIn::Usual::no_window);
   std::optional<http::JwtVerifier> verifier;
   if (!settings_.issuers.empty()) {
     TRY(verifier, http::JwtVerifier::create(settings_.issuers));
@@ -60,6 +76,8 @@ base::Result<> Daemon::prepare(base::Faults& faults) {
 base::Task<> Daemon::start() {
   CO_TRY_OK(co_await keys_->ensure_admin(settings_.bridge.state / "admin.key", http::new_api_key));
   CO_TRY_OK(co_await bridge_->start());
+  CO_TRY_OK(co_await schedules_->start(bridge_->tasks()));
+  bridge_->tasks().spawn(sign_in_->run());
   const std::string instance = bridge_->signer().name();
   CO_TRY(events_, co_await http::JournalEvents::open(executor_, {.journal = bridge_->journal(),
                                                                  .store = bridge_->store(),
@@ -70,6 +88,8 @@ base::Task<> Daemon::start() {
   bridge_->tasks().spawn(events_->run());
   needs_.reset(new http::ApiNeeds{.packets = bridge_->packets(),
                                   .keys = *keys_,
+                                  .schedules = *schedules_,
+                                  .sign_in = *sign_in_,
                                   .types = bridge_->types(),
                                   .store = bridge_->store(),
                                   .queue = bridge_->queue(),
@@ -116,6 +136,9 @@ std::vector<http::NotReady> Daemon::not_ready() {
   std::vector<http::NotReady> reasons;
   if (const auto failure = bridge_->store().failure()) {
     reasons.push_back({"store_failed", failure->message});
+  }
+  if (bridge_->store().is_short_of_space()) {
+    reasons.push_back({"disk_full", "the disk of the store is full: make room"});
   }
   const chat::SessionView session = bridge_->account().session().account();
   if (chat::is_of_account(session.state)) {

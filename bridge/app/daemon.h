@@ -9,6 +9,8 @@
 #include "bridge/http/router.h"
 #include "bridge/http/server.h"
 #include "bridge/services/keys.h"
+#include "bridge/services/schedules.h"
+#include "bridge/services/sign_in.h"
 
 #include <memory>
 #include <optional>
@@ -57,6 +59,8 @@ class Daemon {
   http::AccessLog access_log_;
   std::unique_ptr<Bridge> bridge_;
   std::unique_ptr<services::Keys> keys_;
+  std::unique_ptr<services::Schedules> schedules_;
+  std::unique_ptr<services::SignIn> sign_in_;
   std::unique_ptr<http::Authenticator> authenticator_;
   std::unique_ptr<http::JournalEvents> events_;
   std::unique_ptr<http::ApiNeeds> needs_;

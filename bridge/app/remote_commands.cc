@@ -1,14 +1,8 @@
 // The commands that ask a running daemon: packets, the queue, the session, keys, audit, events.
-#include "bridge/app/bridge_options.h"
-#include "bridge/app/command_line.h"
-#include "bridge/app/daemon_client.h"
-#include "bridge/protocol/text.h"
-
-#include <memory>
+#include "bridge/app/remote_call.h"
+#include "bridge/base/limits.h"
 
 #include <boost/json/serialize.hpp>
-#include <boost/url/encode.hpp>
-#include <boost/url/rfc/unreserved_chars.hpp>
 #include <fmt/format.h>
 
 namespace app {
@@ -23,87 +17,22 @@ struct RemoteOptions {
   std::string state, sender, bead, note, verdict, name, agent, scopes, type, subject;
   std::string after;
   int limit = 20;
+  int wait_s = 0;
   std::optional<int> days;
   bool is_once = false;
 };
-using Remote = std::shared_ptr<RemoteOptions>;
 using Story = std::function<awaitable<int>(Console&, const RemoteOptions&, http::Client&)>;
 
-std::string encoded(std::string_view text) {
-  return boost::urls::encode(text, boost::urls::unreserved_chars);
-}
-
-std::string text_in(const json::object& object, std::string_view key) {
-  const auto* value = object.if_contains(key);
-  if (value == nullptr || value->is_null()) return "";
-  return value->is_string() ? std::string(value->get_string()) : json::serialize(*value);
-}
-
-void add_query(std::string& target, std::string_view name, const std::string& value) {
-  if (value.empty()) return;
-  target += fmt::format("{}{}={}", target.find('?') == std::string::npos ? "?" : "&", name,
-                        encoded(value));
-}
-
-// The options by which a daemon is found.
-void add_place(CLI::App& command, const Remote& options) {
-  command
-      .add_option("--config", options->bridge.config,
-                  "The configuration (default: .flywheel/chatgpt.json of the project)")
-      ->type_name("FILE");
-  command.add_option("--state-dir,--state", options->bridge.state, "The state directory")
-      ->type_name("DIR");
-}
-
-Remote add_remote(CLI::App& parent, CommandLine& line, const std::string& name,
-                  const std::string& summary, const std::string& example, Story story,
-                  const std::function<void(CLI::App&, RemoteOptions&)>& more = {}) {
-  CLI::App* command = add_command(parent, name, summary, example);
-  auto options = std::make_shared<RemoteOptions>();
-  if (more) more(*command, *options);
-  add_place(*command, options);
-  command->callback([options, story = std::move(story), &line] {
-    line.run = [options, story](Console& console) {
-      return run_with_daemon(console, options->bridge, [&](http::Client& client) {
-        return story(console, *options, client);
-      });
-    };
-  });
-  return options;
+void add_remote(CLI::App& parent, CommandLine& line, const std::string& name,
+                const std::string& summary, const std::string& example, Story story,
+                const std::function<void(CLI::App&, RemoteOptions&)>& more = {}) {
+  add_remote_command<RemoteOptions>(parent, line, name, summary, example, std::move(story), more);
 }
 
 void add_id(CLI::App& command, RemoteOptions& options) {
   command.add_option("id", options.id, "The packet's id, or its unique beginning")
       ->type_name("ID")
       ->required();
-}
-
-// Calls once and prints what comes, by `show` for people.
-awaitable<int> call(Console& console, http::Client& client, http::ClientRequest request,
-                    std::function<void(const json::value&)> show) {
-  auto answer = co_await client.call_json(std::move(request));
-  if (!answer) co_return print_failed(console, answer.error());
-  if (console.is_json) {
-    print_json(console, *answer);
-  } else {
-    show(*answer);
-  }
-  co_return exit_ok;
-}
-
-void print_pretty(Console& console, const json::value& value) {
-  if (value.is_object()) {
-    console.out << protocol::pretty_json(value.get_object()) << '\n';
-  } else if (!value.is_null()) {
-    console.out << json::serialize(value) << '\n';
-  }
-}
-
-const json::array& items_of(const json::value& answer) {
-  static const json::array none;
-  const auto* object = answer.if_object();
-  const auto* items = object ? object->if_contains("items") : nullptr;
-  return items && items->is_array() ? items->get_array() : none;
 }
 
 // ---- packets
@@ -133,9 +62,25 @@ awaitable<int> list(Console& console, const RemoteOptions& options, http::Client
   });
 }
 
+// For as long as was asked, in pieces that the daemon allows.
 awaitable<int> show(Console& console, const RemoteOptions& options, http::Client& client) {
-  co_return co_await call(console, client, {.target = "/api/packets/" + encoded(options.id)},
-                          [&](const json::value& answer) { print_pretty(console, answer); });
+  const auto until = base::Instant::clock::now() + std::chrono::seconds(options.wait_s);
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::seconds>(until - base::Instant::clock::now());
+    const auto wait = std::clamp<std::int64_t>(left.count(), 0, limits::http_wait_max.count());
+    http::ClientRequest request{
+        .target = fmt::format("/api/packets/{}?wait={}", encoded(options.id), wait)};
+    const auto answer = co_await client.call_json(std::move(request));
+    if (!answer) co_return print_failed(console, answer.error());
+    const auto state = answer->is_object() ? text_in(answer->get_object(), "state") : "";
+    if (wait > 0 && (state == "queued" || state == "running")) continue;
+    if (console.is_json) {
+      print_json(console, *answer);
+    } else {
+      print_pretty(console, *answer);
+    }
+    co_return exit_ok;
+  }
 }
 
 awaitable<int> response(Console& console, const RemoteOptions& options, http::Client& client) {
@@ -173,7 +118,14 @@ void add_packets(CLI::App& packet, CommandLine& line) {
         command.add_option("--limit", options.limit, "How many at most")->check(CLI::Range(1, 500));
       });
   add_remote(packet, line, "show", "Show a packet's state, errors and times",
-             "flywheel packet show 0192", show, add_id);
+             "flywheel packet show 0192", show, [](CLI::App& command, RemoteOptions& options) {
+               add_id(command, options);
+               command
+                   .add_option("--wait", options.wait_s,
+                               "Wait so many seconds for its end (default: do not)")
+                   ->type_name("SECONDS")
+                   ->check(CLI::Range(0, 86400));
+             });
   add_remote(packet, line, "response", "Print the validated reply", "flywheel packet response 0192",
              response, add_id);
   const auto with_note = [](CLI::App& command, RemoteOptions& options) {
@@ -230,21 +182,39 @@ void add_queue(CLI::App& root, CommandLine& line) {
 
 void print_entry(Console& console, const json::object& entry) {
   const auto* data = entry.if_contains("data");
-  console.out << fmt::format("{:>8}  {}  {:<28}  {}  {}\n", text_in(entry, "id"),
+  console.out << fmt::format("{:>8}  {}  {:<22}  {}  by {}  {}\n", text_in(entry, "sequence"),
                              text_in(entry, "time"), text_in(entry, "type"),
-                             text_in(entry, "subject"),
+                             text_in(entry, "subject"), text_in(entry, "actor"),
                              data ? json::serialize(*data) : std::string());
 }
 
+// The newest entries that match, of as many as are worth a look.
 awaitable<int> audit_tail(Console& console, const RemoteOptions& options, http::Client& client) {
-  std::string target = "/api/audit?limit=" + std::to_string(options.limit);
-  add_query(target, "type", options.type);
-  add_query(target, "subject", options.subject);
-  co_return co_await call(console, client, {.target = target}, [&](const json::value& answer) {
-    for (const auto& item : items_of(answer)) {
-      if (item.is_object()) print_entry(console, item.get_object());
-    }
-  });
+  const bool is_filtered = !options.type.empty() || !options.subject.empty();
+  const int looked_at = is_filtered ? limits::journal_scan_max : options.limit;
+  std::string first = fmt::format("/api/audit?last={}&limit={}", looked_at,
+                                  std::min<std::size_t>(looked_at, limits::http_page_max));
+  add_query(first, "type", options.type);
+  add_query(first, "subject", options.subject);
+  json::array newest;
+  for (std::string target = first; !target.empty();) {
+    auto answer = co_await client.call_json({.target = target});
+    if (!answer) co_return print_failed(console, answer.error());
+    for (const auto& item : items_of(*answer)) newest.push_back(item);
+    const auto surplus = newest.size() - std::min<std::size_t>(newest.size(), options.limit);
+    newest.erase(newest.begin(), newest.begin() + static_cast<std::ptrdiff_t>(surplus));
+    const auto cursor = answer->is_object() ? text_in(answer->get_object(), "next_cursor") : "";
+    target = cursor.empty() ? "" : first;
+    add_query(target, "cursor", cursor);
+  }
+  if (console.is_json) {
+    print_json(console, json::object{{"items", std::move(newest)}});
+    co_return exit_ok;
+  }
+  for (const auto& item : newest) {
+    if (item.is_object()) print_entry(console, item.get_object());
+  }
+  co_return exit_ok;
 }
 
 awaitable<int> audit_verify(Console& console, const RemoteOptions&, http::Client& client) {

@@ -1,9 +1,16 @@
-// flywheel session: the health of the browser session, and signing in by hand.
-#include "bridge/app/bridge_options.h"
+// flywheel session: the health of the browser session, and signing in by hand. A running daemon is
+// asked, for its browser has the profile; without one, a browser runs for the length of the
+// command.
+#include "bridge/app/session_commands.h"
+
 #include "bridge/app/command_line.h"
+#include "bridge/app/daemon_client.h"
 #include "bridge/app/loop.h"
 #include "bridge/app/session_report.h"
 #include "bridge/app/storage_state.h"
+#include "bridge/base/limits.h"
+#include "bridge/chat/eyes.h"
+#include "bridge/chat/inspection.h"
 
 #include <memory>
 
@@ -12,6 +19,7 @@
 namespace app {
 namespace {
 
+namespace json = boost::json;
 using boost::asio::awaitable;
 
 struct SessionOptions {
@@ -19,18 +27,6 @@ struct SessionOptions {
   std::string file;
   int wait_s = 20;
 };
-
-int failed(Console& console, const base::Error& error) {
-  if (console.is_json) {
-    print_json(
-        console,
-        {{"error",
-          {{"code", error.reason.empty() ? std::string(base::name(error.code)) : error.reason},
-           {"detail", error.message}}}});
-  }
-  print_error(console, error.message);
-  return exit_status_of(error);
-}
 
 // Opens the conversation and waits until the page has settled, whatever it then is.
 base::Task<std::unique_ptr<BrowserSession>> open_settled(BrowserSettings settings, int wait_s,
@@ -42,54 +38,63 @@ base::Task<std::unique_ptr<BrowserSession>> open_settled(BrowserSettings setting
   co_return std::move(session);
 }
 
-int status_of(const chat::Judgement& judged) {
-  return judged.can_send ? exit_ok : exit_status_of(chat::as_error(judged.state, judged.evidence));
+// What is on the page; the session stays open for more.
+base::Task<chat::Inspection> look_at(BrowserSession& session, int turns) {
+  chat::Inspection found;
+  CO_TRY(found.seen, co_await session.chat().look(turns));
+  CO_TRY(found.judged, co_await session.chat().judge_now(found.seen));
+  if (turns > 0 && found.judged.state == chat::State::unknown_ui) {
+    if (auto digest = co_await session.chat().digest()) found.digest = std::move(*digest);
+  }
+  co_return found;
 }
 
 awaitable<int> check(Console& console, const SessionOptions& options, const Config& config,
                      base::Clock& clock) {
   auto opened =
       co_await open_settled(browser_settings(config, options.bridge), options.wait_s, clock);
-  if (!opened) co_return failed(console, opened.error());
+  if (!opened) co_return print_failed(console, opened.error());
   auto session = std::move(*opened);
-  auto seen = co_await session->chat().look(0);
-  if (!seen) co_return failed(console, seen.error());
-  auto judged = co_await session->chat().judge_now(*seen);
-  if (!judged) co_return failed(console, judged.error());
+  const auto found = co_await look_at(*session, 0);
+  if (!found) co_return print_failed(console, found.error());
   auto version = co_await session->browser().version();
-  const SessionReport report{.seen = std::move(*seen),
-                             .judged = *judged,
-                             .browser = version ? *version : "unknown",
-                             .conversation = config.crt_url,
-                             .digest = {}};
-  print_check(console, report);
+  json::object view;
+  const auto all = chat::view_of(*found, config.crt_url);
+  for (const auto* key :
+       {"state", "can_send", "evidence", "advice", "shell", "conversation", "url", "title"}) {
+    view[key] = all.at(key);
+  }
+  view["browser"] = version ? *version : "unknown";
+  print_check(console, view);
   (void)co_await session->close();
-  co_return status_of(*judged);
+  co_return status_of_session(view);
 }
 
 awaitable<int> inspect(Console& console, const SessionOptions& options, const Config& config,
                        base::Clock& clock) {
   auto opened =
       co_await open_settled(browser_settings(config, options.bridge), options.wait_s, clock);
-  if (!opened) co_return failed(console, opened.error());
+  if (!opened) co_return print_failed(console, opened.error());
   auto session = std::move(*opened);
-  constexpr int turns_shown = 100;
-  auto seen = co_await session->chat().look(turns_shown);
-  if (!seen) co_return failed(console, seen.error());
-  auto judged = co_await session->chat().judge_now(*seen);
-  if (!judged) co_return failed(console, judged.error());
-  SessionReport report{.seen = std::move(*seen),
-                       .judged = *judged,
-                       .browser = {},
-                       .conversation = config.crt_url,
-                       .digest = {}};
-  if (judged->state == chat::State::unknown_ui) {
-    auto digest = co_await session->chat().digest();
-    if (digest) report.digest = std::move(*digest);
-  }
-  print_inspection(console, report);
+  const auto found = co_await look_at(*session, limits::turns_inspected);
+  if (!found) co_return print_failed(console, found.error());
+  print_inspection(console, chat::view_of(*found, config.crt_url));
   (void)co_await session->close();
-  co_return judged->state == chat::State::unknown_ui ? exit_negative : exit_ok;
+  co_return found->judged.state == chat::State::unknown_ui ? exit_negative : exit_ok;
+}
+
+awaitable<int> screenshot(Console& console, const SessionOptions& options, const Config& config,
+                          base::Clock& clock) {
+  auto opened =
+      co_await open_settled(browser_settings(config, options.bridge), options.wait_s, clock);
+  if (!opened) co_return print_failed(console, opened.error());
+  auto session = std::move(*opened);
+  auto picture = co_await session->chat().page().screenshot();
+  (void)co_await session->close();
+  if (!picture) {
+    co_return print_failed(console, chat::translate(picture.error(), "take a screenshot"));
+  }
+  co_return print_screenshot(console, options.file, *picture);
 }
 
 // A person acts in the window; the bridge only looks, and leaves when the page is ready.
@@ -98,7 +103,7 @@ awaitable<int> login(Console& console, const SessionOptions& options, const Conf
   auto settings = browser_settings(config, options.bridge);
   settings.launch.window = cdp::Window::headed;
   auto opened = co_await BrowserSession::open(std::move(settings), clock);
-  if (!opened) co_return failed(console, opened.error());
+  if (!opened) co_return print_failed(console, opened.error());
   auto session = std::move(*opened);
   console.err << "Sign in in the browser window. This command ends by itself when the conversation "
                  "is ready, or when you close the window."
@@ -107,7 +112,7 @@ awaitable<int> login(Console& console, const SessionOptions& options, const Conf
   for (;;) {
     auto judged = co_await session->chat().state();
     if (!judged && judged.error().reason == "navigated") continue;
-    if (!judged) co_return failed(console, judged.error());
+    if (!judged) co_return print_failed(console, judged.error());
     if (judged->can_send) break;
     if (shown != chat::name(judged->state)) {
       shown = chat::name(judged->state);
@@ -115,7 +120,8 @@ awaitable<int> login(Console& console, const SessionOptions& options, const Conf
     }
     co_await clock.sleep_until(clock.now() + std::chrono::milliseconds(500));
   }
-  if (auto closed = co_await session->close(); !closed) co_return failed(console, closed.error());
+  if (auto closed = co_await session->close(); !closed)
+    co_return print_failed(console, closed.error());
   if (console.is_json) {
     print_json(console, {{"state", "ready"}});
   } else {
@@ -127,15 +133,15 @@ awaitable<int> login(Console& console, const SessionOptions& options, const Conf
 
 awaitable<int> import(Console& console, const SessionOptions& options, const Config& config) {
   auto storage = read_storage_state(console, options.file);
-  if (!storage) co_return failed(console, storage.error());
+  if (!storage) co_return print_failed(console, storage.error());
   auto settings = browser_settings(config, options.bridge);
   settings.launch.window = cdp::Window::headless;
   auto browser = co_await open_browser(settings);
-  if (!browser) co_return failed(console, browser.error());
+  if (!browser) co_return print_failed(console, browser.error());
   auto imported = co_await import_storage_state(**browser, *storage);
-  if (!imported) co_return failed(console, imported.error());
+  if (!imported) co_return print_failed(console, imported.error());
   auto closed = co_await (*browser)->close();
-  if (!closed) co_return failed(console, chat::translate(closed.error(), "save the profile"));
+  if (!closed) co_return print_failed(console, chat::translate(closed.error(), "save the profile"));
   if (console.is_json) {
     print_json(console, {{"cookies", imported->cookies}, {"items", imported->items}});
   } else {
@@ -150,16 +156,29 @@ awaitable<int> import(Console& console, const SessionOptions& options, const Con
 
 using Story =
     std::function<awaitable<int>(Console&, const SessionOptions&, const Config&, base::Clock&)>;
+using RemoteStory = std::function<awaitable<int>(Console&, http::Client&, const SessionOptions&)>;
 
+// With a browser of our own.
 int run(Console& console, const SessionOptions& options, const Story& story) {
   auto config = config_for(options.bridge);
-  if (!config) return failed(console, config.error());
-  if (auto made = make_state_folder(*config); !made) return failed(console, made.error());
+  if (!config) return print_failed(console, config.error());
+  if (auto made = make_state_folder(*config); !made) return print_failed(console, made.error());
   base::SystemClock clock;
   return run_to_end(console, [&] { return story(console, options, *config, clock); });
 }
 
-int run_login(Console& console, const SessionOptions& options) {
+// By the daemon if one runs here; a browser that is named is looked at without it.
+int run(Console& console, const SessionOptions& options, const RemoteStory& remote,
+        const std::function<int()>& local) {
+  if (options.bridge.attach) return local();
+  // Without a configuration there is no daemon of this project; the local way says what is missing.
+  const auto place = find_daemon(options.bridge);
+  if (!place || !*place) return local();
+  return run_with_daemon(console, options.bridge,
+                         [&](http::Client& client) { return remote(console, client, options); });
+}
+
+int login_here(Console& console, const SessionOptions& options) {
   if (window_here() == cdp::Window::headless) {
     print_error(console,
                 "there is no display to open a window on. Run this on a desktop with the same "
@@ -167,6 +186,58 @@ int run_login(Console& console, const SessionOptions& options) {
     return exit_not_authorised;
   }
   return run(console, options, login);
+}
+
+int run_import(Console& console, const SessionOptions& options) {
+  const auto place = find_daemon(options.bridge);
+  if (place && *place && !options.bridge.attach) {
+    return print_failed(
+        console, {base::Code::busy,
+                  fmt::format("import {}: the daemon at {} uses the browser's profile; stop it, "
+                              "import, and start it again",
+                              options.file, (*place)->url),
+                  "daemon_runs"});
+  }
+  return run(console, options,
+             [](Console& to, const SessionOptions& how, const Config& config, base::Clock&) {
+               return import(to, how, config);
+             });
+}
+
+int run_check(Console& console, const SessionOptions& options) {
+  return run(
+      console, options,
+      [](Console& to, http::Client& client, const SessionOptions&) {
+        return remote_session::check(to, client);
+      },
+      [&] { return run(console, options, check); });
+}
+
+int run_inspect(Console& console, const SessionOptions& options) {
+  return run(
+      console, options,
+      [](Console& to, http::Client& client, const SessionOptions& how) {
+        return remote_session::inspect(to, client, how.bridge.url.value_or(""));
+      },
+      [&] { return run(console, options, inspect); });
+}
+
+int run_login(Console& console, const SessionOptions& options) {
+  return run(
+      console, options,
+      [](Console& to, http::Client& client, const SessionOptions&) {
+        return remote_session::login(to, client);
+      },
+      [&] { return login_here(console, options); });
+}
+
+int run_screenshot(Console& console, const SessionOptions& options) {
+  return run(
+      console, options,
+      [](Console& to, http::Client& client, const SessionOptions& how) {
+        return remote_session::screenshot(to, client, how.file);
+      },
+      [&] { return run(console, options, screenshot); });
 }
 
 }  // namespace
@@ -177,9 +248,13 @@ void add_session_commands(CLI::App& root, CommandLine& line) {
   group->fallthrough();
   group->footer("Example:\n  flywheel session check");
   auto options = std::make_shared<SessionOptions>();
-  const auto add = [&](const char* name, const char* text, const char* example) {
+  const auto add = [&](const char* name, const char* text, const char* example,
+                       int (*run_it)(Console&, const SessionOptions&)) {
     CLI::App* command = add_command(*group, name, text, example);
     add_bridge_options(*command, options->bridge);
+    command->callback([&line, options, run_it] {
+      line.run = [options, run_it](Console& console) { return run_it(console, *options); };
+    });
     return command;
   };
   const auto add_wait = [&](CLI::App& command, const char* text) {
@@ -187,39 +262,29 @@ void add_session_commands(CLI::App& root, CommandLine& line) {
         ->type_name("SECONDS")
         ->check(CLI::Range(1, 600));
   };
-  const auto runs = [&line, options](CLI::App& command, std::function<int(Console&)> action) {
-    command.callback([&line, action = std::move(action)] { line.run = action; });
+  const auto add_file = [&](CLI::App& command, const char* text) {
+    command.add_option("file", options->file, text)->type_name("FILE")->required();
   };
-
   CLI::App* checks = add("check", "Say whether packets can be sent now (exit status 0: yes)",
-                         "flywheel session check --json");
-  add_wait(*checks, "How long the page may take to become ready (default 20)");
-  runs(*checks, [options](Console& console) { return run(console, *options, check); });
-
-  CLI::App* logs_in = add("login", "Open a window to sign in by hand", "flywheel session login");
-  runs(*logs_in, [options](Console& console) { return run_login(console, *options); });
-
-  CLI::App* imports = add("import", "Take cookies and storage from a Playwright storageState.json",
-                          "flywheel session import storageState.json");
-  imports->add_option("file", options->file, "The file; - reads standard input")
-      ->type_name("FILE")
-      ->required();
-  runs(*imports, [options](Console& console) {
-    return run(console, *options,
-               [](Console& to, const SessionOptions& how, const Config& config, base::Clock&) {
-                 return import(to, how, config);
-               });
-  });
-
+                         "flywheel session check --json", run_check);
+  add_wait(*checks, "Without a daemon: how long the page may take to become ready (default 20)");
+  add("login", "Open a window to sign in by hand", "flywheel session login", run_login);
+  add_file(*add("import", "Take cookies and storage from a Playwright storageState.json",
+                "flywheel session import storageState.json", run_import),
+           "The file; - reads standard input");
   CLI::App* inspects =
       add("inspect", "Show what the bridge sees on a page: state, evidence, turns, code blocks",
-          "flywheel session inspect --url https://chatgpt.com/c/<id> --json");
-  add_wait(*inspects, "How long the page may take to settle (default 20)");
-  runs(*inspects, [options](Console& console) { return run(console, *options, inspect); });
-
+          "flywheel session inspect --url https://chatgpt.com/c/<id> --json", run_inspect);
+  add_wait(*inspects, "Without a daemon: how long the page may take to settle (default 20)");
+  CLI::App* pictures = add("screenshot",
+                           "Save a picture of the page (a daemon gives it if "
+                           "bridge.session.screenshots is true)",
+                           "flywheel session screenshot page.png", run_screenshot);
+  add_file(*pictures, "The PNG file to write; - writes to standard output");
+  add_wait(*pictures, "Without a daemon: how long the page may take to settle (default 20)");
   group->callback([group, &line, options] {
     if (!group->get_subcommands().empty()) return;
-    line.run = [options](Console& console) { return run(console, *options, check); };
+    line.run = [options](Console& console) { return run_check(console, *options); };
   });
 }
 

@@ -1,133 +1,136 @@
 #include "bridge/app/session_report.h"
 
+#include "bridge/app/browser_session.h"
+#include "bridge/app/daemon_client.h"
+#include "bridge/app/exit_status.h"
+#include "bridge/chat/state.h"
+
 #include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 namespace app {
 namespace {
 
 namespace json = boost::json;
 
-json::object state_json(const SessionReport& report) {
-  return {{"state", chat::name(report.judged.state)},
-          {"can_send", report.judged.can_send},
-          {"evidence", report.judged.evidence},
-          {"advice", chat::advice(report.judged.state)},
-          {"shell", report.seen.shell()},
-          {"conversation", report.conversation},
-          {"url", report.seen.url},
-          {"title", report.seen.title}};
+std::string text_in(const json::object& object, std::string_view key) {
+  const auto* value = object.if_contains(key);
+  return value && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
-json::array blocks_json(const std::vector<chat::CodeBlock>& blocks) {
-  json::array list;
-  for (const auto& block : blocks) {
-    list.push_back(
-        {{"language", block.language}, {"text", block.text}, {"partial", block.partial}});
-  }
-  return list;
+bool flag_in(const json::object& object, std::string_view key) {
+  const auto* value = object.if_contains(key);
+  return value && value->is_bool() && value->get_bool();
 }
 
-json::object turn_json(const chat::Turn& turn) {
-  return {{"id", turn.turn},
-          {"role", turn.role},
-          {"message_ids", json::array(turn.message_ids.begin(), turn.message_ids.end())},
-          {"text", turn.text},
-          {"code_blocks", blocks_json(turn.blocks)},
-          {"complete", turn.complete},
-          {"running", turn.running},
-          {"failed", turn.failed},
-          {"stopped", turn.stopped}};
+const json::array& array_in(const json::object& object, std::string_view key) {
+  static const json::array none;
+  const auto* value = object.if_contains(key);
+  return value && value->is_array() ? value->get_array() : none;
 }
 
-json::object inspection_json(const SessionReport& report) {
-  json::object out = state_json(report);
-  json::array signs;
-  for (const auto& sign : report.seen.signs) {
-    signs.push_back({{"name", sign.name}, {"state", chat::name(sign.state)}, {"text", sign.text}});
-  }
-  out["signs"] = std::move(signs);
-  out["dialogs"] = json::array(report.seen.dialogs.begin(), report.seen.dialogs.end());
-  if (const auto& composer = report.seen.composer) {
-    out["composer"] = json::object{{"count", composer->count},
-                                   {"text", composer->text},
-                                   {"attachments", composer->attachments},
-                                   {"can_send", composer->can_send}};
-  }
-  json::array turns;
-  for (const auto& turn : report.seen.turns) turns.push_back(turn_json(turn));
-  out["turns"] = std::move(turns);
-  // Code on a page whose turns are not understood.
-  out["code_blocks"] = blocks_json(report.seen.loose_blocks);
-  if (!report.digest.empty()) out["digest"] = report.digest;
-  return out;
+void print_row(Console& console, std::string_view name, const std::string& text) {
+  if (!text.empty()) console.out << fmt::format("{:<13} {}\n", name, text);
 }
 
-void print_state(Console& console, const SessionReport& report) {
-  console.out << fmt::format("state         {}\nevidence      {}\n",
-                             chat::name(report.judged.state), report.judged.evidence);
-  if (const auto advice = chat::advice(report.judged.state); !advice.empty()) {
-    console.out << fmt::format("what to do    {}\n", advice);
-  }
-  const std::string shell = report.seen.shell();
-  console.out << fmt::format("shell         {}\nconversation  {}\n",
-                             shell.empty() ? "none that is known" : shell, report.conversation);
-  if (!report.browser.empty()) console.out << fmt::format("browser       {}\n", report.browser);
+void print_state(Console& console, const json::object& view) {
+  print_row(console, "state", text_in(view, "state"));
+  print_row(console, "since", text_in(view, "since"));
+  print_row(console, "evidence", text_in(view, "evidence"));
+  print_row(console, "what to do", text_in(view, "advice"));
+  const std::string shell = text_in(view, "shell");
+  print_row(console, "shell", shell.empty() ? "none that is known" : shell);
+  print_row(console, "conversation", text_in(view, "conversation"));
+  print_row(console, "browser", text_in(view, "browser"));
+  print_row(console, "next check", text_in(view, "next_check"));
 }
 
-void print_blocks(Console& console, const std::vector<chat::CodeBlock>& blocks) {
-  for (const auto& block : blocks) {
-    console.out << fmt::format("    code [{}]{}\n", block.language,
-                               block.partial ? " (the page shows only a part)" : "");
-    for (std::size_t at = 0; at <= block.text.size();) {
-      const auto end = std::min(block.text.find('\n', at), block.text.size());
-      console.out << "      " << block.text.substr(at, end - at) << '\n';
+void print_blocks(Console& console, const json::array& blocks) {
+  for (const auto& item : blocks) {
+    if (!item.is_object()) continue;
+    const auto& block = item.get_object();
+    console.out << fmt::format("    code [{}]{}\n", text_in(block, "language"),
+                               flag_in(block, "partial") ? " (the page shows only a part)" : "");
+    const std::string text = text_in(block, "text");
+    for (std::size_t at = 0; at <= text.size();) {
+      const auto end = std::min(text.find('\n', at), text.size());
+      console.out << "      " << text.substr(at, end - at) << '\n';
       at = end + 1;
     }
   }
 }
 
-std::string_view condition(const chat::Turn& turn) {
-  if (turn.failed) return "failed";
-  if (turn.running) return "running";
-  if (turn.stopped) return "stopped";
-  return turn.complete ? "complete" : "not known to be complete";
+std::string_view condition(const json::object& turn) {
+  if (flag_in(turn, "failed")) return "failed";
+  if (flag_in(turn, "running")) return "running";
+  if (flag_in(turn, "stopped")) return "stopped";
+  return flag_in(turn, "complete") ? "complete" : "not known to be complete";
+}
+
+void print_composer(Console& console, const json::object& view) {
+  const auto* found = view.if_contains("composer");
+  const auto* composer = found ? found->if_object() : nullptr;
+  if (!composer) return;
+  const auto number = [&](std::string_view key) {
+    const auto* value = composer->if_contains(key);
+    return value && value->is_int64() ? value->get_int64() : 0;
+  };
+  print_row(console, "composer",
+            fmt::format("{} found, {} characters, {} attachments", number("count"),
+                        text_in(*composer, "text").size(), number("attachments")));
 }
 
 }  // namespace
 
-void print_check(Console& console, const SessionReport& report) {
+void print_check(Console& console, const json::object& view) {
   if (console.is_json) {
-    json::object out = state_json(report);
-    out["browser"] = report.browser;
-    print_json(console, out);
+    print_json(console, view);
   } else {
-    print_state(console, report);
+    print_state(console, view);
   }
 }
 
-void print_inspection(Console& console, const SessionReport& report) {
+void print_inspection(Console& console, const json::object& view) {
   if (console.is_json) {
-    print_json(console, inspection_json(report));
+    print_json(console, view);
     return;
   }
-  print_state(console, report);
-  if (const auto& composer = report.seen.composer) {
-    console.out << fmt::format("composer      {} found, {} characters, {} attachments\n",
-                               composer->count, composer->text.size(), composer->attachments);
+  print_state(console, view);
+  print_composer(console, view);
+  for (const auto& item : array_in(view, "turns")) {
+    if (!item.is_object()) continue;
+    const auto& turn = item.get_object();
+    console.out << fmt::format("\n{} {} ({})\n", text_in(turn, "role"), text_in(turn, "id"),
+                               condition(turn));
+    if (const auto text = text_in(turn, "text"); !text.empty()) {
+      console.out << "    " << text << '\n';
+    }
+    print_blocks(console, array_in(turn, "code_blocks"));
   }
-  for (const auto& turn : report.seen.turns) {
-    console.out << fmt::format("\n{} {} ({})\n", turn.role, turn.turn, condition(turn));
-    if (!turn.text.empty()) console.out << "    " << turn.text << '\n';
-    print_blocks(console, turn.blocks);
+  print_blocks(console, array_in(view, "code_blocks"));
+  if (const auto digest = text_in(view, "digest"); !digest.empty()) {
+    console.out << "\nThe shape of the page, without anything written on it:\n" << digest << '\n';
   }
-  print_blocks(console, report.seen.loose_blocks);
-  if (!report.digest.empty()) {
-    console.out << "\nThe shape of the page, without anything written on it:\n"
-                << report.digest << '\n';
+}
+
+int print_screenshot(Console& console, const std::string& file, std::string_view png) {
+  if (file == "-") {
+    console.out << png;
+    return exit_ok;
   }
+  if (auto written = write_file(file, png); !written) return print_failed(console, written.error());
+  if (console.is_json) {
+    print_json(console, {{"file", file}, {"bytes", png.size()}});
+  } else {
+    console.out << fmt::format("{} shows the page as it is now\n", file);
+  }
+  return exit_ok;
+}
+
+int status_of_session(const json::object& view) {
+  if (flag_in(view, "can_send")) return exit_ok;
+  const auto state = chat::state_named(text_in(view, "state"));
+  return state ? exit_status_of(chat::as_error(*state, text_in(view, "evidence"))) : exit_negative;
 }
 
 }  // namespace app

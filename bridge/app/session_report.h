@@ -1,24 +1,22 @@
-// What a look at the page found, for people and as JSON.
+// What is known of the session or of a page, as chat::view_of and the daemon tell it.
 #pragma once
 
 #include "bridge/app/console.h"
-#include "bridge/chat/state.h"
 
 #include <string>
+#include <string_view>
+
+#include <boost/json/object.hpp>
 
 namespace app {
 
-struct SessionReport {
-  chat::Sighting seen;
-  chat::Judgement judged;
-  std::string browser;
-  std::string conversation;
-  std::string digest;  // of an unknown page
-};
-
-// The state, its evidence and what to do about it.
-void print_check(Console& console, const SessionReport& report);
+// The state, its evidence and what to do about it; the whole view with --json.
+void print_check(Console& console, const boost::json::object& view);
 // The same with the composer and every turn.
-void print_inspection(Console& console, const SessionReport& report);
+void print_inspection(Console& console, const boost::json::object& view);
+// Into the file, or to standard output for "-".
+int print_screenshot(Console& console, const std::string& file, std::string_view png);
+// exit_ok only if packets can be sent.
+int status_of_session(const boost::json::object& view);
 
 }  // namespace app

@@ -68,6 +68,10 @@ inline constexpr auto page_settles = 60s;   // then a page that is still being b
 inline constexpr auto check_settles = 20s;
 inline constexpr auto limit_check_pause = 15min;  // while the provider's limit is reached
 inline constexpr auto window_waits = 60s;         // for conversations in use to end
+inline constexpr auto inspection = 60s;           // one look at a page, with its opening
+inline constexpr int turns_inspected = 100;
+inline constexpr auto sign_in_max = 30min;  // then the window for it closes
+inline constexpr auto sign_in_look = 1s;
 
 // Finding out what became of a message: looks after the old page died, each a fresh load.
 inline constexpr auto reconcile_first = 10s;
@@ -80,10 +84,11 @@ inline constexpr auto pause_after_limit = 15min;
 inline constexpr int packet_failures_max = 20;
 
 // The daemon.
-inline constexpr auto lane_stops = 5s;      // after it was told to stop
-inline constexpr auto http_stops = 2s;      // requests that run may still end
-inline constexpr auto house_pause = 30s;    // between looks at deadlines and checkpoints
-inline constexpr auto session_doubt = 60s;  // between looks at a session that says nothing
+inline constexpr auto lane_stops = 5s;        // after it was told to stop
+inline constexpr auto http_stops = 2s;        // requests that run may still end
+inline constexpr auto house_pause = 30s;      // between looks at deadlines and checkpoints
+inline constexpr auto disk_full_retry = 60s;  // what callers are told to wait
+inline constexpr auto session_doubt = 60s;    // between looks at a session that says nothing
 
 // Schema. Depths count levels, steps roughly one schema, item or member visited.
 inline constexpr std::size_t schema_document_depth_max = 128;
@@ -187,6 +192,11 @@ inline constexpr std::size_t cron_bytes_max = 1000;
 inline constexpr std::size_t zone_name_bytes_max = 64;
 inline constexpr std::chrono::seconds schedule_interval_min = 1s;
 inline constexpr std::chrono::seconds schedule_interval_max = 24h * 366;
+inline constexpr int schedules_max = 200;
+inline constexpr int schedule_runs_kept = 50;     // of each
+inline constexpr auto schedule_look = 30s;        // between looks at a calendar that may step
+inline constexpr auto schedule_check = 5min;      // for one look at the session
+inline constexpr auto schedule_delay_max = 5min;  // while the queue is full
 
 // Beads.
 inline constexpr std::size_t beads_file_bytes_max = 256u << 20;

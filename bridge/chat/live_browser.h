@@ -5,6 +5,7 @@
 #include "bridge/base/clock.h"
 #include "bridge/base/result.h"
 #include "bridge/chat/conversation.h"
+#include "bridge/chat/inspection.h"
 #include "bridge/chat/state.h"
 #include "cdp/browser.h"
 
@@ -38,6 +39,8 @@ class LiveTab {
   virtual base::Task<std::optional<bool>> ask_session() = 0;
   virtual base::Task<> reload() = 0;
   virtual base::Task<std::string> screenshot() = 0;
+  // With the text of the last `turns` turns; the page does not change.
+  virtual base::Task<Inspection> inspect(int turns) = 0;
   // Returns when the tab has gone.
   virtual base::Task<> close() = 0;
 };

@@ -164,6 +164,16 @@ class ChatTab final : public LiveTab {
     co_return std::move(*picture);
   }
 
+  base::Task<Inspection> inspect(int turns) override {
+    Inspection inspection;
+    CO_TRY(inspection.seen, co_await chat_->look(turns));
+    CO_TRY(inspection.judged, co_await chat_->judge_now(inspection.seen));
+    if (inspection.judged.state == State::unknown_ui) {
+      if (auto digest = co_await chat_->digest()) inspection.digest = std::move(*digest);
+    }
+    co_return inspection;
+  }
+
   base::Task<> close() override {
     stop();
     auto closed = co_await chat_->page().close();

@@ -3,6 +3,7 @@
 
 #include "bridge/base/clock.h"
 #include "bridge/base/result.h"
+#include "bridge/chat/inspection.h"
 #include "bridge/chat/state.h"
 
 #include <functional>
@@ -53,6 +54,11 @@ class Session {
   // The page that shows the account's state, as the bytes of a PNG file. It may show what people
   // wrote. denied: not enabled. not_found: no page is open.
   virtual base::Task<std::string> screenshot() = 0;
+
+  // What the bridge sees at this address, or of the page that shows the account's state if it is
+  // empty; a page that is not open is opened. Nothing is changed or sent. It shows what people
+  // wrote. timeout: all tabs are in use.
+  virtual base::Task<Inspection> inspect(std::string url) = 0;
 
   // Closes the browser (its profile is saved) and starts it again with a window for a person to
   // sign in, or without. Nothing happens if it is so already.

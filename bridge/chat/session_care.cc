@@ -176,6 +176,13 @@ base::Task<std::string> SessionCare::screenshot() {
   co_return co_await pool_.screenshot(account().conversation);
 }
 
+base::Task<Inspection> SessionCare::inspect(std::string url) {
+  if (url.empty()) url = account().conversation;
+  if (url.empty()) url = options_.home_url;
+  co_return co_await base::with_deadline(clock_, pool_.inspect(url), limits::inspection,
+                                         "look at " + url);
+}
+
 base::Task<> SessionCare::change_window(cdp::Window window) {
   if (keeper_.window() == window) co_return base::Result<>();
   CO_TRY(const auto pause, co_await pool_.pause());

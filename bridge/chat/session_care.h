@@ -34,6 +34,7 @@ class SessionCare final : public Session {
   std::vector<SessionView> conversations() const override;
   base::Task<SessionView> check() override;
   base::Task<std::string> screenshot() override;
+  base::Task<Inspection> inspect(std::string url) override;
   base::Task<> show_window() override;
   base::Task<> hide_window() override;
 

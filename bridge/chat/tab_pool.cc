@@ -381,6 +381,26 @@ base::Task<std::string> TabPool::screenshot(std::string url) {
   co_return co_await chosen->live->screenshot();
 }
 
+base::Task<Inspection> TabPool::inspect(std::string url) {
+  CO_TRY(const std::string address, address_of(url));
+  CO_TRY_OK(co_await keeper_.browser());
+  bury();
+  TabPtr tab = tab_at(address);
+  std::unique_ptr<Conversation> held;
+  if (!tab || !tab->live || tab->is_over) {
+    CO_TRY(held, co_await open(url));
+    tab = tab_at(address);
+    BRIDGE_ASSERT(tab && tab->live);
+  }
+  const base::Instant deadline = clock_.now() + limits::check_settles;
+  for (;;) {
+    const auto seen = changes_.count();
+    if (tab->is_over || tab->health.is_decided() || clock_.now() >= deadline) break;
+    co_await changes_.after(seen, clock_, deadline);
+  }
+  co_return co_await tab->live->inspect(limits::turns_inspected);
+}
+
 base::Task<TabPool::Pause> TabPool::pause() {
   Pause pause(*this);
   const base::Instant deadline = clock_.now() + limits::window_waits;

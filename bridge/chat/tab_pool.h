@@ -56,6 +56,9 @@ class TabPool final : public Conversations {
   // Of the tab at this address, else of the one that was used last. not_found: no tab is open.
   base::Task<std::string> screenshot(std::string url);
 
+  // The tab at this address, opened if there is none.
+  base::Task<Inspection> inspect(std::string url);
+
   // Until it is destroyed nobody gets a tab.
   class Pause;
   // Waits until no tab is in use. busy: some still are after limits::window_waits.

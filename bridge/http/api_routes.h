@@ -14,6 +14,8 @@
 #include "bridge/protocol/message_types.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/packets.h"
+#include "bridge/services/schedules.h"
+#include "bridge/services/sign_in.h"
 #include "bridge/store/store.h"
 
 #include <functional>
@@ -31,6 +33,8 @@ struct NotReady {
 struct ApiNeeds {
   services::Packets& packets;
   services::Keys& keys;
+  services::Schedules& schedules;
+  services::SignIn& sign_in;
   const protocol::MessageTypes& types;
   store::Store& store;
   const engine::Queue& queue;
@@ -58,6 +62,7 @@ void add_api(Router& router, ApiNeeds& needs);
 void add_packet_routes(Router& router, ApiNeeds& needs);
 void add_queue_routes(Router& router, ApiNeeds& needs);
 void add_session_routes(Router& router, ApiNeeds& needs);
+void add_schedule_routes(Router& router, ApiNeeds& needs);
 void add_key_routes(Router& router, ApiNeeds& needs);
 void add_audit_routes(Router& router, ApiNeeds& needs);
 void add_event_routes(Router& router, ApiNeeds& needs);

@@ -28,6 +28,9 @@ Response session_response(const ApiNeeds& needs, const chat::SessionView& accoun
   json::array conversations;
   for (const auto& one : needs.session.conversations()) conversations.push_back(view_of(one));
   view["conversations"] = std::move(conversations);
+  const auto closes = needs.sign_in.closes();
+  view["signing_in"] = closes.has_value();
+  view["window_closes"] = time_or_null(closes);
   return json_response(view);
 }
 
@@ -52,20 +55,54 @@ Task<Response> screenshot(ApiNeeds& needs, Request& request) {
   co_return text_response(std::move(picture), "image/png");
 }
 
+Task<Response> inspect(ApiNeeds& needs, Request& request) {
+  CO_TRY_OK(request.only_query({"url"}));
+  std::string url(request.query_value("url").value_or(""));
+  CO_TRY(const auto inspection, co_await needs.session.inspect(url));
+  co_return json_response(
+      chat::view_of(inspection, url.empty() ? std::string_view(inspection.seen.url) : url));
+}
+
+Task<Response> begin_login(ApiNeeds& needs, Request& request) {
+  CO_TRY_OK(request.only_query({}));
+  CO_TRY_OK(co_await needs.sign_in.begin(request.principal.id));
+  auto response = session_response(needs, needs.session.account());
+  response.status = 202;
+  co_return response;
+}
+
+Task<Response> end_login(ApiNeeds& needs, Request& request) {
+  CO_TRY_OK(request.only_query({}));
+  CO_TRY_OK(co_await needs.sign_in.end(request.principal.id));
+  co_return session_response(needs, needs.session.account());
+}
+
 }  // namespace
 
 void add_session_routes(Router& router, ApiNeeds& needs) {
   router.add({.method = Method::get, .path = "/api/session", .scope = "session"},
              with(needs, look));
+  const auto nothing =
+      body_check(R"json({"type": ["object", "null"], "additionalProperties": false})json");
   router.add({.method = Method::post,
               .path = "/api/session/check",
               .scope = "session",
               .body = Body::optional,
-              .check = body_check(
-                  R"json({"type": ["object", "null"], "additionalProperties": false})json")},
+              .check = nothing},
              with(needs, check));
   router.add({.method = Method::get, .path = "/api/session/screenshot", .scope = "session"},
              with(needs, screenshot));
+  // It tells all that is written in a conversation.
+  router.add({.method = Method::get, .path = "/api/session/inspect", .scope = "admin"},
+             with(needs, inspect));
+  router.add({.method = Method::post,
+              .path = "/api/session/login",
+              .scope = "session",
+              .body = Body::optional,
+              .check = nothing},
+             with(needs, begin_login));
+  router.add({.method = Method::del, .path = "/api/session/login", .scope = "session"},
+             with(needs, end_login));
 }
 
 }  // namespace http

@@ -312,6 +312,13 @@ base::Task<json::value> Client::call_json(ClientRequest request) {
   co_return reply.json();
 }
 
+base::Task<std::string> Client::call_bytes(ClientRequest request) {
+  const auto doing = body_->asked(request);
+  CO_TRY(auto reply, co_await call(std::move(request)));
+  if (!reply.is_success()) co_return std::unexpected(error_of(reply, doing));
+  co_return std::move(reply.body);
+}
+
 base::Task<> Client::events(ClientRequest request, std::function<bool(const ClientEvent&)> sink) {
   request.headers.emplace_back("Accept", "text/event-stream");
   const auto doing = body_->asked(request);

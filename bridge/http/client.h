@@ -60,6 +60,8 @@ class Client {
   // An error instead of a reply that is no success: the code that fits the status and the
   // problem's detail and code.
   base::Task<json::value> call_json(ClientRequest request);
+  // The same for what is no JSON.
+  base::Task<std::string> call_bytes(ClientRequest request);
 
   // Reads an event stream until it ends or `sink` gives false. `limit` bounds the silence between
   // two reads (servers send a comment every 15 s).

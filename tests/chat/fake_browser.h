@@ -107,6 +107,12 @@ class FakeTab final : public chat::LiveTab {
     co_return base::Result<>();
   }
   base::Task<std::string> screenshot() override { co_return "PNG of " + url_; }
+  base::Task<chat::Inspection> inspect(int) override {
+    chat::Inspection inspection;
+    inspection.seen.url = url_;
+    inspection.judged = shown_;
+    co_return inspection;
+  }
   base::Task<> close() override {
     world_.log.push_back("close " + url_);
     if (world_.does_not_close_tabs && !is_gone_) {

@@ -150,6 +150,24 @@ TEST_F(SessionCare, AScreenshotMustBeEnabled) {
   });
 }
 
+TEST_F(SessionCare, AnInspectionOpensThePageItIsAskedForAndSharesThoseInUse) {
+  play([&]() -> Wait {
+    EXPECT_EQ(must_be_well(co_await account->session().inspect("")).seen.url, home);
+    const auto in_use = co_await open(one);
+    browser().tab(one).show(blocked(State::generating));
+    co_await pass(1s);
+    EXPECT_EQ(must_be_well(co_await account->session().inspect(one)).judged.state,
+              State::generating);
+    EXPECT_EQ(must_be_well(co_await account->session().inspect(two)).seen.url, two);
+    EXPECT_EQ(browser().tabs(), 2u);
+    // Every tab is in use.
+    const auto also_in_use = co_await open(two);
+    EXPECT_EQ((co_await account->session().inspect(home)).error().code, base::Code::timeout);
+    EXPECT_EQ((co_await account->session().inspect("no address")).error().code,
+              base::Code::invalid);
+  });
+}
+
 chat::Glance shows(chat::Judgement judged, base::Instant::duration age = 1min) {
   return {.judged = std::move(judged), .shell = "B", .document_age = age, .is_over = false};
 }

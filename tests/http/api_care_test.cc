@@ -1,4 +1,5 @@
 // The parts of the API that people care for the bridge with: queue, session, audit, health.
+#include "bridge/base/limits.h"
 #include "tests/http/api_fixture.h"
 
 #include <boost/json/serialize.hpp>
@@ -26,7 +27,12 @@ TEST(ApiScopes, EveryRouteAsksForItsOwn) {
                                      {"GET", "/api/session", "session"},
                                      {"POST", "/api/session/check", "session"},
                                      {"GET", "/api/session/screenshot", "session"},
+                                     {"GET", "/api/session/inspect", "admin"},
+                                     {"POST", "/api/session/login", "session"},
+                                     {"DELETE", "/api/session/login", "session"},
                                      {"GET", "/api/keys", "admin"},
+                                     {"GET", "/api/schedules", "admin"},
+                                     {"POST", "/api/schedules", "admin"},
                                      {"GET", "/api/audit", "audit"},
                                      {"GET", "/api/audit/verify", "audit"},
                                      {"POST", "/api/audit/checkpoint", "audit"}};
@@ -138,6 +144,69 @@ TEST(ApiSession, ShowsItsStateAndChecksIt) {
         co_await f.call("POST", "/api/session/check", {.body = json::object{{"deep", true}}});
     EXPECT_EQ(body.status, 422);
     EXPECT_THAT(pointers(body.json()), ElementsAre("/deep"));
+  });
+}
+
+TEST(ApiSession, AWindowIsOpenedForAPersonAndClosesWhenTheSessionIsReady) {
+  ApiFixture f;
+  f.session.view.state = chat::State::login_required;
+  f.session.view.can_send = false;
+  f.run([&]() -> Story {
+    EXPECT_EQ((co_await f.call("GET", "/api/session")).json().at("signing_in"), false);
+    const auto opened = co_await f.call("POST", "/api/session/login");
+    EXPECT_EQ(opened.status, 202) << opened.body;
+    EXPECT_EQ(opened.json().at("signing_in"), true);
+    EXPECT_TRUE(opened.json().at("window_closes").is_string());
+    EXPECT_THAT(f.session.windows, ElementsAre("shown"));
+    f.session.view.state = chat::State::ready;
+    f.session.view.can_send = true;
+    f.clock.advance(std::chrono::seconds(1));
+    co_await f.written("session.window_closed");
+    EXPECT_THAT(f.session.windows, ElementsAre("shown", "hidden"));
+    EXPECT_EQ((co_await f.call("GET", "/api/session")).json().at("signing_in"), false);
+    // Who is signed in needs no window.
+    EXPECT_EQ((co_await f.call("POST", "/api/session/login")).status, 202);
+    EXPECT_EQ(f.session.windows.size(), 2u);
+  });
+}
+
+TEST(ApiSession, AWindowClosesWhenAskedOrWhenNobodySignsIn) {
+  ApiFixture f;
+  f.session.view.state = chat::State::login_required;
+  f.session.view.can_send = false;
+  f.run([&]() -> Story {
+    co_await f.call("POST", "/api/session/login");
+    EXPECT_EQ((co_await f.call("DELETE", "/api/session/login")).json().at("signing_in"), false);
+    EXPECT_THAT(f.session.windows, ElementsAre("shown", "hidden"));
+    co_await f.call("POST", "/api/session/login");
+    f.clock.advance(limits::sign_in_max);
+    // Each call lets the others on the loop go on.
+    while (f.session.windows.size() < 4) co_await f.call("GET", "/api/session");
+    EXPECT_EQ((co_await f.call("GET", "/api/session")).json().at("signing_in"), false);
+  });
+}
+
+TEST(ApiSession, WithoutADisplayItSaysWhatToDoInstead) {
+  ApiFixture f;
+  f.session.view.state = chat::State::login_required;
+  f.session.view.can_send = false;
+  f.session.has_display = false;
+  f.run([&]() -> Story {
+    const auto refused = co_await f.call("POST", "/api/session/login");
+    EXPECT_EQ(refused.status, 503) << refused.body;
+    EXPECT_THAT(text(refused.json(), "detail"), HasSubstr("flywheel session import"));
+    EXPECT_EQ((co_await f.call("GET", "/api/session")).json().at("signing_in"), false);
+  });
+}
+
+TEST(ApiSession, AnInspectionTellsAllThatIsOnThePage) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const auto seen = co_await f.call("GET", "/api/session/inspect?url=http%3A%2F%2Fa%2Fc%2F2");
+    EXPECT_EQ(seen.status, 200) << seen.body;
+    EXPECT_EQ(seen.json().at("conversation"), "http://a/c/2");
+    EXPECT_EQ(seen.json().at("turns").at(0).at("text"), "What first?");
+    EXPECT_EQ((co_await f.call("GET", "/api/session/inspect")).json().at("state"), "ready");
   });
 }
 

@@ -14,8 +14,9 @@ constexpr std::string_view conversation = "http://127.0.0.1:9/c/1";
 
 std::vector<store::Migration> migrations() {
   std::vector<store::Migration> all;
-  for (const auto part : {engine::migrations(), services::post_migrations(),
-                          services::packet_migrations(), services::key_migrations()}) {
+  for (const auto part :
+       {engine::migrations(), services::post_migrations(), services::packet_migrations(),
+        services::key_migrations(), services::schedule_migrations()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;
@@ -41,6 +42,17 @@ ApiFixture::ApiFixture(int depth_max) {
   packets.emplace(*store, *queue, journal, timeline, bells, clock, types,
                   services::Packets::Settings{.url = std::string(conversation), .senders = {}});
   keys.emplace(*store, journal, clock);
+  schedules.emplace(loop.get_executor(), services::Schedules::Needs{.store = *store,
+                                                                    .queue = *queue,
+                                                                    .journal = journal,
+                                                                    .timeline = timeline,
+                                                                    .clock = clock,
+                                                                    .packets = *packets,
+                                                                    .session = session});
+  sign_in.emplace(loop.get_executor(),
+                  services::SignIn::Needs{
+                      .session = session, .store = *store, .journal = journal, .clock = clock},
+                  services::SignIn::Usual::no_window);
   authenticator.emplace(http::find_in(*keys), std::nullopt, clock);
   router.emplace(&*authenticator);
 }
@@ -83,6 +95,8 @@ Story ApiFixture::serve(std::function<Story()> story) {
   events = *std::move(opened);
   needs.emplace(http::ApiNeeds{.packets = *packets,
                                .keys = *keys,
+                               .schedules = *schedules,
+                               .sign_in = *sign_in,
                                .types = types,
                                .store = *store,
                                .queue = *queue,
@@ -106,6 +120,9 @@ Story ApiFixture::serve(std::function<Story()> story) {
   server = *std::move(started);
   base::Scope tasks(loop.get_executor());
   tasks.spawn(events->run());
+  const auto running = co_await schedules->start(tasks);
+  BRIDGE_ASSERT(running);
+  tasks.spawn(sign_in->run());
   co_await story();
   events->close();
   co_await server->stop(std::chrono::seconds(10));

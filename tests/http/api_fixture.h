@@ -6,6 +6,8 @@
 #include "bridge/http/client.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/packets.h"
+#include "bridge/services/schedules.h"
+#include "bridge/services/sign_in.h"
 #include "bridge/store/sqlite_store.h"
 #include "tests/http/fixture.h"
 
@@ -26,11 +28,27 @@ class FakeSession final : public chat::Session {
     co_return view;
   }
   base::Task<std::string> screenshot() override { co_return std::string("\x89PNG\r\n\x1a\n"); }
-  base::Task<> show_window() override { co_return base::Result<>(); }
-  base::Task<> hide_window() override { co_return base::Result<>(); }
+  base::Task<chat::Inspection> inspect(std::string url) override {
+    chat::Inspection inspection;
+    inspection.seen.url = url.empty() ? view.conversation : url;
+    inspection.seen.turns = {{.role = "user", .turn = "t-1", .text = "What first?"}};
+    inspection.judged = {.state = view.state, .evidence = view.evidence};
+    co_return inspection;
+  }
+  base::Task<> show_window() override {
+    if (has_display) windows.push_back("shown");
+    if (has_display) co_return base::Result<>();
+    co_return base::fail(base::Code::unavailable, "start the browser: there is no display");
+  }
+  base::Task<> hide_window() override {
+    windows.push_back("hidden");
+    co_return base::Result<>();
+  }
 
   chat::SessionView view;
   int checks = 0;
+  bool has_display = true;
+  std::vector<std::string> windows;
 };
 
 struct Call {
@@ -83,6 +101,8 @@ class ApiFixture {
   std::optional<engine::Queue> queue;
   std::optional<services::Packets> packets;
   std::optional<services::Keys> keys;
+  std::optional<services::Schedules> schedules;
+  std::optional<services::SignIn> sign_in;
   std::optional<http::Authenticator> authenticator;
   std::optional<http::Router> router;
   std::unique_ptr<http::JournalEvents> events;

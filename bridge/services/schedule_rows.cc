@@ -1,0 +1,293 @@
+#include "bridge/services/schedule_rows.h"
+
+#include "bridge/base/limits.h"
+
+#include <array>
+
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+namespace services {
+
+namespace json = boost::json;
+using base::Code;
+using base::Result;
+
+namespace {
+
+constexpr std::array migrations = {
+    store::Migration{"schedules", 1, R"sql(
+      CREATE TABLE schedules (
+        id TEXT NOT NULL PRIMARY KEY,
+        name TEXT UNIQUE,
+        rule TEXT NOT NULL,
+        zone TEXT NOT NULL,
+        start_at INTEGER NOT NULL,
+        packet TEXT,
+        band INTEGER NOT NULL,
+        patience_s INTEGER,
+        paused INTEGER NOT NULL,
+        creator TEXT NOT NULL,
+        request TEXT,
+        request_hash TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        done_at INTEGER NOT NULL,
+        next_at INTEGER,
+        runs INTEGER NOT NULL,
+        generation INTEGER NOT NULL,
+        UNIQUE (creator, request)
+      ) STRICT;
+      CREATE INDEX schedules_next ON schedules (next_at) WHERE next_at IS NOT NULL;
+      CREATE TABLE schedule_runs (
+        schedule TEXT NOT NULL REFERENCES schedules (id),
+        number INTEGER NOT NULL,
+        due_at INTEGER NOT NULL,
+        started_at INTEGER NOT NULL,
+        outcome TEXT NOT NULL,
+        job TEXT NOT NULL,
+        detail TEXT NOT NULL,
+        PRIMARY KEY (schedule, number)
+      ) STRICT
+    )sql"},
+};
+
+std::int64_t stamp(base::WallTime time) {
+  return std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
+}
+
+std::optional<std::int64_t> stamp(const std::optional<base::WallTime>& time) {
+  if (!time) return std::nullopt;
+  return stamp(*time);
+}
+
+base::WallTime time_of(const store::Value& value) {
+  return base::WallTime(std::chrono::milliseconds(value.integer()));
+}
+
+// Every schedule with its newest run.
+constexpr std::string_view select = R"sql(
+  SELECT s.id, s.name, s.rule, s.zone, s.start_at, s.packet, s.band, s.patience_s, s.paused,
+         s.creator, s.created_at, s.done_at, s.next_at, s.runs,
+         r.number, r.due_at, r.started_at, r.outcome, r.job, r.detail, s.request_hash
+  FROM schedules s
+  LEFT JOIN schedule_runs r ON r.schedule = s.id AND r.number = s.runs
+)sql";
+constexpr std::size_t run_column = 14;
+constexpr std::size_t request_hash_column = 20;
+
+ScheduleRun run_of(const store::Row& row, std::size_t at) {
+  return {.number = row[at].integer(),
+          .due = time_of(row[at + 1]),
+          .started = time_of(row[at + 2]),
+          .outcome = row[at + 3].text(),
+          .job = row[at + 4].text(),
+          .detail = row[at + 5].text()};
+}
+
+Result<Schedule> schedule_of(const store::Row& row) {
+  Schedule schedule{.id = row[0].text(),
+                    .name = row[1].is_null() ? "" : row[1].text(),
+                    .rule = row[2].text(),
+                    .zone = row[3].text(),
+                    .start = time_of(row[4]),
+                    .packet = std::nullopt,
+                    .band = static_cast<int>(row[6].integer()),
+                    .patience = std::nullopt,
+                    .is_paused = row[8].flag(),
+                    .creator = row[9].text(),
+                    .created = time_of(row[10]),
+                    .done = time_of(row[11]),
+                    .next = std::nullopt,
+                    .runs = row[13].integer()};
+  if (!row[5].is_null()) {
+    TRY(auto packet, base::parse_json(row[5].text()));
+    schedule.packet = std::move(packet.as_object());
+  }
+  if (!row[7].is_null()) schedule.patience = std::chrono::seconds(row[7].integer());
+  if (!row[12].is_null()) schedule.next = time_of(row[12]);
+  if (!row[run_column].is_null()) schedule.last = run_of(row, run_column);
+  return schedule;
+}
+
+Result<std::vector<Schedule>> all(store::Tx& tx, std::string_view rest, store::Values values) {
+  TRY(const auto rows, tx.query(fmt::format("{}{}", select, rest), std::move(values)));
+  std::vector<Schedule> found;
+  for (const auto& row : rows) {
+    TRY(auto schedule, schedule_of(row));
+    found.push_back(std::move(schedule));
+  }
+  return found;
+}
+
+}  // namespace
+
+std::span<const store::Migration> schedule_migrations() { return migrations; }
+
+namespace schedule_rows {
+
+Result<std::optional<Schedule>> with_id(store::Tx& tx, const std::string& id) {
+  TRY(auto found, all(tx, "WHERE s.id = $1", {id}));
+  if (found.empty()) return std::nullopt;
+  return std::move(found.front());
+}
+
+Result<Schedule> find(store::Tx& tx, const std::string& which) {
+  TRY(auto named, all(tx, "WHERE s.name = $1", {which}));
+  if (!named.empty()) return std::move(named.front());
+  std::vector<Schedule> found;
+  if (which.size() >= limits::id_prefix_min) {
+    TRY(found, all(tx, "WHERE substr(s.id, 1, $2) = $1 LIMIT 2", {which, which.size()}));
+  }
+  if (found.empty()) {
+    return base::fail(Code::not_found, fmt::format("find schedule {}: there is none", which));
+  }
+  if (found.size() > 1) {
+    return base::fail(Code::invalid, fmt::format("find schedule {}: several ids begin so", which),
+                      "ambiguous_id");
+  }
+  return std::move(found.front());
+}
+
+Result<std::optional<Schedule>> of_request(store::Tx& tx, const std::string& creator,
+                                           const NewSchedule& asked) {
+  if (asked.request.empty()) return std::nullopt;
+  TRY(const auto row, tx.query_one(fmt::format("{}WHERE s.creator = $1 AND s.request = $2", select),
+                                   {creator, asked.request}));
+  if (!row) return std::nullopt;
+  if ((*row)[request_hash_column].text() != asked.request_hash) {
+    return base::fail(
+        Code::conflict,
+        fmt::format("create schedule: request {} came before with another body", asked.request),
+        "idempotency_mismatch");
+  }
+  TRY(auto schedule, schedule_of(*row));
+  return schedule;
+}
+
+Result<> insert(store::Tx& tx, const Schedule& schedule, const NewSchedule& asked,
+                std::int64_t generation) {
+  TRY(const auto there, tx.query_one("SELECT COUNT(*) FROM schedules"));
+  if (there->at(0).integer() >= limits::schedules_max) {
+    return base::fail(Code::conflict,
+                      fmt::format("create schedule: there are {} already, and no more are allowed; "
+                                  "delete one first",
+                                  limits::schedules_max),
+                      "too_many");
+  }
+  TRY(const auto namesake,
+      tx.query_one("SELECT id FROM schedules WHERE name = $1", {schedule.name}));
+  if (namesake) {
+    return base::fail(Code::conflict,
+                      fmt::format("create schedule: schedule {} has the name \"{}\" already",
+                                  namesake->at(0).text(), schedule.name),
+                      "name_taken");
+  }
+  const auto name = schedule.name.empty() ? std::nullopt : std::optional(schedule.name);
+  const auto request = asked.request.empty() ? std::nullopt : std::optional(asked.request);
+  const auto packet =
+      schedule.packet ? std::optional(json::serialize(*schedule.packet)) : std::nullopt;
+  const auto patience =
+      schedule.patience ? std::optional(schedule.patience->count()) : std::nullopt;
+  TRY_OK(tx.execute(R"sql(
+    INSERT INTO schedules (id, name, rule, zone, start_at, packet, band, patience_s, paused,
+                           creator, request, request_hash, created_at, done_at, next_at, runs,
+                           generation)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, $16)
+  )sql",
+                    {schedule.id, name, schedule.rule, schedule.zone, stamp(schedule.start), packet,
+                     schedule.band, patience, schedule.is_paused ? 1 : 0, schedule.creator, request,
+                     asked.request_hash, stamp(schedule.created), stamp(schedule.done),
+                     stamp(schedule.next), generation}));
+  return {};
+}
+
+Result<> remove(store::Tx& tx, const std::string& id) {
+  TRY_OK(tx.execute("DELETE FROM schedule_runs WHERE schedule = $1", {id}));
+  TRY_OK(tx.execute("DELETE FROM schedules WHERE id = $1", {id}));
+  return {};
+}
+
+Result<std::vector<Schedule>> list(store::Tx& tx, const std::string& before, std::size_t limit) {
+  return all(tx, "WHERE $1 = '' OR s.id < $1 ORDER BY s.id DESC LIMIT $2", {before, limit});
+}
+
+Result<std::vector<Schedule>> due(store::Tx& tx, base::WallTime now) {
+  return all(tx, R"sql(
+    WHERE s.paused = 0 AND (s.next_at <= $1 OR s.done_at > $1)
+    ORDER BY s.next_at, s.id
+    LIMIT $2
+  )sql",
+             {stamp(now), limits::schedules_max});
+}
+
+Result<std::optional<base::WallTime>> next(store::Tx& tx) {
+  TRY(const auto row, tx.query_one("SELECT MIN(next_at) FROM schedules WHERE next_at IS NOT NULL"));
+  if (row->at(0).is_null()) return std::nullopt;
+  return time_of(row->at(0));
+}
+
+Result<std::vector<Schedule>> of_other_generations(store::Tx& tx, std::int64_t generation) {
+  return all(tx, "WHERE s.generation <> $1 ORDER BY s.id", {generation});
+}
+
+Result<> set_times(store::Tx& tx, const Schedule& schedule, std::int64_t generation) {
+  TRY_OK(tx.execute(R"sql(
+    UPDATE schedules
+    SET start_at = $2, paused = $3, done_at = $4, next_at = $5, generation = $6
+    WHERE id = $1
+  )sql",
+                    {schedule.id, stamp(schedule.start), schedule.is_paused ? 1 : 0,
+                     stamp(schedule.done), stamp(schedule.next), generation}));
+  return {};
+}
+
+Result<std::int64_t> add_run(store::Tx& tx, const std::string& id, const ScheduleRun& run) {
+  TRY(const auto row,
+      tx.query_one("UPDATE schedules SET runs = runs + 1 WHERE id = $1 RETURNING runs", {id}));
+  BRIDGE_ASSERT(row);
+  const std::int64_t number = row->at(0).integer();
+  TRY_OK(tx.execute(
+      R"sql(
+    INSERT INTO schedule_runs (schedule, number, due_at, started_at, outcome, job, detail)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+  )sql",
+      {id, number, stamp(run.due), stamp(run.started), run.outcome, run.job, run.detail}));
+  TRY_OK(tx.execute("DELETE FROM schedule_runs WHERE schedule = $1 AND number <= $2",
+                    {id, number - limits::schedule_runs_kept}));
+  return number;
+}
+
+Result<> end_checks(store::Tx& tx, const std::string& id, const std::string& outcome,
+                    const std::string& detail) {
+  TRY_OK(tx.execute(R"sql(
+    UPDATE schedule_runs
+    SET outcome = $2, detail = $3
+    WHERE schedule = $1 AND outcome = 'checking'
+  )sql",
+                    {id, outcome, detail}));
+  return {};
+}
+
+Result<> interrupt_checks(store::Tx& tx) {
+  TRY_OK(
+      tx.execute("UPDATE schedule_runs SET outcome = 'interrupted', detail = 'the program "
+                 "ended' WHERE outcome = 'checking'"));
+  return {};
+}
+
+Result<std::vector<ScheduleRun>> runs(store::Tx& tx, const std::string& id, int limit) {
+  TRY(const auto rows, tx.query(R"sql(
+    SELECT number, due_at, started_at, outcome, job, detail
+    FROM schedule_runs
+    WHERE schedule = $1
+    ORDER BY number DESC
+    LIMIT $2
+  )sql",
+                                {id, limit}));
+  std::vector<ScheduleRun> found;
+  for (const auto& row : rows) found.push_back(run_of(row, 0));
+  return found;
+}
+
+}  // namespace schedule_rows
+}  // namespace services

@@ -1,0 +1,533 @@
+#include "bridge/services/schedules.h"
+
+#include "bridge/base/ids.h"
+#include "bridge/base/limits.h"
+#include "bridge/services/schedule/schedule.h"
+#include "bridge/services/schedule/zone.h"
+#include "bridge/services/schedule_rows.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace services {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+namespace rows = schedule_rows;
+using base::Code;
+using base::Result;
+using base::Task;
+
+namespace {
+
+constexpr std::string_view every = "every ";
+
+base::WallTime to_milliseconds(base::WallTime time) {
+  return std::chrono::floor<std::chrono::milliseconds>(time);
+}
+
+protocol::Refusal wrong(std::string pointer, std::string keyword, const base::Error& error) {
+  return {{Code::invalid, "create schedule: " + error.message, "invalid"},
+          {{std::move(pointer), std::move(keyword), error.message}}};
+}
+
+Result<schedule::Schedule> rule_of(const Schedule& schedule) {
+  return schedule::Schedule::parse(schedule.rule, schedule.zone, schedule.start);
+}
+
+// A schedule as the journal tells of it.
+json::object facts(const Schedule& schedule) {
+  json::object data{{"name", schedule.name},
+                    {"does", schedule.packet ? "packet" : "session_check"},
+                    {"rule", schedule.rule},
+                    {"time_zone", schedule.zone}};
+  if (schedule.next) data["next"] = base::rfc3339(*schedule.next);
+  return data;
+}
+
+json::object facts(const Schedule& schedule, const ScheduleRun& run) {
+  json::object data{
+      {"name", schedule.name}, {"due", base::rfc3339(run.due)}, {"outcome", run.outcome}};
+  if (!run.job.empty()) data["job"] = run.job;
+  if (!run.detail.empty()) data["detail"] = run.detail;
+  return data;
+}
+
+std::string_view type_of(const ScheduleRun& run) {
+  if (run.outcome == "skipped") return "schedule.skipped";
+  return run.outcome == "failed" ? "schedule.failed" : "schedule.ran";
+}
+
+// In whose name a schedule's jobs run; the scope of their keys.
+std::string principal_of(const Schedule& schedule) { return "schedule:" + schedule.id; }
+
+// Goes on from `now`: what was due before is not made up for.
+Result<> start_anew(Schedule& schedule, base::WallTime now) {
+  const bool is_interval = schedule.rule.starts_with(every);
+  if (is_interval && schedule.start > now) schedule.start = to_milliseconds(now);
+  schedule.done = to_milliseconds(now);
+  schedule.next.reset();
+  if (schedule.is_paused) return {};
+  TRY(const auto rule, rule_of(schedule));
+  schedule.next = rule.next_after(now);
+  return {};
+}
+
+// Writes one run, in one transaction with what it does.
+class RunWriter {
+ public:
+  RunWriter(store::Tx& tx, const engine::Queue& queue, const engine::Journal& journal,
+            const engine::Now& now)
+      : tx_(tx), queue_(queue), journal_(journal), now_(now) {}
+
+  // Does what is due at `due`. busy with reason queue_full: nothing was changed.
+  Result<ScheduleRun> run(const Schedule& schedule, base::WallTime due,
+                          const protocol::Checked<engine::NewJob>& job, bool is_checking) const {
+    if (is_checking) return ended(due, "skipped", "the look at the session before has not ended");
+    TRY(const auto unfinished, unfinished_job(schedule));
+    if (unfinished) {
+      auto run = ended(due, "skipped",
+                       fmt::format("packet {} of the run before is still {}", unfinished->id.text,
+                                   engine::name(unfinished->state)));
+      run.job = unfinished->id.text;
+      return run;
+    }
+    if (!schedule.packet) return ended(due, "checking", "");
+    if (!job) return ended(due, "failed", job.error().message);
+    bool is_replay = false;
+    return submit(*job, due, is_replay);
+  }
+
+  ScheduleRun ended(base::WallTime due, std::string outcome, std::string detail) const {
+    return {.due = due,
+            .started = now_.wall,
+            .outcome = std::move(outcome),
+            .detail = std::move(detail)};
+  }
+
+  // Hands `job` in. busy with reason queue_full: nothing was changed.
+  Result<ScheduleRun> submit(const engine::NewJob& job, base::WallTime due, bool& is_replay) const {
+    ScheduleRun run = ended(due, "submitted", "");
+    auto accepted = queue_.submit(tx_, job, now_);
+    if (accepted) {
+      run.job = accepted->job.id.text;
+      is_replay = accepted->is_replay;
+      return run;
+    }
+    const auto& error = accepted.error();
+    // Of the job, not of the store.
+    const bool is_about_job = error.code == Code::invalid || error.code == Code::conflict ||
+                              error.code == Code::not_found;
+    if (!is_about_job) return std::unexpected(error);
+    run.outcome = "failed";
+    run.detail = error.message;
+    return run;
+  }
+
+  // What the runs before handed in, if it has not come to an end.
+  Result<std::optional<engine::Job>> unfinished_job(const Schedule& schedule) const {
+    if (!schedule.last || schedule.last->job.empty()) return std::nullopt;
+    auto job = queue_.get(tx_, {schedule.last->job});
+    if (!job && job.error().code == Code::not_found) return std::nullopt;
+    if (!job) return std::unexpected(job.error());
+    if (engine::is_final(job->state)) return std::nullopt;
+    return std::optional(*std::move(job));
+  }
+
+  Result<ScheduleRun> write(const Schedule& schedule, ScheduleRun run, std::string actor) const {
+    TRY(run.number, rows::add_run(tx_, schedule.id, run));
+    TRY_OK(journal_.append(tx_,
+                           {.type = std::string(type_of(run)),
+                            .subject = schedule.id,
+                            .actor = std::move(actor),
+                            .thread = run.job,
+                            .data = facts(schedule, run)},
+                           now_.wall));
+    return run;
+  }
+
+  Result<> delay(Schedule schedule, base::WallTime due, const base::Error& full,
+                 std::int64_t generation) const {
+    // A full queue is no reason to write every second.
+    const auto wait =
+        std::clamp<std::chrono::milliseconds>(full.retry_after.value_or(limits::schedule_look),
+                                              limits::schedule_look, limits::schedule_delay_max);
+    // Only the first time is news.
+    if (schedule.next && *schedule.next <= due) {
+      TRY_OK(journal_.append(tx_,
+                             {.type = "schedule.delayed",
+                              .subject = schedule.id,
+                              .actor = "bridge",
+                              .data = {{"name", schedule.name},
+                                       {"due", base::rfc3339(due)},
+                                       {"detail", full.message}}},
+                             now_.wall));
+    }
+    schedule.next = to_milliseconds(now_.wall + wait);
+    return rows::set_times(tx_, schedule, generation);
+  }
+
+ private:
+  store::Tx& tx_;
+  const engine::Queue& queue_;
+  const engine::Journal& journal_;
+  const engine::Now& now_;
+};
+
+// Everything about a request that no store needs to be asked for.
+protocol::Checked<Schedule> planned(const Packets& packets, const Caller& caller,
+                                    NewSchedule& asked, base::WallTime now) {
+  Schedule schedule{.id = base::uuid_v7(now),
+                    .name = asked.name,
+                    .rule = asked.cron.empty() ? std::string(every) + asked.interval : asked.cron,
+                    .zone = asked.zone,
+                    .start = to_milliseconds(now),
+                    .packet = std::nullopt,
+                    .band = asked.band,
+                    .patience = asked.patience,
+                    .is_paused = asked.is_paused,
+                    .creator = caller.principal,
+                    .created = to_milliseconds(now),
+                    .done = to_milliseconds(now),
+                    .next = std::nullopt};
+  if (auto zone = schedule::find_zone(asked.zone); !zone) {
+    return std::unexpected(wrong("/time_zone", "time_zone", zone.error()));
+  }
+  // "every" begins intervals, which are asked for by another name.
+  auto rule = asked.cron.starts_with(every)
+                  ? Result<schedule::Schedule>(
+                        base::fail(Code::invalid,
+                                   "this is an interval: write it without \"every\" into "
+                                   "\"interval\" instead of \"cron\""))
+                  : rule_of(schedule);
+  if (!rule) {
+    return std::unexpected(asked.cron.empty() ? wrong("/interval", "interval", rule.error())
+                                              : wrong("/cron", "cron", rule.error()));
+  }
+  if (auto begun = start_anew(schedule, now); !begun) {
+    return std::unexpected(protocol::Refusal{begun.error(), {}});
+  }
+  if (!asked.packet) return schedule;
+  auto job = packets.job_of(caller, *asked.packet, {});
+  if (!job) {
+    auto refusal = std::move(job).error();
+    for (auto& violation : refusal.violations) violation.pointer.insert(0, "/packet");
+    return std::unexpected(std::move(refusal));
+  }
+  schedule.packet = std::move(asked.packet->as_object());
+  if (schedule.packet->contains("idempotency_key")) {
+    return std::unexpected(
+        wrong("/packet/idempotency_key", "unique",
+              {Code::invalid, "leave it out: every run hands in a packet with a key of its own"}));
+  }
+  return schedule;
+}
+
+}  // namespace
+
+Schedules::Schedules(asio::any_io_executor executor, Needs needs)
+    : needs_(needs), notice_(std::move(executor)) {}
+
+void Schedules::tell_change() {
+  ++changes_;
+  notice_.notify();
+}
+
+const Schedules::Check* Schedules::check_of(const std::string& schedule) const {
+  const auto found = std::ranges::find(checks_, schedule, &Check::schedule);
+  return found == checks_.end() ? nullptr : &*found;
+}
+
+void Schedules::add_check(Check check) {
+  if (check_of(check.schedule)) return;
+  checks_.push_back(std::move(check));
+  notice_.notify();
+}
+
+protocol::Checked<engine::NewJob> Schedules::job_of(const Schedule& schedule,
+                                                    std::string key) const {
+  json::object packet = *schedule.packet;
+  packet["ts"] = base::rfc3339(needs_.clock.wall());
+  const Caller caller{
+      .principal = principal_of(schedule), .name = schedule.name, .may_send_for_others = true};
+  return needs_.packets.job_of(
+      caller, std::move(packet),
+      {.key = std::move(key), .band = schedule.band, .deadline = schedule.patience});
+}
+
+// ---- what people do
+
+asio::awaitable<protocol::Checked<Schedules::Created>> Schedules::create(Caller caller,
+                                                                         NewSchedule asked) {
+  const auto now = needs_.clock.wall();
+  auto schedule = planned(needs_.packets, caller, asked, now);
+  if (!schedule) co_return std::unexpected(std::move(schedule).error());
+  auto created = co_await needs_.store.write([needs = needs_, schedule = *std::move(schedule),
+                                              asked = std::move(asked),
+                                              now](store::Tx& tx) -> Result<Created> {
+    TRY(auto known, rows::of_request(tx, schedule.creator, asked));
+    if (known) return Created{*std::move(known), true};
+    TRY_OK(rows::insert(tx, schedule, asked, needs.store.generation()));
+    TRY_OK(needs.journal.append(tx,
+                                {.type = "schedule.created",
+                                 .subject = schedule.id,
+                                 .actor = schedule.creator,
+                                 .data = facts(schedule)},
+                                now));
+    return Created{schedule, false};
+  });
+  if (!created) co_return std::unexpected(protocol::Refusal{std::move(created).error(), {}});
+  tell_change();
+  co_return *std::move(created);
+}
+
+Task<Schedule> Schedules::get(std::string which) {
+  co_return co_await needs_.store.read([which](store::Tx& tx) { return rows::find(tx, which); });
+}
+
+Task<std::vector<ScheduleRun>> Schedules::runs(std::string id, int limit) {
+  co_return co_await needs_.store.read(
+      [id, limit](store::Tx& tx) { return rows::runs(tx, id, limit); });
+}
+
+Task<Schedules::Page> Schedules::list(std::string before, std::size_t limit) {
+  CO_TRY(auto found, co_await needs_.store.read([before, limit](store::Tx& tx) {
+    return rows::list(tx, before, limit + 1);
+  }));
+  Page page{.schedules = std::move(found), .is_end = true};
+  if (page.schedules.size() > limit) {
+    page.schedules.resize(limit);
+    page.is_end = false;
+  }
+  co_return page;
+}
+
+Task<Schedule> Schedules::pause(std::string which, std::string actor) {
+  const auto now = needs_.clock.wall();
+  co_return co_await needs_.store.write(
+      [needs = needs_, which, actor, now](store::Tx& tx) -> Result<Schedule> {
+        TRY(auto schedule, rows::find(tx, which));
+        if (schedule.is_paused) return schedule;
+        schedule.is_paused = true;
+        schedule.next.reset();
+        TRY_OK(rows::set_times(tx, schedule, needs.store.generation()));
+        TRY_OK(needs.journal.append(tx,
+                                    {.type = "schedule.paused",
+                                     .subject = schedule.id,
+                                     .actor = actor,
+                                     .data = facts(schedule)},
+                                    now));
+        return schedule;
+      });
+}
+
+Task<Schedule> Schedules::resume(std::string which, std::string actor) {
+  const auto now = needs_.clock.wall();
+  CO_TRY(auto resumed, co_await needs_.store.write(
+                           [needs = needs_, which, actor, now](store::Tx& tx) -> Result<Schedule> {
+                             TRY(auto schedule, rows::find(tx, which));
+                             if (!schedule.is_paused) return schedule;
+                             schedule.is_paused = false;
+                             TRY_OK(start_anew(schedule, now));
+                             TRY_OK(rows::set_times(tx, schedule, needs.store.generation()));
+                             TRY_OK(needs.journal.append(tx,
+                                                         {.type = "schedule.resumed",
+                                                          .subject = schedule.id,
+                                                          .actor = actor,
+                                                          .data = facts(schedule)},
+                                                         now));
+                             return schedule;
+                           }));
+  tell_change();
+  co_return resumed;
+}
+
+Task<> Schedules::remove(std::string which, std::string actor) {
+  const auto now = needs_.clock.wall();
+  co_return co_await needs_.store.write(
+      [needs = needs_, which, actor, now](store::Tx& tx) -> Result<> {
+        TRY(const auto schedule, rows::find(tx, which));
+        TRY_OK(rows::remove(tx, schedule.id));
+        TRY_OK(needs.journal.append(tx,
+                                    {.type = "schedule.deleted",
+                                     .subject = schedule.id,
+                                     .actor = actor,
+                                     .data = facts(schedule)},
+                                    now));
+        return {};
+      });
+}
+
+Task<ScheduleRun> Schedules::run_now(std::string which, std::string key, std::string actor) {
+  CO_TRY(const auto schedule, co_await get(which));
+  const auto now = needs_.timeline.now();
+  std::optional<engine::NewJob> job;
+  if (schedule.packet) {
+    if (key.empty()) key = base::uuid_v7(now.wall);
+    auto made = job_of(schedule, "now:" + key);
+    if (!made) co_return std::unexpected<base::Error>(std::move(made).error());
+    job = *std::move(made);
+  } else if (const auto* under_way = check_of(schedule.id)) {
+    // One look at a time serves all who want one.
+    co_return under_way->run;
+  }
+  CO_TRY(const auto run, co_await needs_.store.write([needs = needs_, id = schedule.id, job, actor,
+                                                      now](store::Tx& tx) -> Result<ScheduleRun> {
+    TRY(const auto schedule_now, rows::find(tx, id));
+    const RunWriter writer(tx, needs.queue, needs.journal, now);
+    const auto due = to_milliseconds(now.wall);
+    if (!job) return writer.write(schedule_now, writer.ended(due, "checking", ""), actor);
+    bool is_replay = false;
+    TRY(auto done, writer.submit(*job, due, is_replay));
+    if (is_replay) return done;
+    return writer.write(schedule_now, std::move(done), actor);
+  }));
+  if (run.outcome == "checking") add_check({schedule.id, run});
+  co_return run;
+}
+
+// ---- what time does
+
+Task<> Schedules::start(base::Scope& tasks) {
+  const auto now = needs_.clock.wall();
+  CO_TRY_OK(co_await needs_.store.write([needs = needs_, now](store::Tx& tx) -> Result<> {
+    TRY_OK(rows::interrupt_checks(tx));
+    const auto generation = needs.store.generation();
+    // What ran after the backup was made is not known here, and must not run twice.
+    TRY(const auto restored, rows::of_other_generations(tx, generation));
+    for (auto schedule : restored) {
+      const bool was_due = schedule.next && *schedule.next <= now;
+      TRY_OK(start_anew(schedule, now));
+      TRY_OK(rows::set_times(tx, schedule, generation));
+      if (!was_due) continue;
+      ScheduleRun run{.due = schedule.done,
+                      .started = schedule.done,
+                      .outcome = "skipped",
+                      .detail = "a backup was restored: runs since then may have happened"};
+      TRY(run.number, rows::add_run(tx, schedule.id, run));
+      TRY_OK(needs.journal.append(tx,
+                                  {.type = "schedule.skipped",
+                                   .subject = schedule.id,
+                                   .actor = "bridge",
+                                   .data = facts(schedule, run)},
+                                  now));
+    }
+    return {};
+  }));
+  tasks.spawn(run());
+  tasks.spawn(check_sessions());
+  co_return base::Result<>();
+}
+
+asio::awaitable<void> Schedules::run() {
+  for (;;) {
+    const auto seen = changes_;
+    const auto next = co_await run_due();
+    base::Instant::duration pause = limits::schedule_look;
+    if (next && *next) {
+      pause = std::clamp<base::Instant::duration>(**next - needs_.clock.wall(),
+                                                  base::Instant::duration(0), pause);
+    }
+    if (changes_ == seen) co_await notice_.wait(needs_.clock, needs_.clock.now() + pause);
+  }
+}
+
+// Runs what is due; when the next one is.
+Task<std::optional<base::WallTime>> Schedules::run_due() {
+  const auto now = needs_.clock.wall();
+  // What is left of the disk is for what is under way.
+  if (needs_.store.is_short_of_space()) co_return now + limits::schedule_look;
+  CO_TRY(auto due, co_await needs_.store.read([now](store::Tx& tx) { return rows::due(tx, now); }));
+  for (auto& schedule : due) CO_TRY_OK(co_await run_one(std::move(schedule)));
+  co_return co_await needs_.store.read([](store::Tx& tx) { return rows::next(tx); });
+}
+
+Task<> Schedules::run_one(Schedule seen) {
+  const auto now = needs_.timeline.now();
+  const auto rule = rule_of(seen);
+  if (!rule) co_return co_await give_up(std::move(seen), rule.error());
+  const auto due = rule->due(seen.done, now.wall);
+  protocol::Checked<engine::NewJob> job;
+  if (due && seen.packet) job = job_of(seen, base::rfc3339(*due));
+  const bool is_checking = check_of(seen.id) != nullptr;
+  CO_TRY(const auto run,
+         co_await needs_.store.write([needs = needs_, seen, rule = *rule, due, job, is_checking,
+                                      now](store::Tx& tx) -> Result<std::optional<ScheduleRun>> {
+           TRY(auto schedule, rows::with_id(tx, seen.id));
+           // Somebody was quicker.
+           if (!schedule || schedule->is_paused || schedule->done != seen.done) return std::nullopt;
+           const auto generation = needs.store.generation();
+           if (!due) {
+             // The calendar was set back.
+             TRY_OK(start_anew(*schedule, now.wall));
+             TRY_OK(rows::set_times(tx, *schedule, generation));
+             return std::nullopt;
+           }
+           const RunWriter writer(tx, needs.queue, needs.journal, now);
+           auto run = writer.run(*schedule, *due, job, is_checking);
+           if (!run && run.error().reason == "queue_full") {
+             TRY_OK(writer.delay(*schedule, *due, run.error(), generation));
+             return std::nullopt;
+           }
+           if (!run) return std::unexpected(run.error());
+           schedule->done = *due;
+           schedule->next = rule.next_after(now.wall);
+           TRY_OK(rows::set_times(tx, *schedule, generation));
+           TRY(auto written, writer.write(*schedule, *std::move(run), "bridge"));
+           return written;
+         }));
+  if (run && run->outcome == "checking") add_check({seen.id, *run});
+  co_return base::Result<>();
+}
+
+// A rule that was good once: its time zone is no longer installed.
+Task<> Schedules::give_up(Schedule seen, base::Error why) {
+  const auto now = needs_.timeline.now();
+  co_return co_await needs_.store.write(
+      [needs = needs_, seen, why, now](store::Tx& tx) -> Result<> {
+        TRY(auto schedule, rows::with_id(tx, seen.id));
+        if (!schedule || schedule->is_paused) return {};
+        schedule->is_paused = true;
+        schedule->next.reset();
+        TRY_OK(rows::set_times(tx, *schedule, needs.store.generation()));
+        const RunWriter writer(tx, needs.queue, needs.journal, now);
+        auto run = writer.ended(now.wall, "failed", why.message + "; the schedule is paused");
+        TRY_OK(writer.write(*schedule, std::move(run), "bridge"));
+        return {};
+      });
+}
+
+asio::awaitable<void> Schedules::check_sessions() {
+  for (;;) {
+    if (checks_.empty()) {
+      co_await notice_.wait(needs_.clock, base::Instant::max());
+      continue;
+    }
+    // A store that fails here leaves the outcome open; the next start says so.
+    (void)co_await check(checks_.front());
+    checks_.pop_front();
+  }
+}
+
+Task<> Schedules::check(Check which) {
+  auto looked = co_await base::with_deadline(needs_.clock, needs_.session.check(),
+                                             limits::schedule_check, "check the session");
+  const std::string outcome = looked ? "checked" : "failed";
+  const std::string detail =
+      looked ? fmt::format("{}: {}", chat::name(looked->state), looked->evidence)
+             : looked.error().message;
+  co_return co_await needs_.store.write([needs = needs_, which, outcome, detail,
+                                         now = needs_.clock.wall()](store::Tx& tx) -> Result<> {
+    TRY_OK(rows::end_checks(tx, which.schedule, outcome, detail));
+    TRY_OK(needs.journal.append(tx,
+                                {.type = "schedule.checked",
+                                 .subject = which.schedule,
+                                 .actor = "bridge",
+                                 .data = {{"outcome", outcome}, {"detail", detail}}},
+                                now));
+    return {};
+  });
+}
+
+}  // namespace services

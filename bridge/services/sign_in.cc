@@ -1,0 +1,67 @@
+#include "bridge/services/sign_in.h"
+
+#include "bridge/base/limits.h"
+
+namespace services {
+
+namespace asio = boost::asio;
+using base::Task;
+
+Task<> SignIn::begin(std::string actor) {
+  if (needs_.session.account().can_send) co_return base::Result<>();
+  auto shown = co_await needs_.session.show_window();
+  if (!shown && shown.error().code == base::Code::unavailable) {
+    shown.error().message +=
+        "; sign in on a desktop and bring the session here: stop the daemon, then flywheel "
+        "session import storageState.json";
+  }
+  if (!shown) co_return shown;
+  closes_ = needs_.clock.now() + limits::sign_in_max;
+  notice_.notify();
+  co_return co_await tell("session.window_opened", "a person wants to sign in", std::move(actor));
+}
+
+Task<> SignIn::end(std::string actor) {
+  if (!closes_) co_return base::Result<>();
+  co_return co_await close("asked for", std::move(actor));
+}
+
+std::optional<base::WallTime> SignIn::closes() const {
+  if (!closes_) return std::nullopt;
+  return needs_.clock.wall() +
+         std::chrono::duration_cast<base::WallTime::duration>(*closes_ - needs_.clock.now());
+}
+
+asio::awaitable<void> SignIn::run() {
+  for (;;) {
+    if (!closes_) {
+      co_await notice_.wait(base::Instant::max());
+      continue;
+    }
+    const bool is_ready = needs_.session.account().can_send;
+    if (is_ready || needs_.clock.now() >= *closes_) {
+      // Conversations in use let the window stand a while longer.
+      (void)co_await close(is_ready ? "the session is ready" : "nobody signed in in time",
+                           "bridge");
+    }
+    if (closes_) co_await needs_.clock.sleep_until(needs_.clock.now() + limits::sign_in_look);
+  }
+}
+
+Task<> SignIn::close(std::string why, std::string actor) {
+  if (usual_ == Usual::no_window) CO_TRY_OK(co_await needs_.session.hide_window());
+  closes_.reset();
+  co_return co_await tell("session.window_closed", std::move(why), std::move(actor));
+}
+
+Task<> SignIn::tell(std::string type, std::string why, std::string actor) {
+  const auto now = needs_.clock.wall();
+  co_return co_await needs_.store.write(
+      [journal = &needs_.journal, type, why, actor, now](store::Tx& tx) -> base::Result<> {
+        TRY_OK(journal->append(
+            tx, {.type = type, .subject = "session", .actor = actor, .data = {{"why", why}}}, now));
+        return {};
+      });
+}
+
+}  // namespace services

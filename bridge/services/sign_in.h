@@ -1,0 +1,55 @@
+// Lets a person sign in, in a window of the daemon's own browser, and closes the window again.
+#pragma once
+
+#include "bridge/base/clock.h"
+#include "bridge/base/notice.h"
+#include "bridge/base/result.h"
+#include "bridge/chat/session.h"
+#include "bridge/engine/journal.h"
+#include "bridge/store/store.h"
+
+#include <optional>
+#include <string>
+
+#include <boost/asio/any_io_executor.hpp>
+
+namespace services {
+
+class SignIn {
+ public:
+  enum class Usual { window, no_window };
+  struct Needs {
+    chat::Session& session;
+    store::Store& store;
+    const engine::Journal& journal;
+    base::Clock& clock;
+  };
+  // All outlive it. `usual`: how the browser runs otherwise; where it has a window anyway, nothing
+  // is opened and closed.
+  SignIn(boost::asio::any_io_executor executor, Needs needs, Usual usual)
+      : needs_(needs), usual_(usual), notice_(std::move(executor)) {}
+
+  // Returns when there is a window. It closes when the session is ready, or after
+  // limits::sign_in_max; asking again while it is open gives that time anew. busy: conversations
+  // are in use. unavailable: no window can be shown, and what to do instead. A session that is
+  // ready needs none.
+  base::Task<> begin(std::string actor);
+  // Closes the window at once.
+  base::Task<> end(std::string actor);
+  // When the window closes at the latest; nothing: nobody is signing in.
+  std::optional<base::WallTime> closes() const;
+
+  // Closes the window when it is time, for as long as it runs.
+  boost::asio::awaitable<void> run();
+
+ private:
+  base::Task<> close(std::string why, std::string actor);
+  base::Task<> tell(std::string type, std::string why, std::string actor);
+
+  Needs needs_;
+  Usual usual_;
+  base::Notice notice_;
+  std::optional<base::Instant> closes_;
+};
+
+}  // namespace services
