@@ -108,6 +108,9 @@ Task<std::unique_ptr<Browser>> Browser::launch(LaunchOptions options) {
 
 Task<std::unique_ptr<Browser>> Browser::attach(std::string url, Duration limit) {
   auto executor = co_await asio::this_coro::executor;
+  if (url.starts_with('/')) {
+    CO_TRY(url, co_await find_debugging_url(url, limit));
+  }
   CO_TRY(auto transport, co_await websocket_transport(std::move(url), limit));
   co_return over(executor, std::move(transport));
 }

@@ -48,8 +48,9 @@ class Browser {
   // locked: another browser uses the profile. launch: it did not start; the message quotes it.
   static Task<std::unique_ptr<Browser>> launch(LaunchOptions options);
 
-  // Connects to a running browser, ws://127.0.0.1:PORT/devtools/browser/ID. The browser may ask its
-  // user for permission each time, so connect once.
+  // Connects to a running browser, ws://127.0.0.1:PORT/devtools/browser/ID, or the profile
+  // directory of one that was started with --remote-debugging-port. The browser may ask its user
+  // for permission each time, so connect once.
   static Task<std::unique_ptr<Browser>> attach(std::string url, Duration limit = limits::connect);
 
   // Speaks to whatever is behind the transport, such as a replay.

@@ -50,7 +50,8 @@ void add_bridge_options(CLI::App& command, BridgeOptions& options) {
       ->type_name("URL");
   command
       .add_option("--attach", options.attach,
-                  "Use a running browser: its ws://127.0.0.1:PORT/devtools/browser/ID")
+                  "Use a running browser: its ws://127.0.0.1:PORT/devtools/browser/ID, or the "
+                  "absolute path of its profile directory")
       ->type_name("WS_URL");
   auto* headless = command.add_flag("--headless", options.is_headless, "Show no window");
   command.add_flag("--headed", options.is_headed, "Show a window")->excludes(headless);

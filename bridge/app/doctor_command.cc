@@ -1,8 +1,11 @@
 // flywheel doctor: what works, what does not, and what to do about it. Sends nothing.
-#include "bridge/app/bridge_options.h"
 #include "bridge/app/command_line.h"
+#include "bridge/app/daemon_client.h"
+#include "bridge/app/doctor.h"
 #include "bridge/app/loop.h"
 #include "bridge/app/project.h"
+#include "bridge/app/remote_call.h"
+#include "bridge/app/session_report.h"
 #include "bridge/chat/profile.h"
 #include "bridge/protocol/message_types.h"
 
@@ -13,23 +16,12 @@
 #include <boost/json/object.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace app {
 namespace {
 
 namespace fs = std::filesystem;
 namespace json = boost::json;
-
-enum class Health { ok, note, bad };
-
-struct Finding {
-  std::string what;
-  Health health;
-  std::string detail;
-  std::string remedy;  // empty when there is nothing to do
-};
 
 std::string_view name(Health health) {
   switch (health) {
@@ -53,16 +45,23 @@ class Doctor {
     check_message_types();
     check_window();
     if (config) {
-      check_state(*config);
+      add_all(check_files(*config));
+      add_all(check_store(*config, clock_.wall()));
       check_profiles(*config);
     }
-    check_browser_and_page(config);
+    add_all(check_service_unit());
+    if (!check_daemon()) check_browser_and_page(config);
     return report();
   }
 
  private:
   void add(std::string what, Health health, std::string detail, std::string remedy = {}) {
     findings_.push_back({std::move(what), health, std::move(detail), std::move(remedy)});
+  }
+
+  void add_all(Findings more) {
+    findings_.insert(findings_.end(), std::make_move_iterator(more.begin()),
+                     std::make_move_iterator(more.end()));
   }
 
   std::optional<Config> check_config() {
@@ -96,24 +95,6 @@ class Doctor {
     }
   }
 
-  void check_state(const Config& config) {
-    struct stat info{};
-    if (::stat(config.state.c_str(), &info) != 0) {
-      add("state directory", Health::note, config.state.string() + " does not exist yet",
-          "the first command that needs it makes it");
-      return;
-    }
-    if (::access(config.state.c_str(), W_OK | X_OK) != 0) {
-      add("state directory", Health::bad, config.state.string() + " is not writable",
-          "give it to this user, or name another with --state");
-    } else if ((info.st_mode & 077) != 0) {
-      add("state directory", Health::bad, config.state.string() + " is open to other users",
-          "chmod 700 " + config.state.string());
-    } else {
-      add("state directory", Health::ok, config.state.string());
-    }
-  }
-
   void check_profiles(const Config& config) {
     const auto profiles = chat::Profiles::load(config.page_profiles);
     if (profiles) {
@@ -123,6 +104,51 @@ class Doctor {
       add("page profiles", Health::bad, profiles.error().message,
           "mend or remove the file in " + config.page_profiles.string());
     }
+  }
+
+  // True if one runs: then it has the browser, and is asked.
+  bool check_daemon() {
+    const auto place = find_daemon(options_);
+    if (!place || !*place) {
+      add("daemon", Health::note, "none runs here", "flywheel serve, or systemctl start flywheel");
+      return false;
+    }
+    const int status = run_to_end(console_, [&]() -> boost::asio::awaitable<int> {
+      http::Client client((*place)->url, (*place)->token);
+      co_return co_await ask_daemon(client, (*place)->url);
+    });
+    if (status == exit_interrupted) findings_.clear();
+    return true;
+  }
+
+  boost::asio::awaitable<int> ask_daemon(http::Client& client, const std::string& url) {
+    const auto health =
+        co_await client.call_json({.target = "/healthz", .limit = std::chrono::seconds(5)});
+    if (!health) {
+      add("daemon", Health::bad, fmt::format("{}: {}", url, health.error().message),
+          "systemctl restart flywheel, or end the process and start flywheel serve");
+      co_return exit_negative;
+    }
+    const auto version = text_in(health->as_object(), "version");
+    add("daemon", version == FLYWHEEL_VERSION ? Health::ok : Health::note,
+        fmt::format("{} answers, version {}", url, version),
+        version == FLYWHEEL_VERSION ? "" : "it is not this program: restart it after an upgrade");
+    http::ClientRequest request{.target = "/api/session"};
+    if (!is_offline_) {
+      request = {
+          .method = "POST", .target = "/api/session/check", .limit = std::chrono::minutes(3)};
+    }
+    const auto session = co_await client.call_json(std::move(request));
+    if (!session) {
+      add("session", Health::bad, session.error().message, "flywheel session check");
+      co_return exit_negative;
+    }
+    const auto& view = session->as_object();
+    add("session", status_of_session(view) == exit_ok ? Health::ok : Health::bad,
+        fmt::format("{} since {}: {}", text_in(view, "state"), text_in(view, "since"),
+                    text_in(view, "evidence")),
+        text_in(view, "advice"));
+    co_return exit_ok;
   }
 
   void check_browser_and_page(const std::optional<Config>& config) {
@@ -194,15 +220,15 @@ class Doctor {
   const BridgeOptions& options_;
   bool is_offline_;
   base::SystemClock clock_;
-  std::vector<Finding> findings_;
+  Findings findings_;
 };
 
 }  // namespace
 
 void add_doctor_command(CLI::App& root, CommandLine& line) {
-  CLI::App* command =
-      add_command(root, "doctor", "Check configuration, browser, profile and page; say what to do",
-                  "flywheel doctor");
+  CLI::App* command = add_command(
+      root, "doctor", "Check configuration, keys, store, daemon, browser and page; say what to do",
+      "flywheel doctor");
   auto options = std::make_shared<BridgeOptions>();
   auto is_offline = std::make_shared<bool>(false);
   command->add_flag("--offline", *is_offline, "Start no browser and open no page");

@@ -190,6 +190,8 @@ TEST_F(BrowserTest, AttachesOverAWebSocketAndLeavesTheBrowserAlive) {
 
     EXPECT_EQ((co_await page->evaluate("1")).error().failure, Failure::closed);
     must(co_await owner->version());
+    auto by_profile = must(co_await cdp::Browser::attach(profile.path()));
+    EXPECT_EQ(must(co_await by_profile->version()), must(co_await owner->version()));
   });
 }
 

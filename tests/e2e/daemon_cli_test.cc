@@ -1,0 +1,133 @@
+// A running daemon as an operator meets it: every command asks it, none starts a second browser.
+// The look-alike site's ledger is the judge.
+#include "bridge/base/json.h"
+#include "fixtures/chatgpt/site.h"
+#include "tests/app/service.h"
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace {
+
+namespace json = boost::json;
+using app::Finished;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+const std::string plan = std::string(SOURCE_DIR) + "/fixtures/packets/rfp-plan.json";
+
+json::value parsed(const std::string& text) {
+  auto value = base::parse_json(text);
+  EXPECT_TRUE(value) << text;
+  return value ? *value : json::value();
+}
+
+class DaemonCli : public testing::Test {
+ protected:
+  void start(const fixture::Knobs& knobs = {}) {
+    auto started = fixture::Site::start({});
+    ASSERT_TRUE(started) << started.error().message;
+    site = *std::move(started);
+    url = site->new_conversation(knobs);
+    const json::object bridge{{"listen", "127.0.0.1:0"},
+                              {"session", json::object{{"screenshots", true}}},
+                              {"limits", json::object{{"pause_seconds", 0}}},
+                              {"timeouts", json::object{{"ready_seconds", 10}}}};
+    folder.write(".flywheel/chatgpt.json", json::serialize(json::object{{"crt_url", url},
+                                                                        {"mcp_server", "test"},
+                                                                        {"writer_agent", "tester"},
+                                                                        {"bridge", bridge}}));
+    const app::Manager manager(folder.path() / "notify");
+    const app::Environment environment({{"NOTIFY_SOCKET", folder.path() / "notify"}});
+    service.emplace(std::vector<std::string>{"serve", "--headless"}, folder);
+    ASSERT_FALSE(manager.until("READY=1").empty()) << folder.read("log");
+  }
+  Finished run(std::vector<std::string> arguments, std::string_view input = {}) const {
+    return app::flywheel(std::move(arguments), input, folder.path());
+  }
+  void TearDown() override {
+    if (service) EXPECT_EQ(service->stop(), 0) << folder.read("log");
+    if (!site) return;
+    EXPECT_EQ(site->ledger().duplicates(), 0u);
+    for (const auto& wire : site->ledger().forbidden) ADD_FAILURE() << wire.wire;
+  }
+
+  app::TestFolder folder;
+  std::unique_ptr<fixture::Site> site;
+  std::optional<app::Service> service;
+  std::string url;
+};
+
+TEST_F(DaemonCli, TheSessionIsCheckedInspectedAndPhotographed) {
+  fixture::Knobs knobs;
+  knobs.history = 2;
+  start(knobs);
+  const auto check = run({"session", "check"});
+  EXPECT_EQ(check.status, 0) << check.err << folder.read("log");
+  EXPECT_THAT(check.out, StartsWith("state         ready\nsince         20"));
+  EXPECT_THAT(check.out, HasSubstr("next check    20"));
+  const auto inspect = run({"session", "inspect", "--json"});
+  EXPECT_EQ(inspect.status, 0) << inspect.err;
+  EXPECT_EQ(parsed(inspect.out).at("turns").as_array().size(), 4u);
+  const auto other = site->new_conversation({});
+  const auto elsewhere = run({"session", "inspect", "--json", "--url", other});
+  EXPECT_EQ(elsewhere.status, 0) << elsewhere.err;
+  EXPECT_EQ(parsed(elsewhere.out).at("conversation").as_string(), other);
+  EXPECT_TRUE(parsed(elsewhere.out).at("turns").as_array().empty());
+  EXPECT_EQ(run({"session", "screenshot", "page.png"}).status, 0);
+  EXPECT_THAT(folder.read("page.png"), StartsWith("\x89PNG"));
+  const auto import = run({"session", "import", "-"}, "{}");
+  EXPECT_EQ(import.status, 75);
+  EXPECT_THAT(import.err, HasSubstr("stop it, import, and start it again"));
+  EXPECT_TRUE(site->ledger().posts.empty());
+}
+
+TEST_F(DaemonCli, SignedOutIsToldWithWhatToDoAndEndsIn77) {
+  fixture::Knobs knobs;
+  knobs.state = "login_modal";
+  start(knobs);
+  const auto check = run({"session", "check", "--json"});
+  EXPECT_EQ(check.status, 77) << check.out << check.err;
+  EXPECT_EQ(parsed(check.out).at("state"), "login_required");
+  EXPECT_THAT(run({"session"}).out, HasSubstr("flywheel session login"));
+  const auto doctor = run({"doctor", "--json"});
+  EXPECT_EQ(doctor.status, 1);
+  EXPECT_THAT(doctor.out, HasSubstr("login_required since"));
+}
+
+TEST_F(DaemonCli, AScheduleHandsInPacketsAndThePersonSeesWhatBecameOfThem) {
+  start();
+  const auto made =
+      run({"schedule", "create", "--name", "often", "--every", "1s", "--packet", plan, "--paused"});
+  EXPECT_EQ(made.status, 0) << made.err;
+  EXPECT_THAT(made.out, HasSubstr("none: it is paused"));
+  const auto ran = run({"schedule", "run", "often", "--json"});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  const auto job = std::string(parsed(ran.out).at("job").as_string());
+  const auto reply = run({"packet", "show", job, "--wait", "60", "--json"});
+  EXPECT_EQ(parsed(reply.out).at("state"), "done") << reply.out;
+  EXPECT_EQ(site->ledger(url).accepted().size(), 1u);
+  EXPECT_THAT(run({"schedule", "list"}).out, HasSubstr("every 1s"));
+  EXPECT_THAT(run({"schedule", "show", "often"}).out, HasSubstr("submitted  " + job));
+  EXPECT_THAT(run({"audit", "tail", "--type", "schedule."}).out, HasSubstr("schedule.ran"));
+  EXPECT_EQ(run({"schedule", "delete", "often"}).status, 0);
+  const auto bad = run({"schedule", "create", "--cron", "0 99 * * *", "--session-check"});
+  EXPECT_EQ(bad.status, 65);
+  EXPECT_THAT(bad.err, HasSubstr("hour (column 3): 99 is not between 0 and 23"));
+}
+
+TEST_F(DaemonCli, TheDoctorAsksTheDaemonAndFindsAllWell) {
+  start();
+  ASSERT_EQ(run({"session", "check"}).status, 0);
+  const auto doctor = run({"doctor"});
+  EXPECT_EQ(doctor.status, 0) << doctor.out;
+  for (const auto* line : {"daemon", "session", "store", "schema", "audit", "clock", "admin.key"}) {
+    EXPECT_THAT(doctor.out, HasSubstr(fmt::format("\nok    {}", line))) << doctor.out;
+  }
+  EXPECT_THAT(doctor.out, HasSubstr("open in flywheel serve, writer tester (pid "));
+}
+
+}  // namespace
