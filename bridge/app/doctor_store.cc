@@ -54,7 +54,7 @@ Finding check_disk(const Config& config, const store::Survey& found) {
   const std::string free = fmt::format("{} MiB free", found.disk_free / mebibyte);
   const std::string folder = fs::path(config.store).parent_path().string();
   if (found.disk_free < 2 * limits::store_ballast_bytes) {
-    return {"disk", Health::bad, fmt::format("{} in {}: nothing new is accepted", free, folder),
+    return {"disk", Health::bad, fmt::format("{} in {}: soon nothing can be written", free, folder),
             "make room; the daemon goes on by itself"};
   }
   if (!found.has_ballast && found.holder) {

@@ -84,11 +84,10 @@ inline constexpr auto pause_after_limit = 15min;
 inline constexpr int packet_failures_max = 20;
 
 // The daemon.
-inline constexpr auto lane_stops = 5s;        // after it was told to stop
-inline constexpr auto http_stops = 2s;        // requests that run may still end
-inline constexpr auto house_pause = 30s;      // between looks at deadlines and checkpoints
-inline constexpr auto disk_full_retry = 60s;  // what callers are told to wait
-inline constexpr auto session_doubt = 60s;    // between looks at a session that says nothing
+inline constexpr auto lane_stops = 5s;      // after it was told to stop
+inline constexpr auto http_stops = 2s;      // requests that run may still end
+inline constexpr auto house_pause = 30s;    // between looks at deadlines and checkpoints
+inline constexpr auto session_doubt = 60s;  // between looks at a session that says nothing
 
 // Schema. Depths count levels, steps roughly one schema, item or member visited.
 inline constexpr std::size_t schema_document_depth_max = 128;

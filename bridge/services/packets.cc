@@ -1,7 +1,6 @@
 #include "bridge/services/packets.h"
 
 #include "bridge/base/hash.h"
-#include "bridge/base/limits.h"
 #include "bridge/services/exchange.h"
 #include "bridge/services/finish.h"
 #include "bridge/services/posts.h"
@@ -189,16 +188,6 @@ boost::asio::awaitable<protocol::Checked<Submitted>> Packets::submit(Caller call
                                                                      SubmitOptions options) {
   auto job = job_of(caller, std::move(body), std::move(options));
   if (!job) co_return std::unexpected(std::move(job).error());
-  // What is left of the disk is for the answers to what was sent.
-  if (store_.is_short_of_space()) {
-    base::Error full{.code = Code::unavailable,
-                     .message =
-                         "submit packet: the disk is full, and only packets under way go "
-                         "on; make room, and new ones are accepted again",
-                     .reason = "disk_full",
-                     .retry_after = limits::disk_full_retry};
-    co_return std::unexpected(refused(std::move(full)));
-  }
   const auto now = timeline_.now();
   auto accepted = co_await store_.write(
       [this, job = *std::move(job), now](store::Tx& tx) { return queue_.submit(tx, job, now); });

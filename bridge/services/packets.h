@@ -61,8 +61,7 @@ class Packets {
 
   // Accepts a packet once per caller and key. Refusals with violations: not_json, unknown_type,
   // invalid. Others: denied (the sender is not the caller, or not welcome), conflict with reason
-  // idempotency_mismatch, busy with reason queue_full and retry_after, unavailable with reason
-  // disk_full. Durable when this returns.
+  // idempotency_mismatch, busy with reason queue_full and retry_after. Durable when this returns.
   boost::asio::awaitable<protocol::Checked<Submitted>> submit(Caller caller, base::json::value body,
                                                               SubmitOptions options);
   // The job that `submit` would queue, with the same refusals as far as no store is asked. For
