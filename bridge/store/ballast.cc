@@ -20,10 +20,11 @@ bool Ballast::take() {
   return false;
 }
 
-void Ballast::release() {
-  if (bytes_ == 0 || is_released_) return;
+bool Ballast::release() {
+  if (bytes_ == 0 || is_released_) return false;
   remove_file(path_);
   is_released_ = true;
+  return true;
 }
 
 void Ballast::restore() {

@@ -13,8 +13,8 @@ class Ballast {
   // No file and nothing to release if `bytes` is 0.
   Ballast(std::string path, std::size_t bytes);
 
-  // The disk is full: gives the space back to it.
-  void release();
+  // The disk is full: gives the space back to it. True if there was something to give.
+  bool release();
   // Takes the space again if the disk has plenty; cheap if nothing is to be done.
   void restore();
   // True while the space is given away. From any thread.

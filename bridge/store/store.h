@@ -102,7 +102,8 @@ class Store {
   // Runs `work(tx)` in one transaction that is durable when this returns a value; the transaction
   // is undone if `work` fails or throws. May be grouped with others into one commit: an error
   // undoes only its own. `work` runs on another thread: it touches nothing but `tx` and what it
-  // owns. unavailable with reason full, readonly or io: nothing was changed.
+  // owns. It may run a second time, after all that the first did was undone. unavailable with
+  // reason full, readonly or io: nothing was changed.
   template <class Work, class R = std::invoke_result_t<Work&, Tx&>>
   boost::asio::awaitable<R> write(Work work) {
     return run<R>(true, std::move(work));
@@ -123,8 +124,8 @@ class Store {
 
  protected:
   using Work = std::function<base::Result<>(Tx&)>;
-  // `work` is called at most once, and never after the returned task has ended: cancelling waits
-  // for a work that has begun.
+  // `work` is called again only when its transaction was undone, and never after the returned task
+  // has ended: cancelling waits for a work that has begun.
   virtual base::Task<> submit(bool writes, Work work) = 0;
 
  private:

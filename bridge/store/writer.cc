@@ -29,7 +29,7 @@ base::Result<> Health::check() const {
 void Writer::notice(const base::Error& error) {
   if (is_fatal(error)) health_.die(error);
   if (error.reason != "full") return;
-  ballast_.release();
+  has_freed_ = ballast_.release() || has_freed_;
   has_room_ = false;
 }
 
@@ -52,6 +52,12 @@ base::Result<> Writer::commit(Transaction transaction) {
 }
 
 base::Result<> Writer::run(const TxWork& work, std::vector<std::function<void()>>& told) {
+  has_freed_ = false;
+  auto done = run_alone(work, told);
+  return !done && has_freed_ ? run_alone(work, told) : done;
+}
+
+base::Result<> Writer::run_alone(const TxWork& work, std::vector<std::function<void()>>& told) {
   TRY(auto transaction, begin());
   SqliteTx tx(connection_, Access::write);
   auto done = tx.run(work);
@@ -63,10 +69,23 @@ base::Result<> Writer::run(const TxWork& work, std::vector<std::function<void()>
 }
 
 void Writer::run(const Requests& group) {
+  has_freed_ = false;
+  run_all(group);
+  if (!has_freed_) return;
+  Requests again;
+  for (const auto& request : group) {
+    if (request->thrown || request->result || request->result.error().reason != "full") continue;
+    request->result = {};
+    again.push_back(request);
+  }
+  if (!again.empty()) run_all(again);
+}
+
+void Writer::run_all(const Requests& group) {
   if (group.size() == 1) {
     auto& request = *group.front();
     try {
-      request.result = run(request.work, request.told);
+      request.result = run_alone(request.work, request.told);
     } catch (const std::exception&) {
       request.thrown = std::current_exception();
     }

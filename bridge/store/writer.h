@@ -40,7 +40,8 @@ class Writer {
   Writer(Connection& connection, Ballast& ballast, Health& health, base::Faults* faults)
       : connection_(connection), ballast_(ballast), health_(health), faults_(faults) {}
 
-  // One transaction. What `work` throws comes out when it has been undone.
+  // One transaction. What `work` throws comes out when it has been undone. When the disk is full
+  // the ballast is given to it, and what could not be written is done once more.
   base::Result<> run(const TxWork& work, std::vector<std::function<void()>>& told);
   // Requests that have begun, in one commit, each undone alone. Leaves in each its outcome.
   void run(const Requests& group);
@@ -49,6 +50,8 @@ class Writer {
   void tidy(int log_pages_max);
 
  private:
+  base::Result<> run_alone(const TxWork& work, std::vector<std::function<void()>>& told);
+  void run_all(const Requests& group);
   base::Result<> run_together(const Requests& group);
   base::Result<> run_one(Request& request);
   base::Result<Transaction> begin();
@@ -59,7 +62,8 @@ class Writer {
   Ballast& ballast_;
   Health& health_;
   base::Faults* faults_;
-  bool has_room_ = true;  // as far as the last commit tells
+  bool has_room_ = true;    // as far as the last commit tells
+  bool has_freed_ = false;  // space, since the present work began
 };
 
 // One transaction that only reads.

@@ -179,7 +179,10 @@ int ForgetfulVfs::open(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, i
                        int* out) {
   auto& self = *static_cast<ForgetfulVfs*>(vfs->pAppData);
   file->pMethods = nullptr;
-  if (!self.has_power_) return SQLITE_CANTOPEN;
+  {
+    const std::lock_guard lock(self.mutex_);
+    if (!self.has_power_) return SQLITE_CANTOPEN;
+  }
   const std::string name = path ? path : "";
   const bool is_new = !std::filesystem::exists(name);
   auto* real = ForgetfulFile::real(file);
