@@ -192,6 +192,7 @@ base::Task<> Bridge::recover() {
         base::json::object data{{"requeued", recovered.queued},
                                 {"doubtful", recovered.doubtful},
                                 {"restored", recovered.is_restored},
+                                {"assumed_sends", recovered.assumed_sends},
                                 {"version", FLYWHEEL_VERSION}};
         TRY_OK(journal_.append(tx,
                                {.type = "bridge.started",

@@ -127,7 +127,8 @@ class Queue {
   base::Result<Milliseconds> retry_after(store::Tx& tx, const LaneId& lane, const Now& now) const;
 
   // Takes the lane and its next job for `holder` (the name of this life of the program), under a
-  // new epoch and a reserved rate slot; a job to reconcile comes first and needs no slot. Expires
+  // new epoch and a reserved rate slot; a job to reconcile comes first and needs no slot, and a
+  // doubtful one whose turn it is needs none to find out. Expires
   // what is past its deadline on the way. Commit it also when it gives Idle.
   base::Result<Turn> claim(store::Tx& tx, const LaneId& lane, const std::string& holder,
                            const Now& now) const;
@@ -143,7 +144,8 @@ class Queue {
   base::Result<std::optional<Milliseconds>> wait_to_arm(store::Tx& tx, const Lease& lease,
                                                         const Now& now) const;
   // A child of the lease's job, running at once under the same lease. Its lane, sender and
-  // principal are the parent's, its key is ignored.
+  // principal are the parent's, its key is ignored. The parent was sent in time; a child has the
+  // deadline that it is given.
   base::Result<Claim> begin_child(store::Tx& tx, const Lease& lease, const NewJob& job,
                                   const Now& now) const;
   // Children in the order they began, with payload and result; leases of running ones follow from
@@ -188,10 +190,12 @@ class Queue {
   // `holder` end: what was up to `intent` is queued again, what was armed or beyond waits to be
   // reconciled. If `generation` is not the store's last one (a restored backup), every unfinished
   // job becomes doubtful and is reconciled before anything else is done with it: the world may know
-  // more than this store. Sends after the backup are missing from the caps; the page's own banner
-  // remains. Touches unfinished jobs only.
+  // more than this store. What it has forgotten to have sent is assumed at its worst, so that no
+  // cap is exceeded: as much as pace and caps allowed since the store last noted the time, a moment
+  // ago. Touches unfinished jobs only.
   struct Recovered {
     int queued = 0, doubtful = 0;
+    int assumed_sends = 0;
     bool is_restored = false;
   };
   base::Result<Recovered> recover(store::Tx& tx, const std::string& holder, std::int64_t generation,

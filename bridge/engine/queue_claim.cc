@@ -243,6 +243,20 @@ Result<std::optional<JobRow>> interrupted(const Desk& desk, const LaneId& lane) 
   return std::nullopt;
 }
 
+// The oldest job of a band, if all that is wanted of it now is to find out what became of it.
+Result<std::optional<JobRow>> oldest_in_doubt(const Desk& desk, const LaneId& lane,
+                                              Milliseconds time) {
+  for (int band = 0; band < bands; ++band) {
+    TRY(auto oldest, find_jobs(desk.tx,
+                               "WHERE state = 'queued' AND in_line = 1 AND lane = $1 "
+                               "AND band = $2 ORDER BY seq LIMIT 1",
+                               {lane.text, band}));
+    const bool is_doubtful = !oldest.empty() && oldest.front().is_doubtful;
+    if (is_doubtful && oldest.front().ready <= time) return std::move(oldest.front());
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<Turn> Queue::claim(store::Tx& tx, const LaneId& lane_id, const std::string& holder,
@@ -270,6 +284,10 @@ Result<Turn> Queue::claim(store::Tx& tx, const LaneId& lane_id, const std::strin
   }
   TRY_OK(expire(tx, now));
   TRY(auto closed, closed_account(desk, lane, unfinished.has_value(), time));
+  if (closed && closed->reason == "rate") {
+    TRY(const auto doubted, oldest_in_doubt(desk, lane_id, time));
+    if (doubted) return start(desk, lane, *doubted, holder, time);
+  }
   if (closed) return *std::move(closed);
   if (unfinished) return start(desk, lane, *unfinished, holder, time);
   Chooser chooser(desk, lane, time);

@@ -227,6 +227,7 @@ Result<Claim> Queue::begin_child(store::Tx& tx, const Lease& lease, const NewJob
   child.attempt = 1;
   child.failures = 0;
   child.is_doubtful = false;
+  child.deadline = job.deadline;
   child.error.reset();
   child.timings = {};
   child.timings.queued = now.wall;

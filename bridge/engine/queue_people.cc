@@ -80,6 +80,38 @@ Result<int> doubt_everything(const Desk& desk) {
   return static_cast<int>(unfinished.size());
 }
 
+// How long the account may have been at work unseen by this store; nullopt: it does not tell.
+Result<std::optional<Milliseconds>> forgotten_time(const Desk& desk, Milliseconds time) {
+  TRY(const auto row, desk.tx.query_one("SELECT boot, engine_et FROM engine_clock WHERE id = 1"));
+  if (!row) return std::nullopt;
+  Milliseconds gone = time - Milliseconds(row->at(1).integer());
+  // Over a reboot engine time went as little as is certain; this is about the most.
+  if (row->at(0).text() != desk.now.boot) gone += 2 * Milliseconds(::limits::clock_step);
+  return gone;
+}
+
+// Fills the accounts' logs with what may have been sent in the time that was forgotten.
+Result<int> assume_sends(const Desk& desk, std::optional<Milliseconds> gone, Milliseconds time) {
+  int assumed = 0;
+  for (const auto& [account, limits] : desk.options.accounts) {
+    std::int64_t count = 0;
+    for (const auto& cap : limits.caps) count = std::max<std::int64_t>(count, cap.count);
+    if (gone && limits.pause.count() > 0) {
+      count = std::min(count, *gone / limits.pause + std::max(limits.burst, 1));
+    }
+    TRY_OK(desk.tx.execute(
+        "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < $1) "
+        "INSERT INTO sends (seq, account, armed_et, armed_at, job, attempt) "
+        "SELECT (SELECT COALESCE(MAX(seq), 0) FROM sends) + n, $2, $3, $4, '', 0 "
+        "FROM numbers WHERE n <= $1",
+        {count, account, time.count(), to_stamp(desk.now.wall)}));
+    TRY_OK(desk.tx.execute("UPDATE accounts SET arrival_et = $2 WHERE id = $1 AND arrival_et < $2",
+                           {account, (time + limits.pause).count()}));
+    assumed += static_cast<int>(count);
+  }
+  return assumed;
+}
+
 // True if the generation changed.
 Result<bool> enter_generation(store::Tx& tx, std::int64_t generation) {
   TRY(const auto known, tx.query_one("SELECT generation FROM engine_generation WHERE id = 1"));
@@ -87,7 +119,8 @@ Result<bool> enter_generation(store::Tx& tx, std::int64_t generation) {
       tx.execute("INSERT INTO engine_generation (id, generation) VALUES (1, $1) "
                  "ON CONFLICT (id) DO UPDATE SET generation = excluded.generation",
                  {generation}));
-  return known && known->at(0).integer() != generation;
+  // A backup may have been made before the first start; a new store is the first generation.
+  return generation != (known ? known->at(0).integer() : 1);
 }
 
 }  // namespace
@@ -190,11 +223,14 @@ Result<Job> Queue::retry(store::Tx& tx, const JobId& id, const Now& now,
 Result<Queue::Recovered> Queue::recover(store::Tx& tx, const std::string& holder,
                                         std::int64_t generation, const Now& now) const {
   const Desk desk(tx, options_, now);
+  TRY(const auto time, desk.time());
+  TRY(const auto gone, forgotten_time(desk, time));
   TRY_OK(advance_engine_time(tx, now));
   Recovered found;
   TRY(found.is_restored, enter_generation(tx, generation));
   if (found.is_restored) {
     TRY(found.doubtful, doubt_everything(desk));
+    TRY(found.assumed_sends, assume_sends(desk, gone, time));
   }
   TRY_OK(
       tx.execute("UPDATE lanes SET holder = NULL, lease_until_et = 0 "

@@ -17,8 +17,8 @@ std::int64_t calendar(const Now& now) {
 
 // What was known last, and what that makes of now.
 struct Reading {
-  bool is_first = true;
   Milliseconds engine{0};
+  bool is_newest = true;  // false: a later reading is known already
 };
 
 Result<Reading> look(store::Tx& tx, const Now& now) {
@@ -27,12 +27,13 @@ Result<Reading> look(store::Tx& tx, const Now& now) {
   if (!row) return Reading{};
   const std::int64_t engine = (*row)[3].integer();
   const std::int64_t steady = now.steady.count() - (*row)[1].integer();
-  if ((*row)[0].text() == now.boot && steady >= 0) {
-    return Reading{false, Milliseconds(engine + steady)};
+  if ((*row)[0].text() == now.boot && (steady >= 0 || !now.boot.empty())) {
+    // A reading from before the last one had to wait for its transaction: that is no new boot.
+    return Reading{Milliseconds(engine + std::max<std::int64_t>(steady, 0)), steady >= 0};
   }
   const std::int64_t calendar_says = calendar(now) - (*row)[2].integer();
   const std::int64_t certain = calendar_says - Milliseconds(limits::clock_step).count();
-  return Reading{false, Milliseconds(engine + std::max<std::int64_t>(certain, 0))};
+  return Reading{Milliseconds(engine + std::max<std::int64_t>(certain, 0)), true};
 }
 
 }  // namespace
@@ -56,6 +57,7 @@ Result<Milliseconds> engine_now(store::Tx& tx, const Now& now) {
 
 Result<Milliseconds> advance_engine_time(store::Tx& tx, const Now& now) {
   TRY(const auto reading, look(tx, now));
+  if (!reading.is_newest) return reading.engine;
   TRY_OK(
       tx.execute("INSERT INTO engine_clock (id, boot, steady, wall_at, engine_et) "
                  "VALUES (1, $1, $2, $3, $4) "

@@ -36,10 +36,10 @@ std::string system_boot_id();
 // Engine time: milliseconds that certainly passed, kept in the store. Leases, backoff, pacing, caps
 // and the breaker are measured in it, so a calendar that steps neither lets a send go early nor
 // parks a lane. Within a boot it is the steady clock, whatever the calendar does and however often
-// the program restarts. Over a reboot, where nothing but the calendar tells how long it took, it
-// advances by what the calendar claims less `limits::clock_step` (an hour), and never backwards: a
-// cap stays whole if the calendar stepped by up to an hour meanwhile, and nothing waits for more
-// than its own length plus that hour.
+// the program restarts; a reading older than the last one changes nothing. Over a reboot, where
+// nothing but the calendar tells how long it took, it advances by what the calendar claims less
+// `limits::clock_step` (an hour), and never backwards: a cap stays whole if the calendar stepped by
+// up to an hour meanwhile, and nothing waits for more than its own length plus that hour.
 base::Result<Milliseconds> engine_now(store::Tx& tx, const Now& now);
 // The same, and remembers it. Called where a send is armed and where the program starts.
 base::Result<Milliseconds> advance_engine_time(store::Tx& tx, const Now& now);

@@ -39,6 +39,20 @@ TEST(EngineTime, IsTheSteadyClockWhateverTheCalendarDoes) {
   EXPECT_EQ(read() - began, 5s);
 }
 
+// A transaction that had to wait comes with the time at which it was asked for.
+TEST(EngineTime, DoesNotRunFastAfterAnOldReading) {
+  Fixture f;
+  const auto advance = [&](const Now& now) {
+    return f.write([&](store::Tx& tx) { return advance_engine_time(tx, now); }).value();
+  };
+  const Now old = f.now();
+  f.pass(1min);
+  const auto newest = advance(f.now());
+  EXPECT_EQ(advance(old), newest);
+  f.pass(1s);
+  EXPECT_EQ(advance(f.now()), newest + 1s);
+}
+
 TEST(EngineTime, AfterARebootIsWhatTheCalendarSaysLessAnHourAndNeverLess) {
   Fixture f;
   const auto read = [&](const char* boot) {

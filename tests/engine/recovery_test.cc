@@ -82,6 +82,70 @@ TEST(Restored, EveryUnfinishedJobIsReconciledFirst) {
   EXPECT_TRUE(f.stage(second.lease, Stage::intent));
 }
 
+QueueOptions limited(int count, Milliseconds pause) {
+  QueueOptions options;
+  options.accounts["account"] = {.caps = {{count, 3h}}, .pause = pause};
+  return options;
+}
+
+// As many may have been sent since the backup as the cap allows, the last of them just now.
+TEST(Restored, TheCapHoldsForWhatWasForgotten) {
+  Fixture f(limited(3, 0ms));
+  f.pass(1h);
+  EXPECT_EQ(f.recover(2).value().assumed_sends, 3);
+  f.add();
+  const auto idle = f.idle();
+  EXPECT_EQ(idle.reason, "rate");
+  EXPECT_EQ(idle.wait, Milliseconds(3h));
+  f.pass(3h);
+  f.claim();
+}
+
+// The backup of a store that had never been started.
+TEST(Restored, WithoutAnyMemoryTheCapHoldsToo) {
+  Fixture f(limited(3, 1min));
+  ASSERT_TRUE(f.write([](store::Tx& tx) -> base::Result<> {
+    TRY_OK(tx.execute("DELETE FROM engine_generation"));
+    TRY_OK(tx.execute("DELETE FROM engine_clock"));
+    return {};
+  }));
+  EXPECT_EQ(f.recover(2).value().assumed_sends, 3);
+}
+
+TEST(Restored, NoMoreIsAssumedThanThePaceAllowed) {
+  Fixture f(limited(80, 1min));
+  f.pass(10min);
+  EXPECT_EQ(f.recover(2).value().assumed_sends, 11);
+  f.add();
+  EXPECT_EQ(f.idle().wait, Milliseconds(1min));
+}
+
+TEST(Restored, TheSameGenerationForgotNothing) {
+  Fixture f(limited(3, 0ms));
+  EXPECT_EQ(f.recover(1).value().assumed_sends, 0);
+  f.add();
+  f.claim();
+}
+
+TEST(Restored, FindingOutNeedsNoSlot) {
+  Fixture f(limited(1, 0ms));
+  const auto first = f.add();
+  f.add();
+  ASSERT_TRUE(f.recover(2));
+
+  const auto claim = f.claim();
+  EXPECT_EQ(claim.job.id, first);
+  EXPECT_TRUE(claim.is_reconcile);
+  ASSERT_TRUE(f.stage(claim.lease, Stage::none));
+  ASSERT_TRUE(f.stage(claim.lease, Stage::intent));
+  const auto refused = f.stage(claim.lease, Stage::armed);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "rate");
+  // Nor does one that is certainly unsent let those behind it go first.
+  ASSERT_TRUE(f.release(claim.lease));
+  EXPECT_EQ(f.idle().reason, "rate");
+}
+
 TEST(Restored, WhatCannotBeDecidedIsHeld) {
   Fixture f;
   const auto id = f.add();
