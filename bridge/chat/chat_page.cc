@@ -6,7 +6,6 @@
 #include <algorithm>
 
 #include <boost/json/serialize.hpp>
-#include <boost/url/parse.hpp>
 #include <fmt/format.h>
 
 namespace chat {
@@ -32,22 +31,6 @@ bool may_be_old(State state, base::Instant::duration document_age) {
 }
 
 }  // namespace
-
-base::Result<Binding> binding_of(std::string_view url) {
-  const auto parsed = boost::urls::parse_uri(url);
-  const bool is_web = parsed && (parsed->scheme() == "http" || parsed->scheme() == "https" ||
-                                 parsed->scheme() == "file");
-  if (!is_web) {
-    return fail(Code::invalid, fmt::format("\"{}\" is no address of a conversation; it looks like "
-                                           "https://chatgpt.com/c/<id>",
-                                           url));
-  }
-  Binding bound;
-  bound.origin = std::string(parsed->scheme()) + "://" + std::string(parsed->encoded_authority());
-  bound.path = std::string(parsed->encoded_path());
-  if (bound.path.empty()) bound.path = "/";
-  return bound;
-}
 
 ChatPage::ChatPage(std::shared_ptr<Eyes> eyes, ChatOptions options, Binding bound,
                    base::Clock& clock)

@@ -101,7 +101,4 @@ class ChatPage final : public Conversation {
   bool is_unresolved_ = false;
 };
 
-// "https://host/c/1?x" → {"https://host", "/c/1"}; invalid for anything that is no web address.
-base::Result<Binding> binding_of(std::string_view url);
-
 }  // namespace chat

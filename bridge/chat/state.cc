@@ -208,13 +208,6 @@ std::optional<Judgement> from_turns(const Sighting& seen) {
 
 }  // namespace
 
-bool is_new_chat(std::string_view path) { return path.find("/c/") == std::string_view::npos; }
-
-std::string conversation_in(std::string_view path) {
-  const auto at = path.find("/c/");
-  return at == std::string_view::npos ? "" : std::string(path.substr(at + 3));
-}
-
 std::string_view name(State state) { return row(state).name; }
 
 std::optional<State> state_named(std::string_view wanted) {

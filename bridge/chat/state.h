@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bridge/base/result.h"
+#include "bridge/chat/binding.h"
 
 #include <chrono>
 #include <optional>
@@ -125,17 +126,6 @@ struct NetworkEvidence {
 
   friend bool operator==(const NetworkEvidence&, const NetworkEvidence&) = default;
 };
-
-// Where packets go: the path of the configured conversation, "/" and "/g/…" for a new chat.
-struct Binding {
-  std::string origin;
-  std::string path;
-};
-
-// True for "/" and "/g/…": a chat that has no conversation yet.
-bool is_new_chat(std::string_view path);
-// The id in the path of a conversation; empty for a new chat.
-std::string conversation_in(std::string_view path);
 
 struct Judgement {
   State state = State::unknown_ui;
