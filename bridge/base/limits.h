@@ -78,6 +78,8 @@ inline constexpr auto reconcile_first = 10s;
 inline constexpr auto reconcile_second = 30s;
 // How long a claimed job may wait for its account's pace before it goes back into the queue.
 inline constexpr auto waits_to_arm = 60s;
+// Between asking for "armed" and the click: later the lease and the limits may be those of another.
+inline constexpr auto armed_is_fresh = 5s;
 // The least pause after the provider said that it was too much.
 inline constexpr auto pause_after_limit = 15min;
 // Failures of one packet in a row that are nobody's fault, each followed by a longer pause.

@@ -1,7 +1,7 @@
 #include "bridge/services/exchange.h"
 
 #include "bridge/base/limits.h"
-#include "bridge/chat/chat_page.h"
+#include "bridge/chat/binding.h"
 #include "bridge/protocol/marker.h"
 #include "bridge/protocol/prompt.h"
 
@@ -184,8 +184,8 @@ base::Task<> Exchange::begin(Story& story, engine::Claim claim) {
   // An answered packet is resumed too, while its repair is certainly unsent.
   story.is_doubtful = is_doubtful && story.stage <= Stage::intent;
   // A message that is not known to be unsent belongs to an earlier start; this one is another.
-  story.has_row = found.post && (story.stage > Stage::intent || story.is_doubtful ||
-                                 found.post->stage == PostStage::intent);
+  story.has_row =
+      found.post && (story.stage > Stage::intent || found.post->stage == PostStage::intent);
   if (found.post) story.post = *std::move(found.post);
   if (!story.has_row) {
     if (story.stage > Stage::intent) {
@@ -254,12 +254,16 @@ class Exchange::Steps final : public chat::SendSteps {
   base::Task<> armed() override {
     CO_TRY_OK(story_.lane.engine().faults.at("exchange.before_armed"));
     const base::WallTime now = clock_.wall();
+    const base::Instant asked = clock_.now();
     CO_TRY_OK(co_await story_.lane.set_stage(
         story_.lease, Stage::armed, [id = story_.post.id, now](store::Tx& tx, const engine::Now&) {
           return posts::set_armed(tx, id, now);
         }));
     story_.stage = Stage::armed;
     story_.post.stage = PostStage::armed;
+    if (clock_.now() - asked > limits::armed_is_fresh) {
+      co_return base::fail(Code::busy, "the store took too long to note the send", "late");
+    }
     co_return story_.lane.engine().faults.at("exchange.armed");
   }
 
@@ -300,11 +304,15 @@ base::Task<> Exchange::record_sent(Story& story, chat::Sent sent) {
       story.lease, Stage::sent, [id = story.post.id, sent, now](store::Tx& tx, const engine::Now&) {
         return posts::set_sent(tx, id, sent, now);
       }));
+  note_sent(story, std::move(sent), now);
+  co_return engine.faults.at("exchange.sent");
+}
+
+void Exchange::note_sent(Story& story, chat::Sent sent, base::WallTime now) {
   story.stage = Stage::sent;
   story.sent_at = now;
   story.post.stage = PostStage::sent;
   story.post.sent = std::move(sent);
-  co_return engine.faults.at("exchange.sent");
 }
 
 base::Task<> Exchange::record_unsent(Story& story) {
@@ -390,7 +398,11 @@ base::Task<> Exchange::reconcile(Story& story) {
     }
   }
   if (story.stage == Stage::armed) CO_TRY_OK(co_await record_unsent(story));
-  story.is_doubtful = false;
+  if (story.is_doubtful) {
+    CO_TRY_OK(co_await story.lane.set_stage(story.lease, Stage::none));
+    story.stage = Stage::none;
+    story.is_doubtful = false;
+  }
   co_return base::Result<>();
 }
 
@@ -421,15 +433,22 @@ base::Task<Exchange::Looked> Exchange::look(Story& story) {
   co_return std::unexpected(error);
 }
 
-// The provider has it, whatever the store remembers.
+// The provider has it, whatever the store remembers. What it has forgotten is no new send: neither
+// limits nor deadline stand in its way.
 base::Task<> Exchange::record_found(Story& story, chat::Sent sent) {
-  if (story.stage < Stage::armed) {
-    Steps steps(story, clock_);
-    CO_TRY_OK(co_await steps.intent(story.post.baseline));
-    CO_TRY_OK(co_await steps.armed());
-  }
+  if (story.stage == Stage::armed) co_return co_await record_sent(story, std::move(sent));
+  const base::WallTime now = clock_.wall();
+  const bool adds = !std::exchange(story.has_row, true);
+  auto record = [post = story.post, adds, sent, now](store::Tx& tx,
+                                                     const engine::Now&) -> base::Result<> {
+    if (adds) TRY_OK(posts::add(tx, post, now));
+    TRY_OK(posts::set_armed(tx, post.id, now));
+    return posts::set_sent(tx, post.id, sent, now);
+  };
+  CO_TRY_OK(co_await story.lane.set_stage(story.lease, Stage::sent, std::move(record)));
   story.is_doubtful = false;
-  co_return co_await record_sent(story, std::move(sent));
+  note_sent(story, std::move(sent), now);
+  co_return story.lane.engine().faults.at("exchange.found");
 }
 
 base::Task<> Exchange::begin_repair(Story& story, std::string problem,

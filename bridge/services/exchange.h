@@ -69,6 +69,7 @@ class Exchange {
   base::Task<> find_sent(Story& story);
   base::Task<> record_found(Story& story, chat::Sent sent);
   base::Task<> record_sent(Story& story, chat::Sent sent);
+  static void note_sent(Story& story, chat::Sent sent, base::WallTime now);
   base::Task<> record_unsent(Story& story);
   base::Task<> open(Story& story);
   base::Task<> begin_repair(Story& story, std::string problem,
