@@ -7,15 +7,33 @@ namespace sim {
 using base::Code;
 using base::fail;
 
+namespace {
+
+// The bead a prompt asks about; a repair prompt names none.
+std::string bead_in(const chat::Prompt& prompt, const std::string& otherwise) {
+  const auto quote = prompt.text.find("\"bd-");
+  if (quote == std::string::npos) return otherwise;
+  const auto start = quote + 1;
+  const auto end = prompt.text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-", start);
+  return prompt.text.substr(start, end - start);
+}
+
+}  // namespace
+
+// For the caller alone: whoever holds the page keeps others waiting, unless it was silenced.
 base::Task<std::unique_ptr<chat::Conversation>> FakeConversations::open(std::string) {
-  co_await world_.pause(world_.some(500ms));
-  co_return std::make_unique<FakeConversation>(world_);
+  while (world_.page_holder != nullptr) co_await world_.pause(1s);
+  auto page = std::make_unique<FakeConversation>(world_);
+  co_await world_.wait(world_.some(500ms));
+  co_return page;
 }
 
 base::Task<base::Instant> FakeConversations::silence(std::string) {
   ++world_.generation_of_pages;
-  co_await world_.pause(world_.some(100ms));
-  co_return world_.clock.now();
+  world_.page_holder = nullptr;
+  const base::Instant quiet = world_.clock.now();
+  co_await world_.wait(world_.some(100ms));
+  co_return quiet;
 }
 
 base::Task<chat::Judgement> FakeConversation::state() {
@@ -33,20 +51,27 @@ base::Task<> FakeConversation::way() {
 }
 
 base::Task<chat::Search> FakeConversation::find(const chat::Prompt& prompt) {
-  co_await world_.pause(100ms + world_.some(400ms));
+  co_await world_.wait(100ms + world_.some(400ms));
   CO_TRY_OK(co_await way());
   world_.settle_late();
   if (world_.happens(world_.chances.find_fails)) {
+    world_.ground.coverage.happened("the conversation cannot be read");
     co_return fail(Code::unavailable, "the conversation could not be read", "unknown_outcome");
   }
-  if (const Message* own = world_.find(prompt.marker)) {
+  const Message* own = world_.find(prompt.marker);
+  if (own && world_.trick != Trick::finds_nothing) {
     co_return chat::Search{.sent = chat::Sent{.user_message_id = own->id, .proof = "readback"}};
   }
+  if (own) {
+    const auto before = own - world_.transcript.data();
+    co_return chat::Search{{}, before == 0 ? "" : (own - 1)->id};
+  }
+  if (world_.trick == Trick::misreads_last_turn) co_return chat::Search{{}, "turn-of-another"};
   co_return chat::Search{.sent = {}, .last_turn = world_.last_turn()};
 }
 
 base::Task<chat::Sent> FakeConversation::send(const chat::Prompt& prompt, chat::SendSteps& steps) {
-  co_await world_.pause(world_.some(2s));
+  co_await world_.wait(world_.some(2s));
   const SendFate fate = world_.next_send_fate();
   if (fate == SendFate::signed_out) world_.is_signed_in = false;
   CO_TRY_OK(co_await way());
@@ -55,23 +80,28 @@ base::Task<chat::Sent> FakeConversation::send(const chat::Prompt& prompt, chat::
   }
   const chat::Baseline baseline{.path = "/c/1", .last_turn = world_.last_turn(), .shell = "C"};
   CO_TRY_OK(co_await steps.intent(baseline));
-  co_await world_.pause(world_.some(50ms));
+  co_await world_.wait(world_.some(50ms));
   if (fate == SendFate::altered) {
     co_return fail(Code::conflict, "the composer holds another text", "payload_altered");
   }
-  if (world_.happens(world_.chances.human_writes)) world_.deliver({.id = "", .marker = ""});
+  if (world_.happens(world_.chances.human_writes)) {
+    world_.ground.coverage.happened("a person writes before the click");
+    world_.deliver({.id = "", .marker = ""});
+  }
+  if (world_.trick == Trick::clicks_unarmed) co_return co_await click(prompt, fate, steps);
   CO_TRY_OK(co_await steps.armed());
-  co_await world_.pause(world_.some(30ms));
+  co_await world_.wait(world_.some(30ms));
   CO_TRY_OK(co_await way());
   // The guard looks once more, in the page, at the moment of the click.
   if (world_.last_turn() != baseline.last_turn || fate == SendFate::swallowed) {
     co_return fail(Code::conflict, "the guard refused the click", "ui_changed");
   }
-  co_return co_await click(prompt, fate);
+  co_return co_await click(prompt, fate, steps);
 }
 
-base::Task<chat::Sent> FakeConversation::click(const chat::Prompt& prompt, SendFate fate) {
-  world_.check_click(prompt);
+base::Task<chat::Sent> FakeConversation::click(const chat::Prompt& prompt, SendFate fate,
+                                               chat::SendSteps& steps) {
+  const engine::Job& job = world_.check_click();
   const base::Instant now = world_.clock.now();
   if (fate == SendFate::limited) {
     world_.limited_until = now + 5min + world_.some(20min);
@@ -80,16 +110,22 @@ base::Task<chat::Sent> FakeConversation::click(const chat::Prompt& prompt, SendF
         std::chrono::duration_cast<std::chrono::milliseconds>(world_.limited_until - now);
     co_return std::unexpected(std::move(refused));
   }
-  Message message{.id = "", .marker = prompt.marker, .end_marker = prompt.end_marker};
+  Message message{.id = "",
+                  .marker = prompt.marker,
+                  .end_marker = prompt.end_marker,
+                  .job = job.id.text,
+                  .bead = bead_in(prompt, job.subject)};
+  if (world_.trick == Trick::clicks_twice && world_.happens(200)) world_.deliver(message);
   if (fate == SendFate::arrives_late) {
-    // Later than a first look after the page's death, and before a second one.
+    // Later than a first look after the page's death, and before the last one.
     message.at = now + world_.some(25s);
     world_.late.push_back(std::move(message));
   } else if (fate != SendFate::never_arrived) {
     world_.deliver(std::move(message));
   }
-  co_await world_.pause(world_.some(500ms));
-  const bool is_told = fate == SendFate::accepted && is_alive();
+  const bool goes_on = steps.clicked().has_value();
+  co_await world_.wait(world_.some(500ms));
+  const bool is_told = goes_on && fate == SendFate::accepted && is_alive();
   if (!is_told) {
     co_return fail(Code::timeout, "the message may have been sent", "unknown_outcome");
   }
@@ -101,7 +137,7 @@ base::Task<chat::RawReply> FakeConversation::reply(const chat::Sent&, const chat
                                                    base::Instant::duration limit) {
   const base::Instant deadline = world_.clock.now() + limit;
   for (;;) {
-    co_await world_.pause(200ms + world_.some(300ms));
+    co_await world_.wait(200ms + world_.some(300ms));
     CO_TRY_OK(co_await way());
     const Message* own = world_.find(prompt.marker);
     if (own == nullptr) co_return fail(Code::unavailable, "not there", "upstream_failed");
@@ -117,18 +153,21 @@ base::Task<chat::RawReply> FakeConversation::reply(const chat::Sent&, const chat
                                .is_cut_off = own->fate == ReplyFate::cut_off,
                                .received = world_.clock.now()};
     }
-    const base::Instant next = std::min(own->reply_at, deadline);
     if (world_.clock.now() >= deadline) {
       co_return fail(Code::timeout, "no complete answer in time", "timeout");
     }
-    co_await world_.pause(next - world_.clock.now());
+    const base::Instant next = std::min(own->reply_at, deadline);
+    co_await world_.wait(next - world_.clock.now());
   }
 }
 
 base::Task<chat::Settled> FakeConversation::settle(const chat::Sent&, const chat::Prompt&,
                                                    const chat::RawReply&) {
-  co_await world_.pause(world_.some(3s));
-  if (world_.happens(world_.chances.human_writes)) world_.deliver({.id = "", .marker = ""});
+  co_await world_.wait(world_.some(3s));
+  if (world_.happens(world_.chances.human_writes)) {
+    world_.ground.coverage.happened("a person writes after a reply");
+    world_.deliver({.id = "", .marker = ""});
+  }
   co_return chat::Settled{};
 }
 

@@ -17,7 +17,12 @@ class FakeConversations final : public chat::Conversations {
 
 class FakeConversation final : public chat::Conversation {
  public:
-  explicit FakeConversation(World& world) : world_(world), page_(world.generation_of_pages) {}
+  explicit FakeConversation(World& world) : world_(world), page_(world.generation_of_pages) {
+    world_.page_holder = this;
+  }
+  ~FakeConversation() override {
+    if (world_.page_holder == this) world_.page_holder = nullptr;
+  }
 
   base::Task<chat::Judgement> state() override;
   base::Task<chat::Search> find(const chat::Prompt& prompt) override;
@@ -29,9 +34,10 @@ class FakeConversation final : public chat::Conversation {
                                    const chat::RawReply& accepted) override;
 
  private:
+  // Silenced pages and those of earlier lives do nothing any more.
   bool is_alive() const { return page_ == world_.generation_of_pages && !world_.is_dead(); }
   base::Task<> way();
-  base::Task<chat::Sent> click(const chat::Prompt& prompt, SendFate fate);
+  base::Task<chat::Sent> click(const chat::Prompt& prompt, SendFate fate, chat::SendSteps& steps);
 
   World& world_;
   int page_;

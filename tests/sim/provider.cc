@@ -1,0 +1,184 @@
+// The provider's side of the world, and what must be true of it.
+#include "bridge/base/json.h"
+#include "bridge/protocol/marker.h"
+#include "bridge/services/posts.h"
+#include "tests/sim/world.h"
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <sstream>
+
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+namespace sim {
+
+namespace json = boost::json;
+
+namespace {
+
+std::string file(const std::string& name) {
+  std::ifstream in(std::string(SOURCE_DIR) + "/fixtures/packets/" + name);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+bool is_unusable(ReplyFate fate) {
+  return fate == ReplyFate::garbled || fate == ReplyFate::cut_off;
+}
+
+}  // namespace
+
+SendFate World::next_send_fate() {
+  SendFate fate = SendFate::accepted;
+  if (!send_fates.empty()) {
+    fate = send_fates.front();
+    send_fates.pop_front();
+  } else if (happens(chances.send_trouble)) {
+    fate = static_cast<SendFate>(1 + random.below(send_fates_count - 1));
+  }
+  ground.coverage.happened(fmt::format("send: {}", name(fate)));
+  return fate;
+}
+
+ReplyFate World::next_reply_fate() {
+  ReplyFate fate = ReplyFate::valid;
+  if (!reply_fates.empty()) {
+    fate = reply_fates.front();
+    reply_fates.pop_front();
+  } else if (happens(chances.reply_trouble)) {
+    fate = static_cast<ReplyFate>(1 + random.below(reply_fates_count - 1));
+  }
+  ground.coverage.happened(fmt::format("reply: {}", name(fate)));
+  return fate;
+}
+
+std::string World::last_turn() const { return transcript.empty() ? "" : transcript.back().id; }
+
+const Message* World::find(const std::string& marker) const {
+  for (const auto& message : transcript) {
+    if (!message.marker.empty() && message.marker == marker) return &message;
+  }
+  return nullptr;
+}
+
+void World::deliver(Message message) {
+  if (find(message.marker)) {
+    watch.report(Promise::posted_once, "a marker is in the transcript twice: " + message.marker);
+  }
+  message.id = fmt::format("turn-{}", transcript.size() + 1);
+  message.at = clock.now();
+  if (!message.marker.empty()) {
+    message.fate = next_reply_fate();
+    message.reply_at = clock.now() + 500ms + some(20s);
+    if (message.fate == ReplyFate::silent) message.reply_at = base::Instant::max();
+    if (message.fate == ReplyFate::late) message.reply_at = clock.now() + 1min + some(3min);
+    message.reply = reply_to(message.bead, message.end_marker);
+    if (message.fate == ReplyFate::garbled) message.reply = "I would rather not say.";
+    if (message.fate == ReplyFate::cut_off) message.reply.resize(message.reply.size() / 2);
+  }
+  transcript.push_back(std::move(message));
+}
+
+void World::settle_late() {
+  std::ranges::sort(late, {}, &Message::at);
+  while (!late.empty() && late.front().at <= clock.now()) {
+    Message message = std::move(late.front());
+    late.erase(late.begin());
+    deliver(std::move(message));
+  }
+}
+
+const engine::Job& World::check_click() {
+  if (clock.now() < limited_until) {
+    watch.report(Promise::caps, "a click while the provider refuses");
+  }
+  return watch.clicked();
+}
+
+// Held only where the conversation cannot tell: the message is not there, and something else came
+// after what was last before the send.
+base::Result<> World::check_held(store::Tx& tx, const engine::Job& job) {
+  const bool is_about_it = job.stage == engine::Stage::armed || job.is_doubtful;
+  if (!job.error || job.error->code != "unknown_outcome" || !is_about_it) return {};
+  TRY(const auto post, services::posts::last(tx, job.id.text));
+  const bool is_there = post && find(post->prompt.marker) != nullptr;
+  const bool is_overtaken = post && post->baseline.last_turn != last_turn();
+  if (is_there || !is_overtaken) {
+    watch.report(Promise::held_in_doubt,
+                 fmt::format("held although the message is {}: {}",
+                             is_there ? "there" : "certainly not there", job.error->detail));
+  }
+  return {};
+}
+
+void World::check_done(const engine::Job& job) {
+  const auto* result = job.result ? job.result->if_object() : nullptr;
+  const auto* response = result ? result->if_contains("response") : nullptr;
+  const auto* post = result ? result->if_contains("post") : nullptr;
+  if (response == nullptr || post == nullptr ||
+      response->at("bead_id") != json::value(job.subject)) {
+    watch.report(Promise::right_answer, job.id.text + " is done with another answer");
+    return;
+  }
+  const Message* sent = find(protocol::job_marker(std::string(post->as_string()), marker_key));
+  if (sent == nullptr) {
+    watch.report(Promise::right_answer, job.id.text + " is done but was never sent");
+  } else if (sent->bead != acknowledged[job.id.text]) {
+    watch.report(Promise::right_answer, job.id.text + " posted the packet of another");
+  }
+}
+
+// Only for what the provider or the page did to it.
+void World::check_failed(const engine::Job& job) {
+  static constexpr std::array<std::string_view, 6> causes = {"invalid_reply",   "timeout",
+                                                             "upstream_failed", "payload_altered",
+                                                             "ui_changed",      "unknown_outcome"};
+  const std::string code = job.error ? job.error->code : "";
+  const bool is_known = std::ranges::find(causes, code) != causes.end();
+  const Message* own = find(protocol::job_marker(job.id.text, marker_key));
+  const bool is_wronged = code == "invalid_reply" && own && !is_unusable(own->fate);
+  if (!is_known || is_wronged) {
+    watch.report(Promise::failed_rightly, fmt::format("job {} failed: {}: {}", job.id.text, code,
+                                                      job.error ? job.error->detail : ""));
+  }
+}
+
+void World::check_end() {
+  settle_late();
+  look(clock.now());
+  const auto seen = ground.read([&](store::Tx& tx) -> base::Result<> {
+    for (const auto& [id, bead] : acknowledged) {
+      TRY(const auto job, queue->get(tx, {id}));
+      if (!engine::is_final(job.state)) watch.report(Promise::ends_once, id + " has not ended");
+      if (job.state == engine::State::done) check_done(job);
+      if (job.state == engine::State::failed) check_failed(job);
+    }
+    return {};
+  });
+  if (!seen) watch.report(Promise::kept, "the end cannot be checked: " + seen.error().message);
+}
+
+std::string bead_of(int number, const std::string& sender) {
+  return fmt::format("bd-{}-{}", sender, number);
+}
+
+json::value packet_of(int number, const std::string& sender) {
+  static const json::value example = *base::parse_json(file("spec-lock.json"));
+  json::value packet = example;
+  packet.as_object()["bead_id"] = bead_of(number, sender);
+  packet.as_object()["sender"] = sender;
+  packet.as_object().erase("idempotency_key");
+  return packet;
+}
+
+std::string reply_to(const std::string& bead, const std::string& end_marker) {
+  static const json::value example = *base::parse_json(file("replies/spec-lock.json"));
+  json::value reply = example;
+  reply.as_object()["bead_id"] = bead;
+  return fmt::format("```json\n{}\n```\n{}\n", json::serialize(reply), end_marker);
+}
+
+}  // namespace sim
