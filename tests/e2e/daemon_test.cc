@@ -206,6 +206,32 @@ TEST_F(Daemon, ABadFaultPointIsRefused) {
   }
 }
 
+// The store of the backup knows the packet as waiting; the conversation knows better.
+TEST_F(Daemon, WhatWasSentSinceTheBackupIsFoundAndNotSentAgain) {
+  configure();
+  start();
+  ASSERT_EQ(run({"queue", "pause"}).status, 0);
+  const std::string id = hand_in("bd-before");
+  const std::string copy = (folder.path() / "copy.db").string();
+  const auto backup = run({"backup", copy});
+  ASSERT_EQ(backup.status, 0) << backup.err;
+  ASSERT_EQ(run({"queue", "resume"}).status, 0);
+  ASSERT_EQ(becomes(id, "done"), "done");
+  const std::string later = hand_in("bd-after");
+  ASSERT_EQ(becomes(later, "done"), "done");
+  EXPECT_EQ(run({"restore", copy}).status, 75);
+  stop();
+
+  const auto restored = run({"restore", copy, "--json"});
+  ASSERT_EQ(restored.status, 0) << restored.err;
+  EXPECT_EQ(parsed(restored.out).at("generation"), 2);
+  start();
+  ASSERT_EQ(run({"queue", "resume"}).status, 0);
+  EXPECT_EQ(becomes(id, "done"), "done");
+  EXPECT_EQ(accepted(), 2u);
+  EXPECT_EQ(run({"audit", "verify"}).status, 0);
+}
+
 TEST_F(Daemon, APersonDecidesWhatTheConversationDoesNotTell) {
   configure();
   start({"FLYWHEEL_FAULT=exchange.armed"});
