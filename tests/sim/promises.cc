@@ -98,7 +98,9 @@ base::Result<> Watch::look_at_lease(store::Tx& tx, base::Instant asked) {
   const std::int64_t epoch = row->at(0).integer();
   const std::int64_t until = row->at(2).integer();
   if (epoch < epoch_) report(Promise::one_writer, "the lane's epoch went back");
-  if (epoch != epoch_ && is_leased_ && clock_.now() < lease_ends_) {
+  // The engine counts whole milliseconds.
+  const base::Instant now = clock_.now() + engine::Milliseconds(1);
+  if (epoch != epoch_ && is_leased_ && now < lease_ends_) {
     report(Promise::one_writer, fmt::format("epoch {} begins while {} holds", epoch, epoch_));
   }
   if (epoch != epoch_ || until != lease_row_) lease_ends_ = asked + rules_.lease;
