@@ -116,6 +116,8 @@ Task<> load_again(TabPtr tab, Duration limit) {
 }
 
 Task<std::string> take_screenshot(TabPtr tab) {
+  // The browser draws no tab that lies behind another: the command would never end.
+  CO_TRY_OK(co_await tab->call("Page.bringToFront", {}));
   json::object params{{"format", "png"}};
   CO_TRY(auto reply, co_await tab->call("Page.captureScreenshot", std::move(params)));
   co_return decode_base64(text_in(reply, "data"));

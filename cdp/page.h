@@ -78,7 +78,7 @@ class Page {
   // invalid: no such key here.
   Task<> press(std::string key);
 
-  // The visible part, as the bytes of a PNG file.
+  // The visible part, as the bytes of a PNG file. The tab comes to the front of its window.
   Task<std::string> screenshot();
 
   // refused: no dialog is open.

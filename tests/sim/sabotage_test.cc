@@ -16,6 +16,10 @@ struct Sabotage {
   Trick trick = Trick::none;
   std::string_view sql = {};  // triggers in the store
   void (*arrange)(Setting&) = nullptr;
+
+  friend void PrintTo(const Sabotage& sabotage, std::ostream* out) {
+    *out << "caught by " << sim::name(sabotage.caught_by);
+  }
 };
 
 Setting rough(std::uint64_t seed) {
