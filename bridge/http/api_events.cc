@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <ranges>
 
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
@@ -20,29 +19,6 @@ using base::Code;
 using base::Result;
 using base::Task;
 
-constexpr std::string_view type_start = "flywheel.";
-constexpr std::string_view type_end = ".v1";
-
-// A pattern of types as EventWish has it.
-std::string type_pattern(std::string_view word) {
-  if (word.starts_with(type_start)) word.remove_prefix(type_start.size());
-  if (word.ends_with(type_end)) word.remove_suffix(type_end.size());
-  if (word.ends_with(".*")) word.remove_suffix(1);
-  std::string pattern(word);
-  if (pattern.find('.') == std::string::npos) pattern += '.';
-  return pattern;
-}
-
-std::vector<std::string> words(std::string_view list) {
-  std::vector<std::string> found;
-  for (const auto part : std::views::split(list, ',')) {
-    std::string word(part.begin(), part.end());
-    std::erase(word, ' ');
-    if (!word.empty()) found.push_back(std::move(word));
-  }
-  return found;
-}
-
 struct Outcome {
   std::string_view type;  // of the entry that tells it
   std::string_view name;
@@ -53,36 +29,6 @@ constexpr std::array outcomes = {Outcome{"packet.replied", "done"},
                                  Outcome{"packet.expired", "expired"}};
 
 }  // namespace
-
-json::object cloud_event(const engine::Entry& entry, std::string_view instance) {
-  json::object event{{"specversion", "1.0"},
-                     {"id", std::to_string(entry.sequence)},
-                     {"source", instance},
-                     {"type", fmt::format("{}{}{}", type_start, entry.type, type_end)},
-                     {"time", base::rfc3339(entry.time)},
-                     {"datacontenttype", "application/json"},
-                     {"data", entry.data}};
-  // An attribute without a value is not there.
-  if (!entry.subject.empty()) event["subject"] = entry.subject;
-  if (!entry.thread.empty()) event["thread"] = entry.thread;
-  if (!entry.cause.empty()) event["cause"] = entry.cause;
-  if (!entry.actor.empty()) event["actor"] = entry.actor;
-  return event;
-}
-
-bool EventWish::matches(const engine::Entry& entry) const {
-  const auto names_type = [&](const std::string& wanted) {
-    return wanted.ends_with('.') ? entry.type.starts_with(wanted) : entry.type == wanted;
-  };
-  if (!types.empty() && std::ranges::none_of(types, names_type)) return false;
-  return subjects.empty() || std::ranges::find(subjects, entry.subject) != subjects.end();
-}
-
-EventWish event_wish(std::string_view types, std::string_view subjects) {
-  EventWish wish{.types = words(types), .subjects = words(subjects)};
-  for (auto& type : wish.types) type = type_pattern(type);
-  return wish;
-}
 
 Task<std::unique_ptr<JournalEvents>> JournalEvents::open(boost::asio::any_io_executor executor,
                                                          Sources sources) {
@@ -209,8 +155,8 @@ Task<Response> page_of_events(ApiNeeds& needs, Request& request, std::uint64_t a
 Task<Response> events(ApiNeeds& needs, Request& request) {
   CO_TRY_OK(request.only_query({"types", "subject", "last_event_id", "limit", "cursor"}));
   CO_TRY(const auto seen, seen_by(request));
-  auto wish = event_wish(request.query_value("types").value_or(""),
-                         request.query_value("subject").value_or(""));
+  auto wish = events::wish_of(request.query_value("types").value_or(""),
+                              request.query_value("subject").value_or(""));
   const bool wants_pages =
       accepts(request, "application/json") && !accepts(request, "text/event-stream");
   if (wants_pages) {

@@ -6,6 +6,7 @@
 #include "bridge/base/result.h"
 #include "bridge/engine/journal.h"
 #include "bridge/http/events.h"
+#include "bridge/services/events/cloud_event.h"
 #include "bridge/store/store.h"
 
 #include <cstdint>
@@ -18,21 +19,8 @@
 
 namespace http {
 
-// The entry as CloudEvents 1.0.2 in JSON: type flywheel.<noun>.<verb>.v1, id its sequence.
-json::object cloud_event(const engine::Entry& entry, std::string_view instance);
-
-// Which events a reader wants; an empty list wants all.
-struct EventWish {
-  // Of entries ("packet.sent"); one that ends in "." wants all that begin so.
-  std::vector<std::string> types;
-  std::vector<std::string> subjects;
-
-  bool matches(const engine::Entry& entry) const;
-};
-
-// From lists separated by commas. Types are accepted as events have them, as entries have them,
-// as a noun alone and with "*" for the verb.
-EventWish event_wish(std::string_view types, std::string_view subjects);
+using events::cloud_event;
+using EventWish = events::Wish;
 
 // Reads the journal once for all readers. On the loop thread.
 class JournalEvents {

@@ -74,7 +74,7 @@ TEST(ApiEvents, WishesNameTypesInEveryWayPeopleWriteThem) {
   const auto wants = [](std::string_view types, std::string type) {
     engine::Entry entry;
     entry.type = std::move(type);
-    return http::event_wish(types, {}).matches(entry);
+    return events::wish_of(types, {}).matches(entry);
   };
   EXPECT_TRUE(wants("", "packet.sent"));
   for (const auto* same : {"packet.sent", "flywheel.packet.sent.v1", "key.created, packet.sent"}) {

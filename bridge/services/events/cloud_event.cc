@@ -1,0 +1,89 @@
+#include "bridge/services/events/cloud_event.h"
+
+#include <algorithm>
+#include <ranges>
+
+#include <fmt/format.h>
+
+namespace events {
+namespace {
+
+constexpr std::string_view type_start = "flywheel.";
+constexpr std::string_view type_end = ".v1";
+
+std::vector<std::string> words(std::string_view list) {
+  std::vector<std::string> found;
+  for (const auto part : std::views::split(list, ',')) {
+    std::string word(part.begin(), part.end());
+    std::erase(word, ' ');
+    if (!word.empty()) found.push_back(std::move(word));
+  }
+  return found;
+}
+
+}  // namespace
+
+json::object cloud_event(const engine::Entry& entry, std::string_view instance) {
+  json::object event{{"specversion", "1.0"},
+                     {"id", std::to_string(entry.sequence)},
+                     {"source", instance},
+                     {"type", fmt::format("{}{}{}", type_start, entry.type, type_end)},
+                     {"time", base::rfc3339(entry.time)},
+                     {"datacontenttype", "application/json"},
+                     {"data", entry.data}};
+  // An attribute without a value is not there.
+  if (!entry.subject.empty()) event["subject"] = entry.subject;
+  if (!entry.thread.empty()) event["thread"] = entry.thread;
+  if (!entry.cause.empty()) event["cause"] = entry.cause;
+  if (!entry.actor.empty()) event["actor"] = entry.actor;
+  return event;
+}
+
+std::string type_pattern(std::string_view word) {
+  if (word.starts_with(type_start)) word.remove_prefix(type_start.size());
+  if (word.ends_with(type_end)) word.remove_suffix(type_end.size());
+  if (word.ends_with(".*")) word.remove_suffix(1);
+  std::string pattern(word);
+  if (pattern.find('.') == std::string::npos) pattern += '.';
+  return pattern;
+}
+
+std::string category_key(std::string_view name) {
+  std::string key;
+  for (const char c : name) {
+    const bool is_upper = c >= 'A' && c <= 'Z';
+    const bool is_kept = is_upper || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    if (is_kept) {
+      key += is_upper ? static_cast<char>(c + ('a' - 'A')) : c;
+    } else if (!key.empty() && !key.ends_with('-')) {
+      key += '-';
+    }
+  }
+  if (key.ends_with('-')) key.pop_back();
+  return key;
+}
+
+std::string category_of(const engine::Entry& entry) {
+  const auto* category = entry.data.if_contains("category");
+  return category && category->is_string() ? category_key(category->get_string()) : std::string();
+}
+
+bool Wish::matches(const engine::Entry& entry) const {
+  const auto names_type = [&](const std::string& wanted) {
+    return wanted.ends_with('.') ? entry.type.starts_with(wanted) : entry.type == wanted;
+  };
+  if (!types.empty() && std::ranges::none_of(types, names_type)) return false;
+  if (!subjects.empty() && std::ranges::find(subjects, entry.subject) == subjects.end()) {
+    return false;
+  }
+  return categories.empty() ||
+         std::ranges::find(categories, category_of(entry)) != categories.end();
+}
+
+Wish wish_of(std::string_view types, std::string_view subjects) {
+  Wish wish{.types = words(types), .subjects = words(subjects)};
+  for (auto& type : wish.types) type = type_pattern(type);
+  return wish;
+}
+
+}  // namespace events

@@ -1,0 +1,41 @@
+// Entries of the journal as others see them, and which of them somebody wants.
+#pragma once
+
+#include "bridge/base/json.h"
+#include "bridge/engine/journal.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace events {
+
+namespace json = boost::json;
+
+// The entry as CloudEvents 1.0.2 in JSON: type flywheel.<noun>.<verb>.v1, id its sequence.
+json::object cloud_event(const engine::Entry& entry, std::string_view instance);
+
+// A type as events have it, as entries have it, as a noun alone or with "*" for the verb, as Wish
+// wants it: "packet.sent", or "packet." for all that begin so.
+std::string type_pattern(std::string_view word);
+
+// The category that an entry says it is of ("travel-commerce"), lower case with dashes; empty:
+// none.
+std::string category_of(const engine::Entry& entry);
+// The same spelling for what people write: "Travel & Commerce" is "travel-commerce".
+std::string category_key(std::string_view name);
+
+// Which events somebody wants; an empty list wants all, and an event must be on every list.
+struct Wish {
+  std::vector<std::string> types;  // patterns
+  std::vector<std::string> subjects;
+  std::vector<std::string> categories;  // keys
+
+  bool matches(const engine::Entry& entry) const;
+  friend bool operator==(const Wish&, const Wish&) = default;
+};
+
+// From lists separated by commas.
+Wish wish_of(std::string_view types, std::string_view subjects);
+
+}  // namespace events

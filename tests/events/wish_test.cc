@@ -1,0 +1,36 @@
+#include "bridge/services/events/cloud_event.h"
+
+#include <gtest/gtest.h>
+
+namespace events {
+namespace {
+
+engine::Entry entry(std::string type, std::string subject, json::object data = {}) {
+  engine::Entry made;
+  made.type = std::move(type);
+  made.subject = std::move(subject);
+  made.data = std::move(data);
+  return made;
+}
+
+TEST(Wishes, AnEventMustBeOnEveryListThatIsNotEmpty) {
+  const Wish wish{.types = {"agent."}, .subjects = {"a", "b"}, .categories = {"travel-commerce"}};
+  const json::object travel{{"category", "Travel & Commerce"}};
+  EXPECT_TRUE(wish.matches(entry("agent.offline", "a", travel)));
+  EXPECT_FALSE(wish.matches(entry("packet.sent", "a", travel)));
+  EXPECT_FALSE(wish.matches(entry("agent.offline", "c", travel)));
+  EXPECT_FALSE(wish.matches(entry("agent.offline", "a", {{"category", "core"}})));
+  EXPECT_FALSE(wish.matches(entry("agent.offline", "a")));
+  EXPECT_TRUE(Wish{}.matches(entry("agent.offline", "a")));
+}
+
+TEST(Wishes, CategoriesHaveOneSpelling) {
+  for (const auto* same :
+       {"travel-commerce", "Travel & Commerce", "travel_commerce", " Travel  Commerce "}) {
+    EXPECT_EQ(category_key(same), "travel-commerce") << same;
+  }
+  EXPECT_EQ(category_key("&&"), "");
+}
+
+}  // namespace
+}  // namespace events
