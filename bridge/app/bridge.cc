@@ -4,6 +4,7 @@
 #include "bridge/base/hash.h"
 #include "bridge/base/limits.h"
 #include "bridge/chat/profile.h"
+#include "bridge/engine/job_entry.h"
 #include "bridge/engine/schema.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/posts.h"
@@ -104,7 +105,6 @@ Bridge::Bridge(asio::any_io_executor executor, base::Clock& clock, base::Faults&
       journal_(&tail_),
       store_notice_(executor),
       session_notice_(executor),
-      lane_ended_(executor),
       tasks_(executor) {}
 
 Bridge::~Bridge() = default;
@@ -135,23 +135,45 @@ Result<> Bridge::prepare() {
       [this](services::Afterwards told) { return note_afterwards(std::move(told)); });
   packets_ = std::make_unique<services::Packets>(*store_, *queue_, journal_, timeline_, bells_,
                                                  clock_, *types_, settings_.packets);
-  handlers_[std::string(services::packet_kind)] = [this](engine::Claim claim,
-                                                         engine::LaneContext& lane) {
-    return exchange_->handle(std::move(claim), lane);
-  };
+  add_kind(std::string(services::packet_kind),
+           {.handler =
+                [this](engine::Claim claim, engine::LaneContext& lane) {
+                  return exchange_->handle(std::move(claim), lane);
+                },
+            .retries = {.failures_max = limits::packet_failures_max},
+            .entry = services::packet_entry});
+  entries_[std::string(services::repair_kind)] = services::packet_entry;
+  engine::CrewOptions options;
+  options.works = [this, own = services::lane_of(settings_.packets.url)](
+                      const engine::LaneId& lane) { return works_all_lanes_ || lane == own; };
+  options.tell = [this](const engine::LaneNotice& notice) { on_lane(notice); };
+  crew_ = std::make_unique<engine::Crew>(executor_, *engine_, handlers_, std::move(options));
   return {};
+}
+
+void Bridge::add_kind(std::string kind, JobKind what) {
+  BRIDGE_ASSERT(!is_started_);
+  queue_->set_retries(kind, what.retries);
+  entries_[kind] = std::move(what.entry);
+  handlers_[std::move(kind)] = std::move(what.handler);
+}
+
+void Bridge::add_listener(ChangeListener listener) {
+  BRIDGE_ASSERT(!is_started_);
+  listeners_.push_back(std::move(listener));
 }
 
 void Bridge::build_queue() {
   engine::QueueOptions options;
   options.accounts[settings_.account] = settings_.limits;
-  options.retries[std::string(services::packet_kind)] = {.failures_max =
-                                                             limits::packet_failures_max};
   options.depth_max = settings_.queue_max;
   options.on_change = [this](store::Tx& tx, const engine::Change& change, const engine::Now& now) {
     return on_change(tx, change, now);
   };
-  options.ring = [this](const std::string& bell) { bells_.ring(bell); };
+  options.ring = [this](const std::string& bell) {
+    bells_.ring(bell);
+    crew_->rung(bell);
+  };
   queue_.emplace(std::move(options), random_);
   engine_.emplace(
       engine::Engine{*store_, *queue_, clock_, timeline_, bells_, faults_, store_->incarnation()});
@@ -173,7 +195,12 @@ Result<> Bridge::build_browser() {
 
 // The journal's entry for every change, and the bell for those who wait for the end of a job.
 Result<> Bridge::on_change(store::Tx& tx, const engine::Change& change, const engine::Now& now) {
-  TRY_OK(journal_.append(tx, services::packet_entry(change), now.wall));
+  // A bridge that serves no registry recovers the registry's jobs all the same.
+  const auto entry = entries_.find(change.job.kind);
+  TRY_OK(journal_.append(
+      tx, entry == entries_.end() ? engine::job_entry(change, "job") : entry->second(change),
+      now.wall));
+  for (const auto& listener : listeners_) TRY_OK(listener(tx, change, now));
   const engine::State state = change.job.state;
   if (engine::is_final(state) || state == engine::State::held) {
     tx.after_commit([this, bell = services::bell_of_job(change.job.id)] { bells_.ring(bell); });
@@ -206,36 +233,23 @@ base::Task<> Bridge::recover() {
 }
 
 base::Task<> Bridge::start() {
-  if (runner_) co_return base::Result<>();
+  if (std::exchange(is_started_, true)) co_return base::Result<>();
   CO_TRY_OK(co_await recover());
-  runner_ = std::make_unique<engine::Runner>(
-      *engine_, services::lane_of(settings_.packets.url), handlers_,
-      [this](const engine::LaneNotice& notice) { on_lane(notice); });
-  is_lane_running_ = true;
-  tasks_.spawn(run_lane());
+  CO_TRY_OK(co_await crew_->start());
   tasks_.spawn(follow_session());
   tasks_.spawn(keep_house());
   co_return base::Result<>();
 }
 
-asio::awaitable<void> Bridge::run_lane() {
-  co_await runner_->run();
-  is_lane_running_ = false;
-  lane_ended_.notify();
-}
-
 asio::awaitable<void> Bridge::drain() {
-  if (runner_) runner_->drain();
-  while (is_lane_running_) co_await lane_ended_.wait(base::Instant::max());
+  crew_->drain();
+  co_await crew_->idle(clock_, base::Instant::max());
 }
 
 asio::awaitable<void> Bridge::stop() {
-  is_stopping_ = true;
-  if (runner_) {
-    runner_->stop();
-    const auto until = clock_.now() + limits::lane_stops;
-    while (is_lane_running_ && clock_.now() < until) co_await lane_ended_.wait(until);
-  }
+  crew_->stop();
+  co_await crew_->idle(clock_, clock_.now() + limits::lane_stops);
+  co_await crew_->join();
   co_await tasks_.join();
   co_await account_->close();
 }

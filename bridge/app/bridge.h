@@ -11,9 +11,9 @@
 #include "bridge/chat/account.h"
 #include "bridge/chat/chrome.h"
 #include "bridge/engine/bells.h"
+#include "bridge/engine/crew.h"
 #include "bridge/engine/journal.h"
 #include "bridge/engine/queue.h"
-#include "bridge/engine/runner.h"
 #include "bridge/engine/signed_note.h"
 #include "bridge/protocol/message_types.h"
 #include "bridge/services/exchange.h"
@@ -45,6 +45,16 @@ struct BridgeSettings {
   std::filesystem::path message_types;  // the project's own; may be missing
 };
 
+using ChangeListener =
+    std::function<base::Result<>(store::Tx&, const engine::Change&, const engine::Now&)>;
+
+// Jobs of one kind: who acts, how failures are taken, and what the journal says of a change.
+struct JobKind {
+  engine::Handler handler;
+  engine::RetryPolicy retries = {};
+  std::function<engine::NewEntry(const engine::Change&)> entry;
+};
+
 // Every table of the bridge's store.
 std::vector<store::Migration> bridge_migrations();
 
@@ -63,9 +73,16 @@ class Bridge {
   // `stop` must have ended, or `start` never have been called.
   ~Bridge();
 
-  // Declares the conversation's lane and begins to work it; the second call does nothing.
+  // What is done with jobs of a kind. Before `start`.
+  void add_kind(std::string kind, JobKind what);
+  // Told of every change of every job inside the transaction that makes it, after the journal; an
+  // error undoes the change. Before `start`.
+  void add_listener(ChangeListener listener);
+  // Works the lanes of every kind of job, not only the conversation's own. Before `start`.
+  void work_all_lanes() { works_all_lanes_ = true; }
+  // Declares the conversation's lane and begins to work; the second call does nothing.
   base::Task<> start();
-  // Returns when the lane has nothing left that is due, or `give_up` has come.
+  // Returns when no lane has anything left that is due.
   boost::asio::awaitable<void> drain();
   // No new work; what runs is given back, the browser is closed. Bounded.
   boost::asio::awaitable<void> stop();
@@ -101,7 +118,6 @@ class Bridge {
   void build_queue();
   base::Result<> build_browser();
   base::Result<> on_change(store::Tx& tx, const engine::Change& change, const engine::Now& now);
-  boost::asio::awaitable<void> run_lane();
   boost::asio::awaitable<void> follow_session();
   boost::asio::awaitable<void> keep_house();
   base::Task<> note_session(chat::SessionView view);
@@ -129,12 +145,13 @@ class Bridge {
   std::unique_ptr<services::Exchange> exchange_;
   std::unique_ptr<services::Packets> packets_;
   std::map<std::string, engine::Handler> handlers_;
-  std::unique_ptr<engine::Runner> runner_;
+  std::map<std::string, std::function<engine::NewEntry(const engine::Change&)>> entries_;
+  std::vector<ChangeListener> listeners_;
+  std::unique_ptr<engine::Crew> crew_;
   std::optional<chat::SessionView> session_news_;
   base::Notice session_notice_;
-  base::Notice lane_ended_;
-  bool is_lane_running_ = false;
-  bool is_stopping_ = false;
+  bool is_started_ = false;
+  bool works_all_lanes_ = false;
   base::Scope tasks_;
 };
 

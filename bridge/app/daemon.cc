@@ -47,6 +47,7 @@ Daemon::Daemon(asio::any_io_executor executor, base::Clock& clock, DaemonSetting
 
 base::Result<> Daemon::prepare(base::Faults& faults) {
   TRY(bridge_, Bridge::open(executor_, clock_, faults, settings_.bridge));
+  bridge_->work_all_lanes();
   keys_ = std::make_unique<services::Keys>(bridge_->store(), bridge_->journal(), clock_);
   schedules_ = std::make_unique<services::Schedules>(
       executor_, services::Schedules::Needs{.store = bridge_->store(),

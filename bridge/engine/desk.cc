@@ -12,7 +12,15 @@ namespace engine {
 using base::Code;
 using base::Result;
 
-std::string bell_of(const LaneId& lane) { return "lane:" + lane.text; }
+namespace {
+constexpr std::string_view lane_bell = "lane:";
+}  // namespace
+
+std::string bell_of(const LaneId& lane) { return std::string(lane_bell) + lane.text; }
+std::optional<LaneId> lane_of_bell(std::string_view bell) {
+  if (!bell.starts_with(lane_bell)) return std::nullopt;
+  return LaneId{std::string(bell.substr(lane_bell.size()))};
+}
 std::string bell_of_account(std::string_view account) { return fmt::format("account:{}", account); }
 std::string bell_of_lease(const LaneId& lane) { return "lease:" + lane.text; }
 

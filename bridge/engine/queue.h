@@ -109,6 +109,8 @@ class Queue {
   base::Result<> pause(store::Tx& tx, const LaneId& lane, const std::string& reason) const;
   base::Result<> resume(store::Tx& tx, const LaneId& lane) const;
   base::Result<std::vector<LaneStatus>> lanes(store::Tx& tx, const Now& now) const;
+  // Those with a job that is queued or running. Work: the number of lanes.
+  base::Result<std::vector<LaneId>> lanes_with_work(store::Tx& tx) const;
 
   // Opens the account's breaker; a second trip replaces the first. `until` is by the calendar now.
   base::Result<> trip(store::Tx& tx, const std::string& account, Trip why,
@@ -214,6 +216,10 @@ class Queue {
   // Unfinished jobs by state. Cheap.
   base::Result<std::map<State, int>> counts(store::Tx& tx) const;
 
+  // How failures of jobs of a kind are taken. Before the first transaction only.
+  void set_retries(std::string kind, RetryPolicy policy) {
+    options_.retries[std::move(kind)] = policy;
+  }
   const QueueOptions& options() const { return options_; }
 
  private:
@@ -223,6 +229,7 @@ class Queue {
 
 // Names of bells.
 std::string bell_of(const LaneId& lane);
+std::optional<LaneId> lane_of_bell(std::string_view bell);
 std::string bell_of_account(std::string_view account);
 
 }  // namespace engine

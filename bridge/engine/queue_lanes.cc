@@ -76,6 +76,20 @@ Result<> Queue::resume(store::Tx& tx, const LaneId& lane) const {
   return {};
 }
 
+Result<std::vector<LaneId>> Queue::lanes_with_work(store::Tx& tx) const {
+  TRY(const auto rows,
+      tx.query("SELECT id FROM lanes AS l "
+               "WHERE EXISTS (SELECT 1 FROM jobs WHERE lane = l.id AND state = 'running') "
+               "OR EXISTS (SELECT 1 FROM jobs WHERE lane = l.id AND state = 'queued' "
+               "AND in_line = 1) "
+               "OR EXISTS (SELECT 1 FROM jobs WHERE lane = l.id AND state = 'queued' "
+               "AND in_line = 0) "
+               "ORDER BY id"));
+  std::vector<LaneId> lanes;
+  for (const auto& row : rows) lanes.push_back({row.at(0).text()});
+  return lanes;
+}
+
 Result<std::vector<LaneStatus>> Queue::lanes(store::Tx& tx, const Now& now) const {
   const Desk desk(tx, options_, now);
   TRY(const auto time, desk.time());

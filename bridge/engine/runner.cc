@@ -85,7 +85,9 @@ Runner::Runner(Engine& engine, LaneId lane, const std::map<std::string, Handler>
       lane_(std::move(lane)),
       handlers_(handlers),
       tell_(std::move(tell)),
-      listens_to_(bell_of(lane_)) {}
+      listens_(engine.bells, bell_of(lane_)),
+      own_(engine.bells, "runner:" + lane_.text),
+      lease_ear_(engine.bells, bell_of_lease(lane_)) {}
 
 void Runner::tell(std::string what, std::string detail, std::optional<JobId> job) const {
   if (tell_) tell_({lane_, std::move(what), std::move(detail), std::move(job)});
@@ -94,18 +96,16 @@ void Runner::tell(std::string what, std::string detail, std::optional<JobId> job
 void Runner::stop() {
   is_stopping_ = true;
   if (context_) context_->is_stopping_ = true;
-  for (const auto& bell : {listens_to_, own_bell(), bell_of_lease(lane_)}) {
-    engine_.bells.ring(bell);
-  }
+  for (const auto* ear : {&listens_, &own_, &lease_ear_}) engine_.bells.ring(ear->name());
 }
 
 void Runner::drain() {
   is_draining_ = true;
-  engine_.bells.ring(listens_to_);
+  engine_.bells.ring(listens_.name());
 }
 
 Task<Turn> Runner::claim() {
-  lease_rings_ = engine_.bells.count(bell_of_lease(lane_));
+  lease_rings_ = lease_ear_.count();
   co_return co_await engine_.store.write(
       [queue = &engine_.queue, lane = lane_, holder = engine_.holder, now = engine_.timeline.now()](
           store::Tx& tx) { return queue->claim(tx, lane, holder, now); });
@@ -115,7 +115,7 @@ asio::awaitable<void> Runner::run() {
   int failures = 0;
   while (!is_stopping_) {
     // Read before the claim looks, so that no ring falls between.
-    const std::uint64_t rings = engine_.bells.count(listens_to_);
+    looked_ = listens_.count();
     auto turn = co_await claim();
     if (!turn) {
       co_await pause_after(turn.error(), ++failures);
@@ -133,14 +133,15 @@ asio::awaitable<void> Runner::run() {
       tell("idle", idle.reason.empty() ? idle.detail : idle.reason + ": " + idle.detail);
     }
     if (is_draining_ && is_drained(idle)) co_return;
-    if (idle.bell != listens_to_) {
-      listens_to_ = idle.bell;
+    if (idle.bell != listens_.name()) {
+      listens_ = Bells::Ear(engine_.bells, idle.bell);
       continue;
     }
+    if (rests_ && !idle.wait && idle.bell == bell_of(lane_)) co_return;
     const base::Instant again = idle.wait
                                     ? engine_.clock.now() + std::max(*idle.wait, Milliseconds(1))
                                     : base::Instant::max();
-    if (!is_stopping_) co_await engine_.bells.wait(listens_to_, rings, engine_.clock, again);
+    if (!is_stopping_) co_await listens_.wait(looked_, engine_.clock, again);
   }
 }
 
@@ -149,19 +150,18 @@ asio::awaitable<void> Runner::pause_after(const base::Error& error, int failures
   base::Instant::duration pause = limits::runner_retries_store;
   for (int i = 1; i < failures && pause < limits::runner_retries_store_max; ++i) pause *= 2;
   pause = std::min<base::Instant::duration>(pause, limits::runner_retries_store_max);
-  const std::uint64_t rings = engine_.bells.count(own_bell());
+  const std::uint64_t rings = own_.count();
   if (is_stopping_) co_return;
-  co_await engine_.bells.wait(own_bell(), rings, engine_.clock, engine_.clock.now() + pause);
+  co_await own_.wait(rings, engine_.clock, engine_.clock.now() + pause);
 }
 
 // Ends when the handler must.
 asio::awaitable<Runner::Ending> Runner::keep_lease(Lease lease) {
-  const std::string bell = bell_of_lease(lane_);
   const auto period = engine_.queue.options().lease / 3;
   std::uint64_t seen = lease_rings_;
   for (;;) {
-    co_await engine_.bells.wait(bell, seen, engine_.clock, engine_.clock.now() + period);
-    seen = engine_.bells.count(bell);
+    co_await lease_ear_.wait(seen, engine_.clock, engine_.clock.now() + period);
+    seen = lease_ear_.count();
     if (is_stopping_) co_return Ending::stopped;
     auto renewed =
         co_await engine_.store.write([queue = &engine_.queue, lease, now = engine_.timeline.now()](

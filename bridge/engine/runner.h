@@ -91,18 +91,23 @@ class Runner {
   Runner(Engine& engine, LaneId lane, const std::map<std::string, Handler>& handlers,
          std::function<void(const LaneNotice&)> tell = {});
 
-  // Works the lane until stopped or drained. Store errors are waited out with backoff: while the
-  // store is full or away nothing is claimed. Cancelling it is `stop` without the release: the
-  // lease ends by itself or at the next start.
+  // Works the lane until stopped, drained or at rest. Store errors are waited out with backoff:
+  // while the store is full or away nothing is claimed. Cancelling it is `stop` without the
+  // release: the lease ends by itself or at the next start.
   boost::asio::awaitable<void> run();
   // No new claims; a running handler is cancelled, its job released; `run` returns.
   void stop();
   // Works the lane until it is empty: `run` returns when only a person, evidence or a new job could
   // let it go on.
   void drain();
+  // From now on `run` also returns when nothing but the lane's bell could let it go on. Then
+  // is_called tells whether it has rung since: run again.
+  void rest_when_idle() { rests_ = true; }
+  bool is_called() const { return !is_stopping_ && listens_.count() > looked_; }
 
   const LaneId& lane() const { return lane_; }
   bool is_busy() const { return context_ != nullptr; }
+  bool is_stopping() const { return is_stopping_; }
 
  private:
   enum class Ending { outcome, stopped, lost };
@@ -115,18 +120,21 @@ class Runner {
   base::Task<> write_end(Lease lease, base::Result<Outcome> outcome);
   boost::asio::awaitable<void> pause_after(const base::Error& error, int failures);
   void tell(std::string what, std::string detail, std::optional<JobId> job = {}) const;
-  std::string own_bell() const { return "runner:" + lane_.text; }
 
   Engine& engine_;
   LaneId lane_;
   const std::map<std::string, Handler>& handlers_;
   std::function<void(const LaneNotice&)> tell_;
   LaneContext* context_ = nullptr;  // while a handler runs
-  std::string listens_to_;          // the bell of the last idle turn
-  std::string told_;                // the reason people were told last
-  std::uint64_t lease_rings_ = 0;   // before the last claim
+  Bells::Ear listens_;              // to the bell of the last idle turn
+  Bells::Ear own_;                  // rung by `stop`
+  Bells::Ear lease_ear_;
+  std::string told_;               // the reason people were told last
+  std::uint64_t looked_ = 0;       // rings before the last claim
+  std::uint64_t lease_rings_ = 0;  // before the last claim
   bool is_stopping_ = false;
   bool is_draining_ = false;
+  bool rests_ = false;
 };
 
 }  // namespace engine

@@ -1,6 +1,7 @@
 #include "bridge/services/packets.h"
 
 #include "bridge/base/hash.h"
+#include "bridge/engine/job_entry.h"
 #include "bridge/services/exchange.h"
 #include "bridge/services/finish.h"
 #include "bridge/services/posts.h"
@@ -115,25 +116,14 @@ engine::NewEntry packet_entry(const engine::Change& change) {
   static const std::map<std::string_view, std::string_view> words = {
       {"submitted", "accepted"}, {"replied", "answered"}, {"completed", "replied"}};
   const engine::Job& job = change.job;
-  const bool is_repair = job.kind == repair_kind;
-  const auto word = words.find(change.verb);
-  json::object data{{"state", engine::name(job.state)},
-                    {"stage", engine::name(job.stage)},
-                    {"attempt", job.attempt},
-                    {"lane", job.lane.text},
-                    {"sender", job.sender},
-                    {"bead", job.subject}};
-  if (job.error) data["error"] = json::object{{"code", job.error->code}};
-  if (job.parent) data["packet"] = job.parent->text;
-  if (!change.note.empty()) data["note"] = change.note;
-  return {.type = fmt::format("{}.{}", is_repair ? "repair" : "packet",
-                              word == words.end() ? change.verb : word->second),
-          .subject = job.id.text,
-          .actor = change.verb == "submitted" ? job.principal
-                   : change.actor.empty()     ? "bridge"
-                                              : change.actor,
-          .thread = job.thread.empty() ? job.id.text : job.thread,
-          .data = std::move(data)};
+  const std::string_view noun = job.kind == repair_kind ? "repair" : "packet";
+  auto entry = engine::job_entry(change, noun);
+  if (const auto word = words.find(change.verb); word != words.end()) {
+    entry.type = fmt::format("{}.{}", noun, word->second);
+  }
+  entry.data["bead"] = job.subject;
+  if (job.parent) entry.data["packet"] = job.parent->text;
+  return entry;
 }
 
 Packets::Packets(store::Store& store, const engine::Queue& queue, const engine::Journal& journal,
@@ -239,13 +229,14 @@ base::Task<json::object> Packets::view(engine::JobId id) {
 }
 
 base::Task<json::object> Packets::wait(engine::JobId id, base::Instant deadline) {
+  const engine::Bells::Ear ear(bells_, bell_of_job(id));
   for (;;) {
     // Before the look, so that an end between look and wait is not missed.
-    const auto rung = bells_.count(bell_of_job(id));
+    const auto rung = ear.count();
     CO_TRY(auto shown, co_await view(id));
     const auto state = engine::state_named(std::string(shown.at("state").as_string()));
     if (!state || has_settled(*state) || clock_.now() >= deadline) co_return std::move(shown);
-    co_await bells_.wait(bell_of_job(id), rung, clock_, deadline);
+    co_await ear.wait(rung, clock_, deadline);
   }
 }
 
