@@ -2,8 +2,7 @@
 
 #include "bridge/base/limits.h"
 #include "bridge/chat/binding.h"
-#include "bridge/protocol/marker.h"
-#include "bridge/protocol/prompt.h"
+#include "bridge/services/packet_question.h"
 
 #include <algorithm>
 
@@ -16,11 +15,6 @@ using base::Code;
 using engine::Stage;
 
 namespace {
-
-std::string text_in(const json::object& object, std::string_view key) {
-  const auto* value = object.if_contains(key);
-  return value && value->is_string() ? std::string(value->get_string()) : std::string();
-}
 
 chat::Prompt as_posted(protocol::Prompt prompt) {
   return {.text = std::move(prompt.text),
@@ -64,12 +58,13 @@ std::optional<engine::Trip> trip_of(const base::Error& error) {
 // One run of the handler.
 struct Exchange::Story {
   engine::LaneContext& lane;
-  engine::Job root;  // the packet's own job
-  std::optional<protocol::Packet> packet = {};
+  engine::Job root;  // the question's own job
+  const QuestionKind& kind;
+  std::shared_ptr<const Question> question = {};
   std::string url = {};
   int repairs = 0;  // children that were begun
 
-  // The message under way: the packet's, or the newest repair's.
+  // The message under way: the question's, or the newest repair's.
   engine::JobId job = {};
   engine::Lease lease = {};
   Stage stage = Stage::none;
@@ -78,12 +73,12 @@ struct Exchange::Story {
   bool has_row = false;  // `post` is in the store
   base::WallTime sent_at = {};
   std::unique_ptr<chat::Conversation> conversation = {};
-  std::optional<ReplyFinish> finish = {};
+  std::unique_ptr<AnswerFinish> finish = {};
   std::optional<std::string> doubt = {};  // what only a person can decide
 
   bool is_repair() const { return job != root.id; }
   std::string name() const {
-    return fmt::format("{} {}", is_repair() ? "repair" : "packet", job.text);
+    return fmt::format("{} {}", is_repair() ? "repair" : kind.noun, job.text);
   }
 };
 
@@ -92,15 +87,21 @@ Exchange::Exchange(chat::Conversations& conversations, const protocol::MessageTy
                    ExchangeLimits limits,
                    std::function<boost::asio::awaitable<void>(Afterwards)> afterwards)
     : conversations_(conversations),
-      types_(types),
       clock_(clock),
       account_(std::move(account)),
       marker_key_(std::move(marker_key)),
       limits_(limits),
-      afterwards_(std::move(afterwards)) {}
+      afterwards_(std::move(afterwards)) {
+  add_kind(std::string(packet_kind), packet_questions(types));
+}
+
+void Exchange::add_kind(std::string kind, QuestionKind asked) {
+  kinds_[std::move(kind)] = std::move(asked);
+}
 
 base::Task<engine::Outcome> Exchange::handle(engine::Claim claim, engine::LaneContext& lane) {
-  auto story = std::make_shared<Story>(Story{.lane = lane, .root = claim.job});
+  auto story = std::make_shared<Story>(
+      Story{.lane = lane, .root = claim.job, .kind = kinds_.at(claim.job.kind)});
   CO_TRY_OK(co_await begin(*story, std::move(claim)));
   for (;;) {
     auto obtained = co_await obtain(*story);
@@ -108,64 +109,50 @@ base::Task<engine::Outcome> Exchange::handle(engine::Claim claim, engine::LaneCo
       co_return engine::Outcome{engine::Outcome::Held{{"unknown_outcome", *story->doubt}}};
     }
     if (!obtained) co_return std::unexpected(std::move(obtained).error());
-    std::string problem;
-    std::vector<protocol::Violation> violations;
-    if (auto found = judge(*story, problem, violations))
-      co_return answered(story, *std::move(found));
+    auto answer = judge(*story);
+    if (answer) co_return answered(story, *std::move(answer));
+    Unusable& why = answer.error();
     if (story->repairs >= limits_.repairs_max) {
-      for (const auto& violation : violations) problem += "\n  " + protocol::to_line(violation);
+      for (const auto& violation : why.violations) {
+        why.problem += "\n  " + protocol::to_line(violation);
+      }
       co_return engine::Outcome{engine::Outcome::Failed{
           {"invalid_reply", fmt::format("the reply is not usable after {} repair prompts: {}",
-                                        story->repairs, problem)}}};
+                                        story->repairs, why.problem)}}};
     }
-    CO_TRY_OK(co_await begin_repair(*story, std::move(problem), violations));
+    CO_TRY_OK(co_await begin_repair(*story, std::move(why)));
   }
 }
 
 // The answer in the reply, or what is wrong with it.
-std::optional<Found> Exchange::judge(Story& story, std::string& problem,
-                                     std::vector<protocol::Violation>& violations) {
+std::expected<Answer, Unusable> Exchange::judge(Story& story) {
   // What reached the finish line while it was read is not read again.
   if (story.finish) {
-    if (auto found = story.finish->take(*story.post.raw)) return found;
+    if (auto answer = story.finish->take(*story.post.raw)) return *std::move(answer);
   }
-  auto extraction = extract(*story.post.raw, story.post.prompt.end_marker, *story.packet);
-  if (!extraction) {
-    problem = extraction.error().message;
-    return std::nullopt;
-  }
-  auto reply = protocol::check_reply(*story.packet, std::move(extraction->value));
-  if (reply) return Found{*std::move(reply), std::move(extraction->warnings)};
-  problem = reply.error().message;
-  violations = reply.error().violations;
-  return std::nullopt;
+  return story.question->judge(*story.post.raw, story.post.prompt.end_marker);
 }
 
 // Finds the message under way.
 base::Task<> Exchange::begin(Story& story, engine::Claim claim) {
-  const json::object& payload = claim.job.payload;
-  story.url = text_in(payload, "url");
-  const auto* body = payload.if_contains("packet");
-  auto packet = protocol::Packet::from_json(body ? *body : json::value(), types_);
-  if (!packet) {
-    co_return base::fail(Code::invalid, "read the packet: " + packet.error().message,
-                         "invalid_packet");
-  }
-  story.packet.emplace(*std::move(packet));
+  CO_TRY(story.question, story.kind.question(claim.job));
   auto& engine = story.lane.engine();
   const auto& queue = engine.queue;
   struct Found {
     std::vector<engine::Job> children;
     std::optional<Post> post;
+    std::string url;
   };
   const engine::JobId root = claim.job.id;
-  CO_TRY(
-      auto found, co_await engine.store.read([root, &queue](store::Tx& tx) -> base::Result<Found> {
-        TRY(auto children, queue.children(tx, root));
-        const bool has_child = !children.empty() && children.back().state == engine::State::running;
-        TRY(auto post, posts::last(tx, has_child ? children.back().id.text : root.text));
-        return Found{std::move(children), std::move(post)};
-      }));
+  CO_TRY(auto found, co_await engine.store.read([&kind = story.kind, job = claim.job,
+                                                 &queue](store::Tx& tx) -> base::Result<Found> {
+    TRY(auto children, queue.children(tx, job.id));
+    const bool has_child = !children.empty() && children.back().state == engine::State::running;
+    TRY(auto post, posts::last(tx, (has_child ? children.back() : job).id.text));
+    TRY(auto url, kind.address(tx, job));
+    return Found{std::move(children), std::move(post), std::move(url)};
+  }));
+  story.url = std::move(found.url);
   story.repairs = static_cast<int>(found.children.size());
   story.job = root;
   story.lease = claim.lease;
@@ -199,7 +186,7 @@ base::Task<> Exchange::begin(Story& story, engine::Claim claim) {
     CO_TRY(auto prompt, story.is_repair()
                             ? base::Result<protocol::Prompt>(base::fail(
                                   Code::internal, story.name() + " has no prompt in the store"))
-                            : protocol::render(*story.packet, story.post.id, marker_key_));
+                            : story.question->render(story.post.id, marker_key_));
     story.post.prompt = as_posted(std::move(prompt));
   }
   co_return base::Result<>();
@@ -301,8 +288,11 @@ base::Task<> Exchange::record_sent(Story& story, chat::Sent sent) {
   CO_TRY_OK(engine.faults.at("exchange.sent_unrecorded"));
   const base::WallTime now = clock_.wall();
   CO_TRY_OK(co_await story.lane.set_stage(
-      story.lease, Stage::sent, [id = story.post.id, sent, now](store::Tx& tx, const engine::Now&) {
-        return posts::set_sent(tx, id, sent, now);
+      story.lease, Stage::sent,
+      [id = story.post.id, job = story.root, &kind = story.kind, sent, now](
+          store::Tx& tx, const engine::Now&) -> base::Result<> {
+        TRY_OK(posts::set_sent(tx, id, sent, now));
+        return kind.sent ? kind.sent(tx, job, sent) : base::Result<>();
       }));
   note_sent(story, std::move(sent), now);
   co_return engine.faults.at("exchange.sent");
@@ -330,7 +320,7 @@ base::Task<> Exchange::read(Story& story) {
   CO_TRY_OK(co_await open(story));
   // A person may have said that it was sent; the answer is bound to what the conversation shows.
   if (!story.post.sent) CO_TRY_OK(co_await find_sent(story));
-  story.finish.emplace(*story.packet, story.post.prompt.end_marker);
+  story.finish = story.question->finish(story.post.prompt.end_marker);
   auto raw = co_await story.conversation->reply(*story.post.sent, story.post.prompt, *story.finish,
                                                 time_left(story));
   if (!raw) {
@@ -439,11 +429,12 @@ base::Task<> Exchange::record_found(Story& story, chat::Sent sent) {
   if (story.stage == Stage::armed) co_return co_await record_sent(story, std::move(sent));
   const base::WallTime now = clock_.wall();
   const bool adds = !std::exchange(story.has_row, true);
-  auto record = [post = story.post, adds, sent, now](store::Tx& tx,
-                                                     const engine::Now&) -> base::Result<> {
+  auto record = [post = story.post, job = story.root, kind = &story.kind, adds, sent, now](
+                    store::Tx& tx, const engine::Now&) -> base::Result<> {
     if (adds) TRY_OK(posts::add(tx, post, now));
     TRY_OK(posts::set_armed(tx, post.id, now));
-    return posts::set_sent(tx, post.id, sent, now);
+    TRY_OK(posts::set_sent(tx, post.id, sent, now));
+    return kind->sent ? kind->sent(tx, job, sent) : base::Result<>();
   };
   CO_TRY_OK(co_await story.lane.set_stage(story.lease, Stage::sent, std::move(record)));
   story.is_doubtful = false;
@@ -451,8 +442,7 @@ base::Task<> Exchange::record_found(Story& story, chat::Sent sent) {
   co_return story.lane.engine().faults.at("exchange.found");
 }
 
-base::Task<> Exchange::begin_repair(Story& story, std::string problem,
-                                    const std::vector<protocol::Violation>& violations) {
+base::Task<> Exchange::begin_repair(Story& story, Unusable why) {
   struct Begun {
     engine::Claim claim;
     Post post;
@@ -461,20 +451,20 @@ base::Task<> Exchange::begin_repair(Story& story, std::string problem,
   CO_TRY_OK(engine.faults.at("exchange.before_repair"));
   const auto now = engine.timeline.now();
   auto work = [&queue = engine.queue, root = story.lane.lease(), old = story.lease,
-               is_repair = story.is_repair(), packet = *story.packet, key = marker_key_,
-               url = story.url, bead = story.root.subject, thread = story.root.thread, problem,
-               violations, now](store::Tx& tx) -> base::Result<Begun> {
-    if (is_repair) TRY_OK(queue.fail_for_good(tx, old, {"invalid_reply", problem}, now));
+               is_repair = story.is_repair(), question = story.question, key = marker_key_,
+               url = story.url, subject = story.root.subject, thread = story.root.thread,
+               why = std::move(why), now](store::Tx& tx) -> base::Result<Begun> {
+    if (is_repair) TRY_OK(queue.fail_for_good(tx, old, {"invalid_reply", why.problem}, now));
     TRY(auto claim, queue.begin_child(tx, root,
                                       {.kind = std::string(repair_kind),
-                                       .payload = {{"problem", problem}},
-                                       .subject = bead,
+                                       .payload = {{"problem", why.problem}},
+                                       .subject = subject,
                                        .thread = thread},
                                       now));
     Post post{.id = posts::id_for(claim.job.id.text, 1),
               .job_id = claim.job.id.text,
               .conversation_url = url};
-    TRY(auto prompt, protocol::render_repair(packet, post.id, key, problem, violations));
+    TRY(auto prompt, question->render_repair(post.id, key, why));
     post.prompt = as_posted(std::move(prompt));
     TRY_OK(posts::add(tx, post, now.wall));
     return Begun{std::move(claim), std::move(post)};
@@ -489,13 +479,11 @@ base::Task<> Exchange::begin_repair(Story& story, std::string problem,
   co_return engine.faults.at("exchange.repair");
 }
 
-engine::Outcome Exchange::answered(const std::shared_ptr<Story>& story, Found found) {
-  std::vector<std::string> warnings = std::move(found.warnings);
-  warnings.insert(warnings.end(), found.reply.warnings().begin(), found.reply.warnings().end());
-  json::object result{{"response", found.reply.body()},
+engine::Outcome Exchange::answered(const std::shared_ptr<Story>& story, Answer answer) {
+  json::object result{{"response", std::move(answer.response)},
                       {"route", story->post.raw->route},
                       {"repairs", story->repairs},
-                      {"warnings", as_array(warnings)},
+                      {"warnings", as_array(answer.warnings)},
                       {"post", story->post.id}};
   engine::Outcome outcome{engine::Outcome::Done{result}};
   if (story->is_repair()) {

@@ -8,11 +8,10 @@
 #include "bridge/chat/conversations.h"
 #include "bridge/engine/runner.h"
 #include "bridge/protocol/message_types.h"
-#include "bridge/protocol/packet.h"
-#include "bridge/protocol/reply.h"
-#include "bridge/services/finish.h"
 #include "bridge/services/posts.h"
+#include "bridge/services/question.h"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -34,8 +33,8 @@ struct Afterwards {
   std::vector<std::string> warnings;
 };
 
-// The handler of jobs of `packet_kind`, whose payload is {"packet": …, "url": "https://…"}. The
-// result of a job is {"response", "route", "repairs", "warnings", "post"}.
+// The handler of jobs of `packet_kind` and of those that ask otherwise. The result of a job is
+// {"response", "route", "repairs", "warnings", "post"}.
 //
 // Which message of a job is under way is told by the engine's stage and by the posts table:
 //   none, intent  certainly not sent                     → send
@@ -50,6 +49,9 @@ class Exchange {
   Exchange(chat::Conversations& conversations, const protocol::MessageTypes& types,
            base::Clock& clock, std::string account, std::string marker_key, ExchangeLimits limits,
            std::function<boost::asio::awaitable<void>(Afterwards)> afterwards = {});
+
+  // Jobs of `kind` ask this way. Before the first job.
+  void add_kind(std::string kind, QuestionKind asked);
 
   // Errors: see Queue::fail. Those that only time or a person can mend are busy or login_required
   // and have tripped the account's breaker.
@@ -72,22 +74,20 @@ class Exchange {
   static void note_sent(Story& story, chat::Sent sent, base::WallTime now);
   base::Task<> record_unsent(Story& story);
   base::Task<> open(Story& story);
-  base::Task<> begin_repair(Story& story, std::string problem,
-                            const std::vector<protocol::Violation>& violations);
-  static std::optional<Found> judge(Story& story, std::string& problem,
-                                    std::vector<protocol::Violation>& violations);
-  engine::Outcome answered(const std::shared_ptr<Story>& story, Found found);
+  base::Task<> begin_repair(Story& story, Unusable why);
+  static std::expected<Answer, Unusable> judge(Story& story);
+  engine::Outcome answered(const std::shared_ptr<Story>& story, Answer answer);
   boost::asio::awaitable<void> settle(std::shared_ptr<Story> story);
   base::Instant::duration time_left(const Story& story) const;
   base::Task<> trip(Story& story, const base::Error& error);
 
   chat::Conversations& conversations_;
-  const protocol::MessageTypes& types_;
   base::Clock& clock_;
   std::string account_;
   std::string marker_key_;
   ExchangeLimits limits_;
   std::function<boost::asio::awaitable<void>(Afterwards)> afterwards_;
+  std::map<std::string, QuestionKind> kinds_;
 };
 
 // Why a failed look or send closes the account, or nothing.
