@@ -6,6 +6,7 @@
 #include "bridge/chat/profile.h"
 #include "bridge/engine/job_entry.h"
 #include "bridge/engine/schema.h"
+#include "bridge/services/agents/rules.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/posts.h"
 #include "bridge/services/schedules.h"
@@ -54,9 +55,9 @@ bool passes_by_time(engine::Trip trip) {
 
 std::vector<store::Migration> bridge_migrations() {
   std::vector<store::Migration> all;
-  for (const auto part :
-       {engine::migrations(), services::post_migrations(), services::packet_migrations(),
-        services::key_migrations(), services::schedule_migrations()}) {
+  for (const auto part : {engine::migrations(), services::post_migrations(),
+                          services::packet_migrations(), services::key_migrations(),
+                          services::schedule_migrations(), services::agents::migrations()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

@@ -49,6 +49,10 @@ base::Result<> Daemon::prepare(base::Faults& faults) {
   TRY(bridge_, Bridge::open(executor_, clock_, faults, settings_.bridge));
   bridge_->work_all_lanes();
   keys_ = std::make_unique<services::Keys>(bridge_->store(), bridge_->journal(), clock_);
+  agents_ = std::make_unique<services::Agents>(
+      services::Agents::Needs{
+          .store = bridge_->store(), .journal = bridge_->journal(), .clock = clock_},
+      settings_.agents);
   schedules_ = std::make_unique<services::Schedules>(
       executor_, services::Schedules::Needs{.store = bridge_->store(),
                                             .queue = bridge_->queue(),
@@ -78,6 +82,7 @@ base::Task<> Daemon::start() {
   CO_TRY_OK(co_await keys_->ensure_admin(settings_.bridge.state / "admin.key", http::new_api_key));
   CO_TRY_OK(co_await bridge_->start());
   CO_TRY_OK(co_await schedules_->start(bridge_->tasks()));
+  agents_->start(bridge_->tasks());
   bridge_->tasks().spawn(sign_in_->run());
   const std::string instance = bridge_->signer().name();
   CO_TRY(events_, co_await http::JournalEvents::open(executor_, {.journal = bridge_->journal(),
@@ -89,6 +94,7 @@ base::Task<> Daemon::start() {
   bridge_->tasks().spawn(events_->run());
   needs_.reset(new http::ApiNeeds{.packets = bridge_->packets(),
                                   .keys = *keys_,
+                                  .agents = *agents_,
                                   .schedules = *schedules_,
                                   .sign_in = *sign_in_,
                                   .types = bridge_->types(),

@@ -8,6 +8,7 @@
 #include "bridge/http/authenticator.h"
 #include "bridge/http/router.h"
 #include "bridge/http/server.h"
+#include "bridge/services/agents.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/schedules.h"
 #include "bridge/services/sign_in.h"
@@ -23,6 +24,7 @@ struct DaemonSettings {
   BridgeSettings bridge;
   http::ServerOptions server;
   std::vector<http::JwtIssuer> issuers;
+  services::Agents::Settings agents;
   bool screenshots = false;
 };
 
@@ -59,6 +61,7 @@ class Daemon {
   http::AccessLog access_log_;
   std::unique_ptr<Bridge> bridge_;
   std::unique_ptr<services::Keys> keys_;
+  std::unique_ptr<services::Agents> agents_;
   std::unique_ptr<services::Schedules> schedules_;
   std::unique_ptr<services::SignIn> sign_in_;
   std::unique_ptr<http::Authenticator> authenticator_;

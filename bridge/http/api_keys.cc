@@ -25,7 +25,7 @@ constexpr std::string_view new_key_schema = R"json({
                  "events", "actions", "approve", "session", "audit", "admin"]
       }
     },
-    "agent": {"type": "string", "minLength": 1, "maxLength": 100},
+    "agent": {"type": "string", "minLength": 1, "maxLength": 200},
     "expires_in_days": {"type": "integer", "minimum": 1, "maximum": 3650},
     "idempotency_key": {"type": "string", "minLength": 1, "maxLength": 255}
   }
@@ -35,6 +35,7 @@ json::object view_of(const services::Key& key) {
   return {{"id", key.id},
           {"name", key.name},
           {"agent", key.agent.empty() ? json::value(nullptr) : json::value(key.agent)},
+          {"agent_id", key.agent_id.empty() ? json::value(nullptr) : json::value(key.agent_id)},
           {"scopes", json::array(key.scopes.begin(), key.scopes.end())},
           {"created", base::rfc3339(key.created)},
           {"created_by", key.creator},

@@ -94,7 +94,9 @@ services::Caller caller_of(const Principal& principal) {
   const bool is_bound = !principal.agent.empty();
   return {.principal = principal.id,
           .name = is_bound ? principal.agent : principal.name,
-          .may_send_for_others = !is_bound && principal.has_scope("admin")};
+          .may_send_for_others = !is_bound && principal.has_scope("admin"),
+          .agent = principal.agent_id.empty() ? principal.agent : principal.agent_id,
+          .is_admin = !is_bound && principal.has_scope("admin")};
 }
 
 std::string text_in(const json::value& body, std::string_view name) {
@@ -131,6 +133,7 @@ FindApiKey find_in(services::Keys& keys) {
     co_return ApiKey{.id = std::move(key->id),
                      .name = std::move(key->name),
                      .agent = std::move(key->agent),
+                     .agent_id = std::move(key->agent_id),
                      .scopes = std::move(key->scopes),
                      .digest = key->digest,
                      .expires = key->expires,
@@ -143,6 +146,7 @@ void add_api(Router& router, ApiNeeds& needs) {
   add_queue_routes(router, needs);
   add_session_routes(router, needs);
   add_schedule_routes(router, needs);
+  add_agent_routes(router, needs);
   add_key_routes(router, needs);
   add_audit_routes(router, needs);
   add_event_routes(router, needs);

@@ -12,6 +12,7 @@
 #include "bridge/http/authenticator.h"
 #include "bridge/http/router.h"
 #include "bridge/protocol/message_types.h"
+#include "bridge/services/agents.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/packets.h"
 #include "bridge/services/schedules.h"
@@ -33,6 +34,7 @@ struct NotReady {
 struct ApiNeeds {
   services::Packets& packets;
   services::Keys& keys;
+  services::Agents& agents;
   services::Schedules& schedules;
   services::SignIn& sign_in;
   const protocol::MessageTypes& types;
@@ -63,6 +65,7 @@ void add_packet_routes(Router& router, ApiNeeds& needs);
 void add_queue_routes(Router& router, ApiNeeds& needs);
 void add_session_routes(Router& router, ApiNeeds& needs);
 void add_schedule_routes(Router& router, ApiNeeds& needs);
+void add_agent_routes(Router& router, ApiNeeds& needs);
 void add_key_routes(Router& router, ApiNeeds& needs);
 void add_audit_routes(Router& router, ApiNeeds& needs);
 void add_event_routes(Router& router, ApiNeeds& needs);

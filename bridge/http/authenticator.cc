@@ -119,8 +119,11 @@ asio::awaitable<base::Result<Principal>> Authenticator::by_key(base::Sha256 dige
   if (key.expires && *key.expires <= clock_.wall()) {
     co_return std::unexpected(denied("the key has expired"));
   }
-  co_return Principal{"key:" + key.id, std::move(key.name), std::move(key.agent),
-                      std::move(key.scopes)};
+  co_return Principal{.id = "key:" + key.id,
+                      .name = std::move(key.name),
+                      .agent = std::move(key.agent),
+                      .agent_id = std::move(key.agent_id),
+                      .scopes = std::move(key.scopes)};
 }
 
 base::Result<Principal> Authenticator::by_token(std::string_view token) const {

@@ -28,6 +28,7 @@ struct ApiKey {
   std::string id;
   std::string name;
   std::string agent;
+  std::string agent_id = {};
   std::vector<std::string> scopes;
   base::Sha256 digest{};
   std::optional<base::WallTime> expires;

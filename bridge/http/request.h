@@ -31,9 +31,10 @@ bool same_header(std::string_view a, std::string_view b);
 
 // Who asks, once the credentials have been checked.
 struct Principal {
-  std::string id;     // "key:<id>" or "jwt:<issuer>#<subject>"; empty on public routes
-  std::string name;   // for people
-  std::string agent;  // the agent this caller is bound to and acts as, or empty
+  std::string id;        // "key:<id>" or "jwt:<issuer>#<subject>"; empty on public routes
+  std::string name;      // for people
+  std::string agent;     // the agent this caller is bound to and acts as, or empty
+  std::string agent_id;  // the same in the registry, if it was there when the key was made
   std::vector<std::string> scopes;
 
   // `admin` has every scope.

@@ -2,6 +2,7 @@
 
 #include "bridge/base/ids.h"
 #include "bridge/base/limits.h"
+#include "bridge/services/agents/rules.h"
 
 #include <algorithm>
 #include <array>
@@ -42,11 +43,17 @@ constexpr std::array migrations = {
         UNIQUE (creator, request)
       ) STRICT
     )sql"},
+    store::Migration{"keys", 2, R"sql(
+      ALTER TABLE api_keys ADD COLUMN agent_id TEXT NOT NULL DEFAULT '';
+      CREATE INDEX api_keys_agent ON api_keys (agent_id) WHERE agent_id <> ''
+    )sql"},
 };
 
 constexpr std::string_view columns =
-    "id, name, agent, scopes, digest, creator, created_at, expires_at, revoked_at, request_hash";
+    "id, name, agent, scopes, digest, creator, created_at, expires_at, revoked_at, request_hash, "
+    "agent_id";
 constexpr std::size_t request_hash_column = 9;
+constexpr std::size_t agent_id_column = 10;
 
 std::int64_t stamp(base::WallTime time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
@@ -84,6 +91,7 @@ Key key_of(const store::Row& row) {
   Key key{.id = row[0].text(),
           .name = row[1].text(),
           .agent = row[2].text(),
+          .agent_id = row[agent_id_column].text(),
           .scopes = {},
           .digest = digest_of(row[4].text()),
           .creator = row[5].text(),
@@ -155,16 +163,26 @@ json::object facts(const Key& key) {
 Result<> insert(store::Tx& tx, const engine::Journal& journal, const Key& key,
                 const std::string& request, const std::string& request_hash) {
   const auto asked = request.empty() ? std::nullopt : std::optional(request);
-  TRY_OK(tx.execute(R"sql(
+  TRY_OK(tx.execute(
+      R"sql(
     INSERT INTO api_keys (id, name, agent, scopes, digest, creator, request, request_hash,
-                          created_at, expires_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                          created_at, expires_at, agent_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
   )sql",
-                    {key.id, key.name, key.agent, scopes_text(key.scopes), base::hex(key.digest),
-                     key.creator, asked, request_hash, stamp(key.created), stamp(key.expires)}));
+      {key.id, key.name, key.agent, scopes_text(key.scopes), base::hex(key.digest), key.creator,
+       asked, request_hash, stamp(key.created), stamp(key.expires), key.agent_id}));
   TRY_OK(journal.append(
       tx, {.type = "key.created", .subject = key.id, .actor = key.creator, .data = facts(key)},
       key.created));
+  return {};
+}
+
+Result<> revoke(store::Tx& tx, const engine::Journal& journal, Key& key, const std::string& actor,
+                base::WallTime now) {
+  key.revoked = time_of(stamp(now));
+  TRY_OK(tx.execute("UPDATE api_keys SET revoked_at = $2 WHERE id = $1", {key.id, stamp(now)}));
+  TRY_OK(journal.append(
+      tx, {.type = "key.revoked", .subject = key.id, .actor = actor, .data = facts(key)}, now));
   return {};
 }
 
@@ -238,11 +256,30 @@ Result<> write_secret(const std::filesystem::path& path, const std::string& text
 
 std::span<const store::Migration> key_migrations() { return migrations; }
 
+Result<> revoke_keys_of(store::Tx& tx, const engine::Journal& journal, const agents::Agent& agent,
+                        const std::string& actor, base::WallTime now) {
+  TRY(const auto rows, tx.query(fmt::format(R"sql(
+        SELECT {}
+        FROM api_keys
+        WHERE revoked_at IS NULL
+          AND (agent_id = $1 OR (agent_id = '' AND agent IN ($1, $2, $3)))
+        ORDER BY id
+      )sql",
+                                            columns),
+                                {agent.id, agent.slug, agent.name}));
+  for (const auto& row : rows) {
+    auto key = key_of(row);
+    TRY_OK(revoke(tx, journal, key, actor, now));
+  }
+  return {};
+}
+
 base::Task<Keys::Created> Keys::create(NewKey asked) {
   const auto now = clock_.wall();
   Key key{.id = base::uuid_v7(now),
           .name = asked.name,
           .agent = asked.agent,
+          .agent_id = {},
           .scopes = asked.scopes,
           .digest = asked.digest,
           .creator = asked.creator,
@@ -253,8 +290,13 @@ base::Task<Keys::Created> Keys::create(NewKey asked) {
                                    asked = std::move(asked)](store::Tx& tx) -> Result<Created> {
     TRY(auto known, find_request(tx, asked));
     if (known) return *std::move(known);
-    TRY_OK(insert(tx, *journal, key, asked.request, asked.request_hash));
-    return Created{.key = key, .is_replay = false};
+    Created created{.key = key, .is_replay = false};
+    if (!key.agent.empty()) {
+      TRY(const auto agent, agents::look(tx, key.agent));
+      if (agent) created.key.agent_id = agent->id;
+    }
+    TRY_OK(insert(tx, *journal, created.key, asked.request, asked.request_hash));
+    return created;
   });
 }
 
@@ -269,10 +311,7 @@ base::Task<Key> Keys::revoke(std::string prefix, std::string actor) {
                                    actor = std::move(actor), now](store::Tx& tx) -> Result<Key> {
     TRY(auto key, find_prefix(tx, prefix));
     if (key.revoked) return key;
-    key.revoked = time_of(stamp(now));
-    TRY_OK(tx.execute("UPDATE api_keys SET revoked_at = $2 WHERE id = $1", {key.id, stamp(now)}));
-    TRY_OK(journal->append(
-        tx, {.type = "key.revoked", .subject = key.id, .actor = actor, .data = facts(key)}, now));
+    TRY_OK(services::revoke(tx, *journal, key, actor, now));
     return key;
   });
 }
@@ -314,6 +353,7 @@ base::Task<> Keys::ensure_admin(std::filesystem::path file, std::function<std::s
   Key key{.id = base::uuid_v7(now),
           .name = "admin",
           .agent = {},
+          .agent_id = {},
           .scopes = {"admin"},
           .digest = base::sha256(*text),
           .creator = "bridge",

@@ -5,6 +5,7 @@
 #include "bridge/base/hash.h"
 #include "bridge/base/result.h"
 #include "bridge/engine/journal.h"
+#include "bridge/services/agents/agent.h"
 #include "bridge/store/store.h"
 
 #include <filesystem>
@@ -19,7 +20,8 @@ namespace services {
 struct Key {
   std::string id;  // a UUID of version 7
   std::string name;
-  std::string agent;  // the agent it is bound to and acts as; empty: none
+  std::string agent;     // the agent it is bound to and acts as, as it was named; empty: none
+  std::string agent_id;  // the same in the registry; empty: it was not registered then
   std::vector<std::string> scopes;
   base::Sha256 digest{};
   std::string creator;  // the principal
@@ -30,7 +32,7 @@ struct Key {
 
 struct NewKey {
   std::string name;
-  std::string agent = {};
+  std::string agent = {};  // as agents::find reads it; it need not be registered
   std::vector<std::string> scopes;
   base::Sha256 digest{};
   std::string creator;
@@ -40,6 +42,11 @@ struct NewKey {
 };
 
 std::span<const store::Migration> key_migrations();
+
+// Ends the life of every key that is bound to the agent, by its id or by what it answers to.
+base::Result<> revoke_keys_of(store::Tx& tx, const engine::Journal& journal,
+                              const agents::Agent& agent, const std::string& actor,
+                              base::WallTime now);
 
 class Keys {
  public:

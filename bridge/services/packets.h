@@ -9,6 +9,7 @@
 #include "bridge/engine/queue.h"
 #include "bridge/protocol/message_types.h"
 #include "bridge/protocol/packet.h"
+#include "bridge/services/caller.h"
 #include "bridge/store/store.h"
 
 #include <optional>
@@ -18,13 +19,6 @@
 #include <vector>
 
 namespace services {
-
-// Who asks.
-struct Caller {
-  std::string principal;  // scope of idempotency keys
-  std::string name;       // what a packet's sender must be
-  bool may_send_for_others = false;
-};
 
 struct SubmitOptions {
   std::string key = {};  // of the request; the packet's own or a derived one without

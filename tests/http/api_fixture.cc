@@ -14,9 +14,9 @@ constexpr std::string_view conversation = "http://127.0.0.1:9/c/1";
 
 std::vector<store::Migration> migrations() {
   std::vector<store::Migration> all;
-  for (const auto part :
-       {engine::migrations(), services::post_migrations(), services::packet_migrations(),
-        services::key_migrations(), services::schedule_migrations()}) {
+  for (const auto part : {engine::migrations(), services::post_migrations(),
+                          services::packet_migrations(), services::key_migrations(),
+                          services::schedule_migrations(), services::agents::migrations()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;
@@ -42,6 +42,8 @@ ApiFixture::ApiFixture(int depth_max) {
   packets.emplace(*store, *queue, journal, timeline, bells, clock, types,
                   services::Packets::Settings{.url = std::string(conversation), .senders = {}});
   keys.emplace(*store, journal, clock);
+  agents.emplace(services::Agents::Needs{.store = *store, .journal = journal, .clock = clock},
+                 services::Agents::Settings());
   schedules.emplace(loop.get_executor(), services::Schedules::Needs{.store = *store,
                                                                     .queue = *queue,
                                                                     .journal = journal,
@@ -95,6 +97,7 @@ Story ApiFixture::serve(std::function<Story()> story) {
   events = *std::move(opened);
   needs.emplace(http::ApiNeeds{.packets = *packets,
                                .keys = *keys,
+                               .agents = *agents,
                                .schedules = *schedules,
                                .sign_in = *sign_in,
                                .types = types,
@@ -122,6 +125,7 @@ Story ApiFixture::serve(std::function<Story()> story) {
   tasks.spawn(events->run());
   const auto running = co_await schedules->start(tasks);
   BRIDGE_ASSERT(running);
+  agents->start(tasks);
   tasks.spawn(sign_in->run());
   co_await story();
   events->close();

@@ -4,6 +4,7 @@
 #include "bridge/base/scope.h"
 #include "bridge/http/api_routes.h"
 #include "bridge/http/client.h"
+#include "bridge/services/agents.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/packets.h"
 #include "bridge/services/schedules.h"
@@ -101,6 +102,7 @@ class ApiFixture {
   std::optional<engine::Queue> queue;
   std::optional<services::Packets> packets;
   std::optional<services::Keys> keys;
+  std::optional<services::Agents> agents;
   std::optional<services::Schedules> schedules;
   std::optional<services::SignIn> sign_in;
   std::optional<http::Authenticator> authenticator;

@@ -1,6 +1,7 @@
 #include "bridge/services/keys.h"
 
 #include "bridge/engine/schema.h"
+#include "bridge/services/agents/rules.h"
 #include "bridge/store/sqlite_store.h"
 
 #include <cstdlib>
@@ -24,7 +25,7 @@ class KeysTest : public testing::Test {
  protected:
   KeysTest() {
     std::vector<store::Migration> steps;
-    for (const auto part : {engine::migrations(), key_migrations()}) {
+    for (const auto part : {engine::migrations(), key_migrations(), agents::migrations()}) {
       steps.insert(steps.end(), part.begin(), part.end());
     }
     auto opened = store::SqliteStore::open({.path = ":memory:"}, loop.get_executor(), steps);

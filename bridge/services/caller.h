@@ -1,0 +1,16 @@
+// Who asks a service for something.
+#pragma once
+
+#include <string>
+
+namespace services {
+
+struct Caller {
+  std::string principal;  // scope of idempotency keys
+  std::string name;       // what a packet's sender must be
+  bool may_send_for_others = false;
+  std::string agent = {};  // the agent it acts as and only as, for agents::find; empty: none
+  bool is_admin = false;   // has the scope admin and is bound to no agent
+};
+
+}  // namespace services
