@@ -8,6 +8,7 @@
 #include "bridge/engine/schema.h"
 #include "bridge/services/agents/rules.h"
 #include "bridge/services/keys.h"
+#include "bridge/services/messages/rules.h"
 #include "bridge/services/posts.h"
 #include "bridge/services/schedules.h"
 
@@ -55,9 +56,10 @@ bool passes_by_time(engine::Trip trip) {
 
 std::vector<store::Migration> bridge_migrations() {
   std::vector<store::Migration> all;
-  for (const auto part : {engine::migrations(), services::post_migrations(),
-                          services::packet_migrations(), services::key_migrations(),
-                          services::schedule_migrations(), services::agents::migrations()}) {
+  for (const auto part :
+       {engine::migrations(), services::post_migrations(), services::packet_migrations(),
+        services::key_migrations(), services::schedule_migrations(), services::agents::migrations(),
+        services::messages::migrations()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;
@@ -157,6 +159,14 @@ void Bridge::add_kind(std::string kind, JobKind what) {
   queue_->set_retries(kind, what.retries);
   entries_[kind] = std::move(what.entry);
   handlers_[std::move(kind)] = std::move(what.handler);
+}
+
+void Bridge::add_questions(std::string kind, services::QuestionKind asked) {
+  exchange_->add_kind(kind, std::move(asked));
+  auto entry = [kind](const engine::Change& change) { return engine::job_entry(change, kind); };
+  add_kind(kind, {.handler = handlers_.at(std::string(services::packet_kind)),
+                  .retries = {.failures_max = limits::packet_failures_max},
+                  .entry = std::move(entry)});
 }
 
 void Bridge::add_listener(ChangeListener listener) {

@@ -75,6 +75,8 @@ class Bridge {
 
   // What is done with jobs of a kind. Before `start`.
   void add_kind(std::string kind, JobKind what);
+  // Jobs of this kind are asked in conversations, as packets are.
+  void add_questions(std::string kind, services::QuestionKind asked);
   // Told of every change of every job inside the transaction that makes it, after the journal; an
   // error undoes the change. Before `start`.
   void add_listener(ChangeListener listener);

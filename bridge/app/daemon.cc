@@ -4,6 +4,8 @@
 #include "bridge/app/service_manager.h"
 #include "bridge/base/limits.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -23,6 +25,11 @@ base::Result<DaemonSettings> daemon_settings(const Config& config, const BridgeO
   settings.server.host_names = config.http.hosts;
   settings.server.allowed_origins = config.http.origins;
   settings.screenshots = config.session.screenshots;
+  // Where the account's own conversations are, its GPTs are too.
+  const auto origin = services::Messages::origin_of(settings.bridge.packets.url);
+  if (std::ranges::find(settings.agents.origins, origin) == settings.agents.origins.end()) {
+    settings.agents.origins.push_back(origin);
+  }
   for (const auto& issuer : config.http.jwt) {
     auto loaded = http::load_jwt_issuer(issuer.as_object());
     if (!loaded) {
@@ -53,6 +60,22 @@ base::Result<> Daemon::prepare(base::Faults& faults) {
       services::Agents::Needs{
           .store = bridge_->store(), .journal = bridge_->journal(), .clock = clock_},
       settings_.agents);
+  messages_ = std::make_unique<services::Messages>(
+      services::Messages::Needs{.store = bridge_->store(),
+                                .queue = bridge_->queue(),
+                                .journal = bridge_->journal(),
+                                .timeline = bridge_->timeline(),
+                                .bells = bridge_->bells(),
+                                .clock = clock_},
+      services::Messages::Settings{
+          .account = settings_.bridge.account,
+          .origin = services::Messages::origin_of(settings_.bridge.packets.url)});
+  bridge_->add_questions(std::string(services::messages::query_kind),
+                         services::Messages::questions());
+  bridge_->add_listener(
+      [this](store::Tx& tx, const engine::Change& change, const engine::Now& now) {
+        return messages_->on_change(tx, change, now);
+      });
   schedules_ = std::make_unique<services::Schedules>(
       executor_, services::Schedules::Needs{.store = bridge_->store(),
                                             .queue = bridge_->queue(),
@@ -83,6 +106,7 @@ base::Task<> Daemon::start() {
   CO_TRY_OK(co_await bridge_->start());
   CO_TRY_OK(co_await schedules_->start(bridge_->tasks()));
   agents_->start(bridge_->tasks());
+  messages_->start(bridge_->tasks());
   bridge_->tasks().spawn(sign_in_->run());
   const std::string instance = bridge_->signer().name();
   CO_TRY(events_, co_await http::JournalEvents::open(executor_, {.journal = bridge_->journal(),
@@ -95,6 +119,7 @@ base::Task<> Daemon::start() {
   needs_.reset(new http::ApiNeeds{.packets = bridge_->packets(),
                                   .keys = *keys_,
                                   .agents = *agents_,
+                                  .messages = *messages_,
                                   .schedules = *schedules_,
                                   .sign_in = *sign_in_,
                                   .types = bridge_->types(),

@@ -10,6 +10,8 @@
 #include "bridge/http/server.h"
 #include "bridge/services/agents.h"
 #include "bridge/services/keys.h"
+#include "bridge/services/messages.h"
+#include "bridge/services/messages/query_question.h"
 #include "bridge/services/schedules.h"
 #include "bridge/services/sign_in.h"
 
@@ -62,6 +64,7 @@ class Daemon {
   std::unique_ptr<Bridge> bridge_;
   std::unique_ptr<services::Keys> keys_;
   std::unique_ptr<services::Agents> agents_;
+  std::unique_ptr<services::Messages> messages_;
   std::unique_ptr<services::Schedules> schedules_;
   std::unique_ptr<services::SignIn> sign_in_;
   std::unique_ptr<http::Authenticator> authenticator_;

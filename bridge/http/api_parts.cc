@@ -147,6 +147,7 @@ void add_api(Router& router, ApiNeeds& needs) {
   add_session_routes(router, needs);
   add_schedule_routes(router, needs);
   add_agent_routes(router, needs);
+  add_message_routes(router, needs);
   add_key_routes(router, needs);
   add_audit_routes(router, needs);
   add_event_routes(router, needs);

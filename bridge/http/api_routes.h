@@ -14,6 +14,7 @@
 #include "bridge/protocol/message_types.h"
 #include "bridge/services/agents.h"
 #include "bridge/services/keys.h"
+#include "bridge/services/messages.h"
 #include "bridge/services/packets.h"
 #include "bridge/services/schedules.h"
 #include "bridge/services/sign_in.h"
@@ -35,6 +36,7 @@ struct ApiNeeds {
   services::Packets& packets;
   services::Keys& keys;
   services::Agents& agents;
+  services::Messages& messages;
   services::Schedules& schedules;
   services::SignIn& sign_in;
   const protocol::MessageTypes& types;
@@ -66,6 +68,7 @@ void add_queue_routes(Router& router, ApiNeeds& needs);
 void add_session_routes(Router& router, ApiNeeds& needs);
 void add_schedule_routes(Router& router, ApiNeeds& needs);
 void add_agent_routes(Router& router, ApiNeeds& needs);
+void add_message_routes(Router& router, ApiNeeds& needs);
 void add_key_routes(Router& router, ApiNeeds& needs);
 void add_audit_routes(Router& router, ApiNeeds& needs);
 void add_event_routes(Router& router, ApiNeeds& needs);

@@ -26,4 +26,21 @@ base::Result<Prompt> render_repair(const Packet& packet, std::string_view job_id
                                    std::string_view key, std::string_view problem,
                                    const std::vector<Violation>& violations);
 
+// A question in free words.
+struct Query {
+  std::string asker;    // for the one who is asked
+  std::string text;     // the question
+  std::string context;  // material that belongs to it; may be empty
+  std::string schema;   // JSON Schema of an object that the answer must be; empty: any text
+};
+
+// As for a packet; the reply is Markdown, or one JSON object by the query's schema.
+base::Result<Prompt> render(const Query& query, std::string_view job_id, std::string_view key);
+base::Result<Prompt> render_repair(const Query& query, std::string_view job_id,
+                                   std::string_view key, std::string_view problem,
+                                   const std::vector<Violation>& violations);
+
+// What a reply says before its end marker, which is its last line; the whole text if it is not.
+std::string_view before_end_marker(std::string_view reply, std::string_view end_marker);
+
 }  // namespace protocol

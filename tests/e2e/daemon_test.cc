@@ -132,6 +132,44 @@ TEST_F(Daemon, TheCommandLineReachesEverythingOfIt) {
   EXPECT_EQ(run({"packet", "list"}).status, 69);
 }
 
+TEST_F(Daemon, ALinkedGptAnswersInAChatOfItsOwnThatItsThreadGoesOnIn) {
+  configure();
+  start();
+  DaemonCalls calls(state());
+  const auto post = [&](std::string path, json::object body) -> json::value {
+    const auto reply = calls.call(
+        {.method = "POST", .target = "/api/gpt-agents/" + path, .body = json::value(body)});
+    EXPECT_TRUE(reply) << reply.error().message;
+    EXPECT_LT(reply->status, 300) << reply->body;
+    return reply->json();
+  };
+  post("register", {{"name", "Culture Code"},
+                    {"link", site->origin() + "/g/g-0a1b2c3d4-culture-code"},
+                    {"category", "Core"}});
+  const auto ask = [&](std::string_view question) {
+    auto view = post("culture-code/query", {{"query", question}, {"thread", "tone"}, {"wait", 40}});
+    const auto self = std::string(view.at("links").at("self").as_string()) + "?wait=40";
+    for (int i = 0; i < 3 && view.at("state") == "open"; ++i) {
+      const auto again = calls.call({.target = self});
+      if (!again) break;
+      view = again->json();
+    }
+    EXPECT_EQ(view.at("state"), "answered") << json::serialize(view);
+    return view;
+  };
+  const auto first = ask("Which tone fits a blog about Paris?");
+  EXPECT_THAT(std::string(first.at("answer").at("text").as_string()), HasSubstr("look-alike"));
+  EXPECT_EQ(first.at("answer").at("trust"), "untrusted");
+  const auto second = ask("And for a newsletter?");
+  EXPECT_NE(second.at("id"), first.at("id"));
+  // The second follows the first one's answer; neither went where packets go.
+  const auto ledger = site->ledger();
+  const auto posts = ledger.accepted();
+  ASSERT_EQ(posts.size(), 2u);
+  EXPECT_EQ(posts[1].parent_id, ledger.replies.at(0).message_id);
+  EXPECT_EQ(accepted(), 0u);
+}
+
 TEST_F(Daemon, APacketIsCancelledAndQueuedAgain) {
   configure();
   start();

@@ -14,9 +14,10 @@ constexpr std::string_view conversation = "http://127.0.0.1:9/c/1";
 
 std::vector<store::Migration> migrations() {
   std::vector<store::Migration> all;
-  for (const auto part : {engine::migrations(), services::post_migrations(),
-                          services::packet_migrations(), services::key_migrations(),
-                          services::schedule_migrations(), services::agents::migrations()}) {
+  for (const auto part :
+       {engine::migrations(), services::post_migrations(), services::packet_migrations(),
+        services::key_migrations(), services::schedule_migrations(), services::agents::migrations(),
+        services::messages::migrations()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;
@@ -44,6 +45,14 @@ ApiFixture::ApiFixture(int depth_max) {
   keys.emplace(*store, journal, clock);
   agents.emplace(services::Agents::Needs{.store = *store, .journal = journal, .clock = clock},
                  services::Agents::Settings());
+  messages.emplace(
+      services::Messages::Needs{.store = *store,
+                                .queue = *queue,
+                                .journal = journal,
+                                .timeline = timeline,
+                                .bells = bells,
+                                .clock = clock},
+      services::Messages::Settings{.account = "account", .origin = "https://chatgpt.com"});
   schedules.emplace(loop.get_executor(), services::Schedules::Needs{.store = *store,
                                                                     .queue = *queue,
                                                                     .journal = journal,
@@ -70,7 +79,7 @@ void ApiFixture::build_queue(int depth_max) {
                              const engine::Now& now) -> base::Result<> {
     TRY_OK(journal.append(tx, services::packet_entry(change), now.wall));
     tx.after_commit([this, bell = services::bell_of_job(change.job.id)] { bells.ring(bell); });
-    return {};
+    return messages->on_change(tx, change, now);
   };
   queue.emplace(std::move(options), random);
 }
@@ -98,6 +107,7 @@ Story ApiFixture::serve(std::function<Story()> story) {
   needs.emplace(http::ApiNeeds{.packets = *packets,
                                .keys = *keys,
                                .agents = *agents,
+                               .messages = *messages,
                                .schedules = *schedules,
                                .sign_in = *sign_in,
                                .types = types,
@@ -126,6 +136,7 @@ Story ApiFixture::serve(std::function<Story()> story) {
   const auto running = co_await schedules->start(tasks);
   BRIDGE_ASSERT(running);
   agents->start(tasks);
+  messages->start(tasks);
   tasks.spawn(sign_in->run());
   co_await story();
   events->close();

@@ -6,6 +6,7 @@
 #include "bridge/http/client.h"
 #include "bridge/services/agents.h"
 #include "bridge/services/keys.h"
+#include "bridge/services/messages.h"
 #include "bridge/services/packets.h"
 #include "bridge/services/schedules.h"
 #include "bridge/services/sign_in.h"
@@ -103,6 +104,7 @@ class ApiFixture {
   std::optional<services::Packets> packets;
   std::optional<services::Keys> keys;
   std::optional<services::Agents> agents;
+  std::optional<services::Messages> messages;
   std::optional<services::Schedules> schedules;
   std::optional<services::SignIn> sign_in;
   std::optional<http::Authenticator> authenticator;

@@ -1,0 +1,310 @@
+#include "bridge/services/messages.h"
+
+#include "bridge/base/ids.h"
+#include "bridge/base/limits.h"
+#include "bridge/chat/binding.h"
+#include "bridge/services/messages/message_limits.h"
+#include "bridge/services/messages/query_question.h"
+#include "bridge/services/packets.h"
+
+#include <fmt/format.h>
+
+namespace services {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+using base::Code;
+using base::Task;
+using messages::Kind;
+using messages::Message;
+using messages::Party;
+
+namespace {
+
+Party party_of(const agents::Agent& agent) { return {agent.id, agent.name}; }
+
+// Who speaks: nobody speaks for an agent but its own key and operators.
+base::Result<Party> sender_of(store::Tx& tx, const Caller& caller, const std::string& from) {
+  const auto forged = [&](std::string_view why) {
+    return base::fail(Code::denied, fmt::format("send as {}: {}", from, why), "forged_sender");
+  };
+  if (!caller.agent.empty()) {
+    TRY(const auto own, agents::find(tx, caller.agent));
+    if (from.empty()) return party_of(own);
+    TRY(const auto named, agents::look(tx, from));
+    if (named && named->id == own.id) return party_of(own);
+    return forged(fmt::format("you are {}", own.name));
+  }
+  if (from.empty()) return Party{{}, caller.name};
+  if (!caller.may_send_for_others) return forged("only an operator may");
+  TRY(const auto named, agents::find(tx, from));
+  return party_of(named);
+}
+
+// An agent; or, for a reply, the one who is none and wrote what it replies to.
+base::Result<Party> recipient_of(store::Tx& tx, const Messages::Say& say) {
+  TRY(const auto agent, agents::look(tx, say.to));
+  if (agent) return party_of(*agent);
+  if (!say.reply_to.empty()) {
+    const auto original = messages::get(tx, say.reply_to);
+    if (original && original->sender.id.empty() && original->sender.name == say.to) {
+      return original->sender;
+    }
+  }
+  TRY(const auto named, agents::find(tx, say.to));
+  return party_of(named);
+}
+
+messages::Draft draft_of(const Messages::Say& say, Party from, Party to) {
+  return {.sender = std::move(from),
+          .recipient = std::move(to),
+          .text = say.text,
+          .topic = say.topic,
+          .thread = say.thread,
+          .reply_to = say.reply_to,
+          .meta = say.meta};
+}
+
+bool is_asked_in_a_conversation(const agents::Agent& agent) {
+  return agent.kind == agents::Kind::custom_gpt && !agent.link.empty();
+}
+
+}  // namespace
+
+std::string Messages::origin_of(std::string_view url) {
+  const auto bound = chat::binding_of(url);
+  return bound ? bound->origin : std::string();
+}
+
+QuestionKind Messages::questions() { return messages::query_questions(); }
+
+Task<Messages::Sent> Messages::send(Caller caller, Say say, messages::Request request) {
+  const auto now = needs_.clock.wall();
+  co_return co_await needs_.store.write([this, caller = std::move(caller), say = std::move(say),
+                                         request = std::move(request),
+                                         now](store::Tx& tx) -> base::Result<Sent> {
+    TRY(auto known, messages::of_request(tx, caller.principal, request));
+    if (known) return Sent{*std::move(known), true};
+    TRY(auto from, sender_of(tx, caller, say.from));
+    TRY(auto to, recipient_of(tx, say));
+    TRY(auto message, messages::send(act(tx, now, caller.principal),
+                                     draft_of(say, std::move(from), std::move(to)), request));
+    return Sent{std::move(message), false};
+  });
+}
+
+// The job that asks in the agent's conversation.
+base::Result<engine::Accepted> Messages::queue_up(store::Tx& tx, const agents::Agent& agent,
+                                                  const Party& asker, const Ask& ask,
+                                                  const std::string& thread,
+                                                  const Caller& caller) const {
+  const auto bound = chat::binding_of(agent.link);
+  if (!bound || bound->origin != settings_.origin) {
+    return base::fail(Code::conflict,
+                      fmt::format("ask {}: its link {} is not a conversation at {}", agent.name,
+                                  agent.link, settings_.origin),
+                      "no_way_to_ask");
+  }
+  // A GPT's chats are its own; a link to one conversation shares it with whoever else is there.
+  const auto lane =
+      chat::is_new_chat(bound->path) ? engine::LaneId{"gpt:" + agent.id} : lane_of(agent.link);
+  TRY_OK(needs_.queue.declare_lane(tx, lane, settings_.account));
+  return needs_.queue.submit(tx,
+                             {.kind = std::string(messages::query_kind),
+                              .lane = lane,
+                              .sender = asker.id.empty() ? asker.name : asker.id,
+                              .principal = caller.principal,
+                              .payload = {{"asker", asker.name},
+                                          {"text", ask.text},
+                                          {"context", ask.context},
+                                          {"schema", ask.schema},
+                                          {"agent", agent.id},
+                                          {"thread", thread},
+                                          {"link", agent.link}},
+                              .subject = agent.id,
+                              .thread = thread},
+                             needs_.timeline.now());
+}
+
+Task<Messages::Sent> Messages::ask(Caller caller, Ask ask, messages::Request request) {
+  const auto now = needs_.clock.wall();
+  co_return co_await needs_.store.write([this, caller = std::move(caller), ask = std::move(ask),
+                                         request = std::move(request),
+                                         now](store::Tx& tx) -> base::Result<Sent> {
+    TRY(auto known, messages::of_request(tx, caller.principal, request));
+    if (known) return Sent{*std::move(known), true};
+    TRY(const auto asker, sender_of(tx, caller, ask.from));
+    TRY(const auto agent, agents::find(tx, ask.to));
+    messages::Draft draft{.kind = Kind::query,
+                          .sender = asker,
+                          .recipient = party_of(agent),
+                          .text = ask.text,
+                          .thread = ask.thread.empty() ? base::uuid_v7(now) : ask.thread};
+    if (is_asked_in_a_conversation(agent)) {
+      TRY(const auto accepted, queue_up(tx, agent, asker, ask, draft.thread, caller));
+      draft.job = accepted.job.id.text;
+    }
+    if (!ask.context.empty()) draft.meta["context"] = ask.context;
+    if (!ask.schema.is_null()) draft.meta["schema"] = ask.schema;
+    TRY(auto message, messages::send(act(tx, now, caller.principal), std::move(draft), request));
+    return Sent{std::move(message), false};
+  });
+}
+
+base::Result<> Messages::on_change(store::Tx& tx, const engine::Change& change,
+                                   const engine::Now& now) {
+  const engine::Job& job = change.job;
+  if (job.kind != messages::query_kind || !engine::is_final(job.state)) return {};
+  TRY(const auto query, messages::of_job(tx, job.id.text));
+  if (!query) return {};
+  const auto acting = act(tx, now.wall, "bridge");
+  if (job.state != engine::State::done) {
+    return messages::end(acting, *query,
+                         job.error ? job.error->code : std::string(engine::name(job.state)));
+  }
+  TRY(const auto whole, needs_.queue.get(tx, job.id));
+  const json::value nothing;
+  const auto* result = whole.result ? whole.result->if_object() : nullptr;
+  const auto* response = result ? result->if_contains("response") : nullptr;
+  const auto* answer = response ? response->if_object() : nullptr;
+  const auto* text = answer ? answer->if_contains("text") : nullptr;
+  const auto* value = answer ? answer->if_contains("value") : nullptr;
+  return messages::answer(
+      acting, *query, text && text->is_string() ? std::string(text->get_string()) : std::string(),
+      value ? *value : nothing);
+}
+
+Task<Messages::Result> Messages::result(Caller caller, std::string which, std::string query,
+                                        base::Instant deadline) {
+  const engine::Bells::Ear ear(needs_.bells, messages::bell_of_query(query));
+  for (;;) {
+    const auto rung = ear.count();
+    CO_TRY(auto found, co_await needs_.store.read([this, caller, which,
+                                                   query](store::Tx& tx) -> base::Result<Result> {
+      TRY(const auto agent, agents::find(tx, which));
+      TRY(auto asked, messages::get(tx, query));
+      if (asked.kind != Kind::query || asked.recipient.id != agent.id) {
+        return base::fail(Code::not_found,
+                          fmt::format("query {}: {} was not asked that", query, agent.name));
+      }
+      if (!caller.agent.empty()) {
+        TRY(const auto own, agents::find(tx, caller.agent));
+        if (own.id != agent.id && own.id != asked.sender.id) {
+          return base::fail(Code::denied, "the query is another agent's", "other_agent");
+        }
+      }
+      TRY(auto answer, messages::answer_to(tx, query));
+      Result result{std::move(asked), std::move(answer), {}};
+      if (result.query.job.empty()) return result;
+      TRY(result.job, needs_.queue.get(tx, {result.query.job}));
+      return result;
+    }));
+    if (!messages::is_open(found.query) || needs_.clock.now() >= deadline) {
+      co_return std::move(found);
+    }
+    co_await ear.wait(rung, needs_.clock, deadline);
+  }
+}
+
+Task<Messages::Page> Messages::list(Caller caller, std::string which, messages::Filter filter,
+                                    std::int64_t after, std::size_t limit, base::Instant deadline) {
+  CO_TRY(filter, co_await needs_.store.read([caller, which, asked = std::move(filter)](
+                                                store::Tx& tx) -> base::Result<messages::Filter> {
+    messages::Filter found = asked;
+    TRY(const auto agent, agents::find(tx, which));
+    TRY_OK(agents::check_own(tx, caller.agent, agent));
+    found.agent = agent.id;
+    if (found.with.empty()) return found;
+    TRY(const auto other, agents::find(tx, found.with));
+    found.with = other.id;
+    return found;
+  }));
+  const engine::Bells::Ear ear(needs_.bells, messages::bell_of_inbox(filter.agent));
+  for (;;) {
+    const auto rung = ear.count();
+    CO_TRY(auto page,
+           co_await needs_.store.read([filter, after, limit](store::Tx& tx) -> base::Result<Page> {
+             TRY(auto found, messages::list(tx, filter, after, limit + 1));
+             Page made{std::move(found), 0, true};
+             if (made.messages.size() > limit) {
+               made.messages.pop_back();
+               made.is_end = false;
+             }
+             TRY(made.unread, messages::unread(tx, filter.agent));
+             return made;
+           }));
+    if (!page.messages.empty() || needs_.clock.now() >= deadline) co_return std::move(page);
+    co_await ear.wait(rung, needs_.clock, deadline);
+  }
+}
+
+Task<Message> Messages::ack(Caller caller, std::string which, std::string id) {
+  const auto now = needs_.clock.wall();
+  co_return co_await needs_.store.write([this, caller = std::move(caller), which = std::move(which),
+                                         id = std::move(id),
+                                         now](store::Tx& tx) -> base::Result<Message> {
+    TRY(const auto agent, agents::find(tx, which));
+    TRY_OK(agents::check_own(tx, caller.agent, agent));
+    return messages::ack(act(tx, now, caller.principal), agent, id);
+  });
+}
+
+Task<std::vector<Messages::Delivery>> Messages::broadcast(Caller caller, Everybody whom, Say say) {
+  using Deliveries = std::vector<Delivery>;
+  const auto now = needs_.clock.wall();
+  co_return co_await needs_.store.write([this, caller = std::move(caller), whom = std::move(whom),
+                                         say = std::move(say),
+                                         now](store::Tx& tx) -> base::Result<Deliveries> {
+    TRY(const auto from, sender_of(tx, caller, say.from));
+    std::vector<std::string> names = whom.to;
+    if (names.empty()) {
+      TRY(const auto found,
+          agents::list(tx, {.category = whom.category, .capability = whom.capability}, "",
+                       limits::broadcast_max + 1));
+      for (const auto& agent : found) {
+        if (agent.id != from.id) names.push_back(agent.id);
+      }
+    }
+    if (names.size() > limits::broadcast_max) {
+      return base::fail(Code::invalid,
+                        fmt::format("broadcast to {} agents: at most {} at once", names.size(),
+                                    limits::broadcast_max),
+                        "too_many");
+    }
+    Deliveries all;
+    const std::string thread = say.thread.empty() ? base::uuid_v7(now) : say.thread;
+    for (const auto& name : names) {
+      Say one = say;
+      one.to = name;
+      one.thread = thread;
+      auto to = recipient_of(tx, one);
+      auto sent = to ? messages::send(act(tx, now, caller.principal), draft_of(one, from, *to), {})
+                     : base::Result<Message>(std::unexpected(to.error()));
+      const auto code = sent ? Code::internal : sent.error().code;
+      const bool is_its_own = code == Code::not_found || code == Code::busy;
+      if (!sent && !is_its_own) return std::unexpected(std::move(sent).error());
+      all.push_back({to ? to->name : name, {}, {}});
+      if (sent) {
+        all.back().message = *std::move(sent);
+      } else {
+        all.back().error = std::move(sent).error();
+      }
+    }
+    return all;
+  });
+}
+
+void Messages::start(base::Scope& tasks) { tasks.spawn(keep_house()); }
+
+asio::awaitable<void> Messages::keep_house() {
+  for (;;) {
+    const auto now = needs_.clock.wall();
+    (void)co_await needs_.store.write([this, now](store::Tx& tx) -> base::Result<> {
+      TRY_OK(messages::sweep(act(tx, now, "bridge")));
+      return {};
+    });
+    co_await needs_.clock.sleep_until(needs_.clock.now() + limits::letters_look);
+  }
+}
+
+}  // namespace services

@@ -1,0 +1,116 @@
+// What agents say to one another: messages into durable inboxes, and queries that are answered by
+// the agent itself. One with a conversation in the browser is asked there, one message at most; any
+// other finds the query in its inbox and answers by a message that replies to it.
+#pragma once
+
+#include "bridge/base/clock.h"
+#include "bridge/base/scope.h"
+#include "bridge/engine/bells.h"
+#include "bridge/engine/journal.h"
+#include "bridge/engine/queue.h"
+#include "bridge/services/agents/rules.h"
+#include "bridge/services/caller.h"
+#include "bridge/services/messages/rules.h"
+#include "bridge/services/question.h"
+#include "bridge/store/store.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace services {
+
+class Messages {
+ public:
+  // All outlive it.
+  struct Needs {
+    store::Store& store;
+    const engine::Queue& queue;
+    const engine::Journal& journal;
+    const engine::Timeline& timeline;
+    engine::Bells& bells;
+    base::Clock& clock;
+  };
+  struct Settings {
+    std::string account;  // of the browser's session
+    std::string origin;   // "https://chatgpt.com": where conversations can be asked
+  };
+  Messages(Needs needs, Settings settings) : needs_(needs), settings_(std::move(settings)) {}
+
+  // Lets old letters die, by a task in `tasks`.
+  void start(base::Scope& tasks);
+  // The origin of an address: "https://chatgpt.com/c/1" is at "https://chatgpt.com".
+  static std::string origin_of(std::string_view url);
+  // How its jobs are asked.
+  static QuestionKind questions();
+  // A change of any job, in its transaction: the end of a query's job is the query's end.
+  base::Result<> on_change(store::Tx& tx, const engine::Change& change, const engine::Now& now);
+
+  struct Say {
+    std::string to;         // an agent, as agents::find reads it
+    std::string from = {};  // another sender than the caller, for operators
+    std::string text;
+    std::string topic = {}, thread = {}, reply_to = {};
+    base::json::object meta = {};
+  };
+  struct Sent {
+    messages::Message message;
+    bool is_replay = false;  // the request was known: this is the first one
+  };
+  // denied, reason forged_sender: `from` is not the caller's to use. Others as messages::send.
+  base::Task<Sent> send(Caller caller, Say say, messages::Request request);
+
+  struct Ask {
+    std::string to, from = {};
+    std::string text, context = {}, thread = {};
+    base::json::value schema = nullptr;  // of the object that the answer must be
+  };
+  // Accepted and durable; see `result`. conflict, reason no_way_to_ask: its conversation is not one
+  // of this account.
+  base::Task<Sent> ask(Caller caller, Ask ask, messages::Request request);
+  // The query and, once there is one, its answer; waits for it until the deadline.
+  struct Result {
+    messages::Message query;
+    std::optional<messages::Message> answer;
+    std::optional<engine::Job> job;
+  };
+  base::Task<Result> result(Caller caller, std::string which, std::string query,
+                            base::Instant deadline);
+
+  struct Page {
+    std::vector<messages::Message> messages;
+    std::int64_t unread = 0;
+    bool is_end = false;
+  };
+  // Those of an agent. With nothing there it waits for the next until the deadline.
+  base::Task<Page> list(Caller caller, std::string which, messages::Filter filter,
+                        std::int64_t after, std::size_t limit, base::Instant deadline);
+  base::Task<messages::Message> ack(Caller caller, std::string which, std::string id);
+
+  struct Everybody {  // one of them
+    std::vector<std::string> to = {};
+    std::string category = {};
+    std::string capability = {};
+  };
+  struct Delivery {
+    std::string to;
+    std::optional<messages::Message> message;
+    std::optional<base::Error> error;
+  };
+  // One message for each, all in one transaction; who cannot be reached is told of alone.
+  base::Task<std::vector<Delivery>> broadcast(Caller caller, Everybody whom, Say say);
+
+ private:
+  messages::Act act(store::Tx& tx, base::WallTime now, std::string actor) const {
+    return {tx, needs_.journal, needs_.bells, now, std::move(actor)};
+  }
+  base::Result<engine::Accepted> queue_up(store::Tx& tx, const agents::Agent& agent,
+                                          const messages::Party& asker, const Ask& ask,
+                                          const std::string& thread, const Caller& caller) const;
+  boost::asio::awaitable<void> keep_house();
+
+  Needs needs_;
+  Settings settings_;
+};
+
+}  // namespace services

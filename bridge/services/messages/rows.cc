@@ -1,0 +1,219 @@
+#include "bridge/services/messages/rows.h"
+
+#include "bridge/services/messages/rules.h"
+
+#include <array>
+
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+namespace services::messages {
+
+namespace json = boost::json;
+using base::Result;
+
+namespace {
+
+// Unread ones are found without those that were read, and a thread in its order.
+constexpr std::array steps = {
+    store::Migration{"messages", 1, R"sql(
+      CREATE TABLE messages (
+        seq INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        kind TEXT NOT NULL CHECK (kind IN ('message', 'query', 'answer')),
+        thread TEXT NOT NULL,
+        sender TEXT NOT NULL,
+        sender_name TEXT NOT NULL,
+        recipient TEXT NOT NULL,
+        recipient_name TEXT NOT NULL,
+        principal TEXT NOT NULL,
+        request TEXT,
+        request_hash TEXT NOT NULL,
+        text TEXT NOT NULL,
+        topic TEXT NOT NULL,
+        reply_to TEXT NOT NULL,
+        meta TEXT NOT NULL,
+        value TEXT NOT NULL,
+        untrusted INTEGER NOT NULL,
+        job TEXT NOT NULL,
+        sent_ms INTEGER NOT NULL,
+        acked_ms INTEGER,
+        outcome TEXT NOT NULL
+      ) STRICT;
+      CREATE UNIQUE INDEX messages_request ON messages (principal, request)
+        WHERE request IS NOT NULL;
+      CREATE INDEX messages_received ON messages (recipient, seq) WHERE recipient <> '';
+      CREATE INDEX messages_unread ON messages (recipient, seq)
+        WHERE acked_ms IS NULL AND outcome = '' AND recipient <> '';
+      CREATE INDEX messages_old ON messages (sent_ms) WHERE acked_ms IS NULL AND outcome = '';
+      CREATE INDEX messages_sent ON messages (sender, seq) WHERE sender <> '';
+      CREATE INDEX messages_thread ON messages (thread, seq);
+      CREATE INDEX messages_answers ON messages (reply_to) WHERE reply_to <> '';
+      CREATE INDEX messages_job ON messages (job) WHERE job <> '';
+
+      CREATE TABLE message_inboxes (
+        agent TEXT PRIMARY KEY,
+        unread INTEGER NOT NULL CHECK (unread >= 0)
+      ) STRICT;
+
+      CREATE TABLE message_threads (
+        agent TEXT NOT NULL,
+        thread TEXT NOT NULL,
+        url TEXT NOT NULL,
+        changed_ms INTEGER NOT NULL,
+        PRIMARY KEY (agent, thread)
+      ) STRICT
+    )sql"},
+};
+
+constexpr std::string_view columns =
+    "seq, id, kind, thread, sender, sender_name, recipient, recipient_name, principal, text, "
+    "topic, reply_to, meta, value, untrusted, job, sent_ms, acked_ms, outcome";
+
+std::int64_t stamp(base::WallTime time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+base::WallTime time_of(const store::Value& value) {
+  return base::WallTime(std::chrono::milliseconds(value.integer()));
+}
+
+Result<Message> message_of(const store::Row& row) {
+  auto at = row.begin();
+  const auto text = [&at] { return (at++)->text(); };
+  Message message;
+  message.sequence = (at++)->integer();
+  message.id = text();
+  message.kind = kind_of(text()).value();
+  message.thread = text();
+  message.sender = {text(), text()};
+  message.recipient = {text(), text()};
+  message.principal = text();
+  message.text = text();
+  message.topic = text();
+  message.reply_to = text();
+  TRY(auto meta, base::parse_json(text()));
+  message.meta = std::move(meta.as_object());
+  TRY(message.value, base::parse_json(text()));
+  message.is_untrusted = (at++)->flag();
+  message.job = text();
+  message.sent = time_of(*at++);
+  if (!at->is_null()) message.acked = time_of(*at);
+  ++at;
+  message.outcome = text();
+  return message;
+}
+
+}  // namespace
+
+std::span<const store::Migration> migrations() { return steps; }
+
+std::string_view name(Kind kind) {
+  constexpr std::array<std::string_view, 3> names = {"message", "query", "answer"};
+  return names[static_cast<std::size_t>(kind)];
+}
+
+std::optional<Kind> kind_of(std::string_view word) {
+  for (const auto kind : {Kind::message, Kind::query, Kind::answer}) {
+    if (name(kind) == word) return kind;
+  }
+  return std::nullopt;
+}
+
+namespace rows {
+
+Result<std::vector<Message>> all(store::Tx& tx, std::string_view rest, store::Values values) {
+  TRY(const auto found,
+      tx.query(fmt::format("SELECT {} FROM messages {}", columns, rest), std::move(values)));
+  std::vector<Message> messages;
+  for (const auto& row : found) {
+    TRY(auto message, message_of(row));
+    messages.push_back(std::move(message));
+  }
+  return messages;
+}
+
+Result<std::optional<Message>> one(store::Tx& tx, std::string_view rest, store::Values values) {
+  TRY(auto found, all(tx, rest, std::move(values)));
+  if (found.empty()) return std::nullopt;
+  return std::move(found.front());
+}
+
+Result<std::int64_t> insert(store::Tx& tx, const Message& message, const std::string& request,
+                            const std::string& hash) {
+  TRY(const auto row,
+      tx.query_one("INSERT INTO messages (id, kind, thread, sender, sender_name, recipient, "
+                   "recipient_name, principal, request, request_hash, text, topic, reply_to, meta, "
+                   "value, untrusted, job, sent_ms, acked_ms, outcome) "
+                   "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, "
+                   "$17, $18, $19, $20) "
+                   "RETURNING seq",
+                   {message.id,
+                    name(message.kind),
+                    message.thread,
+                    message.sender.id,
+                    message.sender.name,
+                    message.recipient.id,
+                    message.recipient.name,
+                    message.principal,
+                    request.empty() ? store::Value() : store::Value(request),
+                    hash,
+                    message.text,
+                    message.topic,
+                    message.reply_to,
+                    json::serialize(message.meta),
+                    json::serialize(message.value),
+                    message.is_untrusted ? 1 : 0,
+                    message.job,
+                    stamp(message.sent),
+                    message.acked ? store::Value(stamp(*message.acked)) : store::Value(),
+                    message.outcome}));
+  return row->at(0).integer();
+}
+
+Result<> close(store::Tx& tx, const Message& message, std::optional<base::WallTime> acked,
+               const std::string& outcome) {
+  TRY(const auto closed,
+      tx.execute("UPDATE messages SET acked_ms = coalesce(acked_ms, $2), outcome = $3 "
+                 "WHERE id = $1",
+                 {message.id, acked ? store::Value(stamp(*acked)) : store::Value(), outcome}));
+  const bool was_unread =
+      !message.acked && message.outcome.empty() && !message.recipient.id.empty();
+  if (closed == 0 || !was_unread || (!acked && outcome.empty())) return {};
+  TRY_OK(tx.execute("UPDATE message_inboxes SET unread = unread - 1 WHERE agent = $1",
+                    {message.recipient.id}));
+  return {};
+}
+
+Result<> count_unread(store::Tx& tx, const std::string& agent) {
+  TRY_OK(
+      tx.execute("INSERT INTO message_inboxes (agent, unread) VALUES ($1, 1) "
+                 "ON CONFLICT (agent) DO UPDATE SET unread = unread + 1",
+                 {agent}));
+  return {};
+}
+
+Result<std::int64_t> unread(store::Tx& tx, const std::string& agent) {
+  TRY(const auto row, tx.query_one("SELECT unread FROM message_inboxes WHERE agent = $1", {agent}));
+  return row ? row->at(0).integer() : 0;
+}
+
+Result<std::string> address(store::Tx& tx, const std::string& agent, const std::string& thread) {
+  TRY(const auto row,
+      tx.query_one("SELECT url FROM message_threads WHERE agent = $1 AND thread = $2",
+                   {agent, thread}));
+  return row ? row->at(0).text() : std::string();
+}
+
+Result<> set_address(store::Tx& tx, const std::string& agent, const std::string& thread,
+                     const std::string& url, base::WallTime now) {
+  TRY_OK(
+      tx.execute("INSERT INTO message_threads (agent, thread, url, changed_ms) "
+                 "VALUES ($1, $2, $3, $4) "
+                 "ON CONFLICT (agent, thread) DO UPDATE SET url = excluded.url, "
+                 "changed_ms = excluded.changed_ms",
+                 {agent, thread, url, stamp(now)}));
+  return {};
+}
+
+}  // namespace rows
+}  // namespace services::messages

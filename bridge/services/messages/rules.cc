@@ -1,0 +1,238 @@
+#include "bridge/services/messages/rules.h"
+
+#include "bridge/base/ids.h"
+#include "bridge/services/messages/message_limits.h"
+#include "bridge/services/messages/rows.h"
+
+#include <fmt/format.h>
+
+namespace services::messages {
+
+using base::Code;
+using base::Result;
+
+namespace {
+
+std::int64_t stamp(base::WallTime time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+// Two ends are the same if they are the same agent, or the same one who is none.
+bool is_same(const Party& a, const Party& b) {
+  return a.id == b.id && (!a.id.empty() || a.name == b.name);
+}
+
+Result<Message> replied_to(store::Tx& tx, const Draft& draft) {
+  auto original = get(tx, draft.reply_to);
+  const auto wrong = [&](std::string_view why) {
+    return base::fail(Code::invalid, fmt::format("reply to {}: {}", draft.reply_to, why),
+                      "wrong_reply");
+  };
+  if (!original && original.error().code == Code::not_found) return wrong("no such message");
+  if (!original) return original;
+  const bool is_back =
+      is_same(original->sender, draft.recipient) && is_same(original->recipient, draft.sender);
+  const bool is_on =
+      is_same(original->sender, draft.sender) && is_same(original->recipient, draft.recipient);
+  if (is_back || (is_on && original->kind != Kind::query)) return original;
+  return wrong("it is not between the two of you");
+}
+
+Result<Message> insert(const Act& act, Message message, const Request& request) {
+  if (!message.recipient.id.empty() && !message.acked) {
+    TRY(const auto before, rows::unread(act.tx, message.recipient.id));
+    if (before >= limits::inbox_unread_max) {
+      return base::fail(
+          Code::busy,
+          fmt::format("send to {}: {} messages there are unread", message.recipient.name, before),
+          "inbox_full");
+    }
+    TRY_OK(rows::count_unread(act.tx, message.recipient.id));
+  }
+  TRY(message.sequence, rows::insert(act.tx, message, request.key, request.hash));
+  TRY_OK(act.tell("message.sent", message));
+  act.tx.after_commit(
+      [&bells = act.bells, inbox = bell_of_inbox(message.recipient.id)] { bells.ring(inbox); });
+  return message;
+}
+
+Result<> close_query(const Act& act, const Message& query, const std::string& outcome) {
+  TRY_OK(rows::close(act.tx, query, act.now, outcome));
+  act.tx.after_commit([&bells = act.bells, bell = bell_of_query(query.id)] { bells.ring(bell); });
+  return {};
+}
+
+}  // namespace
+
+std::string bell_of_inbox(const std::string& agent) { return "inbox:" + agent; }
+std::string bell_of_query(const std::string& message) { return "query:" + message; }
+
+Result<> Act::tell(std::string type, const Message& message) const {
+  base::json::object data{{"kind", name(message.kind)},
+                          {"from", message.sender.name},
+                          {"to", message.recipient.name},
+                          {"topic", message.topic},
+                          {"bytes", message.text.size()}};
+  if (!message.sender.id.empty()) data["from_id"] = message.sender.id;
+  if (!message.recipient.id.empty()) data["to_id"] = message.recipient.id;
+  if (!message.outcome.empty()) data["outcome"] = message.outcome;
+  TRY_OK(journal.append(tx,
+                        {.type = std::move(type),
+                         .subject = message.id,
+                         .actor = actor,
+                         .thread = message.thread,
+                         .cause = message.reply_to,
+                         .data = std::move(data)},
+                        now));
+  return {};
+}
+
+Result<std::optional<Message>> of_request(store::Tx& tx, const std::string& principal,
+                                          const Request& request) {
+  if (request.key.empty()) return std::nullopt;
+  TRY(const auto row,
+      tx.query_one("SELECT id, request_hash FROM messages WHERE principal = $1 AND request = $2",
+                   {principal, request.key}));
+  if (!row) return std::nullopt;
+  if (row->at(1).text() != request.hash) {
+    return base::fail(Code::conflict, "this idempotency key came with another message",
+                      "idempotency_mismatch");
+  }
+  TRY(auto message, get(tx, row->at(0).text()));
+  return std::optional(std::move(message));
+}
+
+Result<Message> send(const Act& act, Draft draft, const Request& request) {
+  std::optional<Message> original;
+  if (!draft.reply_to.empty()) {
+    TRY(original, replied_to(act.tx, draft));
+  }
+  const bool is_answer = original && original->kind == Kind::query;
+  if (is_answer && !is_open(*original)) {
+    return base::fail(Code::conflict,
+                      fmt::format("answer {}: it is closed: {}", original->id, original->outcome),
+                      "answered");
+  }
+  if (is_answer && !original->job.empty()) {
+    return base::fail(Code::conflict,
+                      fmt::format("answer {}: a conversation is asked", original->id), "answered");
+  }
+  if (draft.thread.empty()) {
+    draft.thread = original ? original->thread : base::uuid_v7(act.now);
+  }
+  Message message{.id = base::uuid_v7(act.now),
+                  .kind = is_answer ? Kind::answer : draft.kind,
+                  .thread = std::move(draft.thread),
+                  .sender = std::move(draft.sender),
+                  .recipient = std::move(draft.recipient),
+                  .principal = act.actor,
+                  .text = std::move(draft.text),
+                  .topic = std::move(draft.topic),
+                  .reply_to = std::move(draft.reply_to),
+                  .meta = std::move(draft.meta),
+                  .job = std::move(draft.job),
+                  .sent = act.now};
+  if (!message.job.empty()) message.acked = act.now;
+  TRY(auto sent, insert(act, std::move(message), request));
+  if (is_answer) TRY_OK(close_query(act, *original, "answered"));
+  return sent;
+}
+
+Result<> answer(const Act& act, const Message& query, const std::string& text,
+                base::json::value value) {
+  TRY_OK(insert(act,
+                {.id = base::uuid_v7(act.now),
+                 .kind = Kind::answer,
+                 .thread = query.thread,
+                 .sender = query.recipient,
+                 .recipient = query.sender,
+                 .principal = act.actor,
+                 .text = text,
+                 .topic = query.topic,
+                 .reply_to = query.id,
+                 .value = std::move(value),
+                 .is_untrusted = true,
+                 .job = {},
+                 .sent = act.now},
+                {}));
+  return close_query(act, query, "answered");
+}
+
+Result<> end(const Act& act, const Message& query, const std::string& outcome) {
+  Message ended = query;
+  ended.outcome = outcome;
+  TRY_OK(act.tell("message.dead", ended));
+  return close_query(act, query, outcome);
+}
+
+Result<Message> get(store::Tx& tx, const std::string& id) {
+  TRY(auto found, rows::one(tx, "WHERE id = $1", {id}));
+  if (found) return *std::move(found);
+  return base::fail(Code::not_found, fmt::format("message {}: there is none", id));
+}
+
+Result<std::optional<Message>> of_job(store::Tx& tx, const std::string& job) {
+  return rows::one(tx, "WHERE job = $1 AND job <> ''", {job});
+}
+
+Result<std::optional<Message>> answer_to(store::Tx& tx, const std::string& query) {
+  return rows::one(tx, "WHERE reply_to = $1 AND reply_to <> '' AND kind = 'answer'", {query});
+}
+
+Result<std::vector<Message>> list(store::Tx& tx, const Filter& filter, std::int64_t after,
+                                  std::size_t limit) {
+  store::Values values{filter.agent, after, limit};
+  std::string where = "WHERE seq > $2 ";
+  const auto add = [&](std::string_view condition, const std::string& value) {
+    if (value.empty()) return;
+    values.emplace_back(value);
+    where += fmt::format(fmt::runtime(condition), values.size());
+  };
+  // Each way has an index that is already in the order of the list.
+  const std::string unread = "AND acked_ms IS NULL AND outcome = '' AND recipient <> '' ";
+  if (filter.only_unread) {
+    where += "AND recipient = $1 " + unread;
+  } else if (filter.only_dead) {
+    where += "AND recipient = $1 AND kind <> 'query' AND outcome <> '' ";
+  } else {
+    where += "AND (recipient = $1 AND recipient <> '' OR sender = $1 AND sender <> '') ";
+  }
+  add("AND (sender = ${0} OR recipient = ${0}) ", filter.with);
+  add("AND thread = ${} ", filter.thread);
+  return rows::all(tx, where + "ORDER BY seq LIMIT $3", std::move(values));
+}
+
+Result<std::int64_t> unread(store::Tx& tx, const std::string& agent) {
+  return rows::unread(tx, agent);
+}
+
+Result<Message> ack(const Act& act, const agents::Agent& agent, const std::string& id) {
+  TRY(auto message, get(act.tx, id));
+  if (message.recipient.id != agent.id) {
+    return base::fail(Code::not_found,
+                      fmt::format("message {}: {} has not received it", id, agent.name));
+  }
+  if (message.acked) return message;
+  // A query that was read is still to be answered.
+  TRY_OK(rows::close(act.tx, message, act.now, message.outcome));
+  message.acked = act.now;
+  TRY_OK(act.tell("message.acked", message));
+  return message;
+}
+
+Result<int> sweep(const Act& act) {
+  TRY(const auto old,
+      rows::all(act.tx,
+                "WHERE acked_ms IS NULL AND outcome = '' AND sent_ms < $1 "
+                "ORDER BY sent_ms LIMIT $2",
+                {stamp(act.now - limits::inbox_keeps_unread), limits::letters_swept_at_once}));
+  for (auto message : old) {
+    message.outcome = "unread";
+    TRY_OK(act.tell("message.dead", message));
+    message.outcome.clear();
+    TRY_OK(rows::close(act.tx, message, std::nullopt, "unread"));
+  }
+  return static_cast<int>(old.size());
+}
+
+}  // namespace services::messages

@@ -1,0 +1,94 @@
+// The rules of messages: functions of one transaction.
+#pragma once
+
+#include "bridge/engine/bells.h"
+#include "bridge/engine/journal.h"
+#include "bridge/services/agents/rules.h"
+#include "bridge/services/messages/message.h"
+#include "bridge/store/store.h"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace services::messages {
+
+std::span<const store::Migration> migrations();
+
+// What is done, when and by whom. The members outlive it.
+struct Act {
+  store::Tx& tx;
+  const engine::Journal& journal;
+  engine::Bells& bells;
+  base::WallTime now;
+  std::string actor;
+
+  // Writes that it happened to `message`; never what the message says.
+  base::Result<> tell(std::string type, const Message& message) const;
+};
+
+// A request that came with a key, within the one who asks; an empty key is none.
+struct Request {
+  std::string key = {};
+  std::string hash = {};
+};
+
+// What is to be sent; who sends it is known to be who they say.
+struct Draft {
+  Kind kind = Kind::message;
+  Party sender;
+  Party recipient;
+  std::string text;
+  std::string topic = {};
+  std::string thread = {};  // empty: that of the message it answers, else a new one
+  std::string reply_to = {};
+  base::json::object meta = {};
+  std::string job = {};  // of a query that a conversation answers: it lies in no inbox
+};
+
+// The message that this request sent, or nothing. conflict, reason idempotency_mismatch.
+base::Result<std::optional<Message>> of_request(store::Tx& tx, const std::string& principal,
+                                                const Request& request);
+
+// Puts it into the recipient's inbox and wakes who waits for it. One that replies to an open query
+// of the recipient, from the one who was asked, is its answer and closes it. invalid, reason
+// wrong_reply: what it replies to is not between the two. conflict, reason answered: the query
+// has its answer. busy, reason inbox_full.
+base::Result<Message> send(const Act& act, Draft draft, const Request& request);
+
+// The answer that a conversation gave to the query, or how else it ended.
+base::Result<> answer(const Act& act, const Message& query, const std::string& text,
+                      base::json::value value);
+base::Result<> end(const Act& act, const Message& query, const std::string& outcome);
+
+// not_found.
+base::Result<Message> get(store::Tx& tx, const std::string& id);
+base::Result<std::optional<Message>> of_job(store::Tx& tx, const std::string& job);
+base::Result<std::optional<Message>> answer_to(store::Tx& tx, const std::string& query);
+
+// Members that are not empty must be met.
+struct Filter {
+  std::string agent;  // sent or received by it
+  std::string with = {};
+  std::string thread = {};
+  bool only_unread = false;  // received and neither acked nor dead
+  bool only_dead = false;    // received, and nobody will read it
+};
+// In order, those behind the sequence `after`.
+base::Result<std::vector<Message>> list(store::Tx& tx, const Filter& filter, std::int64_t after,
+                                        std::size_t limit);
+
+base::Result<std::int64_t> unread(store::Tx& tx, const std::string& agent);
+
+// Read by its recipient; once more is fine. not_found: the agent has not received it.
+base::Result<Message> ack(const Act& act, const agents::Agent& agent, const std::string& id);
+
+// What nobody has read for too long, and what waits for an agent that is gone, becomes a dead
+// letter; how many, at most limits::letters_swept_at_once.
+base::Result<int> sweep(const Act& act);
+
+std::string bell_of_inbox(const std::string& agent);
+std::string bell_of_query(const std::string& message);
+
+}  // namespace services::messages

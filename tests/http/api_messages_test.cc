@@ -1,0 +1,252 @@
+// Messages and queries between agents, over HTTP.
+#include "bridge/services/messages/message_limits.h"
+#include "tests/http/api_fixture.h"
+
+#include <gmock/gmock.h>
+
+namespace http_test {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::UnorderedElementsAre;
+
+struct Talk : ApiFixture {
+  // Registers two programs and a GPT, and makes the programs' own keys.
+  Story begin() {
+    for (const auto* name : {"Planner", "Critic"}) {
+      co_await call("POST", "/api/gpt-agents/register",
+                    {.body = json::object{{"name", name}, {"kind", "cli"}, {"category", "Core"}}});
+    }
+    co_await call("POST", "/api/gpt-agents/register",
+                  {.body = json::object{{"name", "Culture Code"},
+                                        {"link", "https://chatgpt.com/g/g-0a1b2c3d4-culture"},
+                                        {"category", "Creative"}}});
+    planner = co_await key("planner", {"messages"}, "Planner");
+    critic = co_await key("critic", {"messages"}, "Critic");
+  }
+  asio::awaitable<http::ClientReply> post(std::string as, std::string path, json::value body) {
+    co_return co_await call_as(as, "POST", "/api/gpt-agents/" + path, {.body = std::move(body)});
+  }
+  asio::awaitable<http::ClientReply> get(std::string as, std::string path) {
+    co_return co_await call_as(as, "GET", "/api/gpt-agents/" + path);
+  }
+  // Runs the next job of the GPT's lane: it answers this, or fails.
+  asio::awaitable<json::object> run_next(std::optional<std::string> answer) {
+    const auto agent = co_await call("GET", "/api/gpt-agents/culture-code");
+    const engine::LaneId lane{"gpt:" + text(agent.json(), "id")};
+    auto done = co_await write([&](store::Tx& tx) -> base::Result<json::object> {
+      TRY(auto turn, queue->claim(tx, lane, "life", timeline.now()));
+      auto& claim = std::get<engine::Claim>(turn);
+      if (answer) {
+        const json::object response{{"text", *answer}};
+        TRY_OK(
+            queue->complete(tx, claim.lease, json::object{{"response", response}}, timeline.now()));
+      } else {
+        TRY_OK(queue->fail_for_good(tx, claim.lease, {"timeout", "no answer"}, timeline.now()));
+      }
+      return claim.job.payload;
+    });
+    BRIDGE_ASSERT(done);
+    co_return *std::move(done);
+  }
+  std::string planner, critic;
+};
+
+std::vector<std::string> texts(const http::ClientReply& page) {
+  std::vector<std::string> all;
+  for (const auto& item : page.json().at("items").as_array()) all.push_back(text(item, "text"));
+  return all;
+}
+
+TEST(ApiMessages, OneIsSentReadAckedAndAnsweredInItsThread) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    const auto sent = co_await f.post(f.planner, "critic/message",
+                                      json::object{{"text", "look at this"}, {"topic", "plan"}});
+    EXPECT_EQ(sent.status, 201) << sent.body;
+    EXPECT_EQ(sent.json().at("from").at("name"), "Planner");
+    const auto id = text(sent.json(), "id");
+
+    const auto inbox = co_await f.get(f.critic, "critic/messages?unread=true");
+    EXPECT_THAT(texts(inbox), ElementsAre("look at this"));
+    EXPECT_EQ(inbox.header("flywheel-unread"), "1");
+    const auto acked = co_await f.post(f.critic, "critic/messages/" + id + "/ack", nullptr);
+    EXPECT_EQ(acked.status, 200) << acked.body;
+    EXPECT_FALSE(acked.json().at("acked").is_null());
+    EXPECT_THAT(texts(co_await f.get(f.critic, "critic/messages?unread=true")), ElementsAre());
+
+    const auto reply = co_await f.post(f.critic, "planner/message",
+                                       json::object{{"text", "too long"}, {"reply_to", id}});
+    EXPECT_EQ(reply.json().at("thread"), sent.json().at("thread"));
+    const auto history = co_await f.get(
+        f.planner, "planner/messages?with=critic&thread=" + text(sent.json(), "thread"));
+    EXPECT_THAT(texts(history), ElementsAre("look at this", "too long"));
+  });
+}
+
+TEST(ApiMessages, NobodySpeaksForAnotherOrReadsTheirInbox) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    const auto forged = co_await f.post(f.planner, "planner/message",
+                                        json::object{{"text", "x"}, {"from", "Critic"}});
+    EXPECT_EQ(forged.status, 403);
+    EXPECT_EQ(forged.json().at("code"), "forged_sender");
+    EXPECT_EQ((co_await f.get(f.planner, "critic/messages")).status, 403);
+    const auto operators = co_await f.post(f.admin, "planner/message",
+                                           json::object{{"text", "x"}, {"from", "Critic"}});
+    EXPECT_EQ(operators.status, 201);
+    EXPECT_EQ(operators.json().at("from").at("name"), "Critic");
+    const auto id = text(operators.json(), "id");
+    EXPECT_EQ((co_await f.post(f.critic, "critic/messages/" + id + "/ack", nullptr)).status, 404);
+    const auto stranger =
+        co_await f.post(f.admin, "planner/message",
+                        json::object{{"text", "x"}, {"from", "Culture Code"}, {"reply_to", id}});
+    EXPECT_EQ(stranger.status, 422);
+    EXPECT_EQ(stranger.json().at("code"), "wrong_reply");
+  });
+}
+
+TEST(ApiMessages, TheSameKeySendsOnce) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    const json::object body{{"text", "once"}, {"idempotency_key", "k1"}};
+    const auto first = co_await f.post(f.planner, "critic/message", body);
+    const auto again = co_await f.post(f.planner, "critic/message", body);
+    EXPECT_EQ(again.json().at("id"), first.json().at("id"));
+    EXPECT_EQ(again.header("idempotency-replayed"), "true");
+    EXPECT_EQ((co_await f.post(f.planner, "culture-code/message", body)).status, 422);
+    EXPECT_EQ(texts(co_await f.get(f.critic, "critic/messages")).size(), 1u);
+  });
+}
+
+TEST(ApiMessages, AnAgentThatPollsAnswersAQueryByAReply) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    const auto asked =
+        co_await f.post(f.planner, "critic/query", json::object{{"query", "is it good?"}});
+    EXPECT_EQ(asked.status, 202) << asked.body;
+    EXPECT_EQ(asked.json().at("answered_by"), "inbox");
+    const auto id = text(asked.json(), "id");
+    EXPECT_THAT(texts(co_await f.get(f.critic, "critic/messages?unread=1")),
+                ElementsAre("is it good?"));
+    const json::object answer{{"text", "yes"}, {"reply_to", id}};
+    const auto own = co_await f.post(f.planner, "planner/message", answer);
+    EXPECT_EQ(own.status, 422);
+    EXPECT_EQ((co_await f.post(f.critic, "planner/message", answer)).json().at("kind"), "answer");
+    EXPECT_EQ((co_await f.post(f.critic, "planner/message", answer)).status, 409);
+    const auto found = co_await f.get(f.planner, "critic/queries/" + id + "?wait=5");
+    EXPECT_EQ(found.json().at("state"), "answered");
+    EXPECT_EQ(found.json().at("answer").at("text"), "yes");
+    EXPECT_EQ(found.json().at("answer").at("trust"), "sender");
+  });
+}
+
+TEST(ApiMessages, ALinkedGptIsAskedInItsConversation) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    const auto asked = co_await f.post(
+        f.planner, "culture-code/query",
+        json::object{{"query", "which tone?"}, {"context", "a blog"}, {"thread", "blog-1"}});
+    EXPECT_EQ(asked.status, 202) << asked.body;
+    EXPECT_EQ(asked.json().at("answered_by"), "conversation");
+    const auto payload = co_await f.run_next("warm");
+    EXPECT_EQ(payload.at("asker"), "Planner");
+    EXPECT_EQ(payload.at("link"), "https://chatgpt.com/g/g-0a1b2c3d4-culture");
+    const auto found =
+        co_await f.get(f.planner, "culture-code/queries/" + text(asked.json(), "id"));
+    EXPECT_EQ(found.json().at("answer").at("text"), "warm");
+    EXPECT_EQ(found.json().at("answer").at("trust"), "untrusted");
+    // The answer lies in the asker's inbox too, and the GPT's stays empty.
+    EXPECT_THAT(texts(co_await f.get(f.planner, "planner/messages?unread=true")),
+                ElementsAre("warm"));
+    EXPECT_THAT(texts(co_await f.get(f.admin, "culture-code/messages?unread=true")), ElementsAre());
+
+    const auto failing =
+        co_await f.post(f.planner, "culture-code/query", json::object{{"query", "and now?"}});
+    co_await f.run_next(std::nullopt);
+    const auto failed =
+        co_await f.get(f.planner, "culture-code/queries/" + text(failing.json(), "id"));
+    EXPECT_EQ(failed.json().at("state"), "failed");
+    EXPECT_EQ(failed.json().at("error").at("code"), "timeout");
+    EXPECT_EQ((co_await f.get(f.critic, "culture-code/queries/" + text(asked.json(), "id"))).status,
+              403);
+  });
+}
+
+TEST(ApiMessages, AWaitEndsWithTheMessage) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    base::Scope tasks(f.loop.get_executor());
+    std::optional<http::ClientReply> page;
+    const auto wait = [&]() -> Story {
+      page = co_await f.get(f.critic, "critic/messages?wait=40");
+    };
+    tasks.spawn(wait());
+    co_await f.post(f.planner, "critic/message", json::object{{"text", "now"}});
+    while (!page) co_await f.get(f.planner, "planner/messages");
+    EXPECT_THAT(texts(*page), ElementsAre("now"));
+    co_await tasks.join();
+  });
+}
+
+TEST(ApiMessages, ABroadcastTellsOfEachRecipient) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    const auto named =
+        co_await f.post(f.planner, "broadcast",
+                        json::object{{"to", json::array{"Critic", "nobody"}}, {"text", "hello"}});
+    EXPECT_EQ(named.status, 200) << named.body;
+    EXPECT_EQ(named.json().at("sent"), 1);
+    EXPECT_EQ(named.json().at("results").at(1).at("error").at("code"), "not_found");
+    const auto fleet = co_await f.post(f.planner, "broadcast",
+                                       json::object{{"category", "core"}, {"text", "fleet"}});
+    EXPECT_EQ(fleet.json().at("sent"), 1) << fleet.body;
+    EXPECT_THAT(texts(co_await f.get(f.critic, "critic/messages")), ElementsAre("hello", "fleet"));
+    const auto both =
+        co_await f.post(f.planner, "broadcast",
+                        json::object{{"category", "core"}, {"capability", "x"}, {"text", "fleet"}});
+    EXPECT_EQ(both.status, 422);
+  });
+}
+
+TEST(ApiMessages, BadRequestsNameTheField) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    const auto none = co_await f.post(f.planner, "critic/message", json::object{{"txt", "x"}});
+    EXPECT_EQ(none.status, 422);
+    EXPECT_THAT(pointers(none.json()), UnorderedElementsAre("", "/txt"));
+    const auto schema =
+        co_await f.post(f.planner, "culture-code/query",
+                        json::object{{"query", "x"}, {"schema", json::object{{"type", "objekt"}}}});
+    EXPECT_THAT(pointers(schema.json()), ElementsAre("/schema"));
+    EXPECT_EQ((co_await f.post(f.planner, "nobody/message", json::object{{"text", "x"}})).status,
+              404);
+    co_await f.call("POST", "/api/gpt-agents/register",
+                    {.body = json::object{{"name", "Elsewhere"},
+                                          {"kind", "custom_gpt"},
+                                          {"link", "https://chatgpt.com/g/g-0a1b2c3d4-x"}}});
+    f.messages.emplace(
+        services::Messages::Needs{.store = *f.store,
+                                  .queue = *f.queue,
+                                  .journal = f.journal,
+                                  .timeline = f.timeline,
+                                  .bells = f.bells,
+                                  .clock = f.clock},
+        services::Messages::Settings{.account = "account", .origin = "https://example.org"});
+    const auto away = co_await f.post(f.planner, "elsewhere/query", json::object{{"query", "x"}});
+    EXPECT_EQ(away.status, 409);
+    EXPECT_THAT(away.body, HasSubstr("no_way_to_ask"));
+  });
+}
+
+}  // namespace
+}  // namespace http_test
