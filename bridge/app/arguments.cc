@@ -1,6 +1,6 @@
 #include "bridge/app/arguments.h"
 
-#include "bridge/app/nearest.h"
+#include "bridge/base/nearest.h"
 
 #include <algorithm>
 
@@ -52,7 +52,7 @@ std::expected<const CLI::App*, UsageError> find_command(const CLI::App& root,
       const CLI::Option* option = find_option(*command, name);
       if (!option) {
         return wrong("unknown option " + name + of_command(*command) +
-                     suggestion(name, option_names(*command)));
+                     base::suggestion(name, option_names(*command)));
       }
       if (!takes_value(*option) || equals != std::string::npos) continue;
       if (++i == arguments.size()) return wrong(name + " needs a value");
@@ -60,7 +60,7 @@ std::expected<const CLI::App*, UsageError> find_command(const CLI::App& root,
       const auto sub = std::ranges::find(subs, word, &CLI::App::get_name);
       if (sub == subs.end()) {
         return wrong("unknown command \"" + word + "\"" + of_command(*command) +
-                     suggestion(word, command_names(*command)));
+                     base::suggestion(word, command_names(*command)));
       }
       command = *sub;
     }

@@ -1,9 +1,9 @@
 #include "bridge/app/config.h"
 
 #include "bridge/app/console.h"
-#include "bridge/app/nearest.h"
 #include "bridge/app/project.h"
 #include "bridge/base/json.h"
+#include "bridge/base/nearest.h"
 #include "bridge/schema/schema.h"
 #include "embedded/config_schema.h"
 
@@ -49,7 +49,7 @@ std::string unknown_key(const json::value& schema, const std::string& pointer) {
     for (const auto& [name, value] : *properties) known.emplace_back(name);
   }
   std::string text = fmt::format("unknown key \"{}\"", key);
-  if (const std::string hint = suggestion(key, known); !hint.empty()) return text + hint;
+  if (const std::string hint = base::suggestion(key, known); !hint.empty()) return text + hint;
   std::string names;
   for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
   return text + "; known are " + names;

@@ -1,7 +1,7 @@
 #include "bridge/app/config.h"
 
-#include "bridge/app/nearest.h"
 #include "bridge/base/limits.h"
+#include "bridge/base/nearest.h"
 #include "tests/app/process.h"
 
 #include <fmt/format.h>
@@ -132,9 +132,9 @@ TEST(Config, TheProjectsOwnExampleIsValid) {
 }
 
 TEST(Nearest, TakesSlipsOfTheFingersAndNothingElse) {
-  EXPECT_EQ(nearest("vlaidate", {"build", "validate"}), "validate");
-  EXPECT_EQ(nearest("buid", {"build", "validate"}), "build");
-  EXPECT_EQ(nearest("frobnicate", {"build", "validate"}), "");
+  EXPECT_EQ(base::nearest("vlaidate", {"build", "validate"}), "validate");
+  EXPECT_EQ(base::nearest("buid", {"build", "validate"}), "build");
+  EXPECT_EQ(base::nearest("frobnicate", {"build", "validate"}), "");
 }
 
 }  // namespace

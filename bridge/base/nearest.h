@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace app {
+namespace base {
 
 // The candidate closest to `word`, if it is close enough to be a slip of the fingers; else empty.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
@@ -13,4 +13,4 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
 // "; did you mean <nearest>?", or nothing.
 std::string suggestion(std::string_view word, const std::vector<std::string>& candidates);
 
-}  // namespace app
+}  // namespace base

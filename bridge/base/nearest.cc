@@ -1,9 +1,9 @@
-#include "bridge/app/nearest.h"
+#include "bridge/base/nearest.h"
 
 #include <algorithm>
 #include <numeric>
 
-namespace app {
+namespace base {
 namespace {
 
 constexpr std::size_t word_size_max = 64;
@@ -47,4 +47,4 @@ std::string suggestion(std::string_view word, const std::vector<std::string>& ca
   return best.empty() ? "" : "; did you mean " + best + "?";
 }
 
-}  // namespace app
+}  // namespace base
