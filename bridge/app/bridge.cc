@@ -6,6 +6,7 @@
 #include "bridge/chat/profile.h"
 #include "bridge/engine/job_entry.h"
 #include "bridge/engine/schema.h"
+#include "bridge/services/actions/rules.h"
 #include "bridge/services/agents/rules.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/messages/rules.h"
@@ -59,7 +60,7 @@ std::vector<store::Migration> bridge_migrations() {
   for (const auto part :
        {engine::migrations(), services::post_migrations(), services::packet_migrations(),
         services::key_migrations(), services::schedule_migrations(), services::agents::migrations(),
-        services::messages::migrations()}) {
+        services::messages::migrations(), services::actions::migrations()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

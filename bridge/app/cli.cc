@@ -34,6 +34,7 @@ void set_up(CLI::App& root, CommandLine& line) {
   add_schema_commands(root, line);
   add_remote_commands(root, line);
   add_schedule_commands(root, line);
+  add_action_commands(root, line);
   add_store_commands(root, line);
   add_bead_commands(root, line);
   add_doctor_command(root, line);

@@ -37,6 +37,7 @@ void add_schema_commands(CLI::App& root, CommandLine& line);
 // After add_packet_commands, whose group it adds to.
 void add_remote_commands(CLI::App& root, CommandLine& line);
 void add_schedule_commands(CLI::App& root, CommandLine& line);
+void add_action_commands(CLI::App& root, CommandLine& line);
 void add_store_commands(CLI::App& root, CommandLine& line);
 void add_bead_commands(CLI::App& root, CommandLine& line);
 void add_doctor_command(CLI::App& root, CommandLine& line);

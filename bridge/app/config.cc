@@ -176,6 +176,7 @@ Config typed(const json::object& object, const fs::path& file) {
                    limits.seconds("pause_seconds"), limits.number("queue"),
                    limits.number("repairs")};
   const Members session = bridge.at("session");
+  config.actions = object.at("bridge").as_object().at("actions").as_object();
   config.session = {session.seconds("check_seconds"), session.flag("screenshots")};
   read_http(object.at("bridge").get_object(), bridge, config);
   return config;

@@ -1,6 +1,7 @@
 // The configuration of a project's bridge: .flywheel/chatgpt.json.
 #pragma once
 
+#include "bridge/base/json.h"
 #include "bridge/base/result.h"
 #include "bridge/chat/chat_page.h"
 
@@ -65,6 +66,7 @@ struct Config {
     std::chrono::seconds check_pause{};
     bool screenshots = false;
   } session;
+  base::json::object actions;  // by name, as configured
 };
 
 // From the text of a configuration file. invalid: every violation, each with its JSON Pointer; an

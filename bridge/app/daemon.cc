@@ -3,6 +3,7 @@
 #include "bridge/app/daemon_file.h"
 #include "bridge/app/service_manager.h"
 #include "bridge/base/limits.h"
+#include "bridge/engine/job_entry.h"
 
 #include <algorithm>
 
@@ -25,6 +26,7 @@ base::Result<DaemonSettings> daemon_settings(const Config& config, const BridgeO
   settings.server.host_names = config.http.hosts;
   settings.server.allowed_origins = config.http.origins;
   settings.screenshots = config.session.screenshots;
+  settings.actions = config.actions;
   // Where the account's own conversations are, its GPTs are too.
   const auto origin = services::Messages::origin_of(settings.bridge.packets.url);
   if (std::ranges::find(settings.agents.origins, origin) == settings.agents.origins.end()) {
@@ -76,6 +78,7 @@ base::Result<> Daemon::prepare(base::Faults& faults) {
       [this](store::Tx& tx, const engine::Change& change, const engine::Now& now) {
         return messages_->on_change(tx, change, now);
       });
+  TRY_OK(build_actions());
   schedules_ = std::make_unique<services::Schedules>(
       executor_, services::Schedules::Needs{.store = bridge_->store(),
                                             .queue = bridge_->queue(),
@@ -101,12 +104,73 @@ base::Result<> Daemon::prepare(base::Faults& faults) {
   return {};
 }
 
+// What agents may ask for, done by the services as whoever asked.
+base::Result<> Daemon::build_actions() {
+  using services::Caller;
+  using services::actions::Asked;
+  const auto text = [](const Asked& asked, std::string_view name) {
+    const auto* value = asked.params.as_object().if_contains(name);
+    return value ? std::string(value->as_string()) : std::string();
+  };
+  std::map<std::string, services::Actions::BuiltIn> builtins;
+  builtins["message.send"] = [this, text](const Asked& asked,
+                                          Caller as) -> base::Task<base::json::value> {
+    CO_TRY(const auto sent, co_await messages_->send(std::move(as),
+                                                     {.to = text(asked, "to"),
+                                                      .text = text(asked, "text"),
+                                                      .topic = text(asked, "topic"),
+                                                      .thread = text(asked, "thread")},
+                                                     {.key = asked.id, .hash = asked.hash}));
+    co_return base::json::object{{"message", sent.message.id}, {"thread", sent.message.thread}};
+  };
+  builtins["packet.submit"] = [this](const Asked& asked,
+                                     Caller as) -> base::Task<base::json::value> {
+    auto sent = co_await bridge_->packets().submit(
+        std::move(as), asked.params.as_object().at("packet"), {.key = asked.id});
+    if (!sent) co_return std::unexpected(std::move(sent).error());
+    co_return base::json::object{{"packet", sent->id.text}};
+  };
+  builtins["agent.deregister"] = [this, text](const Asked& asked,
+                                              Caller as) -> base::Task<base::json::value> {
+    as.agent.clear();
+    as.is_admin = true;  // people or the policy have decided
+    auto removed = co_await agents_->remove(std::move(as), text(asked, "agent"), std::nullopt);
+    if (!removed && removed.error().code != base::Code::not_found) {
+      co_return std::unexpected(std::move(removed).error());
+    }
+    authenticator_->forget_keys();
+    co_return base::json::object{{"removed", text(asked, "agent")}};
+  };
+  TRY(actions_, services::Actions::create({.store = bridge_->store(),
+                                           .queue = bridge_->queue(),
+                                           .journal = bridge_->journal(),
+                                           .timeline = bridge_->timeline(),
+                                           .bells = bridge_->bells(),
+                                           .clock = clock_},
+                                          settings_.actions, std::move(builtins)));
+  bridge_->add_kind(std::string(services::actions::action_kind),
+                    {.handler =
+                         [this](engine::Claim claim, engine::LaneContext& lane) {
+                           return actions_->handle(std::move(claim), lane);
+                         },
+                     .entry =
+                         [](const engine::Change& change) {
+                           return engine::job_entry(change, services::actions::action_kind);
+                         }});
+  bridge_->add_listener(
+      [this](store::Tx& tx, const engine::Change& change, const engine::Now& now) {
+        return actions_->on_change(tx, change, now);
+      });
+  return {};
+}
+
 base::Task<> Daemon::start() {
   CO_TRY_OK(co_await keys_->ensure_admin(settings_.bridge.state / "admin.key", http::new_api_key));
   CO_TRY_OK(co_await bridge_->start());
   CO_TRY_OK(co_await schedules_->start(bridge_->tasks()));
   agents_->start(bridge_->tasks());
   messages_->start(bridge_->tasks());
+  actions_->start(bridge_->tasks());
   bridge_->tasks().spawn(sign_in_->run());
   const std::string instance = bridge_->signer().name();
   CO_TRY(events_, co_await http::JournalEvents::open(executor_, {.journal = bridge_->journal(),
@@ -120,6 +184,7 @@ base::Task<> Daemon::start() {
                                   .keys = *keys_,
                                   .agents = *agents_,
                                   .messages = *messages_,
+                                  .actions = *actions_,
                                   .schedules = *schedules_,
                                   .sign_in = *sign_in_,
                                   .types = bridge_->types(),

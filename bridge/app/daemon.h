@@ -8,6 +8,7 @@
 #include "bridge/http/authenticator.h"
 #include "bridge/http/router.h"
 #include "bridge/http/server.h"
+#include "bridge/services/actions.h"
 #include "bridge/services/agents.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/messages.h"
@@ -28,6 +29,7 @@ struct DaemonSettings {
   std::vector<http::JwtIssuer> issuers;
   services::Agents::Settings agents;
   bool screenshots = false;
+  base::json::object actions = {};  // see services::Actions
 };
 
 // invalid with reason configuration: a JWT issuer or its key file is not usable.
@@ -54,6 +56,7 @@ class Daemon {
  private:
   Daemon(boost::asio::any_io_executor executor, base::Clock& clock, DaemonSettings settings);
   base::Result<> prepare(base::Faults& faults);
+  base::Result<> build_actions();
   std::vector<http::NotReady> not_ready();
 
   boost::asio::any_io_executor executor_;
@@ -65,6 +68,7 @@ class Daemon {
   std::unique_ptr<services::Keys> keys_;
   std::unique_ptr<services::Agents> agents_;
   std::unique_ptr<services::Messages> messages_;
+  std::unique_ptr<services::Actions> actions_;
   std::unique_ptr<services::Schedules> schedules_;
   std::unique_ptr<services::SignIn> sign_in_;
   std::unique_ptr<http::Authenticator> authenticator_;

@@ -12,6 +12,7 @@
 #include "bridge/http/authenticator.h"
 #include "bridge/http/router.h"
 #include "bridge/protocol/message_types.h"
+#include "bridge/services/actions.h"
 #include "bridge/services/agents.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/messages.h"
@@ -37,6 +38,7 @@ struct ApiNeeds {
   services::Keys& keys;
   services::Agents& agents;
   services::Messages& messages;
+  services::Actions& actions;
   services::Schedules& schedules;
   services::SignIn& sign_in;
   const protocol::MessageTypes& types;
@@ -69,6 +71,7 @@ void add_session_routes(Router& router, ApiNeeds& needs);
 void add_schedule_routes(Router& router, ApiNeeds& needs);
 void add_agent_routes(Router& router, ApiNeeds& needs);
 void add_message_routes(Router& router, ApiNeeds& needs);
+void add_action_routes(Router& router, ApiNeeds& needs);
 void add_key_routes(Router& router, ApiNeeds& needs);
 void add_audit_routes(Router& router, ApiNeeds& needs);
 void add_event_routes(Router& router, ApiNeeds& needs);

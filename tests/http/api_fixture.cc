@@ -1,6 +1,8 @@
 #include "tests/http/api_fixture.h"
 
+#include "bridge/engine/job_entry.h"
 #include "bridge/engine/schema.h"
+#include "bridge/services/exchange.h"
 #include "bridge/services/posts.h"
 
 #include <boost/asio/use_awaitable.hpp>
@@ -17,7 +19,7 @@ std::vector<store::Migration> migrations() {
   for (const auto part :
        {engine::migrations(), services::post_migrations(), services::packet_migrations(),
         services::key_migrations(), services::schedule_migrations(), services::agents::migrations(),
-        services::messages::migrations()}) {
+        services::messages::migrations(), services::actions::migrations()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;
@@ -53,6 +55,7 @@ ApiFixture::ApiFixture(int depth_max) {
                                 .bells = bells,
                                 .clock = clock},
       services::Messages::Settings{.account = "account", .origin = "https://chatgpt.com"});
+  build_actions();
   schedules.emplace(loop.get_executor(), services::Schedules::Needs{.store = *store,
                                                                     .queue = *queue,
                                                                     .journal = journal,
@@ -74,14 +77,61 @@ void ApiFixture::build_queue(int depth_max) {
   engine::QueueOptions options;
   options.depth_max = depth_max;
   options.accounts["account"] = {.caps = {{80, std::chrono::hours(3)}}};
-  options.ring = [this](const std::string& bell) { bells.ring(bell); };
+  options.ring = [this](const std::string& bell) {
+    bells.ring(bell);
+    on_ring(bell);
+  };
   options.on_change = [this](store::Tx& tx, const engine::Change& change,
                              const engine::Now& now) -> base::Result<> {
-    TRY_OK(journal.append(tx, services::packet_entry(change), now.wall));
+    const bool is_packet = change.job.kind == services::packet_kind;
+    TRY_OK(journal.append(
+        tx, is_packet ? services::packet_entry(change) : engine::job_entry(change, change.job.kind),
+        now.wall));
     tx.after_commit([this, bell = services::bell_of_job(change.job.id)] { bells.ring(bell); });
-    return messages->on_change(tx, change, now);
+    TRY_OK(messages->on_change(tx, change, now));
+    return actions->on_change(tx, change, now);
   };
   queue.emplace(std::move(options), random);
+}
+
+void ApiFixture::build_actions() {
+  std::map<std::string, services::Actions::BuiltIn> builtins;
+  builtins["message.send"] = [this](const services::actions::Asked& asked,
+                                    services::Caller as) -> base::Task<json::value> {
+    const auto& params = asked.params.as_object();
+    CO_TRY(const auto sent,
+           co_await messages->send(std::move(as),
+                                   {.to = std::string(params.at("to").as_string()),
+                                    .text = std::string(params.at("text").as_string())},
+                                   {.key = asked.id, .hash = asked.hash}));
+    co_return json::object{{"message", sent.message.id}};
+  };
+  builtins["memory.purge"] = [](const services::actions::Asked&,
+                                services::Caller) -> base::Task<json::value> {
+    co_return json::object{{"purged", true}};
+  };
+  const auto configured = *base::parse_json(R"json({
+    "greet": {"kind": "program", "description": "Says hello.", "risk": 10, "min_tier": "citizen",
+              "argv": ["/bin/echo", "hello", "{name}", "$HOME;"],
+              "params": {"type": "object", "required": ["name"], "additionalProperties": false,
+                         "properties": {"name": {"type": "string"}}},
+              "raise": [{"when": {"properties": {"name": {"const": "root"}}}, "add": 60}]},
+    "wipe": {"kind": "program", "description": "Wipes.", "risk": 90, "min_tier": "operator",
+             "argv": ["/bin/echo", "wiped"], "params": {"type": "object"}},
+    "slow": {"kind": "program", "description": "Never ends.", "risk": 0, "min_tier": "visitor",
+             "argv": ["/bin/sleep", "1000"], "timeout_seconds": 1, "params": {"type": "object"}},
+    "fail": {"kind": "program", "description": "Fails.", "risk": 0, "min_tier": "visitor",
+             "argv": ["/bin/false"], "params": {"type": "object"}}
+  })json");
+  auto made = services::Actions::create({.store = *store,
+                                         .queue = *queue,
+                                         .journal = journal,
+                                         .timeline = timeline,
+                                         .bells = bells,
+                                         .clock = clock},
+                                        configured.as_object(), std::move(builtins));
+  BRIDGE_ASSERT(made);
+  actions = *std::move(made);
 }
 
 void ApiFixture::run(std::function<Story()> story) {
@@ -108,6 +158,7 @@ Story ApiFixture::serve(std::function<Story()> story) {
                                .keys = *keys,
                                .agents = *agents,
                                .messages = *messages,
+                               .actions = *actions,
                                .schedules = *schedules,
                                .sign_in = *sign_in,
                                .types = types,
@@ -137,6 +188,7 @@ Story ApiFixture::serve(std::function<Story()> story) {
   BRIDGE_ASSERT(running);
   agents->start(tasks);
   messages->start(tasks);
+  actions->start(tasks);
   tasks.spawn(sign_in->run());
   co_await story();
   events->close();

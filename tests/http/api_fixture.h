@@ -4,6 +4,7 @@
 #include "bridge/base/scope.h"
 #include "bridge/http/api_routes.h"
 #include "bridge/http/client.h"
+#include "bridge/services/actions.h"
 #include "bridge/services/agents.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/messages.h"
@@ -105,6 +106,7 @@ class ApiFixture {
   std::optional<services::Keys> keys;
   std::optional<services::Agents> agents;
   std::optional<services::Messages> messages;
+  std::unique_ptr<services::Actions> actions;
   std::optional<services::Schedules> schedules;
   std::optional<services::SignIn> sign_in;
   std::optional<http::Authenticator> authenticator;
@@ -114,12 +116,14 @@ class ApiFixture {
   std::unique_ptr<http::Server> server;
   std::string admin;  // the admin's key
   std::vector<http::NotReady> reasons;
+  std::function<void(const std::string&)> on_ring = [](const auto&) {};  // after the bells
   int drains = 0;
   bool has_screenshots = false;
 
  private:
   Story serve(std::function<Story()> story);
   void build_queue(int depth_max);
+  void build_actions();
 };
 
 // A valid RFP_PLAN.

@@ -1,0 +1,205 @@
+// flywheel action: what agents ask for, and what people say to it.
+#include "bridge/app/remote_call.h"
+#include "bridge/base/json.h"
+#include "bridge/services/actions/action_limits.h"
+
+#include <vector>
+
+#include <fmt/format.h>
+
+namespace app {
+namespace {
+
+namespace json = boost::json;
+using boost::asio::awaitable;
+
+struct ActionOptions {
+  BridgeOptions bridge;
+  std::string agent, action, params, id, note, state, key;
+  bool is_dry = false;
+};
+using Story = std::function<awaitable<int>(Console&, const ActionOptions&, http::Client&)>;
+
+void print_line(Console& console, const json::object& asked) {
+  console.out << fmt::format("{}  {:<9}  {:<20}  risk {:<3}  by {}\n", text_in(asked, "id"),
+                             text_in(asked, "state"), text_in(asked, "action"),
+                             text_in(asked, "risk"), text_in(asked, "asker"));
+}
+
+void print_whole(Console& console, const json::object& asked) {
+  print_line(console, asked);
+  const auto row = [&](std::string_view name, const std::string& text) {
+    if (!text.empty()) console.out << fmt::format("{:<10} {}\n", name, text);
+  };
+  for (const auto* name : {"params", "approvals", "expires", "error", "detail", "result"}) {
+    row(name, text_in(asked, name));
+  }
+}
+
+awaitable<int> list(Console& console, const ActionOptions&, http::Client& client) {
+  co_return co_await call(
+      console, client, {.target = "/api/actions"}, [&](const json::value& answer) {
+        for (const auto& item : items_of(answer)) {
+          const auto& one = item.as_object();
+          const auto off = text_in(one, "switched_off");
+          console.out << fmt::format(
+              "{:<24}  {:<8}  risk {:<3}  {:<9}  {}{}\n", text_in(one, "name"),
+              text_in(one, "kind"), text_in(one, "risk"), text_in(one, "min_tier"),
+              text_in(one, "description"), off.empty() ? "" : "  [switched off: " + off + "]");
+        }
+      });
+}
+
+base::Result<json::object> wish(Console& console, const ActionOptions& options) {
+  json::object body{{"action", options.action}};
+  if (!options.key.empty()) body["idempotency_key"] = options.key;
+  if (options.params.empty()) return body;
+  std::string text = options.params;
+  if (text == "-") {
+    TRY(text, read_input(console, "-", limits::action_params_bytes_max));
+  }
+  auto params = base::parse_json(text);
+  if (!params || !params->is_object()) {
+    return base::fail(base::Code::invalid, "--params: must be a JSON object");
+  }
+  body["params"] = *std::move(params);
+  return body;
+}
+
+std::string path_of(const ActionOptions& options, std::string_view verb) {
+  return fmt::format("/api/gpt-agents/{}/actions/{}", encoded(options.agent), verb);
+}
+
+awaitable<int> check(Console& console, const ActionOptions& options, http::Client& client) {
+  auto body = wish(console, options);
+  if (!body) co_return print_failed(console, body.error());
+  auto answer = co_await client.call_json({.method = "POST",
+                                           .target = path_of(options, "check"),
+                                           .body = json::value(*std::move(body))});
+  if (!answer) co_return print_failed(console, answer.error());
+  const auto& decision = answer->as_object();
+  if (console.is_json) {
+    print_json(console, *answer);
+  } else {
+    const bool needs = decision.at("needs_approval").as_bool();
+    console.out << fmt::format("{}, risk {}\n",
+                               !decision.at("allowed").as_bool() ? "refused"
+                               : needs                           ? "allowed after approval"
+                                                                 : "allowed",
+                               text_in(decision, "risk"));
+    for (const auto& reason : decision.at("reasons").as_array()) {
+      console.out << "  " << std::string_view(reason.as_string()) << '\n';
+    }
+    for (const auto& error : decision.at("errors").as_array()) {
+      console.out << fmt::format("  {}: {}\n", text_in(error.as_object(), "pointer"),
+                                 text_in(error.as_object(), "detail"));
+    }
+  }
+  co_return decision.at("allowed").as_bool() ? exit_ok : exit_negative;
+}
+
+awaitable<int> execute(Console& console, const ActionOptions& options, http::Client& client) {
+  auto body = wish(console, options);
+  if (!body) co_return print_failed(console, body.error());
+  (*body)["wait"] = 30;
+  if (options.is_dry) (*body)["dry_run"] = true;
+  auto answer = co_await client.call_json({.method = "POST",
+                                           .target = path_of(options, "execute"),
+                                           .body = json::value(*std::move(body))});
+  if (!answer) co_return print_failed(console, answer.error());
+  if (console.is_json) {
+    print_json(console, *answer);
+  } else if (options.is_dry) {
+    print_pretty(console, *answer);
+  } else {
+    print_whole(console, answer->as_object());
+  }
+  const auto state = text_in(answer->as_object(), "state");
+  co_return state == "failed" || state == "held" ? exit_job_failed : exit_ok;
+}
+
+awaitable<int> approvals(Console& console, const ActionOptions& options, http::Client& client) {
+  std::string target = "/api/approvals";
+  add_query(target, "state", options.state);
+  add_query(target, "agent", options.agent);
+  co_return co_await call(console, client, {.target = target}, [&](const json::value& answer) {
+    for (const auto& item : items_of(answer)) print_line(console, item.as_object());
+    if (items_of(answer).empty()) console.err << "none\n";
+  });
+}
+
+awaitable<int> show(Console& console, const ActionOptions& options, http::Client& client) {
+  co_return co_await call(
+      console, client, {.target = "/api/approvals/" + encoded(options.id)},
+      [&](const json::value& answer) { print_whole(console, answer.as_object()); });
+}
+
+Story decide(std::string decision) {
+  return [decision = std::move(decision)](Console& console, const ActionOptions& options,
+                                          http::Client& client) -> awaitable<int> {
+    json::object body{{"approval", options.id}, {"decision", decision}};
+    if (!options.note.empty()) body["note"] = options.note;
+    http::ClientRequest request{.method = "POST",
+                                .target = "/api/gpt-agents/-/actions/approve",
+                                .body = json::value(std::move(body))};
+    co_return co_await call(console, client, std::move(request), [&](const json::value& answer) {
+      print_whole(console, answer.as_object());
+    });
+  };
+}
+
+void add_wish(CLI::App& command, ActionOptions& options) {
+  command.add_option("agent", options.agent, "The agent that wants it")
+      ->type_name("AGENT")
+      ->required();
+  command.add_option("action", options.action, "Its name")->type_name("ACTION")->required();
+  command.add_option("--params", options.params, "A JSON object; - reads standard input")
+      ->type_name("JSON");
+}
+
+}  // namespace
+
+void add_action_commands(CLI::App& root, CommandLine& line) {
+  CLI::App* group = add_group(root, "action", "What agents ask for, and what people say to it");
+  const auto add = [&](const std::string& name, const std::string& summary,
+                       const std::string& example, Story story,
+                       const std::function<void(CLI::App&, ActionOptions&)>& more = {}) {
+    add_remote_command<ActionOptions>(*group, line, name, summary, example, std::move(story), more);
+  };
+  add("list", "List what may be asked for", "flywheel action list", list);
+  add("check", "Say what would happen, and why; nothing is done",
+      "flywheel action check builder message.send --params '{\"to\": \"critic\", \"text\": "
+      "\"hi\"}'",
+      check, add_wish);
+  add("execute", "Do it, or ask people first",
+      "flywheel action execute builder message.send --params '{\"to\": \"critic\", \"text\": "
+      "\"hi\"}'",
+      execute, [](CLI::App& command, ActionOptions& options) {
+        add_wish(command, options);
+        command.add_flag("--dry-run", options.is_dry, "Only decide");
+        command.add_option("--idempotency-key", options.key, "The same key asks once")
+            ->type_name("KEY");
+      });
+  add("approvals", "List what was asked for, newest first",
+      "flywheel action approvals --is waiting", approvals,
+      [](CLI::App& command, ActionOptions& options) {
+        command.add_option("--is", options.state, "Only those in this state")
+            ->type_name("waiting|approved|rejected|expired|done|failed|held");
+        command.add_option("--agent", options.agent, "Only this agent's")->type_name("AGENT");
+      });
+  const auto add_id = [](CLI::App& command, ActionOptions& options) {
+    command.add_option("id", options.id, "What was asked for")->type_name("ID")->required();
+  };
+  const auto add_word = [add_id](CLI::App& command, ActionOptions& options) {
+    add_id(command, options);
+    command.add_option("--note", options.note, "Why; everybody can read it")->type_name("TEXT");
+  };
+  const std::string id = "0197f3a2-0000-7000-8000-000000000001";
+  add("show", "Show one with what people said", "flywheel action show " + id, show, add_id);
+  add("approve", "Let it be done, once", "flywheel action approve " + id, decide("approve"),
+      add_word);
+  add("reject", "Let it not be done", "flywheel action reject " + id + " --note \"not today\"",
+      decide("reject"), add_word);
+}
+
+}  // namespace app

@@ -1,0 +1,327 @@
+// Actions: what may be asked for, what was, and what people say to it.
+#include "bridge/base/hash.h"
+#include "bridge/base/limits.h"
+#include "bridge/http/api_parts.h"
+#include "bridge/http/caching.h"
+#include "bridge/services/actions/action_limits.h"
+
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+namespace http {
+
+namespace {
+
+namespace actions = services::actions;
+using base::Code;
+using base::Task;
+
+constexpr std::string_view check_schema = R"json({
+  "type": "object",
+  "additionalProperties": false,
+  "required": ["action"],
+  "properties": {
+    "action": {"type": "string", "minLength": 1, "maxLength": 200},
+    "params": {"type": "object"}
+  }
+})json";
+
+constexpr std::string_view execute_schema = R"json({
+  "type": "object",
+  "additionalProperties": false,
+  "required": ["action"],
+  "properties": {
+    "action": {"type": "string", "minLength": 1, "maxLength": 200},
+    "params": {"type": "object"},
+    "dry_run": {"type": "boolean"},
+    "wait": {"type": "integer", "minimum": 0, "maximum": 40},
+    "idempotency_key": {"type": "string", "minLength": 1, "maxLength": 255}
+  }
+})json";
+
+constexpr std::string_view decide_schema = R"json({
+  "type": "object",
+  "additionalProperties": false,
+  "required": ["approval", "decision"],
+  "properties": {
+    "approval": {"type": "string", "minLength": 1, "maxLength": 100},
+    "decision": {"enum": ["approve", "reject"]},
+    "note": {"type": "string", "maxLength": 2000}
+  }
+})json";
+
+constexpr std::string_view kill_schema = R"json({
+  "type": "object",
+  "additionalProperties": false,
+  "required": ["on", "reason"],
+  "properties": {
+    "action": {"type": "string", "minLength": 1, "maxLength": 200},
+    "agent": {"type": "string", "minLength": 1, "maxLength": 200},
+    "all": {"const": true},
+    "on": {"type": "boolean"},
+    "reason": {"type": "string", "minLength": 1, "maxLength": 500}
+  }
+})json";
+
+std::vector<BodyError> check_params(std::vector<BodyError> errors, const json::value& body) {
+  const auto* object = body.if_object();
+  const auto* params = object ? object->if_contains("params") : nullptr;
+  if (params && json::serialize(*params).size() > limits::action_params_bytes_max) {
+    errors.push_back({"/params", "maxLength",
+                      fmt::format("is larger than {} bytes", limits::action_params_bytes_max)});
+  }
+  return errors;
+}
+
+std::vector<BodyError> check_check(const json::value& body) {
+  static const auto by_schema = body_check(check_schema);
+  return check_params(by_schema(body), body);
+}
+
+std::vector<BodyError> check_execute(const json::value& body) {
+  static const auto by_schema = body_check(execute_schema);
+  return check_params(by_schema(body), body);
+}
+
+std::vector<BodyError> check_kill(const json::value& body) {
+  static const auto by_schema = body_check(kill_schema);
+  auto errors = by_schema(body);
+  if (!errors.empty()) return errors;
+  const auto& object = body.get_object();
+  int places = 0;
+  for (const auto* place : {"action", "agent", "all"}) places += object.contains(place) ? 1 : 0;
+  if (places != 1) {
+    errors.push_back({"", "oneOf", "what: give one of \"action\", \"agent\" and \"all\""});
+  }
+  return errors;
+}
+
+json::value text_or_null(std::string_view text) {
+  return text.empty() ? json::value(nullptr) : json::value(text);
+}
+
+json::object view_of(const actions::Decision& decision) {
+  json::array errors;
+  for (const auto& one : decision.violations) {
+    errors.push_back(json::object{
+        {"pointer", "/params" + one.pointer}, {"keyword", one.keyword}, {"detail", one.detail}});
+  }
+  return {{"allowed", decision.is_allowed},
+          {"code", text_or_null(decision.code)},
+          {"risk", decision.risk},
+          {"reasons", json::array(decision.reasons.begin(), decision.reasons.end())},
+          {"needs_approval", decision.needs_approval()},
+          {"approvers", decision.approvers},
+          {"errors", std::move(errors)}};
+}
+
+json::object view_of(const actions::Asked& asked) {
+  return {{"id", asked.id},
+          {"action", asked.action},
+          {"params", asked.params},
+          {"agent", text_or_null(asked.agent)},
+          {"asker", asked.asker},
+          {"risk", asked.risk},
+          {"approvers", asked.approvers},
+          {"state", actions::name(asked.state)},
+          {"hash", asked.hash},
+          {"requested", base::rfc3339(asked.asked)},
+          {"expires", base::rfc3339(asked.expires)},
+          {"ended", time_or_null(asked.ended)},
+          {"error", text_or_null(asked.error)},
+          {"job", text_or_null(asked.job)},
+          {"links", json::object{{"self", "/api/approvals/" + asked.id},
+                                 {"events", "/api/events?subject=" + asked.id}}}};
+}
+
+json::object view_of(const services::Actions::View& found) {
+  auto view = view_of(found.asked);
+  json::array approvals;
+  for (const auto& one : found.approvals) {
+    approvals.push_back(json::object{{"by", one.name},
+                                     {"decision", one.is_yes ? "approve" : "reject"},
+                                     {"note", text_or_null(one.note)},
+                                     {"time", base::rfc3339(one.time)}});
+  }
+  view["approvals"] = std::move(approvals);
+  view["result"] = nullptr;
+  if (found.job && found.job->result) view["result"] = *found.job->result;
+  if (found.job && found.job->error) {
+    view["error"] = found.job->error->code;
+    view["detail"] = found.job->error->detail;
+  }
+  return view;
+}
+
+actions::Wish wish_in(const json::value& body) {
+  const auto* params = body.get_object().if_contains("params");
+  return {.action = text_in(body, "action"), .params = params ? *params : json::object()};
+}
+
+Response refusal(const actions::Decision& decision) {
+  std::vector<BodyError> errors;
+  for (const auto& one : decision.violations) {
+    errors.push_back({"/params" + one.pointer, one.keyword, one.detail});
+  }
+  const bool is_invalid = decision.code == "invalid_params";
+  const bool is_unknown = decision.code == "unknown_action";
+  auto problem = problem_of({is_invalid   ? Code::invalid
+                             : is_unknown ? Code::not_found
+                                          : Code::denied,
+                             decision.reasons.front(), decision.code});
+  problem.errors = std::move(errors);
+  return problem_response(std::move(problem));
+}
+
+Task<Response> check(ApiNeeds& needs, Request& request) {
+  CO_TRY_OK(request.only_query({}));
+  CO_TRY(const auto decision,
+         co_await needs.actions.check(caller_of(request.principal), request.param("gptId"),
+                                      wish_in(request.json)));
+  co_return json_response(view_of(decision));
+}
+
+base::Result<actions::Request> asked_with(const Request& request) {
+  TRY(auto key, idempotency_key(request));
+  auto body = request.json.get_object();
+  if (key.empty()) key = text_in(request.json, "idempotency_key");
+  for (const auto* apart : {"idempotency_key", "wait"}) body.erase(apart);
+  body["gptId"] = request.param("gptId");
+  return actions::Request{std::move(key), base::sha256_hex(base::canonical_json(body))};
+}
+
+Task<Response> execute(ApiNeeds& needs, Request& request) {
+  CO_TRY_OK(request.only_query({"wait"}));
+  const auto& body = request.json.get_object();
+  const auto* dry = body.if_contains("dry_run");
+  if (dry && dry->get_bool()) {
+    CO_TRY(const auto decision,
+           co_await needs.actions.check(caller_of(request.principal), request.param("gptId"),
+                                        wish_in(request.json)));
+    auto view = view_of(decision);
+    view["dry_run"] = true;
+    co_return json_response(view);
+  }
+  CO_TRY(auto wait, request.wait());
+  CO_TRY(auto asked, asked_with(request));
+  if (const auto* twin = body.if_contains("wait")) {
+    wait = std::chrono::seconds(twin->to_number<std::int64_t>());
+  }
+  const auto caller = caller_of(request.principal);
+  CO_TRY(const auto answer, co_await needs.actions.ask(caller, request.param("gptId"),
+                                                       wish_in(request.json), std::move(asked)));
+  if (!answer.asked) co_return refusal(answer.decision);
+  CO_TRY(const auto found,
+         co_await needs.actions.get(caller, answer.asked->id, needs.clock.now() + wait));
+  const auto state = found.asked.state;
+  const bool is_open = state == actions::State::waiting || state == actions::State::approved;
+  auto view = view_of(found);
+  view["decision"] = view_of(answer.decision);
+  auto response = json_response(view, is_open ? 202 : 200);
+  response.add("Location", "/api/approvals/" + found.asked.id);
+  if (answer.is_replay) response.add("Idempotency-Replayed", "true");
+  co_return response;
+}
+
+Task<Response> decide(ApiNeeds& needs, Request& request) {
+  CO_TRY_OK(request.only_query({}));
+  CO_TRY(const auto asked,
+         co_await needs.actions.decide(
+             caller_of(request.principal), text_in(request.json, "approval"),
+             text_in(request.json, "decision") == "approve", text_in(request.json, "note")));
+  CO_TRY(const auto found,
+         co_await needs.actions.get(caller_of(request.principal), asked.id, base::Instant::min()));
+  co_return json_response(view_of(found));
+}
+
+Task<Response> look(ApiNeeds& needs, Request& request) {
+  CO_TRY_OK(request.only_query({"wait"}));
+  CO_TRY(const auto wait, request.wait());
+  CO_TRY(const auto found,
+         co_await needs.actions.get(caller_of(request.principal), request.param("id"),
+                                    needs.clock.now() + wait));
+  co_return json_response(view_of(found));
+}
+
+Task<Response> list_asked(ApiNeeds& needs, Request& request) {
+  CO_TRY_OK(request.only_query({"limit", "cursor", "state", "agent"}));
+  CO_TRY(const auto page, page_of(request));
+  actions::Filter filter{.state = {},
+                         .agent = std::string(request.query_value("agent").value_or(""))};
+  if (const auto word = request.query_value("state")) {
+    filter.state = actions::state_named(*word);
+    if (!filter.state) {
+      co_return base::fail(Code::invalid,
+                           fmt::format("query parameter state: {} is not known", *word),
+                           "invalid_query");
+    }
+  }
+  CO_TRY(auto found, co_await needs.actions.list(caller_of(request.principal), std::move(filter),
+                                                 page.after, page.limit + 1));
+  const bool is_end = found.size() <= page.limit;
+  if (!is_end) found.resize(page.limit);
+  json::array items;
+  for (const auto& asked : found) items.push_back(view_of(asked));
+  co_return page_response(request, std::move(items),
+                          is_end ? std::nullopt : std::optional(found.back().id));
+}
+
+Task<Response> list_actions(ApiNeeds& needs, Request& request) {
+  CO_TRY_OK(request.only_query({}));
+  CO_TRY(const auto off, co_await needs.actions.switches());
+  json::array items;
+  for (const auto& [name, definition] : needs.actions.catalogue().all()) {
+    const auto own = off.find("action:" + name);
+    items.push_back(json::object{
+        {"name", name},
+        {"description", definition.description},
+        {"kind", actions::name(definition.kind)},
+        {"risk", definition.risk},
+        {"min_tier", services::agents::name(definition.min_tier)},
+        {"params", definition.params},
+        {"switched_off", own == off.end() ? json::value(nullptr) : json::value(own->second)}});
+  }
+  json::object switches;
+  for (const auto& [place, reason] : off) switches[place] = reason;
+  co_return json_response(json::object{
+      {"items", std::move(items)}, {"next_cursor", nullptr}, {"switched_off", switches}});
+}
+
+Task<Response> kill(ApiNeeds& needs, Request& request) {
+  CO_TRY_OK(request.only_query({}));
+  const auto& body = request.json;
+  std::string place = "all";
+  for (const auto* kind : {"action", "agent"}) {
+    if (const auto named = text_in(body, kind); !named.empty())
+      place = fmt::format("{}:{}", kind, named);
+  }
+  CO_TRY_OK(co_await needs.actions.set_switch(caller_of(request.principal), std::move(place),
+                                              body.at("on").get_bool(), text_in(body, "reason")));
+  co_return co_await list_actions(needs, request);
+}
+
+}  // namespace
+
+void add_action_routes(Router& router, ApiNeeds& needs) {
+  const auto add = [&](Method method, std::string path, std::string scope, Act act,
+                       Body body = Body::none,
+                       std::function<std::vector<BodyError>(const json::value&)> check = {}) {
+    router.add({.method = method,
+                .path = "/api/" + std::move(path),
+                .scope = std::move(scope),
+                .body = body,
+                .check = std::move(check)},
+               with(needs, act));
+  };
+  add(Method::get, "actions", "actions", list_actions);
+  add(Method::post, "actions/kill", "admin", kill, Body::json, check_kill);
+  add(Method::get, "approvals", "actions", list_asked);
+  add(Method::get, "approvals/{id}", "actions", look);
+  add(Method::post, "gpt-agents/{gptId}/actions/check", "actions", check, Body::json, check_check);
+  add(Method::post, "gpt-agents/{gptId}/actions/execute", "actions", execute, Body::json,
+      check_execute);
+  add(Method::post, "gpt-agents/{gptId}/actions/approve", "approve", decide, Body::json,
+      body_check(decide_schema));
+}
+
+}  // namespace http

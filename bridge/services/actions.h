@@ -1,0 +1,91 @@
+// Actions: what agents want done to the world outside, and people decide.
+//
+// Whoever asks gets a decision by the policy. What is allowed is done by a job, at most once; what
+// needs approval waits for people, whose word holds for exactly this action and is used once. The
+// job looks at every condition once more before it acts.
+#pragma once
+
+#include "bridge/base/clock.h"
+#include "bridge/base/scope.h"
+#include "bridge/engine/bells.h"
+#include "bridge/engine/journal.h"
+#include "bridge/engine/queue.h"
+#include "bridge/engine/runner.h"
+#include "bridge/services/actions/rules.h"
+#include "bridge/services/agents/rules.h"
+#include "bridge/services/caller.h"
+#include "bridge/store/store.h"
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace services {
+
+class Actions {
+ public:
+  // All outlive it.
+  struct Needs {
+    store::Store& store;
+    const engine::Queue& queue;
+    const engine::Journal& journal;
+    const engine::Timeline& timeline;
+    engine::Bells& bells;
+    base::Clock& clock;
+  };
+  // Does a built-in action as its asker; done twice it must do once (the key is the action's id).
+  using BuiltIn = std::function<base::Task<base::json::value>(const actions::Asked&, Caller)>;
+
+  // `configured` is `bridge.actions`. invalid with reason configuration.
+  static base::Result<std::unique_ptr<Actions>> create(Needs needs,
+                                                       const base::json::object& configured,
+                                                       std::map<std::string, BuiltIn> builtins);
+
+  // Lets requests expire, by a task in `tasks`.
+  void start(base::Scope& tasks);
+  // The handler of jobs of actions::action_kind.
+  base::Task<engine::Outcome> handle(engine::Claim claim, engine::LaneContext& lane);
+  base::Result<> on_change(store::Tx& tx, const engine::Change& change, const engine::Now& now);
+
+  // What `which` (empty: the caller, who may be no agent) wants; changes nothing.
+  base::Task<actions::Decision> check(Caller caller, std::string which, actions::Wish wish);
+  // denied, reason other_agent.
+  base::Task<actions::Answer> ask(Caller caller, std::string which, actions::Wish wish,
+                                  actions::Request request);
+  // A person's word; denied, reason not_a_person: an agent's key decides nothing.
+  base::Task<actions::Asked> decide(Caller caller, std::string id, bool is_yes, std::string note);
+
+  struct View {
+    actions::Asked asked;
+    std::vector<actions::Approval> approvals;
+    std::optional<engine::Job> job;
+  };
+  // Waits until it has ended or waits for people, or the deadline.
+  base::Task<View> get(Caller caller, std::string id, base::Instant deadline);
+  base::Task<std::vector<actions::Asked>> list(Caller caller, actions::Filter filter,
+                                               std::string before, std::size_t limit);
+
+  // "all", "action:NAME" or "agent:WHICH"; not_found: no such action or agent.
+  base::Task<> set_switch(Caller caller, std::string place, bool is_off, std::string reason);
+  base::Task<actions::Kills> switches();
+
+  const actions::Catalogue& catalogue() const { return catalogue_; }
+
+ private:
+  Actions(Needs needs, actions::Catalogue catalogue, std::map<std::string, BuiltIn> builtins)
+      : needs_(needs), catalogue_(std::move(catalogue)), builtins_(std::move(builtins)) {}
+  actions::Act act(store::Tx& tx, const engine::Now& now, std::string actor) const {
+    return {tx, needs_.journal, needs_.queue, needs_.bells, now, std::move(actor)};
+  }
+  base::Task<engine::Outcome> run_program(actions::Asked asked, const actions::Definition& what,
+                                          engine::LaneContext& lane);
+  boost::asio::awaitable<void> keep_house();
+
+  Needs needs_;
+  actions::Catalogue catalogue_;
+  std::map<std::string, BuiltIn> builtins_;
+};
+
+}  // namespace services

@@ -1,0 +1,49 @@
+// An action that was asked for, and what people said to it.
+#pragma once
+
+#include "bridge/base/clock.h"
+#include "bridge/base/json.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace services::actions {
+
+// waiting → approved → done | failed | held, or rejected, or expired; cancelled from waiting.
+enum class State { waiting, approved, rejected, expired, done, failed, held };
+std::string_view name(State state);
+std::optional<State> state_named(std::string_view word);
+
+struct Asked {
+  std::string id;  // a UUID of version 7
+  std::string action;
+  base::json::value params;
+  std::string agent = {};  // the agent's id; empty: none
+  std::string asker;       // for people
+  std::string principal;
+  std::string definition_hash;  // of the action as it was then
+  std::string hash;             // of exactly this; see hash_of
+  int risk = 100;
+  int approvers = 0;
+  State state = State::waiting;
+  std::string job = {};  // that does it
+  base::WallTime asked;
+  base::WallTime expires;
+  std::optional<base::WallTime> ended = {};
+  std::string error = {};
+};
+
+// SHA-256 over the canonical JSON of what is to be done, for whom and by which definition.
+std::string hash_of(const Asked& asked);
+
+struct Approval {
+  std::string principal;
+  std::string name;
+  bool is_yes = false;
+  std::string note = {};
+  base::WallTime time;
+};
+
+}  // namespace services::actions

@@ -1,0 +1,207 @@
+#include "bridge/services/actions/program.h"
+
+#include "bridge/base/scope.h"
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/json/serialize.hpp>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace services::actions {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+using asio::posix::stream_descriptor;
+using base::Code;
+
+namespace {
+
+constexpr std::size_t piece_bytes = 4096;
+
+// Leads its group; at the end nothing of the group is left.
+class Child {
+ public:
+  explicit Child(pid_t id) : id_(id) {}
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  ~Child() { end(); }
+
+  pid_t id() const { return id_; }
+  int end() {
+    if (id_ == 0) return status_;
+    ::kill(-id_, SIGKILL);
+    int how = 0;
+    while (::waitpid(id_, &how, 0) < 0 && errno == EINTR) {
+    }
+    id_ = 0;
+    status_ = WIFSIGNALED(how) ? 128 + WTERMSIG(how) : WEXITSTATUS(how);
+    return status_;
+  }
+
+ private:
+  pid_t id_;
+  int status_ = 0;
+};
+
+struct Output {
+  std::string text;
+  std::size_t most = 0;
+  bool is_clipped = false;
+
+  void add(const char* bytes, std::size_t size) {
+    const std::size_t room = most - text.size();
+    text.append(bytes, std::min(size, room));
+    is_clipped = is_clipped || size > room;
+  }
+};
+
+// A pipe whose reading end is ours.
+struct Pipe {
+  int ours = -1, theirs = -1;
+
+  bool open() {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) return false;
+    ours = ends[0];
+    theirs = ends[1];
+    return true;
+  }
+  void close_theirs() {
+    if (theirs >= 0) ::close(theirs);
+    theirs = -1;
+  }
+};
+
+asio::awaitable<void> drain(stream_descriptor& from, Output& output) {
+  std::array<char, piece_bytes> piece;
+  for (;;) {
+    boost::system::error_code error;
+    const auto size = co_await from.async_read_some(
+        asio::buffer(piece), asio::redirect_error(asio::use_awaitable, error));
+    if (error) co_return;
+    output.add(piece.data(), size);
+  }
+}
+
+// What is still in the pipe of a program that has ended.
+void drain_rest(stream_descriptor& from, Output& output) {
+  std::array<char, piece_bytes> piece;
+  boost::system::error_code error;
+  from.non_blocking(true, error);
+  while (!error) {
+    const auto size = from.read_some(asio::buffer(piece), error);
+    if (!error) output.add(piece.data(), size);
+  }
+}
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+  std::vector<char*> all;
+  for (auto& text : texts) all.push_back(text.data());
+  all.push_back(nullptr);
+  return all;
+}
+
+base::Result<pid_t> spawn(const Program& program, std::vector<std::string> words, const Pipe& out,
+                          const Pipe& err) {
+  std::vector<std::string> environment;
+  for (const auto& [key, value] : program.environment) environment.push_back(key + "=" + value);
+  posix_spawn_file_actions_t files;
+  posix_spawnattr_t how;
+  ::posix_spawn_file_actions_init(&files);
+  ::posix_spawnattr_init(&how);
+  ::posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+  ::posix_spawn_file_actions_adddup2(&files, out.theirs, 1);
+  ::posix_spawn_file_actions_adddup2(&files, err.theirs, 2);
+  const std::string folder = program.folder.empty() ? "/" : program.folder;
+  ::posix_spawn_file_actions_addchdir_np(&files, folder.c_str());
+  sigset_t none, all;
+  ::sigemptyset(&none);
+  ::sigfillset(&all);
+  ::posix_spawnattr_setsigmask(&how, &none);
+  ::posix_spawnattr_setsigdefault(&how, &all);
+  ::posix_spawnattr_setpgroup(&how, 0);
+  ::posix_spawnattr_setflags(
+      &how, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  pid_t id = 0;
+  const int failed = ::posix_spawn(&id, program.argv.front().c_str(), &files, &how,
+                                   pointers(words).data(), pointers(environment).data());
+  ::posix_spawn_file_actions_destroy(&files);
+  ::posix_spawnattr_destroy(&how);
+  if (failed == 0) return id;
+  return base::fail(Code::unavailable,
+                    fmt::format("start {}: {}", program.argv.front(),
+                                std::error_code(failed, std::generic_category()).message()),
+                    "not_started");
+}
+
+base::Task<> ended(stream_descriptor& handle) {
+  co_await handle.async_wait(stream_descriptor::wait_read, asio::use_awaitable);
+  co_return base::Result<>();
+}
+
+}  // namespace
+
+std::vector<std::string> words_of(const Program& program, const json::value& params) {
+  std::vector<std::string> words;
+  for (const auto& word : program.argv) {
+    const bool is_place = word.size() > 2 && word.starts_with('{') && word.ends_with('}');
+    const auto* object = params.if_object();
+    const auto* value =
+        is_place && object ? object->if_contains(word.substr(1, word.size() - 2)) : nullptr;
+    if (!value) {
+      words.push_back(word);
+    } else {
+      words.push_back(value->is_string() ? std::string(value->get_string())
+                                         : json::serialize(*value));
+    }
+  }
+  return words;
+}
+
+base::Task<Ran> run(const Program& program, std::vector<std::string> words) {
+  const auto executor = co_await asio::this_coro::executor;
+  for (const auto& word : words) {
+    if (word.contains('\0')) {
+      co_return base::fail(Code::invalid, "a parameter holds a NUL byte", "invalid_params");
+    }
+  }
+  Pipe out_pipe, err_pipe;
+  const bool has_pipes = out_pipe.open() && err_pipe.open();
+  stream_descriptor out(executor), err(executor), handle(executor);
+  if (out_pipe.ours >= 0) out.assign(out_pipe.ours);
+  if (err_pipe.ours >= 0) err.assign(err_pipe.ours);
+  auto id = has_pipes ? spawn(program, std::move(words), out_pipe, err_pipe)
+                      : base::Result<pid_t>(base::fail(
+                            Code::unavailable, "start a program: no more files", "not_started"));
+  out_pipe.close_theirs();
+  err_pipe.close_theirs();
+  if (!id) co_return std::unexpected(std::move(id).error());
+  Child child(*id);
+  handle.assign(static_cast<int>(::syscall(SYS_pidfd_open, *id, 0)));
+  Output told{.text = {}, .most = program.output_bytes_max};
+  Output complained{.text = {}, .most = program.output_bytes_max};
+  base::Scope readers(executor);
+  readers.spawn(drain(out, told));
+  readers.spawn(drain(err, complained));
+  const auto in_time = co_await base::with_deadline(
+      ended(handle), std::chrono::seconds(program.timeout_s), "run " + program.argv.front());
+  const int status = child.end();
+  co_await readers.join();
+  if (!in_time) co_return std::unexpected(in_time.error());
+  drain_rest(out, told);
+  drain_rest(err, complained);
+  co_return Ran{status, std::move(told.text), std::move(complained.text),
+                told.is_clipped || complained.is_clipped};
+}
+
+}  // namespace services::actions

@@ -1,0 +1,288 @@
+#include "bridge/services/actions/rules.h"
+
+#include "bridge/base/hash.h"
+#include "bridge/base/ids.h"
+#include "bridge/services/actions/action_limits.h"
+#include "bridge/services/actions/rows.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace services::actions {
+
+namespace json = boost::json;
+using base::Code;
+using base::Result;
+
+namespace {
+
+std::int64_t stamp(base::WallTime time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+void ring(const Act& act, const std::string& id) {
+  act.tx.after_commit([&bells = act.bells, bell = bell_of_action(id)] { bells.ring(bell); });
+}
+
+// Queues what does it. Each action is a lane of its own: one at a time, and none delays another.
+Result<> start(const Act& act, Asked& asked) {
+  const engine::LaneId lane{"action:" + asked.action};
+  TRY_OK(act.queue.declare_lane(act.tx, lane, "actions"));
+  TRY(const auto accepted,
+      act.queue.submit(act.tx,
+                       {.kind = std::string(action_kind),
+                        .lane = lane,
+                        .sender = asked.agent.empty() ? asked.asker : asked.agent,
+                        .principal = "action:" + asked.id,
+                        .key = asked.hash,
+                        .body_hash = asked.hash,
+                        .payload = {{"asked", asked.id}, {"hash", asked.hash}},
+                        .subject = asked.action,
+                        .thread = asked.id},
+                       act.now));
+  asked.job = accepted.job.id.text;
+  asked.state = State::approved;
+  return {};
+}
+
+Result<std::optional<Answer>> of_request(const Act& act, const Request& request) {
+  if (request.key.empty()) return std::nullopt;
+  TRY(const auto row, act.tx.query_one("SELECT id, request_hash FROM asked_actions "
+                                       "WHERE principal = $1 AND request = $2",
+                                       {act.actor, request.key}));
+  if (!row) return std::nullopt;
+  if (row->at(1).text() != request.hash) {
+    return base::fail(Code::conflict, "this idempotency key came with another action",
+                      "idempotency_mismatch");
+  }
+  TRY(auto asked, get(act.tx, row->at(0).text()));
+  Answer answer{std::move(asked), {}, true};
+  answer.decision.is_allowed = true;
+  answer.decision.risk = answer.asked->risk;
+  answer.decision.approvers = answer.asked->approvers;
+  return std::optional(std::move(answer));
+}
+
+auto conflict(const Asked& asked, std::string_view why, std::string reason) {
+  return base::fail(Code::conflict, fmt::format("action {}: {}", asked.id, why), std::move(reason));
+}
+
+std::size_t yeses(const std::vector<Approval>& given, const Asked& asked) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      given, [&](const Approval& one) { return one.is_yes && one.principal != asked.principal; }));
+}
+
+Result<> end(const Act& act, Asked asked, State from, State to, std::string_view type,
+             std::string error = {}) {
+  asked.state = to;
+  asked.ended = act.now.wall;
+  asked.error = std::move(error);
+  TRY_OK(rows::move(act.tx, asked, from));
+  TRY_OK(act.tell(std::string(type), asked));
+  ring(act, asked.id);
+  return {};
+}
+
+}  // namespace
+
+std::string bell_of_action(const std::string& id) { return "action:" + id; }
+
+Result<> Act::tell(std::string type, const Asked& asked, json::object more) const {
+  more["action"] = asked.action;
+  more["agent"] = asked.agent;
+  more["asker"] = asked.asker;
+  more["risk"] = asked.risk;
+  more["hash"] = asked.hash;
+  if (!asked.error.empty()) more["error"] = asked.error;
+  TRY_OK(journal.append(tx,
+                        {.type = std::move(type),
+                         .subject = asked.id,
+                         .actor = actor,
+                         .thread = asked.id,
+                         .data = std::move(more)},
+                        now.wall));
+  return {};
+}
+
+Result<Decision> decide(store::Tx& tx, const Catalogue& catalogue, const Wish& wish) {
+  TRY(const auto off, rows::kills(tx));
+  return decide(catalogue, off, wish);
+}
+
+Result<Answer> ask(const Act& act, const Catalogue& catalogue, const Wish& wish,
+                   const std::string& asker, const Request& request) {
+  TRY(auto known, of_request(act, request));
+  if (known) return *std::move(known);
+  Answer answer;
+  TRY(answer.decision, decide(act.tx, catalogue, wish));
+  const auto& decision = answer.decision;
+  const auto* definition = catalogue.find(wish.action);
+  Asked asked{.id = base::uuid_v7(act.now.wall),
+              .action = wish.action,
+              .params = wish.params,
+              .agent = wish.agent,
+              .asker = asker,
+              .principal = act.actor,
+              .definition_hash = definition ? definition->hash : "",
+              .hash = {},
+              .risk = decision.risk,
+              .approvers = decision.approvers,
+              .asked = act.now.wall,
+              .expires = base::WallTime(
+                  std::chrono::milliseconds(stamp(act.now.wall + limits::approval_waits)))};
+  asked.hash = hash_of(asked);
+  if (!decision.is_allowed) {
+    TRY_OK(act.tell("action.denied", asked, {{"code", decision.code}}));
+    return answer;
+  }
+  if (decision.needs_approval()) {
+    TRY(const auto row, act.tx.query_one("SELECT count(*) FROM asked_actions "
+                                         "WHERE state = 'waiting'"));
+    if (row->at(0).integer() >= limits::actions_waiting_max) {
+      return base::fail(Code::busy, "too many actions wait for approval", "too_many_waiting");
+    }
+  }
+  json::object more{{"approvers", decision.approvers}};
+  if (decision.is_told_whole) more["params"] = asked.params;
+  TRY_OK(act.tell("action.requested", asked, std::move(more)));
+  if (!decision.needs_approval()) TRY_OK(start(act, asked));
+  TRY_OK(rows::insert(act.tx, asked, request.key, request.hash));
+  answer.asked = std::move(asked);
+  return answer;
+}
+
+Result<Asked> say(const Act& act, const Catalogue& catalogue, const std::string& id,
+                  const Approval& word) {
+  TRY(auto asked, get(act.tx, id));
+  if (asked.state != State::waiting) {
+    return conflict(asked, fmt::format("it is {}", name(asked.state)), "not_waiting");
+  }
+  if (act.now.wall > asked.expires) return conflict(asked, "its time has passed", "expired");
+  if (word.principal == asked.principal) {
+    return conflict(asked, "who asked for it cannot decide on it", "own_request");
+  }
+  const auto* definition = catalogue.find(asked.action);
+  if (!definition || definition->hash != asked.definition_hash || hash_of(asked) != asked.hash) {
+    return conflict(asked, "it is not any more what was asked for", "changed");
+  }
+  if (const auto added = rows::add_approval(act.tx, id, asked.hash, word); !added) {
+    if (added.error().reason != "unique") return std::unexpected(added.error());
+    return conflict(asked, "you have decided already", "already_decided");
+  }
+  if (!word.is_yes) {
+    TRY_OK(end(act, asked, State::waiting, State::rejected, "action.rejected", word.note));
+    return get(act.tx, id);
+  }
+  TRY(const auto given, rows::approvals(act.tx, id, asked.hash));
+  const auto count = yeses(given, asked);
+  TRY_OK(act.tell("action.approved", asked,
+                  {{"approvals", count}, {"of", asked.approvers}, {"note", word.note}}));
+  if (count < static_cast<std::size_t>(asked.approvers)) return asked;
+  TRY_OK(start(act, asked));
+  TRY_OK(rows::move(act.tx, asked, State::waiting));
+  ring(act, id);
+  return asked;
+}
+
+Result<Asked> checked(store::Tx& tx, const Catalogue& catalogue, const std::string& id,
+                      const std::string& job, agents::Tier tier) {
+  TRY(auto asked, get(tx, id));
+  const auto denied = [&](std::string_view why) {
+    return base::fail(Code::denied, fmt::format("do {}: {}", asked.action, why), "not_allowed");
+  };
+  if (asked.state != State::approved || asked.job != job) return denied("it is not approved");
+  const auto* definition = catalogue.find(asked.action);
+  if (!definition || definition->hash != asked.definition_hash || hash_of(asked) != asked.hash) {
+    return denied("it is not any more what was asked for");
+  }
+  const Wish wish{asked.action, asked.params, asked.agent, tier};
+  TRY(const auto decision, decide(tx, catalogue, wish));
+  if (!decision.is_allowed) return denied(decision.reasons.front());
+  TRY(const auto given, rows::approvals(tx, id, asked.hash));
+  const auto wanted = static_cast<std::size_t>(std::max(asked.approvers, decision.approvers));
+  if (yeses(given, asked) < wanted) return denied("approvals are missing");
+  return asked;
+}
+
+Result<> on_change(const Act& act, const engine::Change& change) {
+  const auto& job = change.job;
+  if (job.kind != action_kind) return {};
+  const bool is_held = job.state == engine::State::held;
+  if (!engine::is_final(job.state) && !is_held) return {};
+  TRY(const auto asked, rows::one(act.tx, "WHERE job = $1 AND job <> ''", {job.id.text}));
+  if (!asked) return {};
+  const auto to = is_held                            ? State::held
+                  : job.state == engine::State::done ? State::done
+                                                     : State::failed;
+  Asked moved = *asked;
+  moved.state = to;
+  moved.ended = act.now.wall;
+  moved.error = job.error ? job.error->code : "";
+  TRY_OK(rows::move(act.tx, moved, asked->state));
+  ring(act, asked->id);
+  return {};
+}
+
+Result<int> sweep(const Act& act) {
+  TRY(const auto old, rows::all(act.tx,
+                                "WHERE state = 'waiting' AND expires_ms < $1 "
+                                "ORDER BY expires_ms LIMIT $2",
+                                {stamp(act.now.wall), limits::approvals_swept_at_once}));
+  for (const auto& asked : old) {
+    TRY_OK(end(act, asked, State::waiting, State::expired, "action.expired", "expired"));
+  }
+  return static_cast<int>(old.size());
+}
+
+Result<Asked> get(store::Tx& tx, const std::string& id) {
+  TRY(auto found, rows::one(tx, "WHERE id = $1", {id}));
+  if (found) return *std::move(found);
+  return base::fail(Code::not_found, fmt::format("action {}: nobody asked for it", id));
+}
+
+Result<std::vector<Approval>> approvals(store::Tx& tx, const Asked& asked) {
+  return rows::approvals(tx, asked.id, asked.hash);
+}
+
+Result<std::vector<Asked>> list(store::Tx& tx, const Filter& filter, const std::string& before,
+                                std::size_t limit) {
+  store::Values values{limit};
+  std::string where = "WHERE 1 = 1 ";
+  const auto add = [&](std::string_view condition, std::string value) {
+    if (value.empty()) return;
+    values.emplace_back(std::move(value));
+    where += fmt::format(fmt::runtime(condition), values.size());
+  };
+  add("AND state = ${} ", filter.state ? std::string(name(*filter.state)) : "");
+  add("AND agent = ${} AND agent <> '' ", filter.agent);
+  add("AND id < ${} ", before);
+  return rows::all(tx, where + "ORDER BY id DESC LIMIT $1", std::move(values));
+}
+
+namespace {
+
+Result<> tell_switch(const Act& act, std::string type, const std::string& place,
+                     const std::string& reason) {
+  TRY_OK(act.journal.append(
+      act.tx,
+      {.type = std::move(type), .subject = place, .actor = act.actor, .data = {{"reason", reason}}},
+      act.now.wall));
+  return {};
+}
+
+}  // namespace
+
+Result<> kill(const Act& act, const std::string& place, const std::string& reason) {
+  TRY_OK(rows::set_kill(act.tx, place, reason, act.actor, act.now.wall));
+  return tell_switch(act, "action.switched_off", place, reason);
+}
+
+Result<> revive(const Act& act, const std::string& place, const std::string& reason) {
+  TRY_OK(rows::clear_kill(act.tx, place));
+  return tell_switch(act, "action.switched_on", place, reason);
+}
+
+Result<Kills> kills(store::Tx& tx) { return rows::kills(tx); }
+
+}  // namespace services::actions

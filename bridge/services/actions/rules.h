@@ -1,0 +1,88 @@
+// The rules of actions: functions of one transaction. Nothing is done here; a job does it.
+#pragma once
+
+#include "bridge/engine/bells.h"
+#include "bridge/engine/journal.h"
+#include "bridge/engine/queue.h"
+#include "bridge/services/actions/action.h"
+#include "bridge/services/actions/policy.h"
+#include "bridge/store/store.h"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace services::actions {
+
+std::span<const store::Migration> migrations();
+
+inline constexpr std::string_view action_kind = "action";  // of the jobs
+
+struct Act {
+  store::Tx& tx;
+  const engine::Journal& journal;
+  const engine::Queue& queue;
+  engine::Bells& bells;
+  engine::Now now;
+  std::string actor;
+
+  base::Result<> tell(std::string type, const Asked& asked, base::json::object more = {}) const;
+};
+
+// A request that came with a key, within the principal; an empty key is none.
+struct Request {
+  std::string key = {};
+  std::string hash = {};
+};
+
+// Decides by the store's kill switches.
+base::Result<Decision> decide(store::Tx& tx, const Catalogue& catalogue, const Wish& wish);
+
+struct Answer {
+  std::optional<Asked> asked;  // nothing: refused
+  Decision decision;
+  bool is_replay = false;
+};
+// Notes that it is wanted: its job is queued, or it waits for people. A refusal is entered into the
+// journal. conflict, reason idempotency_mismatch. busy, reason too_many_waiting.
+base::Result<Answer> ask(const Act& act, const Catalogue& catalogue, const Wish& wish,
+                         const std::string& asker, const Request& request);
+
+// A person's word. The one that completes the approvals queues the job; a no ends it. conflict,
+// reason not_waiting: it waits no more; already_decided: by this person; own_request: who asks
+// does not approve; expired; changed: the action is not any more what was asked for.
+base::Result<Asked> say(const Act& act, const Catalogue& catalogue, const std::string& id,
+                        const Approval& word);
+
+// What the job of `id` is to do, looked at once more: denied unless every condition still holds,
+// approvals for exactly this action included.
+base::Result<Asked> checked(store::Tx& tx, const Catalogue& catalogue, const std::string& id,
+                            const std::string& job, agents::Tier tier);
+
+// The end of its job.
+base::Result<> on_change(const Act& act, const engine::Change& change);
+
+// Requests whose time has passed; how many, at most limits::approvals_swept_at_once.
+base::Result<int> sweep(const Act& act);
+
+// not_found.
+base::Result<Asked> get(store::Tx& tx, const std::string& id);
+base::Result<std::vector<Approval>> approvals(store::Tx& tx, const Asked& asked);
+struct Filter {
+  std::optional<State> state = {};
+  std::string agent = {};
+};
+// Newest first, those before the id `before`; empty: from the newest.
+base::Result<std::vector<Asked>> list(store::Tx& tx, const Filter& filter,
+                                      const std::string& before, std::size_t limit);
+
+// Switches off ("all", "action:NAME", "agent:ID"), or on again.
+base::Result<> kill(const Act& act, const std::string& place, const std::string& reason);
+base::Result<> revive(const Act& act, const std::string& place, const std::string& reason);
+base::Result<Kills> kills(store::Tx& tx);
+
+std::string bell_of_action(const std::string& id);
+
+}  // namespace services::actions
