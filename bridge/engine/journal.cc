@@ -15,7 +15,7 @@ using base::Code;
 using base::Result;
 using store::Value;
 
-constexpr std::string_view columns =
+constexpr std::string_view entry_columns =
     "seq, time_at, type, subject, actor, thread, cause, data, hash";
 
 Value blob_of(const base::Sha256& hash) {
@@ -50,7 +50,7 @@ Result<Entry> entry_of(const store::Row& row) {
 
 Result<std::vector<store::Row>> rows_after(store::Tx& tx, std::int64_t after, int limit) {
   return tx.query(
-      fmt::format("SELECT {} FROM journal WHERE seq > $1 ORDER BY seq LIMIT $2", columns),
+      fmt::format("SELECT {} FROM journal WHERE seq > $1 ORDER BY seq LIMIT $2", entry_columns),
       {after, limit});
 }
 
@@ -228,7 +228,7 @@ Result<EntryPage> Journal::page(store::Tx& tx, std::int64_t after, int limit,
   if (!filter.actor.empty()) add("actor =", filter.actor);
   values.emplace_back(limit);
   TRY(const auto rows, tx.query(fmt::format("SELECT {} FROM journal {} ORDER BY seq LIMIT ${}",
-                                            columns, where, values.size()),
+                                            entry_columns, where, values.size()),
                                 std::move(values)));
   EntryPage page;
   for (const auto& row : rows) {
