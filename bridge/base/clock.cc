@@ -3,7 +3,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <fmt/format.h>
 
 namespace base {
 
@@ -12,14 +11,30 @@ boost::asio::awaitable<void> SystemClock::sleep_until(Instant when) {
   co_await timer.async_wait(boost::asio::use_awaitable);
 }
 
+namespace {
+
+void put_digits(std::string& text, std::size_t at, std::size_t count, std::int64_t number) {
+  for (std::size_t i = count; i-- > 0; number /= 10) {
+    text[at + i] = static_cast<char>('0' + number % 10);
+  }
+}
+
+}  // namespace
+
 std::string rfc3339(WallTime time) {
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date(day);
   const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::milliseconds>(time - day));
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                     clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
-                     clock.subseconds().count());
+  std::string text = "0000-00-00T00:00:00.000Z";
+  // Nanoseconds in 64 bits reach from 1677 to 2262.
+  put_digits(text, 0, 4, static_cast<int>(date.year()));
+  put_digits(text, 5, 2, static_cast<unsigned>(date.month()));
+  put_digits(text, 8, 2, static_cast<unsigned>(date.day()));
+  put_digits(text, 11, 2, clock.hours().count());
+  put_digits(text, 14, 2, clock.minutes().count());
+  put_digits(text, 17, 2, clock.seconds().count());
+  put_digits(text, 20, 3, clock.subseconds().count());
+  return text;
 }
 
 }  // namespace base

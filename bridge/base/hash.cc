@@ -2,6 +2,8 @@
 
 #include "bridge/base/result.h"
 
+#include <memory>
+
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
@@ -13,14 +15,24 @@ const unsigned char* bytes_of(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
 
+template <class T>
+std::unique_ptr<T, void (*)(T*)> made(T* resource, void (*free)(T*)) {
+  BRIDGE_ASSERT(resource != nullptr);
+  return {resource, free};
+}
+
 }  // namespace
 
 Sha256 sha256(std::string_view bytes) {
+  // Looking the algorithm up and making a context cost more than hashing a short text.
+  static const auto algorithm = made(EVP_MD_fetch(nullptr, "SHA256", nullptr), EVP_MD_free);
+  thread_local const auto context = made(EVP_MD_CTX_new(), EVP_MD_CTX_free);
   Sha256 digest;
   unsigned size = 0;
-  const int ok =
-      EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr);
-  BRIDGE_ASSERT(ok == 1 && size == digest.size());
+  const bool ok = EVP_DigestInit_ex2(context.get(), algorithm.get(), nullptr) == 1 &&
+                  EVP_DigestUpdate(context.get(), bytes.data(), bytes.size()) == 1 &&
+                  EVP_DigestFinal_ex(context.get(), digest.data(), &size) == 1;
+  BRIDGE_ASSERT(ok && size == digest.size());
   return digest;
 }
 

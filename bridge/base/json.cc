@@ -46,8 +46,7 @@ class Builder {
   bool on_array_end(std::size_t, error_code&) { return close(); }
   bool on_key_part(std::string_view part, std::size_t, error_code&) { return gather(part); }
   bool on_key(std::string_view part, std::size_t, error_code& error) {
-    text_.append(part);
-    open_.back().key = std::move(text_);
+    open_.back().key = whole(part);
     text_.clear();
     if (open_.back().value->get_object().contains(open_.back().key)) {
       duplicate_ = open_.back().key;
@@ -58,8 +57,7 @@ class Builder {
   }
   bool on_string_part(std::string_view part, std::size_t, error_code&) { return gather(part); }
   bool on_string(std::string_view part, std::size_t, error_code&) {
-    text_.append(part);
-    add(json::string(text_));
+    add(json::string(whole(part)));
     text_.clear();
     return true;
   }
@@ -89,6 +87,12 @@ class Builder {
   bool gather(std::string_view part) {
     text_.append(part);
     return true;
+  }
+  // What was gathered and its last part, which mostly is all of it.
+  std::string_view whole(std::string_view last) {
+    if (text_.empty()) return last;
+    text_.append(last);
+    return text_;
   }
   json::value* place(json::value value) {
     if (open_.empty()) {

@@ -4,6 +4,7 @@
 #include "bridge/base/limits.h"
 #include "bridge/base/result.h"
 
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,11 @@ Result<json::value> parse_json(std::string_view text,
 
 // RFC 8785 (JSON Canonicalization Scheme): keys by UTF-16 code units, ECMAScript numbers.
 std::string canonical_json(const json::value& value);
+// The same of an object as it is without some of its members.
+std::string canonical_json_without(const json::object& object,
+                                   std::initializer_list<std::string_view> names);
+// Adds a string as canonical JSON has it, quoted.
+void append_canonical(std::string& out, std::string_view text);
 
 // A number as ECMAScript's Number::toString writes it, which RFC 8785 requires. `value` is finite.
 std::string ecmascript_number(double value);

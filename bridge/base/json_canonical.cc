@@ -2,8 +2,11 @@
 #include "bridge/base/json.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
+#include <concepts>
+#include <utility>
 #include <vector>
 
 #include <boost/json/object.hpp>
@@ -12,40 +15,44 @@
 namespace base {
 namespace {
 
+bool is_plain(char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\'; }
+
+// What stands inside a string for a character that is not plain.
+std::string_view escape(char c, std::array<char, 6>& buffer) {
+  switch (c) {
+    case '"':
+      return "\\\"";
+    case '\\':
+      return "\\\\";
+    case '\b':
+      return "\\b";
+    case '\f':
+      return "\\f";
+    case '\n':
+      return "\\n";
+    case '\r':
+      return "\\r";
+    case '\t':
+      return "\\t";
+    default:
+      break;
+  }
+  const auto byte = static_cast<unsigned char>(c);
+  static constexpr char digits[] = "0123456789abcdef";
+  buffer = {'\\', 'u', '0', '0', digits[byte >> 4], digits[byte & 15]};
+  return {buffer.data(), buffer.size()};
+}
+
 void write_string(std::string& out, std::string_view text) {
   out += '"';
-  for (const char c : text) {
-    switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\b':
-        out += "\\b";
-        break;
-      case '\f':
-        out += "\\f";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-        } else {
-          out += c;
-        }
-    }
+  std::array<char, 6> buffer;
+  std::size_t plain = 0;  // text[plain, i) needs no escape and has not been written
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (is_plain(text[i])) continue;
+    out.append(text, plain, i - plain).append(escape(text[i], buffer));
+    plain = i + 1;
   }
-  out += '"';
+  out.append(text, plain).append(1, '"');
 }
 
 // UTF-16 order equals UTF-8 byte order but for one thing: code points above U+FFFF, written with
@@ -63,12 +70,17 @@ bool utf16_less(std::string_view a, std::string_view b) {
 
 void write(std::string& out, const json::value& value);
 
-void write_object(std::string& out, const json::object& object) {
+using Names = std::initializer_list<std::string_view>;
+
+void write_object(std::string& out, const json::object& object, Names without = {}) {
   std::vector<const json::key_value_pair*> members;
   members.reserve(object.size());
-  for (const auto& member : object) members.push_back(&member);
-  std::ranges::sort(members,
-                    [](const auto* a, const auto* b) { return utf16_less(a->key(), b->key()); });
+  for (const auto& member : object) {
+    const std::string_view key = member.key();
+    if (std::ranges::find(without, key) == without.end()) members.push_back(&member);
+  }
+  const auto before = [](const auto* a, const auto* b) { return utf16_less(a->key(), b->key()); };
+  if (!std::ranges::is_sorted(members, before)) std::ranges::sort(members, before);
   out += '{';
   for (std::size_t i = 0; i < members.size(); ++i) {
     if (i > 0) out += ',';
@@ -77,6 +89,18 @@ void write_object(std::string& out, const json::object& object) {
     write(out, members[i]->value());
   }
   out += '}';
+}
+
+// Up to 2^53 a double holds every integer, and ECMAScript writes it with all its digits.
+template <std::integral T>
+void write_integer(std::string& out, T number) {
+  constexpr std::int64_t exact = std::int64_t{1} << 53;
+  if (std::cmp_greater(number, exact) || std::cmp_less(number, -exact)) {
+    out += ecmascript_number(static_cast<double>(number));
+    return;
+  }
+  char digits[24];
+  out.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
 }
 
 void write(std::string& out, const json::value& value) {
@@ -88,10 +112,10 @@ void write(std::string& out, const json::value& value) {
       out += value.get_bool() ? "true" : "false";
       return;
     case json::kind::int64:
-      out += ecmascript_number(static_cast<double>(value.get_int64()));
+      write_integer(out, value.get_int64());
       return;
     case json::kind::uint64:
-      out += ecmascript_number(static_cast<double>(value.get_uint64()));
+      write_integer(out, value.get_uint64());
       return;
     case json::kind::double_:
       out += ecmascript_number(value.get_double());
@@ -154,5 +178,13 @@ std::string canonical_json(const json::value& value) {
   write(out, value);
   return out;
 }
+
+std::string canonical_json_without(const json::object& object, Names names) {
+  std::string out;
+  write_object(out, object, names);
+  return out;
+}
+
+void append_canonical(std::string& out, std::string_view text) { write_string(out, text); }
 
 }  // namespace base

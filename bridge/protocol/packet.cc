@@ -47,9 +47,7 @@ std::string_view Packet::sender() const { return text_of(body_, "sender"); }
 
 std::string Packet::idempotency_key() const {
   if (const auto* key = body_.if_contains("idempotency_key")) return std::string(key->get_string());
-  json::object content = body_;
-  content.erase("ts");
-  return base::sha256_hex(base::canonical_json(content));
+  return base::sha256_hex(base::canonical_json_without(body_, {"ts"}));
 }
 
 Checked<BuiltPacket> build(const PacketParts& parts, const MessageTypes& types,

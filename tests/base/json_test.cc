@@ -59,6 +59,26 @@ TEST(CanonicalJson, SortsByUtf16CodeUnits) {
             "\"\u20ac\":\"Euro Sign\",\"\U0001F600\":\"Emoji\",\"\uFB33\":\"Hebrew\"}");
 }
 
+TEST(CanonicalJson, IntegersAreThoseOfADouble) {
+  const auto value =
+      parse_json("[0,-5,9007199254740992,9007199254740993,-9007199254740993,18446744073709551615]");
+  ASSERT_TRUE(value);
+  EXPECT_EQ(canonical_json(*value),
+            "[0,-5,9007199254740992,9007199254740992,-9007199254740992,18446744073709552000]");
+}
+
+TEST(CanonicalJson, MembersCanBeLeftOut) {
+  const auto value = parse_json(R"({"c":1,"ts":"now","a":{"ts":2},"b":[]})");
+  ASSERT_TRUE(value);
+  EXPECT_EQ(canonical_json_without(value->as_object(), {"ts", "b"}), R"({"a":{"ts":2},"c":1})");
+}
+
+TEST(CanonicalJson, OnlyWhatMustBeIsEscaped) {
+  std::string out;
+  append_canonical(out, std::string_view("a\"\\/\x7f\0\x1f\b\f\n\r\té", 14));
+  EXPECT_EQ(out, "\"a\\\"\\\\/\x7f\\u0000\\u001f\\b\\f\\n\\r\\té\"");
+}
+
 // Values of RFC 8785, appendix B.
 TEST(CanonicalJson, NumbersAreWrittenAsEcmaScriptDoes) {
   EXPECT_EQ(ecmascript_number(-0.0), "0");
