@@ -120,10 +120,13 @@ base::Result<std::unique_ptr<Connection>> Connection::open_with(const std::strin
   static const int counts_memory = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   static_cast<void>(counts_memory);  // Refused where SQLite is in use already: then it counts.
   std::unique_ptr<Connection> connection(new Connection());
+  if ((flags & SQLITE_OPEN_READWRITE) != 0) connection->layer_ = GatheringVfs::over(vfs);
   sqlite3* database = nullptr;
   const int status =
       sqlite3_open_v2(name.c_str(), &database, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-                      vfs.empty() ? nullptr : vfs.c_str());
+                      connection->layer_ ? connection->layer_->name()
+                      : vfs.empty()      ? nullptr
+                                         : vfs.c_str());
   connection->database_ = database;
   const std::string doing = "open store " + name;
   if (status != SQLITE_OK) return failed(database, status, doing);
@@ -208,6 +211,16 @@ base::Result<Connection::Statement*> Connection::cached(Statements& statements,
   return &statements.emplace(std::string(sql), std::move(statement)).first->second;
 }
 
+// Comparing a text costs less than hashing it.
+base::Result<Connection::Statement*> Connection::recent(std::string_view sql) {
+  auto& place = recent_[reinterpret_cast<std::uintptr_t>(sql.data()) / 16 % recent_.size()];
+  if (place.statement != nullptr && place.text == sql) return place.statement;
+  if (statements_.size() >= limits::store_statements_max) recent_ = {};
+  TRY(auto* statement, cached(statements_, sql));
+  place = {statements_.find(sql)->first, statement};
+  return statement;
+}
+
 base::Result<> Connection::bind(Statement& statement, std::span<const Value> values,
                                 std::string_view sql) {
   if (values.size() != statement.number_max) {
@@ -245,11 +258,12 @@ base::Result<std::int64_t> Connection::step(Statement& statement, std::vector<Ro
 
 base::Result<std::int64_t> Connection::run(std::string_view sql, std::span<const Value> values,
                                            std::vector<Row>* rows, Access access) {
-  TRY(auto* statement, cached(statements_, sql));
+  TRY(auto* statement, recent(sql));
   if (access == Access::read && !statement->is_read_only) {
     return base::fail(Code::internal, fmt::format("{}: this transaction only reads", sql),
                       "syntax");
   }
+  if (!statement->is_read_only) ++writes_;
   struct Reset {
     sqlite3_stmt* statement;
     ~Reset() {

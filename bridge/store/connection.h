@@ -2,8 +2,10 @@
 #pragma once
 
 #include "bridge/base/result.h"
+#include "bridge/store/gathering_vfs.h"
 #include "bridge/store/store.h"
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -49,6 +51,8 @@ class Connection {
   base::Result<std::int64_t> number(std::string_view sql);
 
   bool is_in_transaction() const;
+  // How many statements of `run` may have changed something.
+  std::int64_t writes() const { return writes_; }
   // True if a foreign key is broken that is checked only at the end of the transaction.
   bool has_broken_reference() const;
   bool is_read_only() const;
@@ -78,23 +82,32 @@ class Connection {
     bool is_read_only = false;
   };
   using Statements = std::unordered_map<std::string, Statement, Hash, std::equal_to<>>;
+  // Statements by where their text lay in memory, which is mostly a literal's place.
+  struct Recent {
+    std::string_view text;  // in `statements_`
+    Statement* statement = nullptr;
+  };
 
   Connection() = default;
   static base::Result<std::unique_ptr<Connection>> open_with(const std::string& name, int flags,
                                                              const std::string& vfs);
   base::Result<Statement> prepare(std::string_view sql);
   base::Result<Statement*> cached(Statements& statements, std::string_view sql);
+  base::Result<Statement*> recent(std::string_view sql);
   base::Result<> bind(Statement& statement, std::span<const Value> values, std::string_view sql);
   base::Result<std::int64_t> step(Statement& statement, std::vector<Row>* rows,
                                   std::string_view sql);
   static int authorize(void* self, int action, const char* first, const char* second,
                        const char* database, const char* trigger);
 
+  std::unique_ptr<GatheringVfs> layer_;  // of a connection that writes
   sqlite3* database_ = nullptr;
   Statements statements_;
   Statements controls_;
+  std::array<Recent, 128> recent_;
   bool is_guarded_ = true;
   int log_pages_ = 0;
+  std::int64_t writes_ = 0;
 };
 
 }  // namespace store

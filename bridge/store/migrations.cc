@@ -56,12 +56,29 @@ base::Result<Applied> applied(Connection& connection) {
   return found;
 }
 
+class WithoutReferences {
+ public:
+  explicit WithoutReferences(Connection& connection) : connection_(connection) { set("OFF"); }
+  ~WithoutReferences() { set("ON"); }
+  WithoutReferences(const WithoutReferences&) = delete;
+  WithoutReferences& operator=(const WithoutReferences&) = delete;
+
+ private:
+  void set(std::string_view word) {
+    const auto done = connection_.control(fmt::format("PRAGMA foreign_keys = {}", word));
+    BRIDGE_ASSERT(done);
+  }
+  Connection& connection_;
+};
+
 base::Result<> apply(Connection& connection, const Migration& step) {
   const auto explained = [&](base::Error error) {
     error.message =
         fmt::format("migrate {} to {}: {}", step.component, step.version, error.message);
     return std::unexpected(std::move(error));
   };
+  // A step that makes a table anew must not have its rows taken for deleted ones.
+  const WithoutReferences unchecked(connection);
   TRY(auto transaction, Transaction::begin(connection, Access::write));
   if (auto done = connection.script(step.sql); !done) return explained(done.error());
   const Value values[] = {step.component, step.version, checksum(step)};
@@ -69,7 +86,8 @@ base::Result<> apply(Connection& connection, const Migration& step) {
       connection.run("INSERT INTO store_migrations (component, version, checksum) "
                      "VALUES ($1, $2, $3)",
                      values, nullptr, Access::write));
-  if (connection.has_broken_reference()) {
+  TRY(const auto broken, connection.ask("PRAGMA foreign_key_check"));
+  if (!broken.empty()) {
     return explained({Code::conflict, "a foreign key refers to nothing", "foreign_key"});
   }
   return transaction.commit();

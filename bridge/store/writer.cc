@@ -108,31 +108,55 @@ void Writer::run_all(const Requests& group) {
 }
 
 base::Result<> Writer::run_together(const Requests& group) {
+  TRY(const bool is_done, run_trusting(group));
+  if (is_done) return {};
+  for (const auto& request : group) {
+    request->result = {};
+    request->thrown = nullptr;
+    request->told.clear();
+  }
   TRY(auto transaction, begin());
   for (const auto& request : group) TRY_OK(run_one(*request));
   return commit(std::move(transaction));
 }
 
-// An error here is one of the whole group.
-base::Result<> Writer::run_one(Request& request) {
-  TRY_OK(connection_.control("SAVEPOINT work"));
-  SqliteTx tx(connection_, Access::write);
+// Hardly any request fails once it has written, and a savepoint for each would cost a copy of every
+// page that it touches. False: one did so, and nothing is done.
+base::Result<bool> Writer::run_trusting(const Requests& group) {
+  TRY(auto transaction, begin());
+  for (const auto& request : group) {
+    const auto writes = connection_.writes();
+    SqliteTx tx(connection_, Access::write);
+    run_work(tx, *request);
+    if (tx.broken() && is_fatal(*tx.broken())) return std::unexpected(*tx.broken());
+    const bool has_failed = request->thrown || !request->result;
+    if (tx.broken() || (has_failed && connection_.writes() != writes)) return false;
+  }
+  TRY_OK(commit(std::move(transaction)));
+  return true;
+}
+
+void Writer::run_work(SqliteTx& tx, Request& request) {
   try {
     request.result = tx.run(request.work);
   } catch (const std::exception&) {
     request.thrown = std::current_exception();
   }
+  if (tx.broken()) notice(*tx.broken());
+  if (request.result && !request.thrown) request.told = tx.take_told();
+}
+
+// Undone alone if it fails. An error here is one of the whole group.
+base::Result<> Writer::run_one(Request& request) {
+  TRY_OK(connection_.control("SAVEPOINT work"));
+  SqliteTx tx(connection_, Access::write);
+  run_work(tx, request);
   if (tx.broken()) {
-    notice(*tx.broken());
     if (is_fatal(*tx.broken()) || !connection_.is_in_transaction()) {
       return std::unexpected(*tx.broken());
     }
   }
-  if (request.result && !request.thrown) {
-    request.told = tx.take_told();
-  } else {
-    TRY_OK(connection_.control("ROLLBACK TO work"));
-  }
+  if (request.thrown || !request.result) TRY_OK(connection_.control("ROLLBACK TO work"));
   return connection_.control("RELEASE work");
 }
 

@@ -53,7 +53,9 @@ class Writer {
   base::Result<> run_alone(const TxWork& work, std::vector<std::function<void()>>& told);
   void run_all(const Requests& group);
   base::Result<> run_together(const Requests& group);
+  base::Result<bool> run_trusting(const Requests& group);
   base::Result<> run_one(Request& request);
+  void run_work(SqliteTx& tx, Request& request);
   base::Result<Transaction> begin();
   base::Result<> commit(Transaction transaction);
   void notice(const base::Error& error);

@@ -95,7 +95,7 @@ struct World {
   std::vector<base::Error> died;
 };
 
-constexpr int transactions = 6;
+constexpr int transactions = 20;
 
 std::size_t acts_of_a_whole_life() {
   World world(0);
@@ -152,7 +152,7 @@ TEST(PowerCut, WithThreadsOfItsOwnNothingAcknowledgedIsLost) {
     world.threading = Threading::own_threads;
     auto store = world.open();
     ASSERT_TRUE(store) << store.error().message;
-    world.vfs.cut_after(world.random() % 60);
+    world.vfs.cut_after(world.random() % 30);
     const auto acknowledged = world.work_at_once(**store, writers);
     const bool is_whole = acknowledged.size() == writers;
     (is_whole ? whole : cut) += 1;
@@ -197,6 +197,16 @@ TEST(PowerCut, WithoutSyncsAcknowledgedWorkIsLost) {
     lost += rows_of(world.loop, **store, "SELECT 1 FROM things WHERE tag = 7").empty();
   }
   EXPECT_GT(lost, 0u);
+}
+
+TEST(PowerCut, ACommitReachesTheFileInOneWriteAndASync) {
+  World world(1);
+  auto store = world.open();
+  ASSERT_TRUE(store);
+  ASSERT_TRUE(world.add(**store, 1));
+  const auto before = world.vfs.acts();
+  ASSERT_TRUE(world.add(**store, 2));
+  EXPECT_EQ(world.vfs.acts() - before, 2u);
 }
 
 TEST(Faults, AFullDiskIsSurvivedOnTheBallast) {

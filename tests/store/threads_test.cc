@@ -79,6 +79,65 @@ TEST(Threads, WhatWaitsIsCommittedTogether) {
   EXPECT_EQ(f.commits.count, 4);  // the gate's, then of those that wait 25, 16 and 9
 }
 
+TEST(Threads, OfAGroupOnlyWhatFailedIsUndone) {
+  Threaded f;
+  Gate gate;
+  int failed = 0;
+  int thrown = 0;
+  auto count = [&](std::exception_ptr error, auto result) {
+    thrown += error ? 1 : 0;
+    failed += !error && !result ? 1 : 0;
+  };
+  const auto adding_in_vain = [&](std::string name, bool throws) {
+    return f.store->write([name, throws](Tx& tx) -> base::Result<> {
+      TRY_OK(tx.execute("INSERT INTO things (name) VALUES ($1)", {name}));
+      if (throws) throw std::runtime_error("after it has written");
+      return base::fail(base::Code::conflict, "after it has written");
+    });
+  };
+  asio::co_spawn(f.loop, f.store->write(gate.work()), count);
+  f.loop.poll();
+  gate.begun.get_future().wait();
+  asio::co_spawn(f.loop, f.adding("first"), count);
+  asio::co_spawn(f.loop, adding_in_vain("fails", false), count);
+  asio::co_spawn(f.loop, f.adding("second"), count);
+  asio::co_spawn(f.loop, adding_in_vain("throws", true), count);
+  asio::co_spawn(f.loop, f.adding("third"), count);
+  f.loop.poll();
+  gate.may_go_on.set_value();
+  f.loop.run();
+  EXPECT_EQ(f.commits.count, 2);
+  EXPECT_EQ(failed, 1);
+  EXPECT_EQ(thrown, 1);
+  EXPECT_EQ(rows_of(f.loop, *f.store, "SELECT name FROM things ORDER BY id"),
+            (std::vector<Row>{{"first"}, {"second"}, {"third"}}));
+}
+
+TEST(Threads, AFailureThatHasWrittenNothingRepeatsNothing) {
+  Threaded f;
+  Gate gate;
+  int runs = 0;
+  asio::co_spawn(f.loop, f.store->write(gate.work()), asio::detached);
+  f.loop.poll();
+  gate.begun.get_future().wait();
+  for (const bool fails : {false, true, false}) {
+    auto work = [&runs, fails](Tx& tx) -> base::Result<> {
+      ++runs;
+      if (fails) return base::fail(base::Code::conflict, "before it has written");
+      TRY_OK(tx.execute("INSERT INTO things (name) VALUES ($1)", {std::to_string(runs)}));
+      return {};
+    };
+    asio::co_spawn(f.loop, f.store->write(work), [fails](std::exception_ptr, base::Result<> done) {
+      EXPECT_EQ(done.has_value(), !fails);
+    });
+  }
+  f.loop.poll();
+  gate.may_go_on.set_value();
+  f.loop.run();
+  EXPECT_EQ(runs, 3);
+  EXPECT_EQ(rows_of(f.loop, *f.store, "SELECT name FROM things").size(), 2u);
+}
+
 TEST(Threads, AReadSeesOneSnapshotWhileOthersWrite) {
   Threaded f;
   ASSERT_TRUE(run(f.loop, f.adding("before")));
