@@ -31,15 +31,6 @@ std::optional<std::string> text_or_none(const Value& value) {
   return value.text();
 }
 
-std::optional<base::WallTime> time_or_none(const Value& value) {
-  if (value.is_null()) return std::nullopt;
-  return from_stamp(value.integer());
-}
-
-Value stamp_or_null(const std::optional<base::WallTime>& time) {
-  return time ? Value(to_stamp(*time)) : Value();
-}
-
 constexpr std::string_view columns =
     "seq, id, kind, lane, sender, principal, idempotency_key, body_hash, subject, thread, band, "
     "cost, state, stage, attempt, failures, epoch, doubtful, in_line, ready_et, since_et, parent, "
@@ -69,12 +60,6 @@ bool is_final(State state) {
 }
 std::string_view name(Stage stage) { return stages[static_cast<std::size_t>(stage)]; }
 std::optional<Stage> stage_named(std::string_view word) { return named<Stage>(stages, word); }
-
-std::int64_t to_stamp(base::WallTime time) {
-  return std::chrono::duration_cast<Milliseconds>(time.time_since_epoch()).count();
-}
-
-base::WallTime from_stamp(std::int64_t stamp) { return base::WallTime(Milliseconds(stamp)); }
 
 std::string select_jobs(std::string_view rest) {
   return fmt::format("SELECT {} FROM jobs {}", columns, rest);

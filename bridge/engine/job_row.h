@@ -21,9 +21,6 @@ struct JobRow : Job {
   bool is_certainly_unsent() const { return stage <= Stage::intent && !is_doubtful; }
 };
 
-std::int64_t to_stamp(base::WallTime time);
-base::WallTime from_stamp(std::int64_t stamp);
-
 // "SELECT <all columns> FROM jobs " and `rest`.
 std::string select_jobs(std::string_view rest);
 JobRow job_of(const store::Row& row);

@@ -11,10 +11,6 @@ namespace {
 
 using base::Result;
 
-std::int64_t calendar(const Now& now) {
-  return std::chrono::duration_cast<Milliseconds>(now.wall.time_since_epoch()).count();
-}
-
 // What was known last, and what that makes of now.
 struct Reading {
   Milliseconds engine{0};
@@ -31,12 +27,27 @@ Result<Reading> look(store::Tx& tx, const Now& now) {
     // A reading from before the last one had to wait for its transaction: that is no new boot.
     return Reading{Milliseconds(engine + std::max<std::int64_t>(steady, 0)), steady >= 0};
   }
-  const std::int64_t calendar_says = calendar(now) - (*row)[2].integer();
+  const std::int64_t calendar_says = to_stamp(now.wall) - (*row)[2].integer();
   const std::int64_t certain = calendar_says - Milliseconds(limits::clock_step).count();
   return Reading{Milliseconds(engine + std::max<std::int64_t>(certain, 0)), true};
 }
 
 }  // namespace
+
+std::int64_t to_stamp(base::WallTime time) {
+  return std::chrono::floor<Milliseconds>(time.time_since_epoch()).count();
+}
+
+base::WallTime from_stamp(std::int64_t stamp) { return base::WallTime(Milliseconds(stamp)); }
+
+store::Value stamp_or_null(const std::optional<base::WallTime>& time) {
+  return time ? store::Value(to_stamp(*time)) : store::Value();
+}
+
+std::optional<base::WallTime> time_or_none(const store::Value& value) {
+  if (value.is_null()) return std::nullopt;
+  return from_stamp(value.integer());
+}
 
 Now Timeline::now() const {
   return {clock_.wall(), std::chrono::duration_cast<Milliseconds>(clock_.now().time_since_epoch()),
@@ -64,7 +75,7 @@ Result<Milliseconds> advance_engine_time(store::Tx& tx, const Now& now) {
                  "ON CONFLICT (id) DO UPDATE SET boot = excluded.boot, "
                  "steady = excluded.steady, wall_at = excluded.wall_at, "
                  "engine_et = excluded.engine_et",
-                 {now.boot, now.steady.count(), calendar(now), reading.engine.count()}));
+                 {now.boot, now.steady.count(), to_stamp(now.wall), reading.engine.count()}));
   return reading.engine;
 }
 

@@ -5,6 +5,8 @@
 #include "bridge/store/store.h"
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace engine {
@@ -17,6 +19,12 @@ struct Now {
   Milliseconds steady;  // since some moment of this boot; never steps
   std::string boot;     // two readings of `steady` compare only if this is equal
 };
+
+// The calendar as a column holds it: milliseconds since 1970.
+std::int64_t to_stamp(base::WallTime time);
+base::WallTime from_stamp(std::int64_t stamp);
+store::Value stamp_or_null(const std::optional<base::WallTime>& time);
+std::optional<base::WallTime> time_or_none(const store::Value& value);
 
 // Makes `Now` from a clock. `boot` names the life of the clock's steady time: the kernel's boot id,
 // or a constant where the clock outlives the program (a simulator, a database's clock).

@@ -2,6 +2,7 @@
 
 #include "bridge/base/ids.h"
 #include "bridge/base/limits.h"
+#include "bridge/engine/time.h"
 #include "bridge/services/agents/rules.h"
 
 #include <algorithm>
@@ -23,6 +24,10 @@ namespace services {
 namespace json = boost::json;
 using base::Code;
 using base::Result;
+using engine::from_stamp;
+using engine::stamp_or_null;
+using engine::time_or_none;
+using engine::to_stamp;
 
 namespace {
 
@@ -55,24 +60,6 @@ constexpr std::string_view columns =
 constexpr std::size_t request_hash_column = 9;
 constexpr std::size_t agent_id_column = 10;
 
-std::int64_t stamp(base::WallTime time) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-}
-
-base::WallTime time_of(std::int64_t stamp) {
-  return base::WallTime(std::chrono::milliseconds(stamp));
-}
-
-std::optional<base::WallTime> time_of(const store::Value& value) {
-  if (value.is_null()) return std::nullopt;
-  return time_of(value.integer());
-}
-
-std::optional<std::int64_t> stamp(const std::optional<base::WallTime>& time) {
-  if (!time) return std::nullopt;
-  return stamp(*time);
-}
-
 base::Sha256 digest_of(std::string_view hex) {
   const auto nibble = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
   base::Sha256 digest{};
@@ -95,9 +82,9 @@ Key key_of(const store::Row& row) {
           .scopes = {},
           .digest = digest_of(row[4].text()),
           .creator = row[5].text(),
-          .created = time_of(row[6].integer()),
-          .expires = time_of(row[7]),
-          .revoked = time_of(row[8])};
+          .created = from_stamp(row[6].integer()),
+          .expires = time_or_none(row[7]),
+          .revoked = time_or_none(row[8])};
   const auto scopes = json::parse(row[3].text());
   for (const auto& scope : scopes.as_array()) key.scopes.emplace_back(scope.as_string());
   return key;
@@ -170,7 +157,7 @@ Result<> insert(store::Tx& tx, const engine::Journal& journal, const Key& key,
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
   )sql",
       {key.id, key.name, key.agent, scopes_text(key.scopes), base::hex(key.digest), key.creator,
-       asked, request_hash, stamp(key.created), stamp(key.expires), key.agent_id}));
+       asked, request_hash, to_stamp(key.created), stamp_or_null(key.expires), key.agent_id}));
   TRY_OK(journal.append(
       tx, {.type = "key.created", .subject = key.id, .actor = key.creator, .data = facts(key)},
       key.created));
@@ -179,8 +166,8 @@ Result<> insert(store::Tx& tx, const engine::Journal& journal, const Key& key,
 
 Result<> revoke(store::Tx& tx, const engine::Journal& journal, Key& key, const std::string& actor,
                 base::WallTime now) {
-  key.revoked = time_of(stamp(now));
-  TRY_OK(tx.execute("UPDATE api_keys SET revoked_at = $2 WHERE id = $1", {key.id, stamp(now)}));
+  key.revoked = from_stamp(to_stamp(now));
+  TRY_OK(tx.execute("UPDATE api_keys SET revoked_at = $2 WHERE id = $1", {key.id, to_stamp(now)}));
   TRY_OK(journal.append(
       tx, {.type = "key.revoked", .subject = key.id, .actor = actor, .data = facts(key)}, now));
   return {};
@@ -283,7 +270,7 @@ base::Task<Keys::Created> Keys::create(NewKey asked) {
           .scopes = asked.scopes,
           .digest = asked.digest,
           .creator = asked.creator,
-          .created = time_of(stamp(now)),
+          .created = from_stamp(to_stamp(now)),
           .expires = asked.expires,
           .revoked = std::nullopt};
   co_return co_await store_.write([journal = &journal_, key = std::move(key),
@@ -357,7 +344,7 @@ base::Task<> Keys::ensure_admin(std::filesystem::path file, std::function<std::s
           .scopes = {"admin"},
           .digest = base::sha256(*text),
           .creator = "bridge",
-          .created = time_of(stamp(now)),
+          .created = from_stamp(to_stamp(now)),
           .expires = std::nullopt,
           .revoked = std::nullopt};
   co_return co_await store_.write(

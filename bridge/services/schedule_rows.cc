@@ -1,6 +1,7 @@
 #include "bridge/services/schedule_rows.h"
 
 #include "bridge/base/limits.h"
+#include "bridge/engine/time.h"
 
 #include <array>
 
@@ -12,6 +13,10 @@ namespace services {
 namespace json = boost::json;
 using base::Code;
 using base::Result;
+using engine::from_stamp;
+using engine::stamp_or_null;
+using engine::time_or_none;
+using engine::to_stamp;
 
 namespace {
 
@@ -51,19 +56,6 @@ constexpr std::array migrations = {
     )sql"},
 };
 
-std::int64_t stamp(base::WallTime time) {
-  return std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
-}
-
-std::optional<std::int64_t> stamp(const std::optional<base::WallTime>& time) {
-  if (!time) return std::nullopt;
-  return stamp(*time);
-}
-
-base::WallTime time_of(const store::Value& value) {
-  return base::WallTime(std::chrono::milliseconds(value.integer()));
-}
-
 // Every schedule with its newest run.
 constexpr std::string_view select = R"sql(
   SELECT s.id, s.name, s.rule, s.zone, s.start_at, s.packet, s.band, s.patience_s, s.paused,
@@ -77,8 +69,8 @@ constexpr std::size_t request_hash_column = 20;
 
 ScheduleRun run_of(const store::Row& row, std::size_t at) {
   return {.number = row[at].integer(),
-          .due = time_of(row[at + 1]),
-          .started = time_of(row[at + 2]),
+          .due = from_stamp(row[at + 1].integer()),
+          .started = from_stamp(row[at + 2].integer()),
           .outcome = row[at + 3].text(),
           .job = row[at + 4].text(),
           .detail = row[at + 5].text()};
@@ -89,14 +81,14 @@ Result<Schedule> schedule_of(const store::Row& row) {
                     .name = row[1].is_null() ? "" : row[1].text(),
                     .rule = row[2].text(),
                     .zone = row[3].text(),
-                    .start = time_of(row[4]),
+                    .start = from_stamp(row[4].integer()),
                     .packet = std::nullopt,
                     .band = static_cast<int>(row[6].integer()),
                     .patience = std::nullopt,
                     .is_paused = row[8].flag(),
                     .creator = row[9].text(),
-                    .created = time_of(row[10]),
-                    .done = time_of(row[11]),
+                    .created = from_stamp(row[10].integer()),
+                    .done = from_stamp(row[11].integer()),
                     .next = std::nullopt,
                     .runs = row[13].integer()};
   if (!row[5].is_null()) {
@@ -104,7 +96,7 @@ Result<Schedule> schedule_of(const store::Row& row) {
     schedule.packet = std::move(packet.as_object());
   }
   if (!row[7].is_null()) schedule.patience = std::chrono::seconds(row[7].integer());
-  if (!row[12].is_null()) schedule.next = time_of(row[12]);
+  schedule.next = time_or_none(row[12]);
   if (!row[run_column].is_null()) schedule.last = run_of(row, run_column);
   return schedule;
 }
@@ -194,10 +186,10 @@ Result<> insert(store::Tx& tx, const Schedule& schedule, const NewSchedule& aske
                            generation)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, $16)
   )sql",
-                    {schedule.id, name, schedule.rule, schedule.zone, stamp(schedule.start), packet,
-                     schedule.band, patience, schedule.is_paused ? 1 : 0, schedule.creator, request,
-                     asked.request_hash, stamp(schedule.created), stamp(schedule.done),
-                     stamp(schedule.next), generation}));
+                    {schedule.id, name, schedule.rule, schedule.zone, to_stamp(schedule.start),
+                     packet, schedule.band, patience, schedule.is_paused ? 1 : 0, schedule.creator,
+                     request, asked.request_hash, to_stamp(schedule.created),
+                     to_stamp(schedule.done), stamp_or_null(schedule.next), generation}));
   return {};
 }
 
@@ -217,13 +209,13 @@ Result<std::vector<Schedule>> due(store::Tx& tx, base::WallTime now) {
     ORDER BY s.next_at, s.id
     LIMIT $2
   )sql",
-             {stamp(now), limits::schedules_max});
+             {to_stamp(now), limits::schedules_max});
 }
 
 Result<std::optional<base::WallTime>> next(store::Tx& tx) {
   TRY(const auto row, tx.query_one("SELECT MIN(next_at) FROM schedules WHERE next_at IS NOT NULL"));
   if (row->at(0).is_null()) return std::nullopt;
-  return time_of(row->at(0));
+  return from_stamp(row->at(0).integer());
 }
 
 Result<std::vector<Schedule>> of_other_generations(store::Tx& tx, std::int64_t generation) {
@@ -236,8 +228,8 @@ Result<> set_times(store::Tx& tx, const Schedule& schedule, std::int64_t generat
     SET start_at = $2, paused = $3, done_at = $4, next_at = $5, generation = $6
     WHERE id = $1
   )sql",
-                    {schedule.id, stamp(schedule.start), schedule.is_paused ? 1 : 0,
-                     stamp(schedule.done), stamp(schedule.next), generation}));
+                    {schedule.id, to_stamp(schedule.start), schedule.is_paused ? 1 : 0,
+                     to_stamp(schedule.done), stamp_or_null(schedule.next), generation}));
   return {};
 }
 
@@ -251,7 +243,7 @@ Result<std::int64_t> add_run(store::Tx& tx, const std::string& id, const Schedul
     INSERT INTO schedule_runs (schedule, number, due_at, started_at, outcome, job, detail)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
   )sql",
-      {id, number, stamp(run.due), stamp(run.started), run.outcome, run.job, run.detail}));
+      {id, number, to_stamp(run.due), to_stamp(run.started), run.outcome, run.job, run.detail}));
   TRY_OK(tx.execute("DELETE FROM schedule_runs WHERE schedule = $1 AND number <= $2",
                     {id, number - limits::schedule_runs_kept}));
   return number;
