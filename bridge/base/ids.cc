@@ -1,10 +1,21 @@
 #include "bridge/base/ids.h"
 
-#include "bridge/base/hash.h"
-
 #include <cstring>
+#include <utility>
 
 namespace base {
+namespace {
+
+// 16 bytes as a UUID of this version.
+std::string uuid(std::string bytes, int version) {
+  bytes[6] = static_cast<char>((bytes[6] & 0x0f) | (version << 4));
+  bytes[8] = static_cast<char>((bytes[8] & 0x3f) | 0x80);
+  std::string text = hex(bytes);
+  for (const std::size_t dash : {8u, 13u, 18u, 23u}) text.insert(dash, 1, '-');
+  return text;
+}
+
+}  // namespace
 
 std::string uuid_v7(WallTime now) {
   SystemRandom random;
@@ -24,11 +35,11 @@ std::string uuid_v7(WallTime now, Random& random) {
     bytes[static_cast<std::size_t>(i)] = static_cast<char>(left & 0xff);
     left >>= 8;
   }
-  bytes[6] = static_cast<char>((bytes[6] & 0x0f) | 0x70);
-  bytes[8] = static_cast<char>((bytes[8] & 0x3f) | 0x80);
-  std::string text = hex(bytes);
-  for (const std::size_t dash : {8u, 13u, 18u, 23u}) text.insert(dash, 1, '-');
-  return text;
+  return uuid(std::move(bytes), 7);
+}
+
+std::string uuid_v8(const Sha256& digest) {
+  return uuid(std::string(digest.begin(), digest.begin() + 16), 8);
 }
 
 }  // namespace base

@@ -58,6 +58,8 @@ class BrowserKeeper {
   cdp::Window window() const { return window_; }
   // When the last browser was certainly dead; nothing before one of ours has ended.
   std::optional<base::Instant> died_at() const { return died_at_; }
+  // When the last browser was up, and so everything before it dead.
+  base::Instant up_since() const { return up_since_; }
 
   // Kills the browser if it is of this generation, and returns when it is certainly dead.
   base::Task<> kill(std::uint64_t generation, std::string why);

@@ -40,6 +40,7 @@ struct Sent {
 // What a fresh load of the conversation showed.
 struct Search {
   std::optional<Sent> sent;  // our message, if it is there
+  bool is_altered = false;   // … with another text
   // If it is not: the id of the last turn there, "" for an empty conversation. A message that was
   // on its way may still arrive; see Baseline.
   std::string last_turn;
@@ -94,8 +95,7 @@ class Conversation {
 
   // Loads the conversation afresh and looks for a user message whose first line is the marker.
   // Nothing: it is certainly not in what the provider showed. fork_detected: it is there, but on a
-  // branch that was edited away. payload_altered: it is there with another text. Other errors: not
-  // known.
+  // branch that was edited away. Other errors: not known.
   virtual base::Task<Search> find(const Prompt& prompt) = 0;
 
   // Sends at most once. An error with reason unknown_outcome: the message may have been sent, and

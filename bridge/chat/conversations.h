@@ -25,6 +25,11 @@ class Conversations {
   // state.
   virtual base::Task<std::unique_ptr<Conversation>> open(std::string url) = 0;
 
+  // The time from which certainly no page of an earlier process could send, or of a browser before
+  // the one that runs now. What was sent before may still be on its way. browser_unavailable: not
+  // certain.
+  virtual base::Task<base::Instant> alone_since() = 0;
+
   // Makes certain that no page that was opened at this address before, by this process or an
   // earlier one, can still send, and gives the time from which that holds. Whoever holds the
   // conversation finds its tab closed; a browser that does not close it is killed, and then all

@@ -233,35 +233,46 @@ asio::awaitable<void> TabPool::close_later(TabPtr tab) {
 base::Task<> TabPool::close_tab(TabPtr tab) {
   Hold hold(tab);
   auto closed = co_await tab->live->close();
+  if (closed) {
+    closed_at_ = clock_.now();
+  } else {
+    undead_ = tab->generation;
+  }
   tab->is_over = true;
   forget(tab);
   co_return closed;
+}
+
+// A browser that runs proves that all before it are dead, also one of an earlier process: the
+// profile was free. Of one that lives on, the tabs that were left are closed before it counts.
+base::Task<base::Instant> TabPool::alone_since() {
+  CO_TRY_OK(co_await keeper_.browser());
+  co_return keeper_.up_since();
 }
 
 base::Task<base::Instant> TabPool::silence(std::string url) {
   CO_TRY(const std::string address, address_of(url));
   for (;;) {
     const auto seen = changes_.count();
-    // A browser that runs proves that all before it are dead, also one of an earlier process: the
-    // profile was free. Of one that lives on, the tabs that were left are closed before it counts.
-    CO_TRY_OK(co_await keeper_.browser());
+    CO_TRY(const base::Instant alone, co_await alone_since());
     bury();
+    // One that did not close may be the one that is asked about.
+    if (undead_ == keeper_.generation()) {
+      CO_TRY_OK(co_await keeper_.kill(*undead_, "a tab that had to be silenced did not close"));
+      continue;
+    }
     const auto found = std::ranges::find_if(tabs_, [&](const TabPtr& tab) {
       if (tab->address == address) return true;
       const auto now_at = tab->live ? address_of(tab->live->url()) : address;
       return now_at && *now_at == address;
     });
-    if (found == tabs_.end()) co_return clock_.now();
+    if (found == tabs_.end()) co_return std::max(alone, closed_at_);
     const TabPtr tab = *found;
     if (tab->is_held) {
       co_await changes_.after(seen, clock_, forever);
       continue;
     }
-    const auto generation = tab->generation;
-    if (auto closed = co_await close_tab(tab); !closed) {
-      CO_TRY_OK(co_await keeper_.kill(
-          generation, "a tab that had to be silenced did not close: " + closed.error().message));
-    }
+    (void)co_await close_tab(tab);
   }
 }
 

@@ -12,6 +12,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,7 @@ class TabPool final : public Conversations {
   ~TabPool() override;
 
   base::Task<std::unique_ptr<Conversation>> open(std::string url) override;
+  base::Task<base::Instant> alone_since() override;
   base::Task<base::Instant> silence(std::string url) override;
 
   // No tab is open and nobody waits for one.
@@ -103,6 +105,8 @@ class TabPool final : public Conversations {
   std::list<const Place*> queue_;  // for a tab, first come, first served
   int opening_ = 0;
   int pauses_ = 0;
+  base::Instant closed_at_{};            // when a tab was last certainly closed
+  std::optional<std::uint64_t> undead_;  // the browser that has not closed one
   bool is_closing_ = false;
   std::shared_ptr<Link> link_;
   base::Scope tasks_;

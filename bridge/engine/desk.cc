@@ -131,6 +131,12 @@ Result<std::optional<Milliseconds>> Desk::wait_for_limits(const AccountRow& acco
   return longest;
 }
 
+Result<std::optional<Milliseconds>> Desk::restored() const {
+  TRY(const auto row, tx.query_one("SELECT restored_et FROM engine_generation WHERE id = 1"));
+  if (!row || row->at(0).is_null()) return std::optional<Milliseconds>();
+  return std::optional(Milliseconds(row->at(0).integer()));
+}
+
 Result<JobRow> Desk::leased(const Lease& lease) const {
   TRY(auto job, load_job(tx, lease.job));
   TRY(const auto row, lane(lease.lane));

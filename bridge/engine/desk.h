@@ -55,6 +55,9 @@ class Desk {
   base::Result<std::optional<Milliseconds>> wait_for_limits(const AccountRow& account, int reserved,
                                                             Milliseconds time) const;
 
+  // When the store was last found to be a restored backup; nullopt: never.
+  base::Result<std::optional<Milliseconds>> restored() const;
+
   // The running job of a lease that still holds; conflict, reason stale_lease, if it does not.
   base::Result<JobRow> leased(const Lease& lease) const;
   base::Result<std::vector<JobRow>> children(const JobId& parent, State state) const;

@@ -71,7 +71,7 @@ struct Job {
   std::int64_t sequence = 0;  // order of submission
   std::string kind;
   LaneId lane;
-  std::string sender, principal, key, subject, thread;
+  std::string sender, principal, key, body_hash, subject, thread;
   int band = 0;
   int cost = 1;
   State state = State::queued;
@@ -106,6 +106,9 @@ struct Claim {
   // The job was interrupted at job.stage (armed, sent or replied), or job.is_doubtful: find out
   // what happened first.
   bool is_reconcile = false;
+  // The store was restored lately: what this job is about to send may have been sent before, by a
+  // job that the store has forgotten. Look for it before it is armed.
+  bool may_be_forgotten = false;
 };
 
 }  // namespace engine

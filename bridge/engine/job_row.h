@@ -13,7 +13,6 @@ struct JobRow : Job {
   bool is_in_line = true;  // false: joins its sender's line when ready
   Milliseconds ready{0};   // engine time
   Milliseconds since{0};   // engine time when it began to wait
-  std::string body_hash;
 
   bool is_child() const { return parent.has_value(); }
   // May have been sent, and nothing tells.

@@ -137,10 +137,10 @@ class Queue {
   base::Result<> renew(store::Tx& tx, const Lease& lease, const Now& now) const;
 
   // none → intent → armed → sent → replied, and back to none where it is certain that nothing was
-  // sent (from intent; from armed only after reconciling). A doubtful job may also go to `sent` at
-  // once. `armed` enters the account's log and
-  // fails with busy when it would break a cap, the pace or an open breaker (reason rate, breaker;
-  // see wait_to_arm), with conflict and reason expired after the deadline.
+  // sent (from intent; from armed only after reconciling). A doubtful job, and any in a store that
+  // was ever restored, may also go to `sent` at once: it was found. `armed` enters the account's
+  // log and fails with busy when it would break a cap, the pace or an open breaker (reason rate,
+  // breaker; see wait_to_arm), with conflict and reason expired after the deadline.
   base::Result<> set_stage(store::Tx& tx, const Lease& lease, Stage stage, const Now& now) const;
   // How long until `armed` would be granted; 0: now. nullopt: not before the breaker is closed.
   base::Result<std::optional<Milliseconds>> wait_to_arm(store::Tx& tx, const Lease& lease,
@@ -194,7 +194,8 @@ class Queue {
   // job becomes doubtful and is reconciled before anything else is done with it: the world may know
   // more than this store. What it has forgotten to have sent is assumed at its worst, so that no
   // cap is exceeded: as much as pace and caps allowed since the store last noted the time, a moment
-  // ago. Touches unfinished jobs only.
+  // ago. Touches unfinished jobs only; what is claimed in the next limits::restore_remembered is
+  // marked as may_be_forgotten.
   struct Recovered {
     int queued = 0, doubtful = 0;
     int assumed_sends = 0;

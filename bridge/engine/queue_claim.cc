@@ -2,6 +2,7 @@
 #include "bridge/base/limits.h"
 #include "bridge/engine/desk.h"
 #include "bridge/engine/queue.h"
+#include "bridge/engine/restore_limits.h"
 #include "cdp/try.h"
 
 #include <algorithm>
@@ -229,7 +230,9 @@ Result<Turn> start(const Desk& desk, const LaneRow& lane, const JobRow& job,
   TRY_OK(load_texts(desk.tx, after));
   Lease lease{after.id, after.lane, epoch, after.attempt};
   const bool is_reconcile = is_resumed || after.is_doubtful;
-  return Claim{std::move(after), std::move(lease), is_reconcile};
+  TRY(const auto restored, desk.restored());
+  const bool may_be_forgotten = restored && time - *restored < ::limits::restore_remembered;
+  return Claim{std::move(after), std::move(lease), is_reconcile, may_be_forgotten};
 }
 
 // The job that ran when the last lease ended, if it is still unfinished.

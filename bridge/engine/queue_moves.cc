@@ -20,7 +20,7 @@ using base::Result;
 // An error that says nothing against the job: it goes again without being counted.
 constexpr int failures_of_the_world = 3;
 
-bool may_follow(const JobRow& job, Stage to) {
+Result<bool> may_follow(const Desk& desk, const JobRow& job, Stage to) {
   switch (to) {
     case Stage::none:
       return job.stage <= Stage::armed;
@@ -28,8 +28,12 @@ bool may_follow(const JobRow& job, Stage to) {
       return job.is_certainly_unsent();
     case Stage::armed:
       return job.stage == Stage::intent && !job.is_doubtful;
-    case Stage::sent:
-      return job.stage <= Stage::armed && job.is_in_doubt();
+    case Stage::sent: {
+      if (job.stage > Stage::armed || job.is_in_doubt()) return job.stage <= Stage::armed;
+      // A restored store may have forgotten that it armed this.
+      TRY(const auto restored, desk.restored());
+      return restored.has_value();
+    }
     case Stage::replied:
       return job.stage == Stage::sent;
   }
@@ -172,7 +176,8 @@ Result<> Queue::renew(store::Tx& tx, const Lease& lease, const Now& now) const {
 Result<> Queue::set_stage(store::Tx& tx, const Lease& lease, Stage stage, const Now& now) const {
   const Desk desk(tx, options_, now, &random_);
   TRY(const auto job, desk.leased(lease));
-  if (!may_follow(job, stage)) {
+  TRY(const bool may, may_follow(desk, job, stage));
+  if (!may) {
     return base::fail(Code::conflict,
                       fmt::format("move job {} to {}: it is {}{}", job.id.text, name(stage),
                                   name(job.stage), job.is_doubtful ? " and doubtful" : ""),
@@ -236,7 +241,7 @@ Result<Claim> Queue::begin_child(store::Tx& tx, const Lease& lease, const NewJob
   TRY_OK(insert_job(tx, child, std::move(payload)));
   TRY_OK(desk.welcome(child));
   Lease own{child.id, child.lane, child.epoch, child.attempt};
-  return Claim{std::move(child), std::move(own), false};
+  return Claim{std::move(child), std::move(own)};
 }
 
 Result<> Queue::complete(store::Tx& tx, const Lease& lease, const base::json::value& result,

@@ -113,14 +113,16 @@ Result<int> assume_sends(const Desk& desk, std::optional<Milliseconds> gone, Mil
 }
 
 // True if the generation changed.
-Result<bool> enter_generation(store::Tx& tx, std::int64_t generation) {
+Result<bool> enter_generation(store::Tx& tx, std::int64_t generation, Milliseconds time) {
   TRY(const auto known, tx.query_one("SELECT generation FROM engine_generation WHERE id = 1"));
-  TRY_OK(
-      tx.execute("INSERT INTO engine_generation (id, generation) VALUES (1, $1) "
-                 "ON CONFLICT (id) DO UPDATE SET generation = excluded.generation",
-                 {generation}));
   // A backup may have been made before the first start; a new store is the first generation.
-  return generation != (known ? known->at(0).integer() : 1);
+  const bool is_restored = generation != (known ? known->at(0).integer() : 1);
+  TRY_OK(
+      tx.execute("INSERT INTO engine_generation (id, generation, restored_et) VALUES (1, $1, $2) "
+                 "ON CONFLICT (id) DO UPDATE SET generation = excluded.generation, "
+                 "restored_et = COALESCE(excluded.restored_et, engine_generation.restored_et)",
+                 {generation, is_restored ? store::Value(time.count()) : store::Value()}));
+  return is_restored;
 }
 
 }  // namespace
@@ -227,7 +229,7 @@ Result<Queue::Recovered> Queue::recover(store::Tx& tx, const std::string& holder
   TRY(const auto gone, forgotten_time(desk, time));
   TRY_OK(advance_engine_time(tx, now));
   Recovered found;
-  TRY(found.is_restored, enter_generation(tx, generation));
+  TRY(found.is_restored, enter_generation(tx, generation, time));
   if (found.is_restored) {
     TRY(found.doubtful, doubt_everything(desk));
     TRY(found.assumed_sends, assume_sends(desk, gone, time));

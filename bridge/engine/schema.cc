@@ -155,11 +155,15 @@ CREATE TABLE journal_checkpoints (
 constexpr std::string_view trips_in_engine_time =
     "ALTER TABLE accounts ADD COLUMN trip_et INTEGER NOT NULL DEFAULT 0";
 
+constexpr std::string_view restored_in_engine_time =
+    "ALTER TABLE engine_generation ADD COLUMN restored_et INTEGER";
+
 }  // namespace
 
 std::span<const store::Migration> migrations() {
   static const store::Migration all[] = {{"engine", 1, tables},
-                                         {"engine", 2, trips_in_engine_time}};
+                                         {"engine", 2, trips_in_engine_time},
+                                         {"engine", 3, restored_in_engine_time}};
   return all;
 }
 

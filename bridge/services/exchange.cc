@@ -2,6 +2,7 @@
 
 #include "bridge/base/limits.h"
 #include "bridge/chat/binding.h"
+#include "bridge/protocol/marker.h"
 #include "bridge/services/packet_question.h"
 
 #include <algorithm>
@@ -29,6 +30,20 @@ json::array as_array(const std::vector<std::string>& texts) {
 std::string path_in(const std::string& url) {
   const auto bound = chat::binding_of(url);
   return bound ? bound->path : std::string();
+}
+
+// The same message under another marker.
+chat::Prompt marked_anew(chat::Prompt prompt, std::string_view id, std::string_view key) {
+  const auto renew = [&text = prompt.text](std::string& mark, const std::string& fresh) {
+    for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at)) {
+      text.replace(at, mark.size(), fresh);
+      at += fresh.size();
+    }
+    mark = fresh;
+  };
+  renew(prompt.marker, protocol::job_marker(id, key));
+  renew(prompt.end_marker, protocol::end_marker(id));
+  return prompt;
 }
 
 // A rest of time that is not worth another look.
@@ -69,9 +84,11 @@ struct Exchange::Story {
   engine::Lease lease = {};
   Stage stage = Stage::none;
   bool is_doubtful = false;  // the store may know less than the world
+  // The store was restored lately. The ids of messages are the same as before, so they are found.
+  bool may_be_forgotten = false;
   Post post = {};
   bool has_row = false;  // `post` is in the store
-  base::WallTime sent_at = {};
+  base::Instant sent_at = {};
   std::unique_ptr<chat::Conversation> conversation = {};
   std::unique_ptr<AnswerFinish> finish = {};
   std::optional<std::string> doubt = {};  // what only a person can decide
@@ -142,22 +159,26 @@ base::Task<> Exchange::begin(Story& story, engine::Claim claim) {
     std::vector<engine::Job> children;
     std::optional<Post> post;
     std::string url;
+    engine::Milliseconds time;
   };
   const engine::JobId root = claim.job.id;
-  CO_TRY(auto found, co_await engine.store.read([&kind = story.kind, job = claim.job,
-                                                 &queue](store::Tx& tx) -> base::Result<Found> {
+  const base::Instant asked = clock_.now();
+  auto look_up = [&kind = story.kind, job = claim.job, &queue,
+                  now = engine.timeline.now()](store::Tx& tx) -> base::Result<Found> {
     TRY(auto children, queue.children(tx, job.id));
     const bool has_child = !children.empty() && children.back().state == engine::State::running;
     TRY(auto post, posts::last(tx, (has_child ? children.back() : job).id.text));
     TRY(auto url, kind.address(tx, job));
-    return Found{std::move(children), std::move(post), std::move(url)};
-  }));
+    TRY(const auto time, engine::engine_now(tx, now));
+    return Found{std::move(children), std::move(post), std::move(url), time};
+  };
+  CO_TRY(auto found, co_await engine.store.read(std::move(look_up)));
   story.url = std::move(found.url);
   story.repairs = static_cast<int>(found.children.size());
   story.job = root;
   story.lease = claim.lease;
   story.stage = claim.job.stage;
-  story.sent_at = claim.job.timings.sent.value_or(base::WallTime());
+  story.may_be_forgotten = claim.may_be_forgotten;
   bool is_doubtful = claim.job.is_doubtful;
   if (!found.children.empty() && found.children.back().state == engine::State::running) {
     const engine::Job& child = found.children.back();
@@ -165,7 +186,6 @@ base::Task<> Exchange::begin(Story& story, engine::Claim claim) {
     story.lease.job = child.id;
     story.lease.attempt = child.attempt;
     story.stage = child.stage;
-    story.sent_at = child.timings.sent.value_or(base::WallTime());
     is_doubtful = child.is_doubtful;
   }
   // An answered packet is resumed too, while its repair is certainly unsent.
@@ -174,27 +194,47 @@ base::Task<> Exchange::begin(Story& story, engine::Claim claim) {
   story.has_row =
       found.post && (story.stage > Stage::intent || found.post->stage == PostStage::intent);
   if (found.post) story.post = *std::move(found.post);
+  story.sent_at = asked;
+  if (story.post.sent_at) story.sent_at -= found.time - *story.post.sent_at;
   if (!story.has_row) {
     if (story.stage > Stage::intent) {
       co_return base::fail(Code::internal, story.name() + " has no message in the store");
     }
-    const int number = story.post.number + (story.post.id.empty() ? 0 : 1);
-    story.post = {.id = posts::id_for(story.job.text, number),
-                  .job_id = story.job.text,
-                  .number = number,
-                  .conversation_url = story.url};
-    CO_TRY(auto prompt, story.is_repair()
-                            ? base::Result<protocol::Prompt>(base::fail(
-                                  Code::internal, story.name() + " has no prompt in the store"))
-                            : story.question->render(story.post.id, marker_key_));
-    story.post.prompt = as_posted(std::move(prompt));
+    CO_TRY(story.post, start_anew(story));
   }
   co_return base::Result<>();
 }
 
+// The message's next start, under a new marker. Of a repair, what was to be said stands in its
+// last.
+base::Result<Post> Exchange::start_anew(const Story& story) const {
+  const Post& last = story.post;
+  const int number = last.id.empty() ? 1 : last.number + 1;
+  const int repair = story.is_repair() ? story.repairs : 0;
+  Post post{.id = posts::id_for(marker_key_, story.root, number, repair),
+            .job_id = story.job.text,
+            .number = number,
+            .conversation_url = story.url};
+  if (!story.is_repair()) {
+    TRY(auto prompt, story.question->render(post.id, marker_key_));
+    post.prompt = as_posted(std::move(prompt));
+    return post;
+  }
+  if (last.id.empty()) {
+    return base::fail(Code::internal, story.name() + " has no prompt in the store");
+  }
+  post.prompt = marked_anew(last.prompt, post.id, marker_key_);
+  return post;
+}
+
 // Brings the message to `replied`, from wherever it is.
 base::Task<> Exchange::obtain(Story& story) {
-  if (story.stage == Stage::armed || story.is_doubtful) CO_TRY_OK(co_await reconcile(story));
+  if (story.stage == Stage::armed) {
+    CO_TRY_OK(co_await reconcile(story));
+  } else if (story.stage < Stage::armed && (story.is_doubtful || story.may_be_forgotten)) {
+    CO_TRY_OK(co_await recall(story));
+  }
+  if (story.doubt) co_return base::Result<>();
   if (story.stage <= Stage::intent) CO_TRY_OK(co_await send(story));
   if (story.stage == Stage::sent) CO_TRY_OK(co_await read(story));
   if (!story.post.raw) {
@@ -286,21 +326,21 @@ base::Task<> Exchange::send(Story& story) {
 base::Task<> Exchange::record_sent(Story& story, chat::Sent sent) {
   auto& engine = story.lane.engine();
   CO_TRY_OK(engine.faults.at("exchange.sent_unrecorded"));
-  const base::WallTime now = clock_.wall();
+  const base::Instant at = clock_.now();
   CO_TRY_OK(co_await story.lane.set_stage(
       story.lease, Stage::sent,
-      [id = story.post.id, job = story.root, &kind = story.kind, sent, now](
-          store::Tx& tx, const engine::Now&) -> base::Result<> {
+      [id = story.post.id, job = story.root, &kind = story.kind, sent](
+          store::Tx& tx, const engine::Now& now) -> base::Result<> {
         TRY_OK(posts::set_sent(tx, id, sent, now));
         return kind.sent ? kind.sent(tx, job, sent) : base::Result<>();
       }));
-  note_sent(story, std::move(sent), now);
+  note_sent(story, std::move(sent), at);
   co_return engine.faults.at("exchange.sent");
 }
 
-void Exchange::note_sent(Story& story, chat::Sent sent, base::WallTime now) {
+void Exchange::note_sent(Story& story, chat::Sent sent, base::Instant at) {
   story.stage = Stage::sent;
-  story.sent_at = now;
+  story.sent_at = at;
   story.post.stage = PostStage::sent;
   story.post.sent = std::move(sent);
 }
@@ -344,10 +384,10 @@ base::Task<> Exchange::read(Story& story) {
   co_return engine.faults.at("exchange.replied");
 }
 
-// From the moment of the send, over every restart.
+// From the moment of the send, over every restart and whatever the calendar does.
 base::Instant::duration Exchange::time_left(const Story& story) const {
-  const auto gone = std::max(clock_.wall() - story.sent_at, base::WallTime::duration(0));
-  return std::max<base::Instant::duration>(limits_.reply - gone, read_again_min);
+  return std::max<base::Instant::duration>(limits_.reply - (clock_.now() - story.sent_at),
+                                           read_again_min);
 }
 
 base::Task<> Exchange::find_sent(Story& story) {
@@ -357,12 +397,11 @@ base::Task<> Exchange::find_sent(Story& story) {
                          "read the answer: the conversation does not show the message",
                          "upstream_failed");
   }
-  const base::WallTime now = clock_.wall();
+  const base::Instant at = clock_.now();
   CO_TRY_OK(co_await story.lane.engine().store.write(
-      [id = story.post.id, sent = *search.sent, now](store::Tx& tx) {
-        return posts::set_sent(tx, id, sent, now);
-      }));
-  story.post.sent = std::move(search.sent);
+      [id = story.post.id, sent = *search.sent, now = story.lane.engine().timeline.now()](
+          store::Tx& tx) { return posts::set_sent(tx, id, sent, now); }));
+  note_sent(story, *std::move(search.sent), at);
   co_return base::Result<>();
 }
 
@@ -372,33 +411,61 @@ base::Task<> Exchange::reconcile(Story& story) {
   story.conversation.reset();
   CO_TRY(const base::Instant quiet, co_await conversations_.silence(story.url));
   CO_TRY_OK(co_await open(story));
-  // What is absent now may still arrive, so the first look can only find.
-  for (const auto after :
-       {base::Instant::duration(0), base::Instant::duration(limits::reconcile_first),
-        base::Instant::duration(limits::reconcile_second)}) {
-    if (clock_.now() < quiet + after) co_await clock_.sleep_until(quiet + after);
+  CO_TRY(const Looked found,
+         co_await look_at(story, std::vector<base::Instant>{quiet + limits::reconcile_first,
+                                                            quiet + limits::reconcile_second}));
+  if (found == Looked::overtaken) {
+    story.doubt =
+        "the conversation does not show the message, and its last turn is not the one that was "
+        "last before the send";
+  }
+  if (found == Looked::sent || story.doubt) co_return base::Result<>();
+  co_return co_await record_unsent(story);
+}
+
+// What this store never armed can only have been sent by a process before this one, whose pages are
+// dead: those of this one need not be closed, and who comes late need not wait.
+base::Task<> Exchange::recall(Story& story) {
+  // A new chat has no address at which to look; a doubtful message is for a person then.
+  if (!story.is_doubtful && chat::is_new_chat(path_in(story.url))) co_return base::Result<>();
+  CO_TRY(const base::Instant alone, co_await conversations_.alone_since());
+  CO_TRY_OK(co_await open(story));
+  auto looked = co_await look_at(story, {alone + limits::reconcile_second});
+  if (!looked) {
+    co_return std::unexpected(story.is_doubtful ? std::move(looked).error()
+                                                : patient(std::move(looked).error()));
+  }
+  if (*looked == Looked::sent || story.doubt || !story.is_doubtful) co_return base::Result<>();
+  CO_TRY_OK(co_await story.lane.set_stage(story.lease, Stage::none));
+  story.stage = Stage::none;
+  story.is_doubtful = false;
+  co_return base::Result<>();
+}
+
+// A look at each of the times, until the message is found or the answer is plain. What is absent
+// before them may still arrive, so a look at once, if they are yet to come, can only find.
+base::Task<Exchange::Looked> Exchange::look_at(Story& story, std::vector<base::Instant> times) {
+  const base::Instant first = times.front();
+  if (clock_.now() < first) times.insert(times.begin(), clock_.now());
+  for (const auto at : times) {
+    if (clock_.now() < at) co_await clock_.sleep_until(at);
     CO_TRY(const Looked found, co_await look(story));
     CO_TRY_OK(story.lane.engine().faults.at("exchange.looked"));
-    if (found == Looked::sent || story.doubt) co_return base::Result<>();
-    if (after.count() > 0 && found == Looked::overtaken) {
-      story.doubt =
-          "the conversation does not show the message, and its last turn is not the one "
-          "that was last before the send";
-      co_return base::Result<>();
-    }
+    if (found == Looked::sent || story.doubt) co_return found;
+    if (at >= first && found == Looked::overtaken) co_return found;
   }
-  if (story.stage == Stage::armed) CO_TRY_OK(co_await record_unsent(story));
-  if (story.is_doubtful) {
-    CO_TRY_OK(co_await story.lane.set_stage(story.lease, Stage::none));
-    story.stage = Stage::none;
-    story.is_doubtful = false;
-  }
-  co_return base::Result<>();
+  co_return Looked::nothing;
 }
 
 // One fresh load of the conversation.
 base::Task<Exchange::Looked> Exchange::look(Story& story) {
   auto search = co_await story.conversation->find(story.post.prompt);
+  // Of what this store never armed it does not know the text: it was handed in at another time, or
+  // rendered by another program. Its id vouches for the packet.
+  if (search && search->is_altered && story.stage == Stage::armed) {
+    story.doubt = "the conversation shows the message with another text";
+    co_return Looked::nothing;
+  }
   if (search && search->sent) {
     CO_TRY_OK(co_await record_found(story, *std::move(search->sent)));
     co_return Looked::sent;
@@ -413,9 +480,7 @@ base::Task<Exchange::Looked> Exchange::look(Story& story) {
     CO_TRY_OK(co_await record_found(story, {.proof = "fork"}));
     co_return std::unexpected(error);
   }
-  const bool is_nameless =
-      error.reason == "unknown_outcome" && chat::is_new_chat(path_in(story.url));
-  if (is_nameless || error.reason == "payload_altered") {
+  if (error.reason == "unknown_outcome" && chat::is_new_chat(path_in(story.url))) {
     story.doubt = error.message;
     co_return Looked::nothing;
   }
@@ -427,18 +492,18 @@ base::Task<Exchange::Looked> Exchange::look(Story& story) {
 // limits nor deadline stand in its way.
 base::Task<> Exchange::record_found(Story& story, chat::Sent sent) {
   if (story.stage == Stage::armed) co_return co_await record_sent(story, std::move(sent));
-  const base::WallTime now = clock_.wall();
+  const base::Instant at = clock_.now();
   const bool adds = !std::exchange(story.has_row, true);
-  auto record = [post = story.post, job = story.root, kind = &story.kind, adds, sent, now](
-                    store::Tx& tx, const engine::Now&) -> base::Result<> {
-    if (adds) TRY_OK(posts::add(tx, post, now));
-    TRY_OK(posts::set_armed(tx, post.id, now));
+  auto record = [post = story.post, job = story.root, kind = &story.kind, adds, sent](
+                    store::Tx& tx, const engine::Now& now) -> base::Result<> {
+    if (adds) TRY_OK(posts::add(tx, post, now.wall));
+    TRY_OK(posts::set_armed(tx, post.id, now.wall));
     TRY_OK(posts::set_sent(tx, post.id, sent, now));
     return kind->sent ? kind->sent(tx, job, sent) : base::Result<>();
   };
   CO_TRY_OK(co_await story.lane.set_stage(story.lease, Stage::sent, std::move(record)));
   story.is_doubtful = false;
-  note_sent(story, std::move(sent), now);
+  note_sent(story, std::move(sent), at);
   co_return story.lane.engine().faults.at("exchange.found");
 }
 
@@ -452,8 +517,9 @@ base::Task<> Exchange::begin_repair(Story& story, Unusable why) {
   const auto now = engine.timeline.now();
   auto work = [&queue = engine.queue, root = story.lane.lease(), old = story.lease,
                is_repair = story.is_repair(), question = story.question, key = marker_key_,
-               url = story.url, subject = story.root.subject, thread = story.root.thread,
-               why = std::move(why), now](store::Tx& tx) -> base::Result<Begun> {
+               id = posts::id_for(marker_key_, story.root, 1, story.repairs + 1), url = story.url,
+               subject = story.root.subject, thread = story.root.thread, why = std::move(why),
+               now](store::Tx& tx) -> base::Result<Begun> {
     if (is_repair) TRY_OK(queue.fail_for_good(tx, old, {"invalid_reply", why.problem}, now));
     TRY(auto claim, queue.begin_child(tx, root,
                                       {.kind = std::string(repair_kind),
@@ -461,9 +527,7 @@ base::Task<> Exchange::begin_repair(Story& story, Unusable why) {
                                        .subject = subject,
                                        .thread = thread},
                                       now));
-    Post post{.id = posts::id_for(claim.job.id.text, 1),
-              .job_id = claim.job.id.text,
-              .conversation_url = url};
+    Post post{.id = id, .job_id = claim.job.id.text, .conversation_url = url};
     TRY(auto prompt, question->render_repair(post.id, key, why));
     post.prompt = as_posted(std::move(prompt));
     TRY_OK(posts::add(tx, post, now.wall));

@@ -37,7 +37,8 @@ struct Afterwards {
 // {"response", "route", "repairs", "warnings", "post"}.
 //
 // Which message of a job is under way is told by the engine's stage and by the posts table:
-//   none, intent  certainly not sent                     → send
+//   none, intent  certainly not sent                     → send; what a restored store may have
+//                                                          forgotten is looked for first
 //   armed         may have been sent                     → reconcile
 //   sent          the provider has it                    → read the answer; repeatable
 //   replied       the answer is stored, not yet judged   → judge; ask again as a child job
@@ -63,15 +64,18 @@ class Exchange {
   enum class Looked { sent, nothing, overtaken };
 
   base::Task<> begin(Story& story, engine::Claim claim);
+  base::Result<Post> start_anew(const Story& story) const;
   base::Task<> obtain(Story& story);
   base::Task<> send(Story& story);
   base::Task<> read(Story& story);
   base::Task<> reconcile(Story& story);
+  base::Task<> recall(Story& story);
+  base::Task<Looked> look_at(Story& story, std::vector<base::Instant> times);
   base::Task<Looked> look(Story& story);
   base::Task<> find_sent(Story& story);
   base::Task<> record_found(Story& story, chat::Sent sent);
   base::Task<> record_sent(Story& story, chat::Sent sent);
-  static void note_sent(Story& story, chat::Sent sent, base::WallTime now);
+  static void note_sent(Story& story, chat::Sent sent, base::Instant at);
   base::Task<> record_unsent(Story& story);
   base::Task<> open(Story& story);
   base::Task<> begin_repair(Story& story, Unusable why);

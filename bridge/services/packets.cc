@@ -90,16 +90,26 @@ void add_result(json::object& view, const engine::Job& job) {
   }
 }
 
-// The newest answer as it came: to the last repair, or to what was asked before it.
-Result<std::optional<std::string>> last_raw(store::Tx& tx, const engine::Job& job,
-                                            const std::vector<engine::Job>& children) {
+// The newest message that `is_wanted`: the last repair's, or one before it.
+template <class Predicate>
+Result<std::optional<Post>> last_post(store::Tx& tx, const engine::Job& job,
+                                      const std::vector<engine::Job>& children,
+                                      Predicate is_wanted) {
   std::vector<std::string> ids{job.id.text};
   for (const auto& child : children) ids.push_back(child.id.text);
   for (const auto& id : std::views::reverse(ids)) {
-    TRY(const auto post, posts::last(tx, id));
-    if (post && post->raw) return std::optional(readable(*post->raw));
+    TRY(auto post, posts::last(tx, id));
+    if (post && is_wanted(*post)) return post;
   }
-  return std::optional<std::string>();
+  return std::optional<Post>();
+}
+
+// The newest answer as it came.
+Result<std::optional<std::string>> last_raw(store::Tx& tx, const engine::Job& job,
+                                            const std::vector<engine::Job>& children) {
+  TRY(const auto post,
+      last_post(tx, job, children, [](const Post& one) { return one.raw.has_value(); }));
+  return post ? std::optional(readable(*post->raw)) : std::nullopt;
 }
 
 }  // namespace
@@ -213,6 +223,11 @@ base::Task<json::object> Packets::view(engine::JobId id) {
     if (job.error && job.error->code == "invalid_reply") {
       TRY(const auto raw, last_raw(tx, job, children));
       if (raw) view["error"].get_object()["raw"] = *raw;
+    }
+    if (job.state == engine::State::held) {
+      // What a person looks for in the conversation.
+      TRY(const auto post, last_post(tx, job, children, [](const Post&) { return true; }));
+      if (post) view["marker"] = post->prompt.marker;
     }
     if (!later.empty()) {
       auto& warnings = view["warnings"];

@@ -1,6 +1,7 @@
 #include "bridge/services/posts.h"
 
 #include "bridge/base/hash.h"
+#include "bridge/base/ids.h"
 #include "bridge/base/json.h"
 
 #include <array>
@@ -38,11 +39,8 @@ constexpr std::array migrations = {
         UNIQUE (job_id, number)
       ) STRICT
     )sql"},
+    store::Migration{"posts", 2, "ALTER TABLE posts ADD COLUMN sent_et INTEGER"},
 };
-
-std::int64_t milliseconds(base::WallTime time) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-}
 
 std::string text(const json::object& object, std::string_view key) {
   const auto* value = object.if_contains(key);
@@ -116,6 +114,7 @@ Result<Post> post_of(const store::Row& row) {
             .conversation_url = row[7].text(),
             .baseline = {},
             .sent = {},
+            .sent_at = {},
             .raw = {}};
   for (std::size_t i = 0; i < stage_names.size(); ++i) {
     if (row[3].text() == stage_names[i]) post.stage = static_cast<PostStage>(i);
@@ -135,13 +134,31 @@ Result<Post> post_of(const store::Row& row) {
     TRY(const auto raw, read_back(row[10].text(), "a raw reply"));
     post.raw = raw_of(raw);
   }
+  if (!row[11].is_null()) post.sent_at = engine::Milliseconds(row[11].integer());
   return post;
 }
 
-// Exactly one row has moved, or somebody else moved it.
-Result<> moved(Result<std::int64_t> rows, std::string_view id, PostStage to) {
-  if (!rows) return std::unexpected(std::move(rows).error());
-  if (*rows == 1) return {};
+// What a step adds to the row; null: nothing.
+struct News {
+  store::Value baseline = {}, sent = {}, sent_at = {}, raw = {};
+};
+
+// One step of a message, unless somebody else was quicker.
+Result<> move(store::Tx& tx, std::string_view id, PostStage from, PostStage to, base::WallTime now,
+              const News& news = {}) {
+  TRY(const auto rows, tx.execute(R"sql(
+    UPDATE posts
+    SET stage = $3,
+        changed_ms = $4,
+        baseline = COALESCE($5, baseline),
+        sent = COALESCE($6, sent),
+        sent_et = COALESCE($7, sent_et),
+        raw = COALESCE($8, raw)
+    WHERE id = $1 AND stage = $2
+  )sql",
+                                  {id, name(from), name(to), engine::to_stamp(now), news.baseline,
+                                   news.sent, news.sent_at, news.raw}));
+  if (rows == 1) return {};
   return base::fail(Code::conflict,
                     fmt::format("message {} to {}: its stage has changed", id, name(to)));
 }
@@ -154,14 +171,11 @@ std::span<const store::Migration> post_migrations() { return migrations; }
 
 namespace posts {
 
-std::string id_for(std::string_view job_id, int number) {
-  if (number == 1) return std::string(job_id);
-  // A UUID of version 8 (RFC 9562): the bits are ours to choose.
-  std::string id = base::sha256_hex(fmt::format("{}/{}", job_id, number)).substr(0, 32);
-  id[12] = '8';
-  id[16] = '8';
-  for (const std::size_t dash : {8u, 13u, 18u, 23u}) id.insert(dash, 1, '-');
-  return id;
+std::string id_for(std::string_view secret, const engine::Job& job, int number, int repair) {
+  // A job without a key is nobody's to hand in again.
+  const std::string& key = job.key.empty() ? job.id.text : job.key;
+  const json::array what{job.principal, key, job.body_hash, number, repair};
+  return base::uuid_v8(base::hmac_sha256(secret, json::serialize(what)));
 }
 
 Result<> add(store::Tx& tx, const Post& post, base::WallTime now) {
@@ -172,7 +186,8 @@ Result<> add(store::Tx& tx, const Post& post, base::WallTime now) {
     VALUES ($1, $2, $3, 'intent', $4, $5, $6, $7, $8, $9, $9)
   )sql",
       {post.id, post.job_id, post.number, post.prompt.text, post.prompt.marker,
-       post.prompt.end_marker, post.conversation_url, written(post.baseline), milliseconds(now)});
+       post.prompt.end_marker, post.conversation_url, written(post.baseline),
+       engine::to_stamp(now)});
   if (!added) return std::unexpected(std::move(added).error());
   return {};
 }
@@ -180,7 +195,7 @@ Result<> add(store::Tx& tx, const Post& post, base::WallTime now) {
 Result<std::optional<Post>> last(store::Tx& tx, std::string_view job_id) {
   TRY(const auto row, tx.query_one(R"sql(
     SELECT id, job_id, number, stage, prompt, marker, end_marker, conversation_url, baseline, sent,
-           raw
+           raw, sent_et
     FROM posts
     WHERE job_id = $1
     ORDER BY number DESC
@@ -194,54 +209,27 @@ Result<std::optional<Post>> last(store::Tx& tx, std::string_view job_id) {
 
 Result<> set_baseline(store::Tx& tx, std::string_view id, const chat::Baseline& baseline,
                       base::WallTime now) {
-  return moved(tx.execute(R"sql(
-    UPDATE posts
-    SET baseline = $2, changed_ms = $3
-    WHERE id = $1 AND stage = 'intent'
-  )sql",
-                          {id, written(baseline), milliseconds(now)}),
-               id, PostStage::intent);
+  return move(tx, id, PostStage::intent, PostStage::intent, now, {.baseline = written(baseline)});
 }
 
 Result<> set_armed(store::Tx& tx, std::string_view id, base::WallTime now) {
-  return moved(tx.execute(R"sql(
-    UPDATE posts
-    SET stage = 'armed', changed_ms = $2
-    WHERE id = $1 AND stage = 'intent'
-  )sql",
-                          {id, milliseconds(now)}),
-               id, PostStage::armed);
+  return move(tx, id, PostStage::intent, PostStage::armed, now);
 }
 
 Result<> set_unsent(store::Tx& tx, std::string_view id, base::WallTime now) {
-  return moved(tx.execute(R"sql(
-    UPDATE posts
-    SET stage = 'intent', changed_ms = $2
-    WHERE id = $1 AND stage = 'armed'
-  )sql",
-                          {id, milliseconds(now)}),
-               id, PostStage::intent);
+  return move(tx, id, PostStage::armed, PostStage::intent, now);
 }
 
-Result<> set_sent(store::Tx& tx, std::string_view id, const chat::Sent& sent, base::WallTime now) {
-  return moved(tx.execute(R"sql(
-    UPDATE posts
-    SET stage = 'sent', sent = $2, changed_ms = $3
-    WHERE id = $1 AND stage = 'armed'
-  )sql",
-                          {id, written(sent), milliseconds(now)}),
-               id, PostStage::sent);
+Result<> set_sent(store::Tx& tx, std::string_view id, const chat::Sent& sent,
+                  const engine::Now& now) {
+  TRY(const auto time, engine::engine_now(tx, now));
+  return move(tx, id, PostStage::armed, PostStage::sent, now.wall,
+              {.sent = written(sent), .sent_at = time.count()});
 }
 
 Result<> set_replied(store::Tx& tx, std::string_view id, const chat::RawReply& raw,
                      base::WallTime now) {
-  return moved(tx.execute(R"sql(
-    UPDATE posts
-    SET stage = 'replied', raw = $2, changed_ms = $3
-    WHERE id = $1 AND stage = 'sent'
-  )sql",
-                          {id, written(raw), milliseconds(now)}),
-               id, PostStage::replied);
+  return move(tx, id, PostStage::sent, PostStage::replied, now, {.raw = written(raw)});
 }
 
 }  // namespace posts

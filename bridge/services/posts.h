@@ -4,6 +4,7 @@
 
 #include "bridge/base/clock.h"
 #include "bridge/chat/conversation.h"
+#include "bridge/engine/job.h"
 #include "bridge/store/store.h"
 
 #include <optional>
@@ -28,6 +29,7 @@ struct Post {
   std::string conversation_url;
   chat::Baseline baseline;  // of the last attempt to send it
   std::optional<chat::Sent> sent;
+  std::optional<engine::Milliseconds> sent_at;  // engine time; of rows of older programs unknown
   std::optional<chat::RawReply> raw;  // without its Instant, which means nothing after a restart
 };
 
@@ -35,9 +37,11 @@ std::span<const store::Migration> post_migrations();
 
 namespace posts {
 
-// The id of a job's message: the same for the same job and number, so that a store that was
-// restored from a backup finds what it does not remember.
-std::string id_for(std::string_view job_id, int number);
+// The id of a message of this root job: the same whenever the same sender hands in the same packet
+// under the same key, so that a store that was restored from a backup finds what it does not
+// remember. `secret` tells it from those of other installations. `number` counts the packet's own
+// messages; `repair` the job's repairs, of which 0 is none.
+std::string id_for(std::string_view secret, const engine::Job& job, int number, int repair = 0);
 
 // conflict: the job has a message of this number already.
 base::Result<> add(store::Tx& tx, const Post& post, base::WallTime now);
@@ -50,7 +54,7 @@ base::Result<> set_armed(store::Tx& tx, std::string_view id, base::WallTime now)
 // From `armed` back to `intent`: it was certainly not sent.
 base::Result<> set_unsent(store::Tx& tx, std::string_view id, base::WallTime now);
 base::Result<> set_sent(store::Tx& tx, std::string_view id, const chat::Sent& sent,
-                        base::WallTime now);
+                        const engine::Now& now);
 // Stores the answer as it came, before anything is parsed.
 base::Result<> set_replied(store::Tx& tx, std::string_view id, const chat::RawReply& raw,
                            base::WallTime now);

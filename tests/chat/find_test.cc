@@ -47,14 +47,13 @@ TEST(Find, AQuotedMarkerIsNoMessage) {
   })});
 }
 
-TEST(Find, AMessageWithAnotherTextIsNotTakenForOurs) {
+TEST(Find, AMessageWithAnotherTextIsToldFromOurs) {
   in_worlds({on("C", "{}", [](World& w) -> Story {
     (void)must_be(co_await w.send());
     auto changed = w.prompt;
     changed.text += " and more";
-    const auto found = co_await w.chat->find(changed);
-    EXPECT_FALSE(found.has_value());
-    if (!found) EXPECT_EQ(found.error().reason, "payload_altered");
+    EXPECT_TRUE(must_be(co_await w.chat->find(changed)).is_altered);
+    EXPECT_FALSE(must_be(co_await w.chat->find(w.prompt)).is_altered);
   })});
 }
 

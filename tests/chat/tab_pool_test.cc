@@ -139,6 +139,44 @@ TEST_F(TabPool, ASilencedConversationIsClosedUnderWhoeverHoldsIt) {
   EXPECT_EQ(world.starts.size(), 1u);
 }
 
+// What is certain already need not be waited for once more.
+TEST_F(TabPool, SilenceIsAsOldAsTheBrowserOrTheLastClosedTab) {
+  play([&]() -> Wait {
+    account->start();
+    co_await until_up();
+    const auto up = account->keeper().up_since();
+    co_await pass(1h);
+    EXPECT_EQ(must_be_well(co_await account->conversations().silence(one)), up);
+    co_await visit(one);
+    co_await pass(1h);
+    const auto before = world.clock.now();
+    const auto closed = must_be_well(co_await account->conversations().silence(one));
+    EXPECT_GE(closed, before);
+    co_await pass(1h);
+    EXPECT_EQ(must_be_well(co_await account->conversations().silence(one)), closed);
+    EXPECT_EQ(must_be_well(co_await account->conversations().alone_since()), up);
+    browser().crash();
+    co_await until([&] { return world.starts.size() == 2; });
+    const auto since = must_be_well(co_await account->conversations().silence(one));
+    EXPECT_EQ(since, account->keeper().up_since());
+    EXPECT_GT(since, closed);
+  });
+}
+
+// Whoever let it go did not close it for certain.
+TEST_F(TabPool, ATabThatDidNotCloseEarlierIsSilencedWithItsBrowser) {
+  world.does_not_close_tabs = true;
+  play([&]() -> Wait {
+    co_await visit(one);
+    browser().tab(one).show(blocked(chat::State::wrong_conversation));
+    co_await pass(1s);
+    co_await visit(one);
+    world.does_not_close_tabs = false;
+    must_be_well(co_await account->conversations().silence(two));
+    EXPECT_EQ(world.starts.size(), 2u);
+  });
+}
+
 TEST_F(TabPool, ABrowserThatCannotSilenceATabIsKilled) {
   world.does_not_close_tabs = true;
   play([&]() -> Wait {

@@ -64,9 +64,10 @@ class Daemon : public Project {
   }
 
   // The file of a packet about this bead.
-  std::string packet(const std::string& bead) const {
+  std::string packet(const std::string& bead, std::string_view time = {}) const {
     auto object = parsed(text_of(packets + "spec-lock.json")).as_object();
     object["bead_id"] = bead;
+    if (!time.empty()) object["ts"] = time;
     return folder.write(bead + ".json", json::serialize(object));
   }
   // The id of a packet that was handed in.
@@ -244,7 +245,8 @@ TEST_F(Daemon, ABadFaultPointIsRefused) {
   }
 }
 
-// The store of the backup knows the packet as waiting; the conversation knows better.
+// The store of the backup knows one packet as waiting, and the other not at all; the conversation
+// knows better.
 TEST_F(Daemon, WhatWasSentSinceTheBackupIsFoundAndNotSentAgain) {
   configure();
   start();
@@ -266,7 +268,14 @@ TEST_F(Daemon, WhatWasSentSinceTheBackupIsFoundAndNotSentAgain) {
   start();
   ASSERT_EQ(run({"queue", "resume"}).status, 0);
   EXPECT_EQ(becomes(id, "done"), "done");
+  // Written anew, as a sender does.
+  const auto again = run({"send", "--json", packet("bd-after", "2027-01-01T00:00:00Z")});
+  ASSERT_EQ(again.status, 0) << again.err;
+  EXPECT_NE(parsed(again.out).at("id").as_string(), later);
+  EXPECT_EQ(parsed(again.out).at("response").at("bead_id"), "bd-after");
   EXPECT_EQ(accepted(), 2u);
+  EXPECT_EQ(run({"send", packet("bd-new")}).status, 0);
+  EXPECT_EQ(accepted(), 3u);
   EXPECT_EQ(run({"audit", "verify"}).status, 0);
 }
 
@@ -282,6 +291,7 @@ TEST_F(Daemon, APersonDecidesWhatTheConversationDoesNotTell) {
   const auto held = parsed(run({"packet", "list", "--is", "held", "--json"}).out);
   ASSERT_EQ(held.at("items").as_array().size(), 1u);
   EXPECT_EQ(held.at("items").at(0).at("error").at("code"), "unknown_outcome");
+  EXPECT_THAT(run({"packet", "show", id}).out, HasSubstr("\"marker\": \"FLYWHEEL-JOB-"));
   EXPECT_EQ(run({"packet", "resolve", id, "--verdict", "not-sent", "--note", "looked"}).status, 0);
   EXPECT_EQ(becomes(id, "done"), "done");
   EXPECT_EQ(accepted(), 2u);  // the person's and ours

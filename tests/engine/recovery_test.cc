@@ -1,4 +1,5 @@
 // A life of the program ends anywhere, the next one begins.
+#include "bridge/engine/restore_limits.h"
 #include "tests/engine/fixture.h"
 
 namespace engine {
@@ -80,6 +81,37 @@ TEST(Restored, EveryUnfinishedJobIsReconciledFirst) {
   EXPECT_FALSE(f.stage(second.lease, Stage::intent));
   ASSERT_TRUE(f.stage(second.lease, Stage::none));
   EXPECT_TRUE(f.stage(second.lease, Stage::intent));
+}
+
+// What was handed in after the backup comes again, and nobody here knows that it was sent.
+TEST(Restored, WhatIsClaimedForAWhileMayBeForgotten) {
+  Fixture f;
+  ASSERT_TRUE(f.recover(2));
+  f.add();
+  const auto found = f.claim();
+  EXPECT_TRUE(found.may_be_forgotten);
+  EXPECT_FALSE(found.is_reconcile);
+  ASSERT_TRUE(f.stage(found.lease, Stage::sent));
+  ASSERT_TRUE(f.stage(found.lease, Stage::replied));
+  ASSERT_TRUE(f.complete(found.lease));
+
+  f.pass(::limits::restore_remembered - 1min);
+  f.add();
+  f.add();
+  const auto late = f.claim();
+  EXPECT_TRUE(late.may_be_forgotten);
+  ASSERT_TRUE(f.advance(late.lease, Stage::replied));
+  ASSERT_TRUE(f.complete(late.lease));
+  f.pass(1min);
+  EXPECT_FALSE(f.claim().may_be_forgotten);
+}
+
+TEST(Restored, AStoreThatNeverWasForgetsNothing) {
+  Fixture f;
+  f.add();
+  const auto claim = f.claim();
+  EXPECT_FALSE(claim.may_be_forgotten);
+  EXPECT_FALSE(f.stage(claim.lease, Stage::sent));
 }
 
 QueueOptions limited(int count, Milliseconds pause) {

@@ -28,6 +28,11 @@ base::Task<std::unique_ptr<chat::Conversation>> FakeConversations::open(std::str
   co_return page;
 }
 
+base::Task<base::Instant> FakeConversations::alone_since() {
+  co_await world_.step();
+  co_return world_.life_began;
+}
+
 base::Task<base::Instant> FakeConversations::silence(std::string) {
   ++world_.generation_of_pages;
   world_.page_holder = nullptr;
@@ -60,14 +65,16 @@ base::Task<chat::Search> FakeConversation::find(const chat::Prompt& prompt) {
   }
   const Message* own = world_.find(prompt.marker);
   if (own && world_.trick != Trick::finds_nothing) {
-    co_return chat::Search{.sent = chat::Sent{.user_message_id = own->id, .proof = "readback"}};
+    co_return chat::Search{.sent = chat::Sent{.user_message_id = own->id, .proof = "readback"},
+                           .is_altered = own->text != prompt.text};
   }
   if (own) {
     const auto before = own - world_.transcript.data();
-    co_return chat::Search{{}, before == 0 ? "" : (own - 1)->id};
+    co_return chat::Search{.last_turn = before == 0 ? "" : (own - 1)->id};
   }
-  if (world_.trick == Trick::misreads_last_turn) co_return chat::Search{{}, "turn-of-another"};
-  co_return chat::Search{.sent = {}, .last_turn = world_.last_turn()};
+  if (world_.trick == Trick::misreads_last_turn)
+    co_return chat::Search{.last_turn = "turn-of-another"};
+  co_return chat::Search{.last_turn = world_.last_turn()};
 }
 
 base::Task<chat::Sent> FakeConversation::send(const chat::Prompt& prompt, chat::SendSteps& steps) {
@@ -113,8 +120,11 @@ base::Task<chat::Sent> FakeConversation::click(const chat::Prompt& prompt, SendF
   Message message{.id = "",
                   .marker = prompt.marker,
                   .end_marker = prompt.end_marker,
+                  .text = prompt.text,
+                  .is_repair = job.kind == services::repair_kind,
                   .job = job.id.text,
-                  .bead = bead_in(prompt, job.subject)};
+                  .bead = bead_in(prompt, job.subject),
+                  .about = job.subject};
   if (world_.trick == Trick::clicks_twice && world_.happens(200)) world_.deliver(message);
   if (fate == SendFate::arrives_late) {
     // Later than a first look after the page's death, and before the last one.
@@ -135,6 +145,7 @@ base::Task<chat::Sent> FakeConversation::click(const chat::Prompt& prompt, SendF
 base::Task<chat::RawReply> FakeConversation::reply(const chat::Sent&, const chat::Prompt& prompt,
                                                    chat::FinishCheck& finish,
                                                    base::Instant::duration limit) {
+  world_.watch.waits(limit);
   const base::Instant deadline = world_.clock.now() + limit;
   for (;;) {
     co_await world_.wait(200ms + world_.some(300ms));

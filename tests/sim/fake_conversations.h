@@ -9,6 +9,7 @@ class FakeConversations final : public chat::Conversations {
  public:
   explicit FakeConversations(World& world) : world_(world) {}
   base::Task<std::unique_ptr<chat::Conversation>> open(std::string url) override;
+  base::Task<base::Instant> alone_since() override;
   base::Task<base::Instant> silence(std::string url) override;
 
  private:

@@ -68,7 +68,7 @@ std::vector<Violation> live(Ground& ground, std::uint64_t seed, const Setting& s
     hand_in(world, number);
   }
   // The trouble goes on for a while, then all is well.
-  const auto is_settled = [&] { return world.watch.is_settled(); };
+  const auto is_settled = [&] { return world.is_settled(); };
   world.run(is_settled, world.some(2h));
   const bool has_rival = world.chances.has_rival;
   world.chances = {.has_rival = has_rival};
@@ -100,7 +100,8 @@ const std::vector<std::string>& misfortunes() {
                                       "the calendar steps forward",
                                       "the calendar steps back",
                                       "a submission comes twice",
-                                      "a backup is restored"};
+                                      "a backup is restored",
+                                      "what a restore forgot is handed in again"};
     for (int i = 0; i < send_fates_count; ++i) {
       named.push_back(fmt::format("send: {}", name(static_cast<SendFate>(i))));
     }

@@ -12,10 +12,10 @@ namespace sim {
 using engine::State;
 
 std::string_view name(Promise promise) {
-  static constexpr std::array<std::string_view, 13> names = {
-      "posted_once",  "accepted_once",  "kept",    "ends_once", "one_writer",
-      "caps",         "in_turn",        "in_time", "journal",   "held_in_doubt",
-      "right_answer", "failed_rightly", "ends"};
+  static constexpr std::array<std::string_view, 14> names = {
+      "posted_once", "accepted_once", "kept",           "ends_once", "one_writer",
+      "caps",        "in_turn",       "in_time",        "journal",   "held_in_doubt",
+      "patience",    "right_answer",  "failed_rightly", "ends"};
   return names[static_cast<std::size_t>(promise)];
 }
 
@@ -23,7 +23,7 @@ void Watch::report(Promise promise, std::string what) {
   violations_.push_back({promise, std::move(what)});
 }
 
-void Watch::committed(const engine::Change& change) {
+void Watch::committed(const engine::Change& change, const engine::Now& now) {
   ++entries_;
   const engine::Job& job = change.job;
   const auto known = jobs_.find(job.id.text);
@@ -33,6 +33,9 @@ void Watch::committed(const engine::Change& change) {
   }
   if (change.verb == "claimed") check_claim(change);
   if (change.verb == "armed") armed_ = job.id.text;
+  if (change.verb == "sent") sent_[job.id.text] = base::Instant(now.steady);
+  // A person's word: the wait begins when the message is seen.
+  if (change.verb == "resolved") sent_.erase(job.id.text);
   // The deadline that was promised, whatever becomes of it in the store.
   const auto deadline = known == jobs_.end() ? job.deadline : known->second.deadline;
   jobs_.insert_or_assign(job.id.text, job).first->second.deadline = deadline;
@@ -79,6 +82,23 @@ const engine::Job& Watch::clicked() {
     report(Promise::in_time, fmt::format("job {} is sent after its deadline", job.id.text));
   }
   return job;
+}
+
+void Watch::waits(base::Instant::duration limit) {
+  constexpr base::Instant::duration least = std::chrono::seconds(5);
+  constexpr base::Instant::duration slack = std::chrono::milliseconds(10);
+  for (const auto& [id, job] : jobs_) {
+    const auto sent = sent_.find(id);
+    if (job.state != State::running || job.stage != engine::Stage::sent || sent == sent_.end()) {
+      continue;
+    }
+    const auto due = std::max(rules_.reply - (clock_.now() - sent->second), least);
+    if (limit >= due - slack && limit <= due + slack) continue;
+    const std::chrono::duration<double> waits = limit;
+    const std::chrono::duration<double> agreed = due;
+    report(Promise::patience, fmt::format("job {} waits {:.3f} s for its answer instead of {:.3f}",
+                                          id, waits.count(), agreed.count()));
+  }
 }
 
 base::Result<> Watch::look(store::Tx& tx, base::Instant asked) {
@@ -129,6 +149,7 @@ base::Result<> Watch::look_at_journal(store::Tx& tx) {
 
 base::Result<> Watch::restored(store::Tx& tx, const engine::Queue& queue) {
   jobs_.clear();
+  sent_.clear();
   TRY(const auto rows, tx.query("SELECT id FROM jobs"));
   for (const auto& row : rows) {
     const std::string& id = row[0].text();

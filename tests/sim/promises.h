@@ -26,6 +26,7 @@ enum class Promise {
   in_time,         // nothing is sent after its deadline
   journal,         // every change has its entry, dense, chained and verified
   held_in_doubt,   // held only where the conversation cannot tell
+  patience,        // an answer is waited for as long as agreed, whatever calendar and crashes do
   right_answer,    // done means: sent, and answered to this very packet
   failed_rightly,  // failed only for what the provider or the page did
   ends,            // without misfortune everything ends soon
@@ -42,6 +43,7 @@ struct Rules {
   int cap;
   base::Instant::duration cap_window;
   base::Instant::duration lease;
+  base::Instant::duration reply;
 };
 
 class Watch {
@@ -53,13 +55,15 @@ class Watch {
   void report(Promise promise, std::string what);
   const std::vector<Violation>& violations() const { return violations_; }
 
-  // A change was committed.
-  void committed(const engine::Change& change);
+  // A change that was asked for at `now` was committed.
+  void committed(const engine::Change& change, const engine::Now& now);
   // Looks at the store after a commit that was asked for at `asked`: the lease, the journal, the
   // jobs.
   base::Result<> look(store::Tx& tx, base::Instant asked);
   // A click on Send; gives the job it is for.
   const engine::Job& clicked();
+  // The answer to what the lane's job has sent is waited for, for this long.
+  void waits(base::Instant::duration limit);
 
   // The process died: its lease may be taken at once.
   void process_died() { lease_ends_ = base::Instant::min(); }
@@ -82,7 +86,9 @@ class Watch {
 
   std::map<std::string, engine::Job> jobs_;  // as the last committed change left them
   std::string armed_;                        // the job that was armed last
-  std::vector<base::Instant> clicks_;        // survives what the store forgets
+  std::map<std::string, base::Instant>
+      sent_;                           // when each job was noted as sent, where that is known
+  std::vector<base::Instant> clicks_;  // survives what the store forgets
   std::int64_t claim_epoch_ = 0;
 
   // The lane's row, and when its lease ends if it lasts as long as it should.

@@ -68,6 +68,13 @@ void World::deliver(Message message) {
   if (find(message.marker)) {
     watch.report(Promise::posted_once, "a marker is in the transcript twice: " + message.marker);
   }
+  // Nobody here asks for a packet anew, so it comes once under whatever marker.
+  const bool is_packet = !message.marker.empty() && !message.is_repair;
+  if (is_packet && std::ranges::any_of(transcript, [&](const Message& other) {
+        return !other.marker.empty() && !other.is_repair && other.about == message.about;
+      })) {
+    watch.report(Promise::posted_once, "a packet is in the transcript twice: " + message.about);
+  }
   message.id = fmt::format("turn-{}", transcript.size() + 1);
   message.at = clock.now();
   if (!message.marker.empty()) {
@@ -138,7 +145,8 @@ void World::check_failed(const engine::Job& job) {
                                                              "ui_changed",      "unknown_outcome"};
   const std::string code = job.error ? job.error->code : "";
   const bool is_known = std::ranges::find(causes, code) != causes.end();
-  const Message* own = find(protocol::job_marker(job.id.text, marker_key));
+  const Message* own =
+      find(protocol::job_marker(services::posts::id_for(marker_key, job, 1), marker_key));
   const bool is_wronged = code == "invalid_reply" && own && !is_unusable(own->fate);
   if (!is_known || is_wronged) {
     watch.report(Promise::failed_rightly, fmt::format("job {} failed: {}: {}", job.id.text, code,
@@ -165,11 +173,12 @@ std::string bead_of(int number, const std::string& sender) {
   return fmt::format("bd-{}-{}", sender, number);
 }
 
-json::value packet_of(int number, const std::string& sender) {
+json::value packet_of(int number, const std::string& sender, base::WallTime now) {
   static const json::value example = *base::parse_json(file("spec-lock.json"));
   json::value packet = example;
   packet.as_object()["bead_id"] = bead_of(number, sender);
   packet.as_object()["sender"] = sender;
+  packet.as_object()["ts"] = base::rfc3339(now);
   packet.as_object().erase("idempotency_key");
   return packet;
 }

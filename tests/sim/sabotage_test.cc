@@ -181,6 +181,27 @@ BEGIN
   UPDATE accounts SET trip = OLD.trip, trip_detail = OLD.trip_detail WHERE id = NEW.id;
 END)";
 
+constexpr std::string_view forgets_a_restore = R"(
+CREATE TRIGGER sabotage AFTER UPDATE OF restored_et ON engine_generation
+WHEN NEW.restored_et IS NOT NULL
+BEGIN
+  UPDATE engine_generation SET restored_et = NULL WHERE id = 1;
+END)";
+
+// As if the calendar had stepped between the send and the next life.
+constexpr std::string_view moves_a_send = R"(
+CREATE TRIGGER sabotage AFTER UPDATE OF sent_et ON posts
+WHEN NEW.sent_et IS NOT NULL AND OLD.sent_et IS NULL
+BEGIN
+  UPDATE posts SET sent_et = sent_et - 3600000 WHERE id = NEW.id;
+END)";
+
+void restores_often(Setting& setting) {
+  setting.chances.backups = 400;
+  setting.chances.restores = 700;
+  setting.chances.human_writes = 0;
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Sim, Sabotaged,
     testing::Values(
@@ -194,6 +215,9 @@ INSTANTIATE_TEST_SUITE_P(
                  Trick::finds_nothing,
                  {},
                  [](Setting& setting) { setting.chances.human_writes = 0; }},
+        Sabotage{"a_restore_is_forgotten", Promise::posted_once, Trick::none, forgets_a_restore,
+                 restores_often},
+        Sabotage{"a_send_is_moved", Promise::patience, Trick::none, moves_a_send},
         Sabotage{"the_key_is_forgotten", Promise::accepted_once, Trick::none, forgets_the_key},
         Sabotage{"a_job_is_lost", Promise::kept, Trick::none, loses_a_job},
         Sabotage{"commits_are_a_lie", Promise::kept, Trick::lies_about_commits},

@@ -1,6 +1,7 @@
 // Whole lives of the bridge in virtual time: scripted misfortunes first, then chance.
 #include "tests/sim/lives.h"
 
+#include <algorithm>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -15,7 +16,7 @@ void expect_kept(World& world, bool has_ended) {
 }
 
 bool settle(World& world, base::Instant::duration limit = 240h) {
-  return world.run([&] { return !world.acknowledged.empty() && world.watch.is_settled(); }, limit);
+  return world.run([&] { return world.is_settled(); }, limit);
 }
 
 struct Script {
@@ -62,6 +63,27 @@ TEST(Sim, WithoutMisfortuneEverythingEndsSoonAndInTurn) {
   expect_kept(world, settle(world, 1h));
   EXPECT_EQ(world.transcript.size(), 5u);
   EXPECT_EQ(world.acknowledged.size(), 5u);
+}
+
+// Another message stands behind the place where the repair prompt would be, so a person decides.
+TEST(Sim, ARepairThatAPersonCallsUnsentIsSentUnderANewMarker) {
+  Ground ground;
+  World world(ground, 3);
+  world.send_fates = {SendFate::accepted, SendFate::never_arrived};
+  world.reply_fates = {ReplyFate::garbled};
+  world.submit(1, "alice");
+  const auto is_repair_armed = [&] {
+    return std::ranges::any_of(world.watch.jobs(), [](const auto& known) {
+      return known.second.parent && known.second.stage == engine::Stage::armed;
+    });
+  };
+  for (int second = 0; second < 600 && !is_repair_armed(); ++second) {
+    world.run([] { return false; }, 1s);
+  }
+  ASSERT_TRUE(is_repair_armed());
+  world.deliver({.id = "", .marker = ""});
+  expect_kept(world, settle(world));
+  EXPECT_EQ(world.transcript.size(), 3u);
 }
 
 TEST(Sim, TheSameSeedIsTheSameLife) {

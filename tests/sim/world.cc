@@ -51,7 +51,7 @@ struct World::Life {
                fmt::format("life-{}", world.lives)},
         conversations(world),
         exchange(conversations, world.ground.types, world.clock, account, marker_key,
-                 {.reply = 2min, .repairs_max = 2}),
+                 {.reply = reply_time, .repairs_max = 2}),
         packets(store, *world.queue, world.journal, world.timeline, bells, world.clock,
                 world.ground.types, {.url = url, .senders = {}}),
         tasks(world.ground.loop.get_executor()) {
@@ -78,7 +78,8 @@ World::World(Ground& given, std::uint64_t seed, Setting setting)
       random(seed),
       chances(setting.chances),
       trick(setting.trick),
-      watch(clock, journal, {setting.cap, setting.cap_window, engine::QueueOptions().lease}) {
+      watch(clock, journal,
+            {setting.cap, setting.cap_window, engine::QueueOptions().lease, reply_time}) {
   queue.emplace(options(setting), queue_random);
   ground.fill({});
   begin_life();
@@ -100,7 +101,7 @@ engine::QueueOptions World::options(const Setting& setting) {
                              const engine::Now& now) -> base::Result<> {
     auto appended = journal.append(tx, services::packet_entry(change), now.wall);
     if (!appended) return std::unexpected(std::move(appended).error());
-    tx.after_commit([this, change] { watch.committed(change); });
+    tx.after_commit([this, change, now] { watch.committed(change, now); });
     return change.verb == "held" ? check_held(tx, change.job) : base::Result<>();
   };
   return options;
@@ -109,6 +110,7 @@ engine::QueueOptions World::options(const Setting& setting) {
 void World::begin_life() {
   ++lives;
   ++generation_of_pages;
+  life_began = clock.now();
   is_dead_ = false;
   life = std::make_unique<Life>(*this);
   life->tasks.spawn([](World& world) -> asio::awaitable<void> {
@@ -181,6 +183,7 @@ bool World::run(const std::function<bool()>& until, base::Instant::duration limi
       clock.advance_to(clock.now() + some(2min));
       if (backup_ && happens(chances.restores)) restore();
       begin_life();
+      hand_in_again();
     }
     if (until()) return true;
     if (clock.now() >= end) return false;
@@ -190,6 +193,7 @@ bool World::run(const std::function<bool()>& until, base::Instant::duration limi
     if (goes_on || is_dead_) continue;
     // Nobody has anything to do for a while: a person looks after things.
     help();
+    hand_in_again();
     clock.advance_to(std::min(end, clock.now() + 1min));
   }
 }
@@ -201,18 +205,36 @@ void World::restore() {
   const auto learned = ground.read([&](store::Tx& tx) { return watch.restored(tx, *queue); });
   BRIDGE_ASSERT(learned);
   // What was handed in later is forgotten; its agents hand it in again.
+  for (const auto& [job, bead] : acknowledged) {
+    if (!watch.jobs().contains(job)) wanted_.at(bead).was_forgotten = true;
+  }
   std::erase_if(acknowledged,
                 [&](const auto& known) { return !watch.jobs().contains(known.first); });
   std::erase_if(job_of_bead,
                 [&](const auto& known) { return !watch.jobs().contains(known.second); });
 }
 
+void World::hand_in_again() {
+  for (auto& [bead, wanted] : std::map(wanted_)) {
+    if (is_accepted(wanted.number, wanted.sender)) continue;
+    if (wanted.was_forgotten) ground.coverage.happened("what a restore forgot is handed in again");
+    submit(wanted.number, wanted.sender, wanted.deadline);
+  }
+}
+
+bool World::is_settled() const {
+  return watch.is_settled() && std::ranges::all_of(wanted_, [&](const auto& wanted) {
+           return is_accepted(wanted.second.number, wanted.second.sender);
+         });
+}
+
 void World::submit(int number, std::string sender, std::optional<std::chrono::seconds> deadline) {
+  wanted_.try_emplace(bead_of(number, sender), Wanted{number, sender, deadline});
   life->tasks.spawn([](World& world, int packet, std::string from,
                        std::optional<std::chrono::seconds> in) -> asio::awaitable<void> {
     const services::Caller caller{.principal = from, .name = from};
-    auto given =
-        co_await world.life->packets.submit(caller, packet_of(packet, from), {.deadline = in});
+    auto given = co_await world.life->packets.submit(
+        caller, packet_of(packet, from, world.clock.wall()), {.deadline = in});
     if (!given) co_return;
     const std::string bead = bead_of(packet, from);
     const auto known = world.job_of_bead.find(bead);

@@ -92,8 +92,11 @@ struct Message {
   std::string id;
   std::string marker;  // empty: a person's
   std::string end_marker;
+  std::string text = {};
+  bool is_repair = false;
   std::string job = {};
-  std::string bead = {};
+  std::string bead = {};   // in the text
+  std::string about = {};  // the bead of the job
   base::Instant at = {};
   std::string reply = {};
   base::Instant reply_at = {};  // max: never
@@ -139,6 +142,8 @@ class World final : public base::Faults {
   // Hands in packet `number` of this sender in the present life; acknowledged or lost with it.
   void submit(int number, std::string sender, std::optional<std::chrono::seconds> deadline = {});
   bool is_accepted(int number, const std::string& sender) const;
+  // Everything that was handed in is accepted, and has ended.
+  bool is_settled() const;
   // A person signs in, and decides about held jobs by what the transcript shows.
   void help();
   void back_up() { backup_ = ground.dump(); }
@@ -169,6 +174,7 @@ class World final : public base::Faults {
   std::int64_t generation = 1;  // of the store
   base::Instant store_hangs_until{};
   int generation_of_pages = 0;
+  base::Instant life_began{};
   const void* page_holder = nullptr;
 
   std::vector<Message> transcript;
@@ -190,18 +196,29 @@ class World final : public base::Faults {
   void check_failed(const engine::Job& job);
   base::Result<> decide(store::Tx& tx, const engine::Job& held);
   void restore();
+  void hand_in_again();
   engine::QueueOptions options(const Setting& setting);
+
+  // What an agent hands in until it is acknowledged, and again when a restore has forgotten it.
+  struct Wanted {
+    int number;
+    std::string sender;
+    std::optional<std::chrono::seconds> deadline;
+    bool was_forgotten = false;
+  };
 
   bool is_dead_ = false;
   std::optional<Ground::Rows> backup_;
+  std::map<std::string, Wanted> wanted_;  // by bead
 };
 
-// A packet of this bead and sender, and the reply that answers it.
-boost::json::value packet_of(int number, const std::string& sender);
+// A packet of this bead and sender, written now, and the reply that answers it.
+boost::json::value packet_of(int number, const std::string& sender, base::WallTime now);
 std::string reply_to(const std::string& bead, const std::string& end_marker);
 std::string bead_of(int number, const std::string& sender);
 inline const std::string url = "https://chat.example/c/1";
 inline const std::string account = "account";
 inline const std::string marker_key = "key of the simulation";
+inline constexpr base::Instant::duration reply_time = 2min;
 
 }  // namespace sim

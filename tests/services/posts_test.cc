@@ -1,0 +1,127 @@
+#include "bridge/services/posts.h"
+
+#include "bridge/engine/schema.h"
+#include "bridge/store/sqlite_store.h"
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <gtest/gtest.h>
+
+namespace services {
+namespace {
+
+using namespace std::chrono_literals;
+
+engine::Job job_of(std::string principal, std::string key, std::string hash) {
+  engine::Job job;
+  job.id.text = "0195c0a0-0000-7000-8000-000000000001";
+  job.principal = std::move(principal);
+  job.key = std::move(key);
+  job.body_hash = std::move(hash);
+  return job;
+}
+
+TEST(PostId, WhatIsHandedInAgainHasTheIdItHadBefore) {
+  engine::Job before = job_of("key:1", "k", "h");
+  engine::Job after = before;
+  after.id.text = "0195c0a0-0000-7000-8000-000000000002";
+  after.sequence = 7;
+  EXPECT_EQ(posts::id_for("secret", before, 1), posts::id_for("secret", after, 1));
+  EXPECT_EQ(posts::id_for("secret", before, 1, 2), posts::id_for("secret", after, 1, 2));
+}
+
+TEST(PostId, EveryOtherMessageHasAnother) {
+  const auto job = job_of("key:1", "k", "h");
+  const std::vector<std::string> ids = {posts::id_for("secret", job, 1),
+                                        posts::id_for("other", job, 1),
+                                        posts::id_for("secret", job, 2),
+                                        posts::id_for("secret", job, 1, 1),
+                                        posts::id_for("secret", job, 1, 2),
+                                        posts::id_for("secret", job_of("key:2", "k", "h"), 1),
+                                        posts::id_for("secret", job_of("key:1", "l", "h"), 1),
+                                        posts::id_for("secret", job_of("key:1", "k", "i"), 1),
+                                        posts::id_for("secret", job_of("key:1", "kh", ""), 1)};
+  EXPECT_EQ(std::set(ids.begin(), ids.end()).size(), ids.size());
+  for (const auto& id : ids) EXPECT_EQ(id.size(), 36u) << id;
+}
+
+TEST(PostId, WithoutAKeyItIsTheJobsOwn) {
+  auto job = job_of("key:1", "", "h");
+  const auto id = posts::id_for("secret", job, 1);
+  job.id.text.back() = '2';
+  EXPECT_NE(posts::id_for("secret", job, 1), id);
+}
+
+class PostsTest : public testing::Test {
+ protected:
+  PostsTest() {
+    std::vector<store::Migration> steps;
+    for (const auto part : {engine::migrations(), post_migrations()}) {
+      steps.insert(steps.end(), part.begin(), part.end());
+    }
+    auto opened = store::SqliteStore::open({.path = ":memory:"}, loop.get_executor(), steps);
+    BRIDGE_ASSERT(opened);
+    store = *std::move(opened);
+  }
+
+  template <class Work>
+  auto write(Work work) {
+    std::optional<std::invoke_result_t<Work&, store::Tx&>> result;
+    boost::asio::co_spawn(loop, store->write(std::move(work)),
+                          [&](const std::exception_ptr& error, auto value) {
+                            BRIDGE_ASSERT(!error);
+                            result.emplace(std::move(value));
+                          });
+    loop.restart();
+    loop.run();
+    return *std::move(result);
+  }
+  Post last() {
+    const auto post = write([](store::Tx& tx) { return posts::last(tx, "job"); });
+    BRIDGE_ASSERT(post && *post);
+    return **post;
+  }
+
+  boost::asio::io_context loop;
+  std::unique_ptr<store::SqliteStore> store;
+  base::WallTime wall{std::chrono::hours(1000)};
+};
+
+TEST_F(PostsTest, EachStepAddsWhatItLearntAndKeepsTheRest) {
+  const chat::Sent sent{.user_message_id = "u1", .proof = "post"};
+  const engine::Now now{wall, 5000ms, "boot"};
+  ASSERT_TRUE(write([&](store::Tx& tx) -> base::Result<> {
+    TRY_OK(posts::add(tx, {.id = "id", .job_id = "job", .baseline = {.last_turn = "t1"}}, wall));
+    TRY_OK(posts::set_baseline(tx, "id", {.path = "/c/1", .last_turn = "t2"}, wall));
+    TRY_OK(posts::set_armed(tx, "id", wall));
+    TRY_OK(engine::advance_engine_time(tx, {wall, 1000ms, "boot"}));
+    TRY_OK(posts::set_sent(tx, "id", sent, now));
+    return posts::set_replied(tx, "id", {.text = "yes"}, wall);
+  }));
+  const auto post = last();
+  EXPECT_EQ(post.stage, PostStage::replied);
+  EXPECT_EQ(post.baseline.last_turn, "t2");
+  EXPECT_EQ(post.sent, sent);
+  EXPECT_EQ(post.sent_at, 4000ms);
+  EXPECT_TRUE(post.raw && post.raw->text == "yes");
+}
+
+TEST_F(PostsTest, AStepFromAnotherStageChangesNothing) {
+  ASSERT_TRUE(
+      write([&](store::Tx& tx) { return posts::add(tx, {.id = "id", .job_id = "job"}, wall); }));
+  const auto unsent = write([&](store::Tx& tx) { return posts::set_unsent(tx, "id", wall); });
+  ASSERT_FALSE(unsent);
+  EXPECT_EQ(unsent.error().code, base::Code::conflict);
+  const auto replied = write([&](store::Tx& tx) { return posts::set_replied(tx, "id", {}, wall); });
+  EXPECT_FALSE(replied);
+  EXPECT_EQ(last().stage, PostStage::intent);
+}
+
+}  // namespace
+}  // namespace services
