@@ -1,6 +1,7 @@
 #include "bridge/services/packets.h"
 
 #include "bridge/base/hash.h"
+#include "bridge/base/limits.h"
 #include "bridge/engine/job_entry.h"
 #include "bridge/services/exchange.h"
 #include "bridge/services/finish.h"
@@ -118,6 +119,16 @@ engine::LaneId lane_of(std::string_view conversation_url) {
   return {"chat:" + base::sha256_hex(conversation_url).substr(0, 16)};
 }
 
+base::Result<> room_for_new(const store::Store& store) {
+  if (!store.is_short_of_space()) return {};
+  return std::unexpected(base::Error{
+      .code = Code::unavailable,
+      .message = "accept something new: the disk of the store is full, and what is left of it is "
+                 "for what is under way; make room there",
+      .reason = "disk_full",
+      .retry_after = limits::house_pause});
+}
+
 std::span<const store::Migration> packet_migrations() { return migrations; }
 
 std::string bell_of_job(const engine::JobId& job) { return "job:" + job.text; }
@@ -190,7 +201,13 @@ boost::asio::awaitable<protocol::Checked<Submitted>> Packets::submit(Caller call
   if (!job) co_return std::unexpected(std::move(job).error());
   const auto now = timeline_.now();
   auto accepted = co_await store_.write(
-      [this, job = *std::move(job), now](store::Tx& tx) { return queue_.submit(tx, job, now); });
+      [this, job = *std::move(job), now](store::Tx& tx) -> Result<engine::Accepted> {
+        if (auto room = room_for_new(store_); !room) {
+          TRY(const auto known, queue_.find(tx, job.principal, job.key));
+          if (!known) return std::unexpected(std::move(room).error());
+        }
+        return queue_.submit(tx, job, now);
+      });
   if (!accepted) co_return std::unexpected(refused(std::move(accepted).error()));
   Submitted submitted{
       .view = summary(accepted->job), .id = accepted->job.id, .is_replay = accepted->is_replay};

@@ -35,6 +35,10 @@ struct Submitted {
 // The lane of a conversation's address.
 engine::LaneId lane_of(std::string_view conversation_url);
 
+// unavailable, reason disk_full: what is left of the disk is for what is under way, and nothing new
+// begins.
+base::Result<> room_for_new(const store::Store& store);
+
 std::span<const store::Migration> packet_migrations();
 
 // The journal's entry for a change of a packet's job; "packet.accepted", "packet.sent", …
@@ -55,7 +59,8 @@ class Packets {
 
   // Accepts a packet once per caller and key. Refusals with violations: not_json, unknown_type,
   // invalid. Others: denied (the sender is not the caller, or not welcome), conflict with reason
-  // idempotency_mismatch, busy with reason queue_full and retry_after. Durable when this returns.
+  // idempotency_mismatch, busy with reason queue_full and retry_after, unavailable with reason
+  // disk_full unless it is known already. Durable when this returns.
   boost::asio::awaitable<protocol::Checked<Submitted>> submit(Caller caller, base::json::value body,
                                                               SubmitOptions options);
   // The job that `submit` would queue, with the same refusals as far as no store is asked. For

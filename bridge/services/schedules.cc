@@ -364,6 +364,7 @@ Task<ScheduleRun> Schedules::run_now(std::string which, std::string key, std::st
   const auto now = needs_.timeline.now();
   std::optional<engine::NewJob> job;
   if (schedule.packet) {
+    CO_TRY_OK(room_for_new(needs_.store));
     if (key.empty()) key = base::uuid_v7(now.wall);
     auto made = job_of(schedule, "now:" + key);
     if (!made) co_return std::unexpected<base::Error>(std::move(made).error());

@@ -304,6 +304,14 @@ class FaultyDisk : public Daemon {
     return {"LD_PRELOAD=" FAULTY_DISK_LIBRARY, "FAULTY_DISK=" + (folder.path() / "disk").string()};
   }
   void disk(std::string_view word) const { folder.write("disk", word); }
+  // Hands a packet in again and again, as a sender does who is told that the disk is full.
+  int send_in_the_end(const std::string& file) const {
+    int status = 69;
+    for (const Moment until = in(60s); status == 69 && std::chrono::steady_clock::now() < until;) {
+      status = run({"send", file}).status;
+    }
+    return status;
+  }
 };
 
 TEST_F(FaultyDisk, FullItAcknowledgesNothingAndGoesOnWhenThereIsRoom) {
@@ -315,8 +323,34 @@ TEST_F(FaultyDisk, FullItAcknowledgesNothingAndGoesOnWhenThereIsRoom) {
   EXPECT_THAT(refused.err, HasSubstr("full"));
   EXPECT_FALSE(daemon->has_ended()) << daemon->log();
   disk("");
-  EXPECT_EQ(run({"send", packet("bd-full")}).status, 0);
+  EXPECT_EQ(send_in_the_end(packet("bd-full")), 0);
   EXPECT_EQ(accepted(), 1u);
+}
+
+TEST_F(FaultyDisk, ShortItKeepsTheReserveForWhatIsUnderWay) {
+  fixture::Knobs knobs;
+  knobs.generate_ms_min = knobs.generate_ms_max = 3000;
+  configure(knobs);
+  start(faulty());
+  const std::string file = packet("bd-nightly");
+  ASSERT_EQ(
+      run({"schedule", "create", "--name", "nightly", "--cron", "0 3 * * *", "--packet", file})
+          .status,
+      0);
+  const std::string id = hand_in("bd-inflight");
+  ASSERT_EQ(member_becomes(id, "stage", "sent"), "sent");
+  disk("short");
+  const auto refused = run({"send", "--no-wait", packet("bd-new")});
+  EXPECT_EQ(refused.status, 69) << refused.err;
+  EXPECT_THAT(refused.err, HasSubstr("make room"));
+  EXPECT_EQ(run({"schedule", "run", "nightly"}).status, 69);
+  // What was accepted before is still answered for, and its answer is written.
+  EXPECT_EQ(run({"send", "--no-wait", packet("bd-inflight")}).status, 0);
+  EXPECT_EQ(becomes(id, "done"), "done");
+  EXPECT_EQ(run({"send", packet("bd-new")}).status, 69);
+  disk("");
+  EXPECT_EQ(send_in_the_end(packet("bd-new")), 0);
+  EXPECT_EQ(accepted(), 2u);
 }
 
 TEST_F(FaultyDisk, AnAnswerThatComesWhileItIsFullIsKept) {

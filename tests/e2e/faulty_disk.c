@@ -2,6 +2,7 @@
 // does is the word in the file that $FAULTY_DISK names, read at each call; no file: nothing.
 //
 //   full     writes to files named *.db… fail with ENOSPC
+//   short    the same as long as a file *.db.ballast is beside them; nothing more is free
 //   fsync    syncs of such files fail with EIO
 //   readonly opening such files for writing fails with EROFS
 #define _GNU_SOURCE
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -49,8 +51,20 @@ static int is_database(int file) {
   return readlink(link, path, sizeof path - 1) > 0 && strstr(path, ".db") != NULL;
 }
 
+// Whether the reserve of the database that this file belongs to is still taken.
+static int has_ballast(int file) {
+  char link[64];
+  char path[PATH_MAX + sizeof ".ballast"] = "";
+  snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+  const ssize_t count = readlink(link, path, PATH_MAX - 1);
+  char* ending = count > 0 ? strstr(path, ".db") : NULL;
+  if (!ending) return 0;
+  strcpy(ending, ".db.ballast");
+  return access(path, F_OK) == 0;
+}
+
 static ssize_t write_at(int file, const void* bytes, size_t count, off_t at) {
-  if (is_database(file) && does("full")) {
+  if (is_database(file) && (does("full") || (does("short") && has_ballast(file)))) {
     errno = ENOSPC;
     return -1;
   }
@@ -63,6 +77,20 @@ ssize_t pwrite(int file, const void* bytes, size_t count, off_t at) {
 
 ssize_t pwrite64(int file, const void* bytes, size_t count, off64_t at) {
   return write_at(file, bytes, count, at);
+}
+
+int posix_fallocate(int file, off_t at, off_t count) {
+  if (does("short")) return ENOSPC;
+  int (*next)(int, off_t, off_t) = (int (*)(int, off_t, off_t))dlsym(RTLD_NEXT, "posix_fallocate");
+  return next(file, at, count);
+}
+
+int statvfs(const char* path, struct statvfs* disk) {
+  int (*next)(const char*, struct statvfs*) =
+      (int (*)(const char*, struct statvfs*))dlsym(RTLD_NEXT, "statvfs");
+  const int done = next(path, disk);
+  if (done == 0 && does("short")) disk->f_bavail = 0;
+  return done;
 }
 
 static int sync_by(const char* name, int file) {

@@ -461,6 +461,7 @@ TEST_F(SchedulesTest, WhatIsDueWaitsWhileTheDiskIsFull) {
   pass(25min);
   EXPECT_THAT(jobs(), IsEmpty());
   EXPECT_THAT(outcomes(schedule), IsEmpty());
+  EXPECT_EQ(run(schedules->run_now(schedule.id, "", "key:1")).error().reason, "disk_full");
   stop();
   store.reset();
   std::filesystem::remove_all(name);
