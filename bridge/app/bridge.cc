@@ -8,6 +8,7 @@
 #include "bridge/engine/schema.h"
 #include "bridge/services/actions/rules.h"
 #include "bridge/services/agents/rules.h"
+#include "bridge/services/agents/fleets.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/messages/rules.h"
 #include "bridge/services/posts.h"

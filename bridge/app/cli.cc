@@ -35,6 +35,8 @@ void set_up(CLI::App& root, CommandLine& line) {
   add_remote_commands(root, line);
   add_schedule_commands(root, line);
   add_action_commands(root, line);
+  add_agent_commands(root, line);
+  add_fleet_commands(root, line);
   add_store_commands(root, line);
   add_bead_commands(root, line);
   add_doctor_command(root, line);

@@ -178,6 +178,9 @@ Config typed(const json::object& object, const fs::path& file) {
   const Members session = bridge.at("session");
   config.actions = object.at("bridge").as_object().at("actions").as_object();
   config.session = {session.seconds("check_seconds"), session.flag("screenshots")};
+  const Members agents = bridge.at("agents");
+  config.agents = {agents.seconds("active_seconds"), agents.seconds("degraded_seconds"),
+                   config.project / ".flywheel" / "agents.json"};
   read_http(object.at("bridge").get_object(), bridge, config);
   return config;
 }
@@ -193,7 +196,14 @@ base::Result<Config> parse_config(std::string_view text, const fs::path& file) {
   const json::value schema = config_schema();
   TRY_OK(check(schema, *value, file));
   fill_in(schema.get_object(), value->get_object());
-  return typed(value->get_object(), file);
+  auto config = typed(value->get_object(), file);
+  if (config.agents.active >= config.agents.degraded) {
+    return fail(Code::invalid,
+                fmt::format("configuration {}:\n  /bridge/agents/degraded_seconds: must be larger "
+                            "than active_seconds, which is {}",
+                            file.string(), config.agents.active.count()));
+  }
+  return config;
 }
 
 base::Result<Config> load_config(const fs::path& file) {

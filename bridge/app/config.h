@@ -62,6 +62,11 @@ struct Config {
     boost::json::array jwt;                  // issuers, with absolute key files
   } http;
 
+  struct Agents {
+    std::chrono::seconds active{}, degraded{};
+    std::filesystem::path catalogue;  // may be missing
+  } agents;
+
   struct Session {
     std::chrono::seconds check_pause{};
     bool screenshots = false;

@@ -1,9 +1,11 @@
 #include "bridge/app/daemon.h"
 
+#include "bridge/app/console.h"
 #include "bridge/app/daemon_file.h"
 #include "bridge/app/service_manager.h"
 #include "bridge/base/limits.h"
 #include "bridge/engine/job_entry.h"
+#include "bridge/services/agents/agent_limits.h"
 
 #include <algorithm>
 
@@ -13,6 +15,27 @@
 namespace app {
 
 namespace asio = boost::asio;
+
+namespace {
+
+base::Result<services::Agents::Settings> agent_settings(const Config& config) {
+  services::Agents::Settings settings;
+  settings.windows = {.active = config.agents.active, .degraded = config.agents.degraded};
+  std::error_code error;
+  if (!std::filesystem::exists(config.agents.catalogue, error)) return settings;
+  TRY(const auto text, read_file(config.agents.catalogue, limits::agent_catalogue_bytes_max));
+  auto catalogue = services::agents::Catalogue::parse(text);
+  if (!catalogue) {
+    return base::fail(
+        base::Code::invalid,
+        fmt::format("{}: {}", config.agents.catalogue.string(), catalogue.error().message),
+        "configuration");
+  }
+  settings.catalogue = *std::move(catalogue);
+  return settings;
+}
+
+}  // namespace
 
 base::Result<DaemonSettings> daemon_settings(const Config& config, const BridgeOptions& options) {
   DaemonSettings settings{.bridge = bridge_settings(config, options)};
@@ -25,6 +48,7 @@ base::Result<DaemonSettings> daemon_settings(const Config& config, const BridgeO
   settings.server.key_file = config.http.key;
   settings.server.host_names = config.http.hosts;
   settings.server.allowed_origins = config.http.origins;
+  TRY(settings.agents, agent_settings(config));
   settings.screenshots = config.session.screenshots;
   settings.actions = config.actions;
   // Where the account's own conversations are, its GPTs are too.
@@ -58,10 +82,10 @@ base::Result<> Daemon::prepare(base::Faults& faults) {
   TRY(bridge_, Bridge::open(executor_, clock_, faults, settings_.bridge));
   bridge_->work_all_lanes();
   keys_ = std::make_unique<services::Keys>(bridge_->store(), bridge_->journal(), clock_);
-  agents_ = std::make_unique<services::Agents>(
-      services::Agents::Needs{
-          .store = bridge_->store(), .journal = bridge_->journal(), .clock = clock_},
-      settings_.agents);
+  const services::Agents::Needs registry{
+      .store = bridge_->store(), .journal = bridge_->journal(), .clock = clock_};
+  agents_ = std::make_unique<services::Agents>(registry, settings_.agents);
+  fleets_ = std::make_unique<services::Fleets>(registry, agents_->settings().catalogue);
   messages_ = std::make_unique<services::Messages>(
       services::Messages::Needs{.store = bridge_->store(),
                                 .queue = bridge_->queue(),
@@ -185,6 +209,7 @@ base::Task<> Daemon::start() {
                                   .agents = *agents_,
                                   .messages = *messages_,
                                   .actions = *actions_,
+                                  .fleets = *fleets_,
                                   .schedules = *schedules_,
                                   .sign_in = *sign_in_,
                                   .types = bridge_->types(),

@@ -10,6 +10,7 @@
 #include "bridge/http/server.h"
 #include "bridge/services/actions.h"
 #include "bridge/services/agents.h"
+#include "bridge/services/fleets.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/messages.h"
 #include "bridge/services/messages/query_question.h"
@@ -69,6 +70,7 @@ class Daemon {
   std::unique_ptr<services::Agents> agents_;
   std::unique_ptr<services::Messages> messages_;
   std::unique_ptr<services::Actions> actions_;
+  std::unique_ptr<services::Fleets> fleets_;
   std::unique_ptr<services::Schedules> schedules_;
   std::unique_ptr<services::SignIn> sign_in_;
   std::unique_ptr<http::Authenticator> authenticator_;

@@ -138,14 +138,6 @@ Response agent_response(ApiNeeds& needs, const agents::Agent& agent, int status 
   return response;
 }
 
-base::Result<services::Agents::Request> asked_with(const Request& request) {
-  TRY(auto key, idempotency_key(request));
-  auto body = request.json.get_object();
-  if (key.empty()) key = text_in(request.json, "idempotency_key");
-  body.erase("idempotency_key");
-  return services::Agents::Request{std::move(key), base::sha256_hex(base::canonical_json(body))};
-}
-
 Task<Response> import(ApiNeeds& needs, Request& request, services::Agents::Request asked) {
   std::vector<agents::Facts> all;
   for (const auto& entry : request.json.at("import").get_array()) {
@@ -275,23 +267,40 @@ auto word_of(const Request& request, std::string_view name, Read read)
                     "invalid_query");
 }
 
-Task<Response> list(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query(
-      {"limit", "cursor", "category", "status", "tier", "kind", "capability", "q"}));
-  CO_TRY(const auto page, page_of(request));
+base::Result<agents::Filter> filter_of(const Request& request) {
   const auto text = [&](std::string_view name) {
     return std::string(request.query_value(name).value_or(""));
   };
   agents::Filter filter{
       .category = text("category"), .capability = text("capability"), .text = text("q")};
-  CO_TRY(filter.status, word_of(request, "status", agents::status_of));
-  CO_TRY(filter.tier, word_of(request, "tier", agents::tier_of));
-  CO_TRY(filter.kind, word_of(request, "kind", agents::kind_of));
+  TRY(filter.status, word_of(request, "status", agents::status_of));
+  TRY(filter.tier, word_of(request, "tier", agents::tier_of));
+  TRY(filter.kind, word_of(request, "kind", agents::kind_of));
+  return filter;
+}
+
+Task<Response> list_of(ApiNeeds& needs, const Request& request, agents::Filter filter) {
+  CO_TRY(const auto page, page_of(request));
   CO_TRY(const auto found, co_await needs.agents.list(std::move(filter), page.after, page.limit));
   json::array items;
   for (const auto& agent : found.agents) items.push_back(agent_view(needs, agent));
   const auto next = found.is_end ? std::nullopt : std::optional(found.agents.back().slug);
   co_return page_response(request, std::move(items), next);
+}
+
+Task<Response> list(ApiNeeds& needs, Request& request) {
+  CO_TRY_OK(request.only_query(
+      {"limit", "cursor", "category", "status", "tier", "kind", "capability", "q"}));
+  CO_TRY(auto filter, filter_of(request));
+  co_return co_await list_of(needs, request, std::move(filter));
+}
+
+Task<Response> list_custom_gpts(ApiNeeds& needs, Request& request) {
+  CO_TRY_OK(
+      request.only_query({"limit", "cursor", "category", "status", "tier", "capability", "q"}));
+  CO_TRY(auto filter, filter_of(request));
+  filter.kind = agents::Kind::custom_gpt;
+  co_return co_await list_of(needs, request, std::move(filter));
 }
 
 Task<Response> stats(ApiNeeds& needs, Request& request) {
@@ -311,6 +320,14 @@ Task<Response> stats(ApiNeeds& needs, Request& request) {
 }
 
 }  // namespace
+
+base::Result<services::Agents::Request> asked_with(const Request& request) {
+  TRY(auto key, idempotency_key(request));
+  auto body = request.json.get_object();
+  if (key.empty()) key = text_in(request.json, "idempotency_key");
+  body.erase("idempotency_key");
+  return services::Agents::Request{std::move(key), base::sha256_hex(base::canonical_json(body))};
+}
 
 json::object agent_view(const ApiNeeds& needs, const agents::Agent& agent) {
   const std::string self = "/api/gpt-agents/" + agent.id;
@@ -371,6 +388,8 @@ void add_agent_routes(Router& router, ApiNeeds& needs) {
   add_route(Method::post, "/{gptId}/heartbeat", "agents:write", beat, Body::optional,
             body_check(beat_schema));
   add_route(Method::get, "/{gptId}/heartbeats", "agents:read", beats);
+  router.add({.method = Method::get, .path = "/api/custom-gpts", .scope = "agents:read"},
+             with(needs, list_custom_gpts));
 }
 
 }  // namespace http

@@ -14,6 +14,7 @@
 #include "bridge/protocol/message_types.h"
 #include "bridge/services/actions.h"
 #include "bridge/services/agents.h"
+#include "bridge/services/fleets.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/messages.h"
 #include "bridge/services/packets.h"
@@ -39,6 +40,7 @@ struct ApiNeeds {
   services::Agents& agents;
   services::Messages& messages;
   services::Actions& actions;
+  services::Fleets& fleets;
   services::Schedules& schedules;
   services::SignIn& sign_in;
   const protocol::MessageTypes& types;
@@ -72,6 +74,7 @@ void add_schedule_routes(Router& router, ApiNeeds& needs);
 void add_agent_routes(Router& router, ApiNeeds& needs);
 void add_message_routes(Router& router, ApiNeeds& needs);
 void add_action_routes(Router& router, ApiNeeds& needs);
+void add_fleet_routes(Router& router, ApiNeeds& needs);
 void add_key_routes(Router& router, ApiNeeds& needs);
 void add_audit_routes(Router& router, ApiNeeds& needs);
 void add_event_routes(Router& router, ApiNeeds& needs);

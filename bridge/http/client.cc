@@ -88,6 +88,31 @@ base::Code code_of(int status) {
   }
 }
 
+constexpr std::size_t errors_shown_max = 20;
+
+// What is wrong with a body, a line each, unless the problem's own words say it.
+std::string errors_in(const json::value& problem, const std::string& said) {
+  std::string lines;
+  const auto* object = problem.if_object();
+  const auto* errors = object == nullptr ? nullptr : object->if_contains("errors");
+  if (errors == nullptr || !errors->is_array()) return lines;
+  std::size_t count = 0;
+  for (const auto& item : errors->get_array()) {
+    const auto* error = item.if_object();
+    if (error == nullptr || ++count > errors_shown_max) break;
+    const auto text = [&](std::string_view name) {
+      const auto* value = error->if_contains(name);
+      return value != nullptr && value->is_string() ? std::string(value->get_string())
+                                                    : std::string();
+    };
+    const auto detail = text("detail");
+    if (said.find(detail) == std::string::npos) {
+      lines += fmt::format("\n  {}: {}", text("pointer"), detail);
+    }
+  }
+  return lines;
+}
+
 base::Error error_of(const ClientReply& reply, std::string_view asked) {
   const auto problem = reply.json();
   const auto text = [&](std::string_view name) {
@@ -98,6 +123,7 @@ base::Error error_of(const ClientReply& reply, std::string_view asked) {
   };
   auto detail = text("detail");
   if (detail.empty()) detail = fmt::format("the daemon answered {}", reply.status);
+  detail += errors_in(problem, detail);
   base::Error error{code_of(reply.status), fmt::format("{}: {}", asked, detail), text("code")};
   if (error.reason == "login_required") error.code = base::Code::login_required;
   return error;

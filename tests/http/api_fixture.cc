@@ -45,8 +45,9 @@ ApiFixture::ApiFixture(int depth_max) {
   packets.emplace(*store, *queue, journal, timeline, bells, clock, types,
                   services::Packets::Settings{.url = std::string(conversation), .senders = {}});
   keys.emplace(*store, journal, clock);
-  agents.emplace(services::Agents::Needs{.store = *store, .journal = journal, .clock = clock},
-                 services::Agents::Settings());
+  const services::Agents::Needs registry{.store = *store, .journal = journal, .clock = clock};
+  agents.emplace(registry, services::Agents::Settings());
+  fleets.emplace(registry, agents->settings().catalogue);
   messages.emplace(
       services::Messages::Needs{.store = *store,
                                 .queue = *queue,
@@ -159,6 +160,7 @@ Story ApiFixture::serve(std::function<Story()> story) {
                                .agents = *agents,
                                .messages = *messages,
                                .actions = *actions,
+                               .fleets = *fleets,
                                .schedules = *schedules,
                                .sign_in = *sign_in,
                                .types = types,

@@ -6,6 +6,7 @@
 #include "bridge/http/client.h"
 #include "bridge/services/actions.h"
 #include "bridge/services/agents.h"
+#include "bridge/services/fleets.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/messages.h"
 #include "bridge/services/packets.h"
@@ -107,6 +108,7 @@ class ApiFixture {
   std::optional<services::Agents> agents;
   std::optional<services::Messages> messages;
   std::unique_ptr<services::Actions> actions;
+  std::optional<services::Fleets> fleets;
   std::optional<services::Schedules> schedules;
   std::optional<services::SignIn> sign_in;
   std::optional<http::Authenticator> authenticator;

@@ -1,7 +1,6 @@
-#include "bridge/services/agents.h"
-
 #include "bridge/engine/schema.h"
 #include "bridge/services/agents/agent_limits.h"
+#include "bridge/services/fleets.h"
 #include "bridge/services/keys.h"
 #include "bridge/store/sqlite_store.h"
 #include "tests/support/virtual_clock.h"
@@ -80,6 +79,7 @@ class AgentsTest : public testing::Test {
     EXPECT_TRUE(beaten) << (beaten ? "" : beaten.error().message);
     return *beaten;
   }
+  void pass(std::chrono::seconds time) { clock.advance_to(clock.now() + time); }
   int sweep() {
     return *run(store->write(
         [&](store::Tx& tx) { return agents::sweep({tx, journal, clock.wall(), "bridge"}, {}); }));
@@ -87,6 +87,7 @@ class AgentsTest : public testing::Test {
 
   boost::asio::io_context loop;
   test::VirtualClock clock;
+  const base::Instant started = clock.now();
   engine::Journal journal;
   std::unique_ptr<store::SqliteStore> store;
   std::optional<Agents> registry;
@@ -132,6 +133,182 @@ TEST_F(AgentsTest, WhatOneAnswersToNobodyElseMayTake) {
   const auto renamed = run(registry->change(admin, other.slug, {.name = "cc"}, {}));
   EXPECT_EQ(renamed.error().reason, "name_taken");
   EXPECT_EQ(added({.name = "CC"}).slug, "cc-2") << "a slug must not hide an alias";
+}
+
+TEST_F(AgentsTest, AWindowThatPassesIsToldOnceAndAReturnToo) {
+  added({.name = "Pulse"});
+
+  EXPECT_EQ(beat("pulse").before, Liveness::unknown);
+  pass(119s);
+  EXPECT_EQ(beat("pulse", "").before, Liveness::active);
+  pass(120s);
+  EXPECT_EQ(registry->liveness(*run(registry->get("pulse"))), Liveness::degraded);
+  EXPECT_EQ(sweep(), 0);
+  pass(480s);
+  EXPECT_EQ(registry->liveness(*run(registry->get("pulse"))), Liveness::offline);
+  EXPECT_EQ(sweep(), 1);
+  EXPECT_EQ(sweep(), 0);
+  EXPECT_EQ(beat("pulse").before, Liveness::offline);
+  EXPECT_EQ(sweep(), 0);
+
+  EXPECT_THAT(told("agent."),
+              ElementsAre("agent.registered", "agent.heartbeat", "agent.offline", "agent.online"));
+}
+
+TEST_F(AgentsTest, AReturnThatNobodyHadMissedIsToldWithItsAbsence) {
+  added({.name = "Pulse"});
+  beat("pulse");
+  pass(1h);
+  beat("pulse");
+
+  EXPECT_THAT(told("agent."),
+              ElementsAre("agent.registered", "agent.heartbeat", "agent.offline", "agent.online"));
+}
+
+TEST_F(AgentsTest, OneMayCallItselfDegradedOrSayGoodBye) {
+  added({.name = "Pulse", .status = Status::active});
+
+  EXPECT_EQ(beat("pulse", "busy").after, Liveness::active);
+  EXPECT_EQ(beat("pulse", "degraded").after, Liveness::degraded);
+  EXPECT_EQ(beat("pulse", "offline").after, Liveness::offline);
+  EXPECT_EQ(beat("pulse", "offline").after, Liveness::offline);
+  EXPECT_EQ(beat("pulse").after, Liveness::active);
+
+  EXPECT_EQ(run(registry->get("pulse"))->status, Status::active) << "what people decided stays";
+  EXPECT_THAT(told("agent."), ElementsAre("agent.registered", "agent.heartbeat", "agent.heartbeat",
+                                          "agent.offline", "agent.online"));
+}
+
+TEST_F(AgentsTest, TheHistoryOfHeartbeatsIsBounded) {
+  added({.name = "Pulse"});
+  for (int i = 0; i < limits::agent_beats_kept + 20; ++i) beat("pulse");
+
+  const auto beats = *run(registry->beats("pulse", 0, 1000));
+  EXPECT_EQ(beats.size(), static_cast<std::size_t>(limits::agent_beats_kept));
+  EXPECT_EQ(beats.front().number, limits::agent_beats_kept + 20);
+  EXPECT_EQ(told("agent.heartbeat").size(), 1u) << "a heartbeat that changes nothing is no news";
+}
+
+TEST_F(AgentsTest, WhoFallsSilentIsToldOfWithoutBeingAsked) {
+  added({.name = "Pulse"});
+  beat("pulse");
+  base::Scope tasks(loop.get_executor());
+  registry->start(tasks);
+
+  EXPECT_TRUE(test::run_virtually(loop, clock, [&] { return clock.now() >= started + 650s; }));
+  bool has_ended = false;
+  boost::asio::co_spawn(loop, tasks.join(), [&](const std::exception_ptr&) { has_ended = true; });
+  EXPECT_TRUE(test::run_virtually(loop, clock, [&] { return has_ended; }));
+  EXPECT_THAT(told("agent.offline"), ElementsAre("agent.offline"));
+}
+
+TEST_F(AgentsTest, TheTierFollowsCategoryAndStatusUntilAnAdministratorSaysOtherwise) {
+  EXPECT_EQ(added({.name = "A", .category = "Core", .status = Status::draft}).tier,
+            Tier::architect);
+  EXPECT_EQ(added({.name = "B", .category = "Atlas", .status = Status::active}).tier,
+            Tier::operator_);
+  EXPECT_EQ(added({.name = "C", .category = "Atlas"}).tier, Tier::citizen);
+  EXPECT_EQ(run(registry->change(admin, "c", {.status = Status::active}, {}))->tier,
+            Tier::operator_);
+  EXPECT_EQ(run(registry->change(admin, "c", {.tier = Tier::founder}, {}))->tier, Tier::founder);
+  EXPECT_EQ(run(registry->change(admin, "c", {.status = Status::standby}, {}))->tier,
+            Tier::founder);
+  const Caller other{.principal = "key:2", .name = "writer"};
+  const auto denied = run(registry->change(other, "b", {.tier = Tier::founder}, {}));
+  EXPECT_EQ(denied.error().code, Code::denied);
+  EXPECT_EQ(denied.error().violations.at(0).pointer, "/tier");
+}
+
+TEST_F(AgentsTest, AFileIsTakenWholeOrNotAtAllAndSaysWhatBecameOfEach) {
+  const auto import = [&](std::vector<Facts> all) {
+    return run(registry->import(admin, std::move(all), {}));
+  };
+  const auto outcomes = [](const protocol::Checked<Agents::Import>& done) {
+    std::vector<std::string> words;
+    if (done) {
+      for (const auto& one : done->agents) words.push_back(one.outcome + " " + one.slug);
+    }
+    return words;
+  };
+  const Facts a{.name = "R&D", .category = "Core", .status = Status::active};
+  const Facts b{.name = "r d", .category = "Core", .status = Status::draft};
+  auto bad = b;
+  bad.link = "https://example.com/g/g-1";
+
+  const auto refused = import({a, bad, a});
+  ASSERT_FALSE(refused);
+  std::vector<std::string> places;
+  for (const auto& wrong : refused.error().violations) places.push_back(wrong.pointer);
+  EXPECT_THAT(places, ElementsAre("/import/2/name", "/import/1/link"));
+  EXPECT_EQ(answers("R&D"), "");
+  EXPECT_THAT(told(), IsEmpty());
+
+  const auto created = import({a, b});
+  EXPECT_THAT(outcomes(created), ElementsAre("created r-d", "created r-d-2"));
+  EXPECT_THAT(created->agents.at(1).note, HasSubstr("r-d was taken"));
+  auto changed = a;
+  changed.purpose = "Finds out.";
+  EXPECT_THAT(outcomes(import({changed, b})), ElementsAre("updated r-d", "unchanged r-d-2"));
+}
+
+TEST_F(AgentsTest, ARequestThatComesAgainGetsItsFirstAnswer) {
+  const Agents::Request request{.key = "r-1", .hash = "h"};
+  const auto first = run(registry->add(admin, {.name = "Once"}, request));
+  const auto again = run(registry->add(admin, {.name = "Once"}, request));
+  EXPECT_TRUE(again->is_replay);
+  EXPECT_EQ(again->agent.id, first->agent.id);
+  const auto other = run(registry->add(admin, {.name = "Twice"}, {.key = "r-1", .hash = "x"}));
+  EXPECT_EQ(other.error().reason, "idempotency_mismatch");
+}
+
+TEST_F(AgentsTest, ListsMeetEveryFilterByWholeWordsButTheSearch) {
+  added({.name = "Rail & Ferry", .category = "Travel & Commerce", .capabilities = {{"booking"}}});
+  added({.name = "Cart", .category = "Commerce", .purpose = "100% of carts"});
+  const auto slugs = [&](agents::Filter filter) {
+    std::vector<std::string> all;
+    for (const auto& agent : run(registry->list(std::move(filter), {}, 10))->agents) {
+      all.push_back(agent.slug);
+    }
+    return all;
+  };
+  EXPECT_THAT(slugs({.category = "Commerce"}), ElementsAre("cart"));
+  EXPECT_THAT(slugs({.category = "travel-commerce"}), ElementsAre("rail-ferry"));
+  EXPECT_THAT(slugs({.category = "TRAVEL & commerce"}), ElementsAre("rail-ferry"));
+  EXPECT_THAT(slugs({.category = "&"}), IsEmpty());
+  EXPECT_THAT(slugs({.capability = "booking"}), ElementsAre("rail-ferry"));
+  EXPECT_THAT(slugs({.capability = "book"}), IsEmpty());
+  EXPECT_THAT(slugs({.text = "FERRY"}), ElementsAre("rail-ferry"));
+  EXPECT_THAT(slugs({.text = "100%"}), ElementsAre("cart"));
+  EXPECT_THAT(slugs({.text = "%f%"}), IsEmpty());
+}
+
+TEST_F(AgentsTest, AnAgentsKeysGoWithIt) {
+  const auto agent = added({.name = "Owner"});
+  const auto make = [&](std::string text, std::string bound) {
+    return run(keys->create({.name = "k",
+                             .agent = std::move(bound),
+                             .scopes = {"agents:write"},
+                             .digest = base::sha256(text),
+                             .creator = "key:1"}));
+  };
+  const auto bound = make("one", "Owner")->key;
+  EXPECT_EQ(bound.agent_id, agent.id);
+  make("two", "somebody else");
+
+  EXPECT_TRUE(run(registry->remove(admin, "owner", {})));
+
+  EXPECT_TRUE((*run(keys->find(base::sha256("one"))))->revoked);
+  EXPECT_FALSE((*run(keys->find(base::sha256("two"))))->revoked);
+}
+
+TEST_F(AgentsTest, ADraftIsNotDeployedAndAnOldRevisionChangesNothing) {
+  const auto agent = added({.name = "New"});
+  const auto deployed = run(registry->change(admin, "new", {.status = Status::deployed}, {}));
+  EXPECT_EQ(deployed.error().reason, "not_active");
+  EXPECT_TRUE(run(registry->change(admin, "new", {.purpose = "a"}, agent.revision)));
+  const auto late = run(registry->change(admin, "new", {.purpose = "b"}, agent.revision));
+  EXPECT_EQ(late.error().reason, "precondition_failed");
+  EXPECT_EQ(run(registry->get("new"))->purpose, "a");
 }
 
 }  // namespace

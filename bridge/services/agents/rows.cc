@@ -72,6 +72,32 @@ constexpr std::array steps = {
         PRIMARY KEY (creator, request)
       ) STRICT
     )sql"},
+    store::Migration{"agents", 2, R"sql(
+      CREATE TABLE missions (
+        id TEXT NOT NULL PRIMARY KEY,
+        category TEXT NOT NULL,
+        category_key TEXT NOT NULL,
+        objective TEXT NOT NULL,
+        state TEXT NOT NULL,
+        creator TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        ended_at INTEGER
+      ) STRICT;
+      CREATE INDEX missions_category ON missions (category_key, id);
+      CREATE UNIQUE INDEX missions_running ON missions (category_key) WHERE state = 'running';
+      CREATE TABLE mission_members (
+        mission TEXT NOT NULL REFERENCES missions (id),
+        agent TEXT NOT NULL,
+        slug TEXT NOT NULL,
+        name TEXT NOT NULL,
+        state TEXT NOT NULL,
+        progress INTEGER NOT NULL,
+        note TEXT NOT NULL,
+        changed_at INTEGER NOT NULL,
+        PRIMARY KEY (mission, agent)
+      ) STRICT;
+      CREATE INDEX mission_members_agent ON mission_members (agent)
+    )sql"},
 };
 
 constexpr std::string_view select = R"sql(

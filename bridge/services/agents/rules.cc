@@ -2,6 +2,7 @@
 
 #include "bridge/base/ids.h"
 #include "bridge/services/agents/agent_limits.h"
+#include "bridge/services/agents/fleets.h"
 #include "bridge/services/agents/rows.h"
 
 #include <algorithm>
@@ -230,6 +231,7 @@ Result<Agent> change(const Act& act, const Catalogue& catalogue, Agent agent, co
   }
   TRY(const auto other, clash(act.tx, agent.id, facts));
   if (other) return taken("change", agent.slug, *other);
+  const bool was_deployed = agent.status == Status::deployed;
   auto changed = apply(agent, facts);
   if (apply_tier(agent, facts, catalogue)) changed.emplace_back("tier");
   if (changed.empty()) return agent;
@@ -238,10 +240,14 @@ Result<Agent> change(const Act& act, const Catalogue& catalogue, Agent agent, co
   TRY_OK(rows::update(act.tx, agent));
   TRY_OK(
       act.tell("agent.changed", agent, {{"changed", json::array(changed.begin(), changed.end())}}));
+  if (was_deployed && agent.status != Status::deployed) {
+    TRY_OK(withdraw(act, catalogue, agent));
+  }
   return agent;
 }
 
-Result<> remove(const Act& act, const Agent& agent) {
+Result<> remove(const Act& act, const Catalogue& catalogue, const Agent& agent) {
+  TRY_OK(withdraw(act, catalogue, agent));
   TRY_OK(rows::remove(act.tx, agent.id));
   return act.tell("agent.removed", agent);
 }

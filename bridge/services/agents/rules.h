@@ -59,7 +59,7 @@ base::Result<Agent> add(const Act& act, const Catalogue& catalogue, const Facts&
 // not_active: a draft cannot be deployed.
 base::Result<Agent> change(const Act& act, const Catalogue& catalogue, Agent agent,
                            const Facts& facts);
-base::Result<> remove(const Act& act, const Agent& agent);
+base::Result<> remove(const Act& act, const Catalogue& catalogue, const Agent& agent);
 
 // Who else answers to one of these, as a sentence with the pointer of the word; nothing: nobody.
 base::Result<std::optional<protocol::Violation>> clash(store::Tx& tx, const std::string& own_id,

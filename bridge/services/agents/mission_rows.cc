@@ -1,0 +1,115 @@
+#include "bridge/services/agents/mission_rows.h"
+
+#include "bridge/services/agents/rows.h"
+
+#include <fmt/format.h>
+
+namespace services::agents {
+
+using base::Result;
+
+namespace {
+
+Mission::State mission_state_of(std::string_view word) {
+  for (const auto state :
+       {Mission::State::running, Mission::State::completed, Mission::State::recalled}) {
+    if (name(state) == word) return state;
+  }
+  BRIDGE_ASSERT(false);
+  return {};
+}
+
+Result<> add_members(store::Tx& tx, Mission& mission) {
+  TRY(const auto found, tx.query(R"sql(
+    SELECT agent, slug, name, state, progress, note, changed_at
+    FROM mission_members
+    WHERE mission = $1
+    ORDER BY slug, agent
+  )sql",
+                                 {mission.id}));
+  for (const auto& row : found) {
+    mission.members.push_back({.agent = row[0].text(),
+                               .slug = row[1].text(),
+                               .name = row[2].text(),
+                               .state = *member_state_of(row[3].text()),
+                               .progress = static_cast<int>(row[4].integer()),
+                               .note = row[5].text(),
+                               .changed = rows::time_of(row[6])});
+  }
+  return {};
+}
+
+}  // namespace
+
+namespace mission_rows {
+
+Result<std::vector<Mission>> all(store::Tx& tx, std::string_view rest, store::Values values) {
+  TRY(const auto found, tx.query(fmt::format(R"sql(
+        SELECT m.id, m.category, m.category_key, m.objective, m.state, m.creator, m.created_at,
+               m.ended_at
+        FROM missions m
+        {}
+      )sql",
+                                             rest),
+                                 std::move(values)));
+  std::vector<Mission> missions;
+  for (const auto& row : found) {
+    Mission mission{.id = row[0].text(),
+                    .category = row[1].text(),
+                    .category_key = row[2].text(),
+                    .objective = row[3].text(),
+                    .state = mission_state_of(row[4].text()),
+                    .creator = row[5].text(),
+                    .created = rows::time_of(row[6])};
+    if (!row[7].is_null()) mission.ended = rows::time_of(row[7]);
+    TRY_OK(add_members(tx, mission));
+    missions.push_back(std::move(mission));
+  }
+  return missions;
+}
+
+Result<std::optional<Mission>> one(store::Tx& tx, std::string_view rest, store::Values values) {
+  TRY(auto found, all(tx, rest, std::move(values)));
+  if (found.empty()) return std::nullopt;
+  return std::move(found.front());
+}
+
+Result<> insert(store::Tx& tx, const Mission& mission) {
+  TRY_OK(tx.execute(R"sql(
+    INSERT INTO missions (id, category, category_key, objective, state, creator, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+  )sql",
+                    {mission.id, mission.category, mission.category_key, mission.objective,
+                     name(mission.state), mission.creator, rows::stamp(mission.created)}));
+  return {};
+}
+
+Result<> add_member(store::Tx& tx, const std::string& mission, const Member& member) {
+  TRY_OK(tx.execute(R"sql(
+    INSERT INTO mission_members (mission, agent, slug, name, state, progress, note, changed_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+  )sql",
+                    {mission, member.agent, member.slug, member.name, name(member.state),
+                     member.progress, member.note, rows::stamp(member.changed)}));
+  return {};
+}
+
+Result<> set_member(store::Tx& tx, const std::string& mission, const Member& member) {
+  TRY_OK(tx.execute(R"sql(
+    UPDATE mission_members
+    SET state = $3, progress = $4, note = $5, changed_at = $6
+    WHERE mission = $1 AND agent = $2
+  )sql",
+                    {mission, member.agent, name(member.state), member.progress, member.note,
+                     rows::stamp(member.changed)}));
+  return {};
+}
+
+Result<> set_state(store::Tx& tx, const Mission& mission) {
+  TRY_OK(tx.execute("UPDATE missions SET state = $2, ended_at = $3 WHERE id = $1",
+                    {mission.id, name(mission.state), rows::stamp(*mission.ended)}));
+  return {};
+}
+
+}  // namespace mission_rows
+}  // namespace services::agents

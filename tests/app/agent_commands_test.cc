@@ -1,0 +1,95 @@
+// The registry from the command line, with a daemon that runs.
+#include "tests/app/service.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace app {
+namespace {
+
+namespace json = boost::json;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+class AgentCommands : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder.write(".flywheel/chatgpt.json",
+                 R"({"crt_url": "http://127.0.0.1:9/c/1", "mcp_server": "test",
+                     "writer_agent": "tester", "bridge": {"listen": "127.0.0.1:0"}})");
+    const Manager manager(folder.path() / "notify");
+    const Environment environment({{"NOTIFY_SOCKET", folder.path() / "notify"}});
+    service.emplace(std::vector<std::string>{"serve", "--headless"}, folder);
+    ASSERT_THAT(manager.until("READY=1"), Not(IsEmpty())) << folder.read("log");
+  }
+  void TearDown() override {
+    if (service) EXPECT_EQ(service->stop(), 0) << folder.read("log");
+  }
+  Finished run(std::vector<std::string> arguments, std::string_view input = {}) const {
+    return flywheel(std::move(arguments), input, folder.path());
+  }
+
+  TestFolder folder;
+  std::optional<Service> service;
+};
+
+TEST_F(AgentCommands, ARegistryIsImportedLookedAtAndSentOut) {
+  const auto file = std::string(SOURCE_DIR) + "/fixtures/registry/registry.json";
+  const auto imported = run({"gpt", "import", file});
+  EXPECT_EQ(imported.status, 0) << imported.err << folder.read("log");
+  EXPECT_THAT(imported.out, HasSubstr("44 agents: 44 created, 0 updated, 0 unchanged"));
+  EXPECT_THAT(run({"gpt", "import", file}).out, HasSubstr("0 created, 0 updated, 44 unchanged"));
+
+  const auto shown = run({"gpt", "show", "Culture Code"});
+  EXPECT_EQ(shown.status, 0) << shown.err;
+  EXPECT_THAT(shown.out, HasSubstr("tier          architect"));
+  EXPECT_EQ(run({"gpt", "show", "culture"}).status, 1);
+  const auto list =
+      run({"gpt", "list", "--category", "Travel & Commerce", "--status", "active", "--json"});
+  EXPECT_EQ(json::parse(list.out).at("items").as_array().size(), 4u) << list.out;
+
+  const auto beaten = run({"gpt", "heartbeat", "wanderweave", "--metrics", R"({"queue": 1})"});
+  EXPECT_EQ(beaten.out, "wanderweave is active (was unknown)\n") << beaten.err;
+
+  const auto sent = run({"fleet", "deploy", "travel-commerce", "--objective", "A week in May"});
+  EXPECT_EQ(sent.status, 0) << sent.err;
+  EXPECT_THAT(sent.out, HasSubstr("wanderweave                   assigned     0%"));
+  EXPECT_EQ(run({"fleet", "deploy", "travel-commerce", "--objective", "Another"}).status, 1);
+  EXPECT_THAT(run({"fleet", "show", "Travel & Commerce"}).out, HasSubstr("deployed"));
+  EXPECT_THAT(run({"fleet", "list"}).out, HasSubstr("on a mission, 0%"));
+  EXPECT_THAT(run({"fleet", "recall", "travel-commerce"}).out, HasSubstr("recalled"));
+  EXPECT_THAT(run({"fleet", "missions", "travel-commerce"}).out, HasSubstr("A week in May"));
+}
+
+TEST_F(AgentCommands, OneIsRegisteredChangedAndRemoved) {
+  const auto made = run({"gpt", "register", "--name", "Probe", "--kind", "cli", "--alias", "p",
+                         "--alias", "the probe", "--capability", "audit"});
+  EXPECT_EQ(made.status, 0) << made.err;
+  EXPECT_THAT(made.out, HasSubstr("aliases       p, the probe"));
+  EXPECT_THAT(run({"gpt", "change", "the probe", "--status", "standby"}).out,
+              HasSubstr("status        standby"));
+  EXPECT_EQ(run({"gpt", "remove", "p"}).out, "p removed\n");
+  EXPECT_EQ(run({"gpt", "show", "probe"}).status, 1);
+}
+
+TEST_F(AgentCommands, ABadEntryIsNamedAndNothingIsDone) {
+  const auto bad = run({"gpt", "import", "-"}, R"([
+    {"name": "Good", "link": null, "category": "Core", "purpose": "", "status": "Active",
+     "date_added": "2025-01-01"},
+    {"name": "Bad", "link": "https://example.com/g/1", "category": "Core", "purpose": "",
+     "status": "Active", "date_added": "2025-01-01"}])");
+  EXPECT_EQ(bad.status, 65) << bad.out << bad.err;
+  EXPECT_THAT(bad.err, HasSubstr("/import/1/link"));
+  EXPECT_EQ(run({"gpt", "show", "good"}).status, 1);
+  EXPECT_EQ(run({"gpt", "import", "-"}, "{}").status, 65);
+}
+
+}  // namespace
+}  // namespace app

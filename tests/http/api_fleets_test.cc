@@ -1,0 +1,123 @@
+// Fleets over HTTP, with the example registry. Their rules are proven beside the service.
+#include "tests/http/api_fixture.h"
+
+#include <fstream>
+#include <iterator>
+
+#include <boost/json/parse.hpp>
+#include <gmock/gmock.h>
+
+namespace http_test {
+namespace {
+
+using testing::ElementsAre;
+
+json::array registry() {
+  std::ifstream in(std::string(SOURCE_DIR) + "/fixtures/registry/registry.json");
+  const std::string text(std::istreambuf_iterator<char>(in), {});
+  return json::parse(text).as_array();
+}
+
+Story import_registry(ApiFixture& f) {
+  const auto done = co_await f.call("POST", "/api/gpt-agents/register",
+                                    {.body = json::object{{"import", registry()}}});
+  EXPECT_EQ(done.status, 201) << done.body;
+}
+
+TEST(ApiFleets, TheExampleRegistryIsRegisteredWholeOverAllEcosystems) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const auto entries = registry();
+    EXPECT_GE(entries.size(), 40u);
+    co_await import_registry(f);
+    const auto stats = (co_await f.call("GET", "/api/gpt-agents/stats")).json();
+    EXPECT_EQ(stats.at("total"), entries.size());
+    EXPECT_EQ(stats.at("by_category").as_object().size(), 8u);
+    for (const auto& entry : entries) {
+      const auto name = text(entry, "name");
+      const auto found = co_await f.call(
+          "GET", "/api/gpt-agents?limit=500&q=" + std::string(name.substr(0, name.find(' '))));
+      std::size_t same = 0;
+      for (const auto& agent : found.json().at("items").as_array()) {
+        if (text(agent, "name") != name) continue;
+        ++same;
+        EXPECT_EQ(agent.at("link"), entry.at("link"));
+        EXPECT_EQ(agent.at("category"), entry.at("category"));
+        EXPECT_EQ(agent.at("date_added"), entry.at("date_added"));
+      }
+      EXPECT_EQ(same, 1u) << name;
+    }
+    EXPECT_EQ((co_await f.call("GET", "/api/gpt-agents/aero")).status, 404);
+    EXPECT_EQ((co_await f.call("GET", "/api/gpt-agents/aeromax-optimizer")).status, 200);
+    EXPECT_EQ((co_await f.call("GET", "/api/gpt-agents/Returns%20%2F%20Refunds%20Desk")).status,
+              200);
+    const auto again = co_await f.call("POST", "/api/gpt-agents/register",
+                                       {.body = json::object{{"import", registry()}}});
+    EXPECT_EQ(again.status, 200);
+    EXPECT_EQ(again.json().at("unchanged"), entries.size());
+  });
+}
+
+TEST(ApiFleets, OneIsSentOnAMissionAndCalledBack) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    co_await import_registry(f);
+    const std::string fleet = "/api/custom-gpt-fleets/Travel%20%26%20Commerce";
+    const Call asked{.body = json::object{{"objective", "A week in May"}},
+                     .headers = {{"Idempotency-Key", "m-1"}}};
+    const auto sent = co_await f.call("POST", fleet + "/deploy", asked);
+    EXPECT_EQ(sent.status, 201) << sent.body;
+    const auto mission = text(sent.json(), "id");
+    const auto target = "/api/custom-gpt-fleets/travel-commerce/missions/" + mission;
+    EXPECT_EQ(sent.header("location"), target);
+    EXPECT_EQ(sent.json().at("members").as_array().size(), 4u);
+    const auto again = co_await f.call("POST", fleet + "/deploy", asked);
+    EXPECT_EQ(again.header("idempotency-replayed"), "true");
+    EXPECT_EQ(text(again.json(), "id"), mission);
+    EXPECT_EQ((co_await f.call("POST", fleet + "/deploy",
+                               {.body = json::object{{"objective", "Another"}}}))
+                  .status,
+              409);
+
+    const auto own = co_await f.key("weaver", {"agents:write"}, "wanderweave");
+    const auto report = co_await f.call_as(
+        own, "POST", target + "/progress",
+        {.body = json::object{{"progress", 80}, {"note", "Two trains are left."}}});
+    EXPECT_EQ(report.status, 200) << report.body;
+    EXPECT_EQ(report.json().at("progress"), 20);
+    const auto shown = co_await f.call("GET", "/api/custom-gpt-fleets/travel-commerce");
+    EXPECT_EQ(shown.json().at("by_status").at("deployed"), 4);
+    EXPECT_EQ(text(shown.json().at("mission"), "id"), mission);
+    EXPECT_EQ(shown.json().at("members").as_array().size(), 6u);
+    const auto stats = (co_await f.call("GET", "/api/custom-gpt-fleets/stats")).json();
+    EXPECT_EQ(stats.at("missions").at("running"), 1);
+    EXPECT_EQ(stats.at("deployed"), 4);
+
+    EXPECT_EQ((co_await f.call("POST", fleet + "/recall")).json().at("state"), "recalled");
+    const auto missions = co_await f.call("GET", fleet + "/missions");
+    EXPECT_EQ(missions.json().at("items").as_array().size(), 1u);
+    const auto gpts = co_await f.call("GET", "/api/custom-gpts?category=Travel%20%26%20Commerce");
+    EXPECT_EQ(gpts.json().at("items").as_array().size(), 6u);
+    EXPECT_EQ(gpts.json().at("items").at(0).at("status"), "active");
+  });
+}
+
+TEST(ApiFleets, AnEmptyOneIsAConflictAndAnUnknownOneIsNotFound) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const Call asked{.body = json::object{{"objective", "Go"}}};
+    const auto empty = co_await f.call("POST", "/api/custom-gpt-fleets/core/deploy", asked);
+    EXPECT_EQ(empty.status, 409) << empty.body;
+    EXPECT_EQ(empty.json().at("code"), "empty_fleet");
+    EXPECT_EQ((co_await f.call("GET", "/api/custom-gpt-fleets/core")).json().at("size"), 0);
+    EXPECT_EQ((co_await f.call("POST", "/api/custom-gpt-fleets/nowhere/deploy", asked)).status,
+              404);
+    const auto wrong = co_await f.call("POST", "/api/custom-gpt-fleets/core/deploy",
+                                       {.body = json::object{{"objectives", "Go"}}});
+    EXPECT_EQ(wrong.status, 422);
+    EXPECT_THAT(pointers(wrong.json()), testing::UnorderedElementsAre("", "/objectives"));
+  });
+}
+
+}  // namespace
+}  // namespace http_test

@@ -1,0 +1,178 @@
+#include "bridge/services/fleets.h"
+
+#include "bridge/engine/schema.h"
+#include "bridge/services/keys.h"
+#include "bridge/store/sqlite_store.h"
+#include "tests/support/virtual_clock.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace services {
+namespace {
+
+using agents::Member;
+using agents::Mission;
+using agents::Status;
+using base::Code;
+using testing::ElementsAre;
+
+class FleetsTest : public testing::Test {
+ protected:
+  FleetsTest() {
+    std::vector<store::Migration> steps;
+    for (const auto part : {engine::migrations(), key_migrations(), agents::migrations()}) {
+      steps.insert(steps.end(), part.begin(), part.end());
+    }
+    auto opened = store::SqliteStore::open({.path = ":memory:"}, loop.get_executor(), steps);
+    BRIDGE_ASSERT(opened);
+    store = *std::move(opened);
+    const Agents::Needs needs{.store = *store, .journal = journal, .clock = clock};
+    registry.emplace(needs, Agents::Settings());
+    fleets.emplace(needs, registry->settings().catalogue);
+  }
+
+  template <class T>
+  T run(boost::asio::awaitable<T> task) {
+    std::optional<T> result;
+    boost::asio::co_spawn(loop, std::move(task), [&](std::exception_ptr error, T value) {
+      BRIDGE_ASSERT(!error);
+      result.emplace(std::move(value));
+    });
+    loop.restart();
+    loop.run();
+    return *std::move(result);
+  }
+  void add(std::string name, Status status) {
+    ASSERT_TRUE(run(registry->add(
+        admin, {.name = std::move(name), .category = "Travel & Commerce", .status = status}, {})));
+  }
+  Status status(std::string which) { return run(registry->get(std::move(which)))->status; }
+  base::Result<Fleets::Sent> deploy(std::string category = "travel-commerce") {
+    return run(fleets->deploy(admin, std::move(category), "Book it", {}));
+  }
+  base::Result<Mission> report(const Mission& mission, std::string agent, agents::Report said) {
+    return run(fleets->report(admin, mission.category, mission.id, std::move(agent), said));
+  }
+  std::vector<std::string> told() {
+    std::vector<std::string> types;
+    const auto page = run(
+        store->read([&](store::Tx& tx) { return journal.page(tx, 0, 500, {.type = "mission."}); }));
+    for (const auto& entry : page->entries) types.push_back(entry.type);
+    return types;
+  }
+
+  boost::asio::io_context loop;
+  test::VirtualClock clock;
+  engine::Journal journal;
+  std::unique_ptr<store::SqliteStore> store;
+  std::optional<Agents> registry;
+  std::optional<Fleets> fleets;
+  const Caller admin{.principal = "key:1", .name = "root", .is_admin = true};
+};
+
+TEST_F(FleetsTest, TheActiveMembersGoOnAMissionAndComeBack) {
+  add("A", Status::active);
+  add("B", Status::active);
+  add("C", Status::draft);
+
+  const auto mission = deploy("Travel & Commerce")->mission;
+  ASSERT_EQ(mission.members.size(), 2u);
+  EXPECT_EQ(status("a"), Status::deployed);
+  EXPECT_EQ(status("c"), Status::draft);
+  EXPECT_EQ(deploy().error().reason, "mission_running");
+
+  EXPECT_EQ(report(mission, "a", {.progress = 50})->progress(), 25);
+  EXPECT_EQ(report(mission, "c", {.progress = 50}).error().code, Code::not_found);
+  const auto recalled = run(fleets->recall(admin, "travel-commerce"));
+  EXPECT_EQ(recalled->state, Mission::State::recalled);
+  EXPECT_EQ(status("a"), Status::active);
+  EXPECT_EQ(status("b"), Status::active);
+  EXPECT_EQ(run(fleets->recall(admin, "travel-commerce")).error().reason, "no_mission");
+  EXPECT_EQ(report(mission, "a", {.progress = 60}).error().reason, "mission_over");
+  EXPECT_THAT(told(), ElementsAre("mission.started", "mission.progressed", "mission.recalled"));
+}
+
+TEST_F(FleetsTest, AMissionEndsWithItsLastPart) {
+  add("A", Status::active);
+  add("B", Status::active);
+  add("C", Status::active);
+  const auto mission = deploy()->mission;
+
+  EXPECT_EQ(report(mission, "a", {.progress = 100})->state, Mission::State::running);
+  EXPECT_EQ(report(mission, "b", {.state = Member::State::failed})->state, Mission::State::running);
+  EXPECT_TRUE(run(registry->remove(admin, "c", {})));
+
+  const auto ended = *run(fleets->mission("travel-commerce", mission.id));
+  EXPECT_EQ(ended.state, Mission::State::completed);
+  EXPECT_EQ(ended.progress(), 50);
+  EXPECT_EQ(status("a"), Status::active);
+  EXPECT_EQ(told().back(), "mission.completed");
+  EXPECT_TRUE(deploy()) << "the next one may begin";
+}
+
+TEST_F(FleetsTest, WhoIsGivenAnotherStatusByHandLeavesTheMission) {
+  add("A", Status::active);
+  add("B", Status::active);
+  const auto mission = deploy()->mission;
+
+  EXPECT_TRUE(run(registry->change(admin, "a", {.status = Status::standby}, {})));
+
+  const auto seen = *run(fleets->mission("travel-commerce", mission.id));
+  EXPECT_EQ(seen.members.at(0).state, Member::State::withdrawn);
+  EXPECT_EQ(seen.state, Mission::State::running);
+  EXPECT_TRUE(run(fleets->recall(admin, "travel-commerce")));
+  EXPECT_EQ(status("a"), Status::standby);
+  EXPECT_EQ(status("b"), Status::active);
+}
+
+TEST_F(FleetsTest, AFileDoesNotCallAnybodyBack) {
+  add("A", Status::active);
+  EXPECT_TRUE(deploy());
+  EXPECT_TRUE(run(registry->import(
+      admin, {{.name = "A", .category = "Travel & Commerce", .status = Status::active}}, {})));
+  EXPECT_EQ(status("a"), Status::deployed);
+}
+
+TEST_F(FleetsTest, AnEmptyFleetGoesNowhere) {
+  EXPECT_EQ(deploy("core").error().reason, "empty_fleet");
+  EXPECT_EQ(deploy("nowhere").error().code, Code::not_found);
+  add("A", Status::draft);
+  EXPECT_EQ(deploy().error().reason, "no_active_member");
+  EXPECT_TRUE(run(fleets->missions("travel-commerce", "", 10))->missions.empty())
+      << "nothing is half done";
+}
+
+TEST_F(FleetsTest, EveryEcosystemIsAFleetAndSoIsEveryOtherCategory) {
+  EXPECT_TRUE(run(registry->add(admin, {.name = "Z", .category = "Zoo"}, {})));
+  std::vector<std::string> keys;
+  for (const auto& fleet : *run(fleets->list())) keys.push_back(fleet.key);
+  EXPECT_THAT(keys, ElementsAre("atlas", "aegis", "travel-commerce", "creative", "commerce",
+                                "sentinel", "core", "experimental", "zoo"));
+}
+
+TEST_F(FleetsTest, ABoundCallerReportsForItselfAlone) {
+  add("A", Status::active);
+  add("B", Status::active);
+  const auto mission = deploy()->mission;
+  const Caller own{.principal = "key:2", .name = "A", .agent = "A"};
+
+  const auto say = [&](std::string agent) {
+    return run(
+        fleets->report(own, mission.category, mission.id, std::move(agent), {.progress = 10}));
+  };
+  EXPECT_TRUE(say(""));
+  EXPECT_TRUE(say("a"));
+  EXPECT_EQ(say("b").error().code, Code::denied);
+  EXPECT_EQ(run(fleets->recall(own, "travel-commerce")).error().code, Code::denied);
+}
+
+}  // namespace
+}  // namespace services
