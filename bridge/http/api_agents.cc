@@ -38,6 +38,22 @@ constexpr std::string_view agent_schema = R"json({
     },
     "aliases": {"type": "array", "maxItems": 50, "items": {"type": "string", "minLength": 1}},
     "capabilities": {"type": "array", "maxItems": 50, "items": {"type": "string", "minLength": 1}},
+    "key": {
+      "type": ["boolean", "object"],
+      "additionalProperties": false,
+      "required": ["scopes"],
+      "properties": {
+        "scopes": {
+          "type": "array",
+          "minItems": 1,
+          "uniqueItems": true,
+          "items": {
+            "enum": ["packets", "agents:read", "agents:write", "messages", "workflows", "memory",
+                     "events", "actions"]
+          }
+        }
+      }
+    },
     "idempotency_key": {"type": "string", "minLength": 1, "maxLength": 255}
   }
 })json";
@@ -72,7 +88,8 @@ std::function<std::vector<BodyError>(const json::value&)> variant(
 
 // What a registry.json has, and what its agents have beside.
 std::vector<BodyError> check_entries(const json::array& entries) {
-  static const auto check = variant({"tier", "idempotency_key"}, {"name", "category", "status"});
+  static const auto check =
+      variant({"tier", "key", "idempotency_key"}, {"name", "category", "status"});
   std::vector<BodyError> errors;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     for (auto& error : check(entries[i])) {
@@ -120,6 +137,21 @@ agents::Facts facts_in(const json::object& body) {
   if (const auto status = said(body, "status")) facts.status = agents::status_of(*status);
   if (const auto tier = said(body, "tier")) facts.tier = agents::tier_of(*tier);
   return facts;
+}
+
+// The key that is to be made with an agent, if one is wanted.
+std::optional<services::NewKey> key_in(const json::object& body, const std::string& text) {
+  const auto* wanted = body.if_contains("key");
+  if (wanted == nullptr || (wanted->is_bool() && !wanted->get_bool())) return std::nullopt;
+  services::NewKey key{.name = {}, .scopes = {}, .digest = *api_key_digest(text), .creator = {}};
+  if (wanted->is_bool()) {
+    key.scopes = {"agents:read", "agents:write", "messages", "memory", "events"};
+  } else {
+    for (const auto& scope : wanted->at("scopes").get_array()) {
+      key.scopes.emplace_back(scope.get_string());
+    }
+  }
+  return key;
 }
 
 json::value text_or_null(std::string_view text) {
@@ -171,10 +203,18 @@ Task<Response> add(ApiNeeds& needs, Request& request) {
   CO_TRY(auto asked, asked_with(request));
   const auto& body = request.json.get_object();
   if (body.contains("import")) co_return co_await import(needs, request, std::move(asked));
-  auto added =
-      co_await needs.agents.add(caller_of(request.principal), facts_in(body), std::move(asked));
+  const std::string text = new_api_key();
+  auto added = co_await needs.agents.add(caller_of(request.principal), facts_in(body),
+                                         std::move(asked), key_in(body, text));
   if (!added) co_return refusal_response(std::move(added).error());
-  auto response = agent_response(needs, added->agent, 201);
+  auto view = agent_view(needs, added->agent);
+  // It is shown to nobody twice, as by POST /api/keys.
+  if (!added->key.empty()) {
+    view["key"] = text;
+    view["key_id"] = added->key;
+  }
+  auto response = json_response(view, 201);
+  response.add("ETag", tag_of(added->agent));
   response.add("Location", "/api/gpt-agents/" + added->agent.id);
   if (added->is_replay) response.add("Idempotency-Replayed", "true");
   co_return response;
@@ -383,7 +423,7 @@ void add_agent_routes(Router& router, ApiNeeds& needs) {
   add_route(Method::get, "/stats", "agents:read", stats);
   add_route(Method::get, "/{gptId}", "agents:read", look);
   add_route(Method::patch, "/{gptId}", "agents:write", change, Body::json,
-            variant({"date_added", "idempotency_key"}, {}));
+            variant({"date_added", "key", "idempotency_key"}, {}));
   add_route(Method::del, "/{gptId}", "agents:write", remove);
   add_route(Method::post, "/{gptId}/heartbeat", "agents:write", beat, Body::optional,
             body_check(beat_schema));

@@ -1,7 +1,6 @@
 #include "bridge/services/agents.h"
 
 #include "bridge/services/agents/agent_limits.h"
-#include "bridge/services/keys.h"
 
 #include <memory>
 
@@ -79,30 +78,43 @@ std::vector<Agents::Import::One> imports_in(const json::value& answer) {
 
 asio::awaitable<protocol::Checked<Agents::Registered>> Agents::add(Caller caller,
                                                                    agents::Facts facts,
-                                                                   Request request) {
+                                                                   Request request,
+                                                                   std::optional<NewKey> key) {
   BRIDGE_ASSERT(facts.name.has_value());
   if (!caller.agent.empty()) {
     co_return std::unexpected(refusal_of(only_unbound("register agent", caller)));
   }
   if (auto denied = not_allowed(caller, facts)) co_return std::unexpected(*std::move(denied));
+  if (key && !caller.is_admin) {
+    co_return std::unexpected(denial("/key", "is made for administrators only"));
+  }
   const auto kind = facts.kind.value_or(agents::Kind::custom_gpt);
   if (auto wrong = agents::faults(facts, kind, settings_.origins); !wrong.empty()) {
     co_return std::unexpected(refusal_of("register agent", std::move(wrong)));
   }
   const auto now = needs_.clock.wall();
-  auto added = co_await needs_.store.write([this, caller = std::move(caller),
-                                            facts = std::move(facts), request = std::move(request),
-                                            now](store::Tx& tx) -> Result<Registered> {
-    TRY(const auto known, agents::answer_of(tx, caller.principal, request.key, request.hash));
-    if (known) {
-      TRY(auto agent, agents::find(tx, known->as_string()));
-      return Registered{std::move(agent), true};
-    }
-    const auto doing = act(tx, now, caller.principal);
-    TRY(auto agent, agents::add(doing, settings_.catalogue, facts));
-    TRY_OK(agents::keep_answer(doing, request.key, request.hash, json::value(agent.id)));
-    return Registered{std::move(agent), false};
-  });
+  auto added = co_await needs_.store.write(
+      [this, caller = std::move(caller), facts = std::move(facts), request = std::move(request),
+       asked_key = std::move(key), now](store::Tx& tx) -> Result<Registered> {
+        TRY(const auto known, agents::answer_of(tx, caller.principal, request.key, request.hash));
+        if (known) {
+          TRY(auto agent, agents::find(tx, known->as_string()));
+          return Registered{.agent = std::move(agent), .is_replay = true};
+        }
+        const auto doing = act(tx, now, caller.principal);
+        TRY(auto agent, agents::add(doing, settings_.catalogue, facts));
+        TRY_OK(agents::keep_answer(doing, request.key, request.hash, json::value(agent.id)));
+        Registered done{.agent = std::move(agent)};
+        if (asked_key) {
+          auto own = *asked_key;
+          own.name = done.agent.name;
+          own.agent = done.agent.name;
+          own.creator = caller.principal;
+          TRY(const auto made, add_key(tx, needs_.journal, own, now));
+          done.key = made.id;
+        }
+        return done;
+      });
   if (!added) co_return std::unexpected(refusal_of(std::move(added).error()));
   co_return *std::move(added);
 }

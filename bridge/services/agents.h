@@ -11,6 +11,7 @@
 #include "bridge/protocol/violation.h"
 #include "bridge/services/agents/rules.h"
 #include "bridge/services/caller.h"
+#include "bridge/services/keys.h"
 #include "bridge/store/store.h"
 
 #include <cstdint>
@@ -47,11 +48,14 @@ class Agents {
 
   struct Registered {
     agents::Agent agent;
+    std::string key = {};    // the id of the key that was made with it
     bool is_replay = false;  // the request was known: this is the first one, as it is now
   };
+  // With `key`, which administrators may ask for, a key bound to the agent is made as well.
   // Refusals name the member that is wrong. conflict, reason name_taken, alias_taken or too_many.
   boost::asio::awaitable<protocol::Checked<Registered>> add(Caller caller, agents::Facts facts,
-                                                            Request request);
+                                                            Request request,
+                                                            std::optional<NewKey> key = {});
 
   struct Import {
     struct One {

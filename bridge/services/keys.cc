@@ -261,8 +261,8 @@ Result<> revoke_keys_of(store::Tx& tx, const engine::Journal& journal, const age
   return {};
 }
 
-base::Task<Keys::Created> Keys::create(NewKey asked) {
-  const auto now = clock_.wall();
+Result<Key> add_key(store::Tx& tx, const engine::Journal& journal, const NewKey& asked,
+                    base::WallTime now) {
   Key key{.id = base::uuid_v7(now),
           .name = asked.name,
           .agent = asked.agent,
@@ -273,18 +273,23 @@ base::Task<Keys::Created> Keys::create(NewKey asked) {
           .created = from_stamp(to_stamp(now)),
           .expires = asked.expires,
           .revoked = std::nullopt};
-  co_return co_await store_.write([journal = &journal_, key = std::move(key),
-                                   asked = std::move(asked)](store::Tx& tx) -> Result<Created> {
-    TRY(auto known, find_request(tx, asked));
-    if (known) return *std::move(known);
-    Created created{.key = key, .is_replay = false};
-    if (!key.agent.empty()) {
-      TRY(const auto agent, agents::look(tx, key.agent));
-      if (agent) created.key.agent_id = agent->id;
-    }
-    TRY_OK(insert(tx, *journal, created.key, asked.request, asked.request_hash));
-    return created;
-  });
+  if (!key.agent.empty()) {
+    TRY(const auto agent, agents::look(tx, key.agent));
+    if (agent) key.agent_id = agent->id;
+  }
+  TRY_OK(insert(tx, journal, key, asked.request, asked.request_hash));
+  return key;
+}
+
+base::Task<Keys::Created> Keys::create(NewKey asked) {
+  const auto now = clock_.wall();
+  co_return co_await store_.write(
+      [journal = &journal_, asked = std::move(asked), now](store::Tx& tx) -> Result<Created> {
+        TRY(auto known, find_request(tx, asked));
+        if (known) return *std::move(known);
+        TRY(auto key, add_key(tx, *journal, asked, now));
+        return Created{.key = std::move(key), .is_replay = false};
+      });
 }
 
 base::Task<Key> Keys::get(std::string prefix) {

@@ -43,6 +43,9 @@ struct NewKey {
 
 std::span<const store::Migration> key_migrations();
 
+// Makes a key, in a transaction of somebody else's. What came before with the request is not asked.
+base::Result<Key> add_key(store::Tx& tx, const engine::Journal& journal, const NewKey& asked,
+                          base::WallTime now);
 // Ends the life of every key that is bound to the agent, by its id or by what it answers to.
 base::Result<> revoke_keys_of(store::Tx& tx, const engine::Journal& journal,
                               const agents::Agent& agent, const std::string& actor,

@@ -99,6 +99,45 @@ TEST(ApiAgents, AnAgentsOwnKeySpeaksForItAlone) {
   });
 }
 
+TEST(ApiAgents, OneMayGetAKeyOfItsOwnWithItsRegistration) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    auto body = gpt();
+    body["key"] = true;
+    const Call asked{.body = body, .headers = {{"Idempotency-Key", "r-1"}}};
+    const auto made = co_await f.call("POST", "/api/gpt-agents/register", asked);
+    EXPECT_EQ(made.status, 201) << made.body;
+    const auto own = text(made.json(), "key");
+    const auto beaten = co_await f.call_as(own, "POST", "/api/gpt-agents/culture-code/heartbeat");
+    EXPECT_EQ(beaten.status, 200) << beaten.body;
+    const auto key = co_await f.call("GET", "/api/keys/" + text(made.json(), "key_id"));
+    EXPECT_EQ(text(key.json(), "agent_id"), text(made.json(), "id"));
+    const auto again = co_await f.call("POST", "/api/gpt-agents/register", asked);
+    EXPECT_EQ(again.header("idempotency-replayed"), "true");
+    EXPECT_FALSE(again.json().as_object().contains("key"));
+
+    const auto writer = co_await f.key("writer", {"agents:write"});
+    body["name"] = "Another";
+    const auto denied =
+        co_await f.call_as(writer, "POST", "/api/gpt-agents/register", {.body = body});
+    EXPECT_EQ(denied.status, 403);
+    EXPECT_THAT(pointers(denied.json()), ElementsAre("/key"));
+  });
+}
+
+TEST(ApiAgents, AnOldTagChangesNothing) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const auto made = co_await f.call("POST", "/api/gpt-agents/register", {.body = gpt()});
+    const Call asked{.body = json::object{{"purpose", "x"}},
+                     .headers = {{"If-Match", std::string(*made.header("etag"))}}};
+    co_await f.call("POST", "/api/gpt-agents/culture-code/heartbeat");
+    EXPECT_EQ((co_await f.call("PATCH", "/api/gpt-agents/culture-code", asked)).status, 200)
+        << "a heartbeat is no change";
+    EXPECT_EQ((co_await f.call("PATCH", "/api/gpt-agents/culture-code", asked)).status, 412);
+  });
+}
+
 TEST(ApiAgents, WrongOnesAreRefusedWithThePlace) {
   ApiFixture f;
   f.run([&]() -> Story {
