@@ -13,6 +13,7 @@
 #include "bridge/services/messages/rules.h"
 #include "bridge/services/posts.h"
 #include "bridge/services/schedules.h"
+#include "bridge/services/workflows/workflow_rows.h"
 
 #include <array>
 
@@ -61,7 +62,8 @@ std::vector<store::Migration> bridge_migrations() {
   for (const auto part :
        {engine::migrations(), services::post_migrations(), services::packet_migrations(),
         services::key_migrations(), services::schedule_migrations(), services::agents::migrations(),
-        services::messages::migrations(), services::actions::migrations()}) {
+        services::messages::migrations(), services::actions::migrations(),
+        services::workflow_migrations()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

@@ -6,6 +6,7 @@
 #include "bridge/base/limits.h"
 #include "bridge/engine/job_entry.h"
 #include "bridge/services/agents/agent_limits.h"
+#include "bridge/services/workflows/agent_steps.h"
 
 #include <algorithm>
 
@@ -111,6 +112,7 @@ base::Result<> Daemon::prepare(base::Faults& faults) {
                                             .clock = clock_,
                                             .packets = bridge_->packets(),
                                             .session = bridge_->account().session()});
+  build_workflows();
   sign_in_ = std::make_unique<services::SignIn>(
       executor_,
       services::SignIn::Needs{.session = bridge_->account().session(),
@@ -188,10 +190,40 @@ base::Result<> Daemon::build_actions() {
   return {};
 }
 
+// What a step may do, by the word before the "/" of its `uses`.
+void Daemon::build_workflows() {
+  services::StepKinds kinds;
+  kinds["packet"] = services::packet_steps(bridge_->packets(), bridge_->types());
+  kinds["gpt"] = services::gpt_steps(bridge_->queue(), *messages_);
+  kinds["message"] = services::message_steps(bridge_->queue());
+  const auto add_kind = [this](std::string_view kind, engine::Handler handler) {
+    bridge_->add_kind(std::string(kind),
+                      {.handler = std::move(handler), .entry = [](const engine::Change& change) {
+                         return engine::job_entry(change, "step");
+                       }});
+  };
+  add_kind(services::inbox_query_kind, services::ask_by_inbox(*messages_));
+  add_kind(services::letter_kind, services::write_letters(*messages_));
+  workflows_ = std::make_unique<services::Workflows>(
+      executor_,
+      services::Workflows::Needs{.store = bridge_->store(),
+                                 .queue = bridge_->queue(),
+                                 .journal = bridge_->journal(),
+                                 .timeline = bridge_->timeline(),
+                                 .bells = bridge_->bells(),
+                                 .clock = clock_},
+      std::move(kinds));
+  bridge_->add_listener(
+      [this](store::Tx& tx, const engine::Change& change, const engine::Now& now) {
+        return workflows_->on_job_change(tx, change, now);
+      });
+}
+
 base::Task<> Daemon::start() {
   CO_TRY_OK(co_await keys_->ensure_admin(settings_.bridge.state / "admin.key", http::new_api_key));
   CO_TRY_OK(co_await bridge_->start());
   CO_TRY_OK(co_await schedules_->start(bridge_->tasks()));
+  CO_TRY_OK(co_await workflows_->start(bridge_->tasks()));
   agents_->start(bridge_->tasks());
   messages_->start(bridge_->tasks());
   actions_->start(bridge_->tasks());
@@ -211,6 +243,7 @@ base::Task<> Daemon::start() {
                                   .actions = *actions_,
                                   .fleets = *fleets_,
                                   .schedules = *schedules_,
+                                  .workflows = *workflows_,
                                   .sign_in = *sign_in_,
                                   .types = bridge_->types(),
                                   .store = bridge_->store(),

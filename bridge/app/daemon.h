@@ -16,6 +16,7 @@
 #include "bridge/services/messages/query_question.h"
 #include "bridge/services/schedules.h"
 #include "bridge/services/sign_in.h"
+#include "bridge/services/workflows/workflows.h"
 
 #include <memory>
 #include <optional>
@@ -58,6 +59,7 @@ class Daemon {
   Daemon(boost::asio::any_io_executor executor, base::Clock& clock, DaemonSettings settings);
   base::Result<> prepare(base::Faults& faults);
   base::Result<> build_actions();
+  void build_workflows();
   std::vector<http::NotReady> not_ready();
 
   boost::asio::any_io_executor executor_;
@@ -72,6 +74,7 @@ class Daemon {
   std::unique_ptr<services::Actions> actions_;
   std::unique_ptr<services::Fleets> fleets_;
   std::unique_ptr<services::Schedules> schedules_;
+  std::unique_ptr<services::Workflows> workflows_;
   std::unique_ptr<services::SignIn> sign_in_;
   std::unique_ptr<http::Authenticator> authenticator_;
   std::unique_ptr<http::JournalEvents> events_;

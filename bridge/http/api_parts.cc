@@ -146,6 +146,7 @@ void add_api(Router& router, ApiNeeds& needs) {
   add_queue_routes(router, needs);
   add_session_routes(router, needs);
   add_schedule_routes(router, needs);
+  add_workflow_routes(router, needs);
   add_agent_routes(router, needs);
   add_message_routes(router, needs);
   add_action_routes(router, needs);

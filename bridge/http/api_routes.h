@@ -20,6 +20,7 @@
 #include "bridge/services/packets.h"
 #include "bridge/services/schedules.h"
 #include "bridge/services/sign_in.h"
+#include "bridge/services/workflows/workflows.h"
 #include "bridge/store/store.h"
 
 #include <functional>
@@ -42,6 +43,7 @@ struct ApiNeeds {
   services::Actions& actions;
   services::Fleets& fleets;
   services::Schedules& schedules;
+  services::Workflows& workflows;
   services::SignIn& sign_in;
   const protocol::MessageTypes& types;
   store::Store& store;
@@ -71,6 +73,7 @@ void add_packet_routes(Router& router, ApiNeeds& needs);
 void add_queue_routes(Router& router, ApiNeeds& needs);
 void add_session_routes(Router& router, ApiNeeds& needs);
 void add_schedule_routes(Router& router, ApiNeeds& needs);
+void add_workflow_routes(Router& router, ApiNeeds& needs);
 void add_agent_routes(Router& router, ApiNeeds& needs);
 void add_message_routes(Router& router, ApiNeeds& needs);
 void add_action_routes(Router& router, ApiNeeds& needs);

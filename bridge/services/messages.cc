@@ -65,11 +65,11 @@ messages::Draft draft_of(const Messages::Say& say, Party from, Party to) {
           .meta = say.meta};
 }
 
-bool is_asked_in_a_conversation(const agents::Agent& agent) {
+}  // namespace
+
+bool Messages::is_asked_in_a_conversation(const agents::Agent& agent) {
   return agent.kind == agents::Kind::custom_gpt && !agent.link.empty();
 }
-
-}  // namespace
 
 std::string Messages::origin_of(std::string_view url) {
   const auto bound = chat::binding_of(url);
@@ -93,11 +93,10 @@ Task<Messages::Sent> Messages::send(Caller caller, Say say, messages::Request re
   });
 }
 
-// The job that asks in the agent's conversation.
-base::Result<engine::Accepted> Messages::queue_up(store::Tx& tx, const agents::Agent& agent,
-                                                  const Party& asker, const Ask& ask,
-                                                  const std::string& thread,
-                                                  const Caller& caller) const {
+base::Result<engine::NewJob> Messages::job_of(store::Tx& tx, const agents::Agent& agent,
+                                              const Party& asker, const Ask& ask,
+                                              const std::string& thread,
+                                              const std::string& principal) const {
   const auto bound = chat::binding_of(agent.link);
   if (!bound || bound->origin != settings_.origin) {
     return base::fail(Code::conflict,
@@ -109,21 +108,19 @@ base::Result<engine::Accepted> Messages::queue_up(store::Tx& tx, const agents::A
   const auto lane =
       chat::is_new_chat(bound->path) ? engine::LaneId{"gpt:" + agent.id} : lane_of(agent.link);
   TRY_OK(needs_.queue.declare_lane(tx, lane, settings_.account));
-  return needs_.queue.submit(tx,
-                             {.kind = std::string(messages::query_kind),
-                              .lane = lane,
-                              .sender = asker.id.empty() ? asker.name : asker.id,
-                              .principal = caller.principal,
-                              .payload = {{"asker", asker.name},
-                                          {"text", ask.text},
-                                          {"context", ask.context},
-                                          {"schema", ask.schema},
-                                          {"agent", agent.id},
-                                          {"thread", thread},
-                                          {"link", agent.link}},
-                              .subject = agent.id,
-                              .thread = thread},
-                             needs_.timeline.now());
+  return engine::NewJob{.kind = std::string(messages::query_kind),
+                        .lane = lane,
+                        .sender = asker.id.empty() ? asker.name : asker.id,
+                        .principal = principal,
+                        .payload = {{"asker", asker.name},
+                                    {"text", ask.text},
+                                    {"context", ask.context},
+                                    {"schema", ask.schema},
+                                    {"agent", agent.id},
+                                    {"thread", thread},
+                                    {"link", agent.link}},
+                        .subject = agent.id,
+                        .thread = thread};
 }
 
 Task<Messages::Sent> Messages::ask(Caller caller, Ask ask, messages::Request request) {
@@ -141,7 +138,8 @@ Task<Messages::Sent> Messages::ask(Caller caller, Ask ask, messages::Request req
                           .text = ask.text,
                           .thread = ask.thread.empty() ? base::uuid_v7(now) : ask.thread};
     if (is_asked_in_a_conversation(agent)) {
-      TRY(const auto accepted, queue_up(tx, agent, asker, ask, draft.thread, caller));
+      TRY(const auto job, job_of(tx, agent, asker, ask, draft.thread, caller.principal));
+      TRY(const auto accepted, needs_.queue.submit(tx, job, needs_.timeline.now()));
       draft.job = accepted.job.id.text;
     }
     if (!ask.context.empty()) draft.meta["context"] = ask.context;

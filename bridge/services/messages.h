@@ -68,6 +68,14 @@ class Messages {
   // Accepted and durable; see `result`. conflict, reason no_way_to_ask: its conversation is not one
   // of this account.
   base::Task<Sent> ask(Caller caller, Ask ask, messages::Request request);
+  // True: it is asked in its conversation; else it finds what is asked in its inbox.
+  static bool is_asked_in_a_conversation(const agents::Agent& agent);
+  // The job that asks in its conversation, whose lane is declared; for those who queue it in a
+  // transaction of their own. No message tells of it. conflict, reason no_way_to_ask.
+  base::Result<engine::NewJob> job_of(store::Tx& tx, const agents::Agent& agent,
+                                      const messages::Party& asker, const Ask& ask,
+                                      const std::string& thread,
+                                      const std::string& principal) const;
   // The query and, once there is one, its answer; waits for it until the deadline.
   struct Result {
     messages::Message query;
@@ -104,9 +112,6 @@ class Messages {
   messages::Act act(store::Tx& tx, base::WallTime now, std::string actor) const {
     return {tx, needs_.journal, needs_.bells, now, std::move(actor)};
   }
-  base::Result<engine::Accepted> queue_up(store::Tx& tx, const agents::Agent& agent,
-                                          const messages::Party& asker, const Ask& ask,
-                                          const std::string& thread, const Caller& caller) const;
   boost::asio::awaitable<void> keep_house();
 
   Needs needs_;

@@ -4,6 +4,7 @@
 #include "bridge/engine/schema.h"
 #include "bridge/services/exchange.h"
 #include "bridge/services/posts.h"
+#include "bridge/services/workflows/agent_steps.h"
 
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
@@ -19,7 +20,8 @@ std::vector<store::Migration> migrations() {
   for (const auto part :
        {engine::migrations(), services::post_migrations(), services::packet_migrations(),
         services::key_migrations(), services::schedule_migrations(), services::agents::migrations(),
-        services::messages::migrations(), services::actions::migrations()}) {
+        services::messages::migrations(), services::actions::migrations(),
+        services::workflow_migrations()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;
@@ -64,6 +66,13 @@ ApiFixture::ApiFixture(int depth_max) {
                                                                     .clock = clock,
                                                                     .packets = *packets,
                                                                     .session = session});
+  services::StepKinds kinds;
+  kinds["packet"] = services::packet_steps(*packets, types);
+  kinds["gpt"] = services::gpt_steps(*queue, *messages);
+  kinds["message"] = services::message_steps(*queue);
+  workflows.emplace(loop.get_executor(),
+                    services::Workflows::Needs{*store, *queue, journal, timeline, bells, clock},
+                    std::move(kinds));
   sign_in.emplace(loop.get_executor(),
                   services::SignIn::Needs{
                       .session = session, .store = *store, .journal = journal, .clock = clock},
@@ -88,6 +97,7 @@ void ApiFixture::build_queue(int depth_max) {
     TRY_OK(journal.append(
         tx, is_packet ? services::packet_entry(change) : engine::job_entry(change, change.job.kind),
         now.wall));
+    TRY_OK(workflows->on_job_change(tx, change, now));
     tx.after_commit([this, bell = services::bell_of_job(change.job.id)] { bells.ring(bell); });
     TRY_OK(messages->on_change(tx, change, now));
     return actions->on_change(tx, change, now);
@@ -162,6 +172,7 @@ Story ApiFixture::serve(std::function<Story()> story) {
                                .actions = *actions,
                                .fleets = *fleets,
                                .schedules = *schedules,
+                               .workflows = *workflows,
                                .sign_in = *sign_in,
                                .types = types,
                                .store = *store,
@@ -188,6 +199,8 @@ Story ApiFixture::serve(std::function<Story()> story) {
   tasks.spawn(events->run());
   const auto running = co_await schedules->start(tasks);
   BRIDGE_ASSERT(running);
+  const auto flowing = co_await workflows->start(tasks);
+  BRIDGE_ASSERT(flowing);
   agents->start(tasks);
   messages->start(tasks);
   actions->start(tasks);

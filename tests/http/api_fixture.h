@@ -12,6 +12,7 @@
 #include "bridge/services/packets.h"
 #include "bridge/services/schedules.h"
 #include "bridge/services/sign_in.h"
+#include "bridge/services/workflows/workflows.h"
 #include "bridge/store/sqlite_store.h"
 #include "tests/http/fixture.h"
 
@@ -110,6 +111,7 @@ class ApiFixture {
   std::unique_ptr<services::Actions> actions;
   std::optional<services::Fleets> fleets;
   std::optional<services::Schedules> schedules;
+  std::optional<services::Workflows> workflows;
   std::optional<services::SignIn> sign_in;
   std::optional<http::Authenticator> authenticator;
   std::optional<http::Router> router;

@@ -1,0 +1,362 @@
+// flywheel workflow: jobs in the order of their needs.
+#include "bridge/app/remote_call.h"
+#include "bridge/base/limits.h"
+#include "bridge/services/workflows/definition.h"
+#include "bridge/services/workflows/yaml.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include <fmt/format.h>
+
+namespace app {
+namespace {
+
+namespace json = boost::json;
+using boost::asio::awaitable;
+
+struct WorkflowOptions {
+  BridgeOptions bridge;
+  std::string file, which, step, note;
+  std::vector<std::string> inputs;
+  std::string inputs_file;
+  int wait_s = 0;
+  bool is_at_once = false;
+  bool is_rejected = false;
+};
+using Story = std::function<awaitable<int>(Console&, const WorkflowOptions&, http::Client&)>;
+
+// ---- definitions
+
+struct Read {
+  std::map<std::string, workflow::Place> places;  // of YAML
+  protocol::Checked<workflow::Definition> definition;
+};
+
+// JSON where the name says so; else YAML, of which JSON is nearly a part.
+base::Result<Read> read_definition(Console& console, const std::string& path) {
+  TRY(const std::string text, read_input(console, path, limits::yaml_bytes_max));
+  workflow::Yaml document;
+  if (path.ends_with(".json")) {
+    TRY(document.value, base::parse_json(text));
+  } else {
+    TRY(document, workflow::parse_yaml(text));
+  }
+  return Read{std::move(document.places),
+              workflow::Definition::from_json(std::move(document.value))};
+}
+
+// Where the nearest member that is there begins: "12:5: ", or nothing.
+std::string place_of(const Read& read, std::string pointer) {
+  for (;;) {
+    const auto found = read.places.find(pointer);
+    if (found != read.places.end()) {
+      return fmt::format("{}:{}: ", found->second.line, found->second.column);
+    }
+    if (pointer.empty()) return {};
+    pointer.resize(pointer.rfind('/'));
+  }
+}
+
+int report(Console& console, const std::string& path, const Read& read) {
+  const auto& definition = read.definition;
+  if (definition) {
+    if (console.is_json) {
+      print_json(console, {{"valid", true}, {"errors", json::array()}});
+    } else {
+      console.out << fmt::format("{}: valid, {} job{}\n", path, definition->steps.size(),
+                                 definition->steps.size() == 1 ? "" : "s");
+    }
+    return exit_ok;
+  }
+  json::array errors;
+  for (const auto& one : definition.error().violations) {
+    if (console.is_json) {
+      errors.push_back(
+          {{"pointer", one.pointer}, {"keyword", one.keyword}, {"detail", one.detail}});
+    } else {
+      console.err << fmt::format("{}:{}{}\n", path, place_of(read, one.pointer), to_line(one));
+    }
+  }
+  if (console.is_json) print_json(console, {{"valid", false}, {"errors", std::move(errors)}});
+  return exit_negative;
+}
+
+int validate(Console& console, const WorkflowOptions& options) {
+  const auto read = read_definition(console, options.file);
+  if (read) return report(console, options.file, *read);
+  const auto& error = read.error();
+  if (error.code == base::Code::invalid && console.is_json) {
+    print_json(
+        console,
+        {{"valid", false},
+         {"errors", json::array{json::object{
+                        {"pointer", ""}, {"keyword", error.reason}, {"detail", error.message}}}}});
+  } else {
+    print_error(console, fmt::format("{}: {}", options.file, error.message));
+  }
+  return base::exit_status(error.code);
+}
+
+awaitable<int> create(Console& console, const WorkflowOptions& options, http::Client& client) {
+  const auto read = read_definition(console, options.file);
+  if (!read) co_return print_failed(console, read.error());
+  if (!read->definition) co_return report(console, options.file, *read);
+  http::ClientRequest request{.method = "POST",
+                              .target = "/api/gpt-workflows/create",
+                              .body = json::value(read->definition->document)};
+  co_return co_await call(console, client, std::move(request), [&](const json::value& answer) {
+    if (!answer.is_object()) return;
+    const auto& workflow = answer.get_object();
+    console.out << fmt::format("{}  {}, version {}\n", text_in(workflow, "id"),
+                               text_in(workflow, "name"), text_in(workflow, "version"));
+  });
+}
+
+awaitable<int> list(Console& console, const WorkflowOptions&, http::Client& client) {
+  const auto target = fmt::format("/api/gpt-workflows?limit={}", limits::http_page_max);
+  co_return co_await call(console, client, {.target = target}, [&](const json::value& answer) {
+    for (const auto& item : items_of(answer)) {
+      if (!item.is_object()) continue;
+      const auto& workflow = item.get_object();
+      console.out << fmt::format("{}  {:<32}  version {}\n", text_in(workflow, "id"),
+                                 text_in(workflow, "name"), text_in(workflow, "version"));
+    }
+    if (items_of(answer).empty()) console.err << "no workflows\n";
+  });
+}
+
+// ---- runs
+
+std::string result_of(const json::object& view) {
+  const auto* result = view.if_contains("result");
+  return result && result->is_string() ? std::string(result->get_string()) : text_in(view, "state");
+}
+
+void print_run_line(Console& console, const json::object& run) {
+  console.out << fmt::format("{}  {:<24}  {:<10}  {}/{}  {}\n", text_in(run, "id"),
+                             text_in(run, "workflow"), result_of(run),
+                             text_in(run, "steps_finished"), text_in(run, "steps"),
+                             text_in(run, "created"));
+}
+
+void print_run(Console& console, const json::object& run) {
+  print_run_line(console, run);
+  const auto* jobs = run.if_contains("jobs");
+  if (!jobs || !jobs->is_object()) return;
+  for (const auto& [id, value] : jobs->get_object()) {
+    if (!value.is_object()) continue;
+    const auto& job = value.get_object();
+    std::string line = fmt::format("  {:<24}  {:<10}", std::string_view(id), result_of(job));
+    const auto* error = job.if_contains("error");
+    if (error && error->is_object()) {
+      line += fmt::format("  {}: {}", text_in(error->get_object(), "code"),
+                          text_in(error->get_object(), "detail"));
+    }
+    if (job.contains("approval_note")) line += "  " + text_in(job, "approval_note");
+    console.out << line << '\n';
+  }
+  const auto* outputs = run.if_contains("outputs");
+  if (outputs && outputs->is_object() && !outputs->get_object().empty()) {
+    print_pretty(console, *outputs);
+  }
+}
+
+std::string run_path(const std::string& run) { return "/api/gpt-workflows/runs/" + encoded(run); }
+
+int exit_of(const json::object& run) {
+  const auto result = result_of(run);
+  if (result == "success" || text_in(run, "state") != "finished") return exit_ok;
+  return exit_job_failed;
+}
+
+// Shows a run as it is, or once it has ended; in pieces that the daemon allows.
+awaitable<int> follow(Console& console, const WorkflowOptions& options, http::Client& client,
+                      std::string id) {
+  const auto until = base::Instant::clock::now() + std::chrono::seconds(options.wait_s);
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::seconds>(until - base::Instant::clock::now());
+    const auto wait = std::clamp<std::int64_t>(left.count(), 0, limits::http_wait_max.count());
+    const auto answer =
+        co_await client.call_json({.target = fmt::format("{}?wait={}", run_path(id), wait)});
+    if (!answer) co_return print_failed(console, answer.error());
+    if (!answer->is_object()) co_return exit_bug;
+    const auto& run = answer->get_object();
+    const bool has_ended = text_in(run, "state") == "finished";
+    if (!has_ended && wait > 0) continue;
+    if (console.is_json) {
+      print_json(console, *answer);
+    } else {
+      print_run(console, run);
+    }
+    if (!has_ended && options.wait_s > 0) co_return exit_timeout;
+    co_return exit_of(run);
+  }
+}
+
+// NAME=VALUE; a value that is JSON is taken as such.
+base::Result<json::object> inputs_of(Console& console, const WorkflowOptions& options) {
+  json::object inputs;
+  if (!options.inputs_file.empty()) {
+    TRY(const auto text, read_input(console, options.inputs_file, limits::yaml_bytes_max));
+    TRY(auto parsed, workflow::parse_yaml(text));
+    if (!parsed.value.is_object()) {
+      return base::fail(base::Code::invalid, options.inputs_file + ": must hold names and values");
+    }
+    inputs = std::move(parsed.value.get_object());
+  }
+  for (const auto& input : options.inputs) {
+    const auto sign = input.find('=');
+    if (sign == std::string::npos) {
+      return base::fail(base::Code::invalid, fmt::format("--input {}: write NAME=VALUE", input));
+    }
+    const std::string text = input.substr(sign + 1);
+    auto value = base::parse_json(text);
+    inputs[input.substr(0, sign)] = value ? *std::move(value) : json::value(text);
+  }
+  return inputs;
+}
+
+awaitable<int> run(Console& console, const WorkflowOptions& options, http::Client& client) {
+  auto inputs = inputs_of(console, options);
+  if (!inputs) co_return print_failed(console, inputs.error());
+  http::ClientRequest request{
+      .method = "POST",
+      .target = fmt::format("/api/gpt-workflows/{}/execute", encoded(options.which)),
+      .body = json::value(json::object{{"inputs", *std::move(inputs)}})};
+  const auto answer = co_await client.call_json(std::move(request));
+  if (!answer) co_return print_failed(console, answer.error());
+  if (!answer->is_object()) co_return exit_bug;
+  co_return co_await follow(console, options, client, text_in(answer->get_object(), "id"));
+}
+
+// Of a run; where no run has such an id, of a workflow.
+awaitable<int> status(Console& console, const WorkflowOptions& options, http::Client& client) {
+  const auto found = co_await client.call_json({.target = run_path(options.which)});
+  if (found || found.error().code != base::Code::not_found) {
+    co_return co_await follow(console, options, client, options.which);
+  }
+  const auto target = fmt::format("/api/gpt-workflows/{}/status", encoded(options.which));
+  co_return co_await call(console, client, {.target = target}, [&](const json::value& answer) {
+    const auto* workflow = answer.if_object();
+    if (!workflow) return;
+    console.out << fmt::format("{}  {}, version {}\n", text_in(*workflow, "id"),
+                               text_in(*workflow, "name"), text_in(*workflow, "version"));
+    const auto* recent = workflow->if_contains("recent_runs");
+    if (!recent || !recent->is_array()) return;
+    for (const auto& one : recent->get_array()) {
+      if (one.is_object()) print_run_line(console, one.get_object());
+    }
+  });
+}
+
+awaitable<int> post(Console& console, http::Client& client, std::string target, json::object body) {
+  http::ClientRequest request{
+      .method = "POST", .target = std::move(target), .body = json::value(std::move(body))};
+  co_return co_await call(console, client, std::move(request), [&](const json::value& answer) {
+    if (answer.is_object()) print_run(console, answer.get_object());
+  });
+}
+
+awaitable<int> cancel(Console& console, const WorkflowOptions& options, http::Client& client) {
+  json::object body{{"at_once", options.is_at_once}};
+  if (!options.note.empty()) body["note"] = options.note;
+  co_return co_await post(console, client, run_path(options.which) + "/cancel", std::move(body));
+}
+
+awaitable<int> retry(Console& console, const WorkflowOptions& options, http::Client& client) {
+  co_return co_await post(console, client, run_path(options.which) + "/retry", {});
+}
+
+awaitable<int> approve(Console& console, const WorkflowOptions& options, http::Client& client) {
+  json::object body{{"decision", options.is_rejected ? "reject" : "approve"}};
+  if (!options.note.empty()) body["note"] = options.note;
+  co_return co_await post(
+      console, client,
+      fmt::format("{}/steps/{}/approve", run_path(options.which), encoded(options.step)),
+      std::move(body));
+}
+
+// ---- the command line
+
+void add_file(CLI::App& command, WorkflowOptions& options) {
+  command.add_option("file", options.file, "The definition: YAML or JSON, - for standard input")
+      ->type_name("FILE")
+      ->required();
+}
+
+void add_which(CLI::App& command, WorkflowOptions& options, const std::string& text) {
+  command.add_option("which", options.which, text)->type_name("ID")->required();
+}
+
+void add_wait(CLI::App& command, WorkflowOptions& options) {
+  command.add_option("--wait", options.wait_s, "Wait so long for the end of the run")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0, 86'400));
+}
+
+void add_validate(CLI::App& group, CommandLine& line) {
+  CLI::App* command = add_command(group, "validate", "Check a definition, without the daemon",
+                                  "flywheel workflow validate travel-planning.yaml");
+  auto options = std::make_shared<WorkflowOptions>();
+  add_file(*command, *options);
+  command->callback([options, &line] {
+    line.run = [options](Console& console) { return validate(console, *options); };
+  });
+}
+
+}  // namespace
+
+void add_workflow_commands(CLI::App& root, CommandLine& line) {
+  CLI::App* group = add_group(root, "workflow", "Jobs in the order of their needs");
+  const auto add = [&](const std::string& name, const std::string& summary,
+                       const std::string& example, Story story,
+                       const std::function<void(CLI::App&, WorkflowOptions&)>& more) {
+    add_remote_command<WorkflowOptions>(*group, line, name, summary, example, std::move(story),
+                                        more);
+  };
+  const auto of_run = [](CLI::App& command, WorkflowOptions& options) {
+    add_which(command, options, "The run's id, or its unique beginning");
+  };
+  add_validate(*group, line);
+  add("create", "Hand a definition in; of a known name it is the next version",
+      "flywheel workflow create travel-planning.yaml", create, add_file);
+  add("list", "List them, newest first", "flywheel workflow list", list, {});
+  add("run", "Begin a run",
+      "flywheel workflow run travel-planning --input destination=Paris --input "
+      "days=3 --wait 600",
+      run, [](CLI::App& command, WorkflowOptions& options) {
+        add_which(command, options, "The workflow's name, or the beginning of its id");
+        command.add_option("--input,-i", options.inputs, "An input; what is JSON is taken as such")
+            ->type_name("NAME=VALUE");
+        command.add_option("--inputs", options.inputs_file, "All inputs, as YAML or JSON")
+            ->type_name("FILE");
+        add_wait(command, options);
+      });
+  add("status", "Show a run with its jobs, or a workflow with its newest runs",
+      "flywheel workflow status 0197c2 --wait 60", status,
+      [](CLI::App& command, WorkflowOptions& options) {
+        add_which(command, options, "A run's id, or a workflow's name or id");
+        add_wait(command, options);
+      });
+  add("cancel", "Take back what can be, and begin nothing more", "flywheel workflow cancel 0197c2",
+      cancel, [&](CLI::App& command, WorkflowOptions& options) {
+        of_run(command, options);
+        command.add_flag("--at-once", options.is_at_once,
+                         "Wait for nothing, and let nothing clean up");
+        command.add_option("--note", options.note, "Why")->type_name("TEXT");
+      });
+  add("retry", "Go on from what failed", "flywheel workflow retry 0197c2", retry, of_run);
+  add("approve", "Decide a job that waits for it", "flywheel workflow approve 0197c2 publish",
+      approve, [&](CLI::App& command, WorkflowOptions& options) {
+        of_run(command, options);
+        command.add_option("step", options.step, "The job's name in the workflow")
+            ->type_name("STEP")
+            ->required();
+        command.add_flag("--reject", options.is_rejected, "Refuse it instead");
+        command.add_option("--note", options.note, "Why")->type_name("TEXT");
+      });
+}
+
+}  // namespace app

@@ -1,0 +1,135 @@
+// Workflows, runs and their steps as rows. Internal to Workflows.
+//
+// A run's steps are a row each, and their outputs another: the end of one reads and writes its own,
+// those that need it, and what they read.
+#pragma once
+
+#include "bridge/services/workflows/definition.h"
+#include "bridge/services/workflows/machine.h"
+#include "bridge/store/store.h"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace services {
+
+std::span<const store::Migration> workflow_migrations();
+
+namespace workflow_rows {
+
+struct Workflow {
+  std::string id;  // a UUID of version 7
+  std::string name;
+  std::int64_t version = 0;  // the newest
+  std::string creator;       // of the first version
+  base::WallTime created, updated;
+};
+
+struct Version {
+  std::int64_t number = 0;
+  base::json::object document;
+  std::string hash;
+  std::vector<std::size_t> output_reads;
+};
+
+struct Run {
+  std::string id;
+  std::string workflow;  // its id
+  std::string workflow_name;
+  std::int64_t version = 0;
+  std::string creator;  // principal
+  std::string sender;   // in whose name packets are sent
+  bool may_send_for_others = false;
+  std::string agent = {};  // as which it was begun; empty: none
+  std::string request = {}, request_hash = {};
+  int steps = 0;
+  workflow::RunState state = {};
+  std::string error = {};  // of its outputs
+  base::WallTime created;
+  std::optional<base::WallTime> finished = {};
+};
+
+// Workflows.
+base::Result<std::optional<Workflow>> named(store::Tx& tx, const std::string& name);
+// By name, or by the beginning of an id, at least limits::id_prefix_min characters. not_found;
+// invalid, reason ambiguous_id.
+base::Result<Workflow> find(store::Tx& tx, const std::string& which);
+// Newest first, older than the one with the id `before`; empty: from the newest.
+base::Result<std::vector<Workflow>> list(store::Tx& tx, const std::string& before,
+                                         std::size_t limit);
+base::Result<std::int64_t> count(store::Tx& tx);
+struct Request {
+  std::string creator, key, hash;
+};
+// The version that this request made, with its number. conflict, reason idempotency_mismatch.
+base::Result<std::optional<std::pair<std::string, std::int64_t>>> of_request(
+    store::Tx& tx, const Request& request);
+// Inserts the workflow if its version is 1, else raises its version.
+base::Result<> add_version(store::Tx& tx, const Workflow& workflow,
+                           const workflow::Definition& definition, const std::string& hash,
+                           const Request& request);
+base::Result<Version> version(store::Tx& tx, const std::string& workflow, std::int64_t number);
+base::Result<workflow::Step> plan(store::Tx& tx, const std::string& workflow, std::int64_t version,
+                                  std::size_t step);
+base::Result<std::vector<workflow::Step>> plans(store::Tx& tx, const std::string& workflow,
+                                                std::int64_t version);
+
+// Runs.
+base::Result<std::optional<Run>> run(store::Tx& tx, const std::string& id);
+// By the beginning of its id. not_found; invalid, reason ambiguous_id.
+base::Result<Run> find_run(store::Tx& tx, const std::string& which);
+base::Result<std::optional<Run>> run_of_request(store::Tx& tx, const Request& request);
+struct RunFilter {
+  std::string workflow;  // an id; empty: all
+  std::string result;    // a result, or "running"; empty: all
+};
+base::Result<std::vector<Run>> runs(store::Tx& tx, const RunFilter& filter,
+                                    const std::string& before, std::size_t limit);
+// How many of a workflow's runs ended so; under "running" those that have not.
+base::Result<std::vector<std::pair<std::string, std::int64_t>>> tally(store::Tx& tx,
+                                                                      const std::string& workflow);
+base::Result<> insert(store::Tx& tx, const Run& run, const base::json::object& inputs);
+base::Result<> update(store::Tx& tx, const Run& run);
+base::Result<base::json::object> inputs(store::Tx& tx, const std::string& run);
+base::Result<base::json::value> outputs(store::Tx& tx, const std::string& run);
+base::Result<> set_outputs(store::Tx& tx, const std::string& run, const base::json::value& outputs);
+
+// Steps of a run.
+base::Result<workflow::StepState> state(store::Tx& tx, const std::string& run, std::size_t step);
+base::Result<std::vector<workflow::StepState>> states(store::Tx& tx, const std::string& run);
+base::Result<> insert_state(store::Tx& tx, const std::string& run, std::size_t step,
+                            const workflow::StepState& state);
+base::Result<> update_state(store::Tx& tx, const std::string& run, std::size_t step,
+                            const workflow::StepState& state);
+// Ready ones that are not due later than `now`; the first ones.
+base::Result<std::vector<std::size_t>> ready(store::Tx& tx, const std::string& run,
+                                             base::WallTime now, int most);
+base::Result<std::vector<std::size_t>> active(store::Tx& tx, const std::string& run);
+struct Running {
+  std::string run;
+  std::size_t step = 0;
+  std::string job;
+};
+// Of every run, in order, behind `after`.
+base::Result<std::vector<Running>> running(store::Tx& tx, const Running& after, int most);
+// As JSON text. Nothing: it gave none.
+base::Result<std::optional<std::string>> step_outputs(store::Tx& tx, const std::string& run,
+                                                      std::size_t step);
+base::Result<base::json::value> parsed_outputs(std::string_view text);
+// False: they are too big to be kept.
+base::Result<bool> set_step_outputs(store::Tx& tx, const std::string& run, std::size_t step,
+                                    const base::json::value& outputs);
+
+// Time.
+struct Due {
+  std::string run;
+  std::size_t step = 0;
+};
+base::Result<std::vector<Due>> due(store::Tx& tx, base::WallTime now, int most);
+base::Result<std::optional<base::WallTime>> next_due(store::Tx& tx);
+
+}  // namespace workflow_rows
+}  // namespace services

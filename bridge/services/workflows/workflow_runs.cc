@@ -1,0 +1,237 @@
+// Runs as people begin them, look at them and act on them.
+#include "bridge/base/ids.h"
+#include "bridge/services/workflows/workflow_views.h"
+#include "bridge/services/workflows/workflows.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace services {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+namespace rows = workflow_rows;
+namespace views = workflow_views;
+using base::Code;
+using base::Result;
+using base::Task;
+using protocol::Refusal;
+
+namespace {
+
+Result<std::size_t> step_named(store::Tx& tx, const rows::Run& run, const std::string& name) {
+  TRY(const auto steps, rows::plans(tx, run.workflow, run.version));
+  const auto found = std::ranges::find(steps, name, &workflow::Step::id);
+  if (found == steps.end()) {
+    return base::fail(Code::not_found, fmt::format("run {}: there is no job \"{}\"", run.id, name));
+  }
+  return static_cast<std::size_t>(found - steps.begin());
+}
+
+}  // namespace
+
+Result<rows::Run> Workflows::begin(store::Tx& tx, rows::Run run, json::object inputs,
+                                   const engine::Now& now) const {
+  TRY(auto steps, rows::plans(tx, run.workflow, run.version));
+  run.steps = run.state.unfinished = static_cast<int>(steps.size());
+  TRY_OK(rows::insert(tx, run, inputs));
+  TRY_OK(needs_.journal.append(
+      tx,
+      {.type = "workflow.run_started",
+       .subject = run.id,
+       .actor = run.creator,
+       .thread = run.id,
+       .data = {{"workflow", run.workflow_name}, {"version", run.version}, {"steps", run.steps}}},
+      now.wall));
+  RunWorld world(tx, parts_, now, std::move(run));
+  world.use_new_steps(std::move(steps));
+  workflow::Machine machine(world, world.run().state);
+  TRY_OK(machine.begin());
+  TRY(const bool is_due, world.close());
+  if (is_due) tx.after_commit([this] { tell_change(); });
+  return world.run();
+}
+
+asio::awaitable<protocol::Checked<Workflows::Executed>> Workflows::execute(Caller caller,
+                                                                           std::string which,
+                                                                           json::object inputs,
+                                                                           std::string key) {
+  const auto now = needs_.timeline.now();
+  const auto asked =
+      request_of(caller, std::move(key), json::object{{"workflow", which}, {"inputs", inputs}});
+  struct Outcome {
+    std::optional<Refusal> refusal;
+    Executed executed;
+  };
+  auto made = co_await needs_.store.write([this, caller, which, inputs = std::move(inputs), asked,
+                                           now](store::Tx& tx) -> Result<Outcome> {
+    Outcome outcome;
+    TRY(auto known, rows::run_of_request(tx, asked));
+    if (known) {
+      outcome.executed = {.run = known->id, .is_replay = true};
+    } else {
+      TRY(const auto workflow, rows::find(tx, which));
+      TRY(const auto version, rows::version(tx, workflow.id, workflow.version));
+      const auto* declared = version.document.if_contains("inputs");
+      auto checked =
+          workflow::checked_inputs(declared ? declared->get_object() : json::object(), inputs);
+      if (!checked) {
+        outcome.refusal = std::move(checked).error();
+        return outcome;
+      }
+      rows::Run run{.id = base::uuid_v7(now.wall),
+                    .workflow = workflow.id,
+                    .workflow_name = workflow.name,
+                    .version = workflow.version,
+                    .creator = caller.principal,
+                    .sender = caller.name,
+                    .may_send_for_others = caller.may_send_for_others,
+                    .agent = caller.agent,
+                    .request = asked.key,
+                    .request_hash = asked.hash,
+                    .created = now.wall};
+      const auto* most = version.document.if_contains("max_parallel");
+      run.state.parallel_max = most ? most->to_number<int>() : limits::workflow_parallel_default;
+      TRY(known, begin(tx, std::move(run), *std::move(checked), now));
+      outcome.executed.run = known->id;
+    }
+    return outcome;
+  });
+  if (!made) co_return std::unexpected(Refusal{std::move(made).error(), {}});
+  if (made->refusal) co_return std::unexpected(*std::move(made->refusal));
+  // Not within: the view of a long run would keep other writers waiting.
+  auto view = co_await run(made->executed.run);
+  if (!view) co_return std::unexpected(Refusal{std::move(view).error(), {}});
+  made->executed.view = *std::move(view);
+  co_return std::move(made->executed);
+}
+
+Task<json::object> Workflows::run(std::string which) {
+  const auto now = needs_.timeline.now();
+  co_return co_await needs_.store.read([this, which, now](store::Tx& tx) -> Result<json::object> {
+    TRY(auto run, rows::find_run(tx, which));
+    RunWorld world(tx, parts_, now, std::move(run));
+    return views::whole(world, tx);
+  });
+}
+
+Task<json::object> Workflows::wait(std::string which, base::Instant deadline) {
+  CO_TRY(const auto found,
+         co_await needs_.store.read([which](store::Tx& tx) { return rows::find_run(tx, which); }));
+  const engine::Bells::Ear ear(needs_.bells, bell_of_run(found.id));
+  for (;;) {
+    // Before the look, so that an end between look and wait is not missed.
+    const auto rung = ear.count();
+    CO_TRY(auto shown, co_await run(found.id));
+    if (shown.at("state") == "finished" || needs_.clock.now() >= deadline) {
+      co_return std::move(shown);
+    }
+    co_await ear.wait(rung, needs_.clock, deadline);
+  }
+}
+
+Task<json::object> Workflows::step(std::string run, std::string name) {
+  const auto now = needs_.timeline.now();
+  co_return co_await needs_.store.read(
+      [this, run, name, now](store::Tx& tx) -> Result<json::object> {
+        TRY(auto found, rows::find_run(tx, run));
+        TRY(const auto number, step_named(tx, found, name));
+        RunWorld world(tx, parts_, now, std::move(found));
+        return views::step(world, tx, number);
+      });
+}
+
+Task<Workflows::Page> Workflows::runs(std::string workflow, std::string result, std::string before,
+                                      std::size_t limit) {
+  co_return co_await needs_.store.read(
+      [workflow, result, before, limit](store::Tx& tx) -> Result<Page> {
+        rows::RunFilter filter{.result = result};
+        if (!workflow.empty()) {
+          TRY(const auto found, rows::find(tx, workflow));
+          filter.workflow = found.id;
+        }
+        TRY(const auto found, rows::runs(tx, filter, before, limit + 1));
+        Page page;
+        for (const auto& run : found) {
+          if (page.items.size() == limit) {
+            page.next = std::string(page.items.back().at("id").as_string());
+            break;
+          }
+          page.items.push_back(views::brief(run));
+        }
+        return page;
+      });
+}
+
+Task<json::object> Workflows::act(std::string which, std::string actor, Act work) {
+  const auto now = needs_.timeline.now();
+  CO_TRY(auto id, co_await needs_.store.write([this, which, actor, work = std::move(work),
+                                               now](store::Tx& tx) -> Result<std::string> {
+    TRY(auto found, rows::find_run(tx, which));
+    auto found_id = found.id;
+    TRY_OK(change(tx, std::move(found), now, actor, work));
+    return found_id;
+  }));
+  co_return co_await run(std::move(id));
+}
+
+Task<json::object> Workflows::cancel(std::string run, workflow::Wish wish, std::string note,
+                                     std::string actor) {
+  const auto now = needs_.timeline.now();
+  co_return co_await act(std::move(run), actor,
+                         [this, wish, note, actor, now](store::Tx& tx, RunWorld& world,
+                                                        workflow::Machine& machine) -> Result<> {
+                           TRY_OK(needs_.journal.append(
+                               tx,
+                               {.type = "workflow.run_cancelled",
+                                .subject = world.run().id,
+                                .actor = actor,
+                                .thread = world.run().id,
+                                .data = {{"workflow", world.run().workflow_name}, {"note", note}}},
+                               now.wall));
+                           return machine.cancel(wish);
+                         });
+}
+
+Task<json::object> Workflows::retry(std::string run, std::string actor) {
+  const auto now = needs_.timeline.now();
+  co_return co_await act(
+      std::move(run), actor,
+      [this, actor, now](store::Tx& tx, RunWorld& world, workflow::Machine& machine) -> Result<> {
+        TRY_OK(needs_.journal.append(tx,
+                                     {.type = "workflow.run_retried",
+                                      .subject = world.run().id,
+                                      .actor = actor,
+                                      .thread = world.run().id,
+                                      .data = {{"workflow", world.run().workflow_name}}},
+                                     now.wall));
+        world.run().finished.reset();
+        world.run().error.clear();
+        TRY_OK(world.load_all());
+        return machine.reopen();
+      });
+}
+
+Task<json::object> Workflows::decide(std::string run, std::string step, bool is_approved,
+                                     std::string note, std::string actor) {
+  const auto now = needs_.timeline.now();
+  co_return co_await act(
+      std::move(run), actor,
+      [this, step, is_approved, note, actor, now](store::Tx& tx, RunWorld& world,
+                                                  workflow::Machine& machine) -> Result<> {
+        TRY(const auto number, step_named(tx, world.run(), step));
+        TRY_OK(needs_.journal.append(
+            tx,
+            {.type = is_approved ? "workflow.step_approved" : "workflow.step_rejected",
+             .subject = world.run().id,
+             .actor = actor,
+             .thread = world.run().id,
+             .data = {{"workflow", world.run().workflow_name}, {"step", step}, {"note", note}}},
+            now.wall));
+        if (is_approved) return machine.approve(number);
+        return machine.reject(number, note.empty() ? "rejected by " + actor : note);
+      });
+}
+
+}  // namespace services

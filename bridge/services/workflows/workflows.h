@@ -1,0 +1,134 @@
+// Workflows: definitions with their versions, and the runs that go through them.
+//
+// A step runs as a job in a lane of its kind. What follows from the end of a job happens in the
+// transaction that ends it, so a run needs no task of its own and nothing to rebuild after a crash:
+// it goes on where its jobs do. Only time has a task: for attempts and approvals that take too
+// long.
+#pragma once
+
+#include "bridge/base/clock.h"
+#include "bridge/base/json.h"
+#include "bridge/base/notice.h"
+#include "bridge/base/result.h"
+#include "bridge/base/scope.h"
+#include "bridge/engine/bells.h"
+#include "bridge/engine/journal.h"
+#include "bridge/engine/queue.h"
+#include "bridge/services/workflows/definition.h"
+#include "bridge/services/workflows/run_world.h"
+#include "bridge/services/workflows/step_kinds.h"
+#include "bridge/services/workflows/workflow_rows.h"
+#include "bridge/store/store.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace services {
+
+class Workflows {
+ public:
+  // All outlive it, and the tasks of `start`.
+  struct Needs {
+    store::Store& store;
+    const engine::Queue& queue;
+    const engine::Journal& journal;
+    const engine::Timeline& timeline;
+    engine::Bells& bells;
+    base::Clock& clock;
+  };
+  Workflows(boost::asio::any_io_executor executor, Needs needs, StepKinds kinds);
+
+  // Takes note of jobs that ended while nothing told of it, and lets time do its part, by a task in
+  // `tasks`.
+  base::Task<> start(base::Scope& tasks);
+
+  // To be called for every change of every job, in its transaction; most are none of a run's. An
+  // error is the store's.
+  base::Result<> on_job_change(store::Tx& tx, const engine::Change& change,
+                               const engine::Now& now) const;
+
+  struct Created {
+    base::json::object view;
+    bool is_new = true;      // false: the newest version says the same
+    bool is_replay = false;  // the request was known
+  };
+  // The next version of the workflow of this name; runs keep the one they began with. Refusals name
+  // the place in the definition. denied, reason not_owner: the workflow is another's, and the
+  // caller may not act for others. conflict, reason idempotency_mismatch or too_many.
+  boost::asio::awaitable<protocol::Checked<Created>> create(Caller caller,
+                                                            workflow::Definition definition,
+                                                            std::string request);
+  // Everything that is wrong with it besides what Definition says: kinds and targets.
+  base::Task<std::vector<protocol::Violation>> check(workflow::Definition definition);
+
+  // By name, or by the beginning of an id. not_found; invalid, reason ambiguous_id. So do all that
+  // take a `which`.
+  base::Task<base::json::object> view(std::string which);
+  base::Task<base::json::object> status(std::string which);
+  struct Page {
+    base::json::array items;  // newest first
+    std::optional<std::string> next;
+  };
+  base::Task<Page> list(std::string before, std::size_t limit);
+
+  struct Executed {
+    base::json::object view;
+    std::string run;
+    bool is_replay = false;
+  };
+  // Begins a run. Refusals point to "/inputs/…".
+  boost::asio::awaitable<protocol::Checked<Executed>> execute(Caller caller, std::string which,
+                                                              base::json::object inputs,
+                                                              std::string request);
+  base::Task<base::json::object> run(std::string which);
+  // The same once it has ended, or at the deadline.
+  base::Task<base::json::object> wait(std::string which, base::Instant deadline);
+  // One step with its outputs, whatever their size. not_found: no such step.
+  base::Task<base::json::object> step(std::string run, std::string step);
+  // `workflow` may be empty; `result` is a result, "running" or empty.
+  base::Task<Page> runs(std::string workflow, std::string result, std::string before,
+                        std::size_t limit);
+
+  // What people do with runs; each gives the run afterwards. See workflow::Machine.
+  base::Task<base::json::object> cancel(std::string run, workflow::Wish wish, std::string note,
+                                        std::string actor);
+  base::Task<base::json::object> retry(std::string run, std::string actor);
+  base::Task<base::json::object> decide(std::string run, std::string step, bool is_approved,
+                                        std::string note, std::string actor);
+
+ private:
+  using Act = std::function<base::Result<>(store::Tx&, RunWorld&, workflow::Machine&)>;
+  base::Task<base::json::object> act(std::string which, std::string actor, Act work);
+  base::Result<> change(store::Tx& tx, workflow_rows::Run run, const engine::Now& now,
+                        std::string actor, const Act& work) const;
+  base::Result<workflow_rows::Run> begin(store::Tx& tx, workflow_rows::Run run,
+                                         base::json::object inputs, const engine::Now& now) const;
+  base::Result<std::vector<protocol::Violation>> check_steps(
+      store::Tx& tx, const workflow::Definition& definition) const;
+  base::Result<std::vector<protocol::Violation>> add(store::Tx& tx, const Caller& caller,
+                                                     const workflow::Definition& definition,
+                                                     const workflow_rows::Request& asked,
+                                                     base::WallTime now, Created& created) const;
+  void tell_change() const;
+  base::Result<> job_ended(store::Tx& tx, const engine::Job& job, std::string actor,
+                           const engine::Now& now) const;
+  base::Result<workflow::Ending> take_outputs(store::Tx& tx, RunWorld& world, std::size_t step,
+                                              const engine::JobId& id) const;
+  base::Task<> catch_up();
+  boost::asio::awaitable<void> watch_time();
+  base::Task<std::optional<base::WallTime>> run_due();
+
+  Needs needs_;
+  StepKinds kinds_;
+  RunWorld::Parts parts_;
+  // Touched on the loop only, after a commit.
+  mutable base::Notice notice_;
+  mutable std::uint64_t changes_ = 0;
+};
+
+// What a key is compared by when it comes again.
+workflow_rows::Request request_of(const Caller& caller, std::string key,
+                                  const base::json::value& body);
+
+}  // namespace services

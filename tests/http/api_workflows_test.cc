@@ -1,0 +1,162 @@
+// Workflows over HTTP. How a run goes is proven beside the service, in virtual time.
+#include "tests/http/api_fixture.h"
+
+#include <gmock/gmock.h>
+
+namespace http_test {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// A packet, then a person's word.
+json::object definition() {
+  json::object body = packet();
+  body.erase("sender");
+  body.erase("ts");
+  return {{"name", "plan"},
+          {"inputs", json::object{{"go", json::object{{"type", "boolean"}, {"default", true}}}}},
+          {"jobs", json::object{{"ask", json::object{{"uses", "packet/RFP_PLAN"}, {"with", body}}},
+                                {"agree", json::object{{"needs", "ask"}, {"approval", true}}}}},
+          {"outputs", json::object{{"reply", "${{ jobs.ask.outputs.response }}"}}}};
+}
+
+TEST(ApiWorkflows, OneIsMadeRunApprovedAndItsHistoryRead) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const auto made = co_await f.call("POST", "/api/gpt-workflows/create", {.body = definition()});
+    EXPECT_EQ(made.status, 201) << made.body;
+    const auto target = "/api/gpt-workflows/" + text(made.json(), "id");
+    EXPECT_EQ(made.header("location"), target);
+    EXPECT_EQ(made.json().at("version"), 1);
+    const auto again = co_await f.call("POST", "/api/gpt-workflows/create", {.body = definition()});
+    EXPECT_EQ(again.status, 200);
+    EXPECT_EQ((co_await f.call("GET", "/api/gpt-workflows/plan")).json().at("steps"), 2);
+    const auto list = co_await f.call("GET", "/api/gpt-workflows");
+    EXPECT_EQ(list.json().at("items").as_array().size(), 1u);
+
+    const auto begun = co_await f.call("POST", target + "/execute");
+    EXPECT_EQ(begun.status, 202) << begun.body;
+    const auto id = text(begun.json(), "id");
+    const auto run = "/api/gpt-workflows/runs/" + id;
+    EXPECT_EQ(begun.header("location"), run);
+    EXPECT_TRUE(begun.json().at("result").is_null());
+    EXPECT_EQ(begun.json().at("jobs").at("ask").at("state"), "running");
+    EXPECT_EQ(begun.json().at("inputs").at("go"), true);
+
+    co_await f.finish({{"plan", "go"}});
+    const auto waiting = co_await f.call("GET", run);
+    EXPECT_EQ(waiting.json().at("jobs").at("agree").at("state"), "approval") << waiting.body;
+    const auto status = co_await f.call("GET", target + "/status");
+    EXPECT_EQ(status.json().at("status"), "running");
+
+    const auto worker = co_await f.key("worker", {"workflows"});
+    const Call yes{.body = json::object{{"decision", "approve"}, {"note", "fine"}}};
+    const auto denied = co_await f.call_as(worker, "POST", run + "/steps/agree/approve", yes);
+    EXPECT_EQ(denied.status, 403);
+    const auto decided = co_await f.call("POST", run + "/steps/agree/approve", yes);
+    EXPECT_EQ(decided.status, 200) << decided.body;
+    EXPECT_EQ(decided.json().at("result"), "success");
+    EXPECT_EQ(decided.json().at("outputs").at("reply"), (json::object{{"plan", "go"}}));
+    const auto step = co_await f.call("GET", run + "/steps/ask");
+    EXPECT_EQ(step.json().at("outputs").at("response").at("plan"), "go");
+
+    const auto history = co_await f.call("GET", "/api/audit?type=workflow.&thread=" + id);
+    std::vector<std::string> told;
+    for (const auto& entry : history.json().at("items").as_array()) {
+      told.push_back(text(entry, "type"));
+    }
+    EXPECT_THAT(
+        told, ElementsAre("workflow.run_started", "workflow.step_started", "workflow.step_finished",
+                          "workflow.step_approval", "workflow.step_approved",
+                          "workflow.step_finished", "workflow.run_finished"));
+    const auto runs =
+        co_await f.call("GET", "/api/gpt-workflows/runs?workflow=plan&result=success");
+    EXPECT_EQ(runs.json().at("items").as_array().size(), 1u);
+  });
+}
+
+TEST(ApiWorkflows, YamlIsTakenAsABodyOrInOne) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const std::string yaml = "name: y\njobs:\n  agree: {approval: true}\n";
+    const auto inside = co_await f.call("POST", "/api/gpt-workflows/create",
+                                        {.body = json::object{{"yaml", yaml}}});
+    EXPECT_EQ(inside.status, 201) << inside.body;
+    auto raw = co_await f.connect();
+    const auto ask = [&](std::string body, std::string type) -> asio::awaitable<Reply> {
+      co_return co_await raw.ask(
+          "POST /api/gpt-workflows/create HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+          "Authorization: Bearer " +
+          f.admin + "\r\nContent-Type: " + type +
+          "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    };
+    const auto whole = co_await ask(yaml, "application/yaml; charset=utf-8");
+    EXPECT_EQ(whole.status, 200) << whole.body;  // the same definition
+    const auto broken = co_await ask("name: [", "application/yaml");
+    EXPECT_EQ(broken.status, 400);
+    EXPECT_EQ(broken.problem().at("code"), "not_yaml");
+    EXPECT_THAT(std::string(broken.problem().at("detail").as_string()), HasSubstr("line 1"));
+    const auto json = co_await ask("{", "application/json");
+    EXPECT_EQ(json.problem().at("code"), "invalid_json");
+    EXPECT_EQ((co_await ask(yaml, "text/plain")).status, 415);
+  });
+}
+
+TEST(ApiWorkflows, WrongOnesAreRefusedWithThePlace) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    auto body = definition();
+    body["jobs"].as_object()["ask"].as_object()["needs"] = "agree";
+    const auto cycle = co_await f.call("POST", "/api/gpt-workflows/create", {.body = body});
+    EXPECT_EQ(cycle.status, 422) << cycle.body;
+    EXPECT_THAT(pointers(cycle.json()), ElementsAre("/jobs/ask/needs"));
+    EXPECT_THAT(text(cycle.json().at("errors").at(0), "detail"),
+                HasSubstr("ask needs agree needs ask"));
+    body = definition();
+    body["jobs"].as_object()["ask"].as_object()["uses"] = "packet/RFP_PLN";
+    const auto unknown = co_await f.call("POST", "/api/gpt-workflows/create", {.body = body});
+    EXPECT_EQ(unknown.status, 422);
+    EXPECT_THAT(pointers(unknown.json()), Contains("/jobs/ask/uses"));
+    const auto looked = co_await f.call("POST", "/api/gpt-workflows/validate", {.body = body});
+    EXPECT_EQ(looked.status, 200);
+    EXPECT_EQ(looked.json().at("valid"), false);
+    EXPECT_EQ((co_await f.call("GET", "/api/gpt-workflows/plan")).status, 404);
+
+    co_await f.call("POST", "/api/gpt-workflows/create", {.body = definition()});
+    const auto inputs =
+        co_await f.call("POST", "/api/gpt-workflows/plan/execute",
+                        {.body = json::object{{"inputs", json::object{{"go", 1}, {"og", true}}}}});
+    EXPECT_EQ(inputs.status, 422);
+    EXPECT_THAT(pointers(inputs.json()), ElementsAre("/inputs/go", "/inputs/og"));
+    const auto nothing = co_await f.key("reader", {"events"});
+    EXPECT_EQ((co_await f.call_as(nothing, "GET", "/api/gpt-workflows")).status, 403);
+    EXPECT_EQ((co_await f.call("GET", "/api/gpt-workflows/runs/0197")).status, 404);
+  });
+}
+
+TEST(ApiWorkflows, ARunIsCancelledRetriedAndAnsweredOnceForAKey) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    co_await f.call("POST", "/api/gpt-workflows/create", {.body = definition()});
+    const Call asked{.headers = {{"Idempotency-Key", "r-1"}}};
+    const auto first = co_await f.call("POST", "/api/gpt-workflows/plan/execute", asked);
+    const auto again = co_await f.call("POST", "/api/gpt-workflows/plan/execute", asked);
+    EXPECT_EQ(again.header("idempotency-replayed"), "true");
+    EXPECT_EQ(text(again.json(), "id"), text(first.json(), "id"));
+    const auto run = "/api/gpt-workflows/runs/" + text(first.json(), "id");
+    const auto cancelled = co_await f.call("POST", run + "/cancel");
+    EXPECT_EQ(cancelled.status, 200) << cancelled.body;
+    EXPECT_EQ(cancelled.json().at("result"), "cancelled");
+    EXPECT_EQ((co_await f.call("POST", run + "/cancel")).json().at("code"), "wrong_state");
+    const auto waited = co_await f.call("GET", run + "?wait=30");
+    EXPECT_EQ(waited.json().at("state"), "finished");
+    const auto retried = co_await f.call("POST", run + "/retry");
+    EXPECT_EQ(retried.status, 202) << retried.body;
+    EXPECT_EQ(retried.json().at("jobs").at("ask").at("attempts"), 2);
+  });
+}
+
+}  // namespace
+}  // namespace http_test

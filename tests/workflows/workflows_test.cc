@@ -1,0 +1,436 @@
+#include "bridge/services/workflows/workflows.h"
+
+#include "tests/workflows/life.h"
+
+#include <cstdlib>
+#include <filesystem>
+
+namespace services {
+namespace {
+
+using testing::Contains;
+using testing::Each;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr std::string_view trip = R"(
+name: trip
+inputs:
+  city: {type: string}
+  days: {type: integer, default: 3}
+jobs:
+  plan: {uses: gpt/a, with: {query: "Plan ${{ inputs.days }} days in ${{ inputs.city }}"}}
+  stays: {uses: gpt/b, needs: plan, with: {query: "Stays for: ${{ jobs.plan.outputs.text }}"}}
+  trains: {uses: gpt/b, needs: plan, with: {query: "Trains"}}
+  all:
+    uses: gpt/c
+    needs: [stays, trains]
+    with: {query: "${{ jobs.stays.outputs.text }} + ${{ jobs.trains.outputs.text }}"}
+outputs:
+  text: ${{ jobs.all.outputs.text }}
+  steps: ["${{ jobs.plan.result }}", "${{ inputs.days }}"]
+)";
+
+base::Result<engine::Outcome> broken(std::string reason = "broken") {
+  return engine::Outcome{engine::Outcome::Failed{{std::move(reason), "it broke"}}};
+}
+
+// Fails the first `times` calls for a step whose `with` has a `fail`.
+auto failing(int times, std::string reason = "broken") {
+  return [times, reason](const json::object& with) mutable -> base::Result<engine::Outcome> {
+    if (with.contains("fail") && times-- > 0) return broken(reason);
+    return engine::Outcome{engine::Outcome::Done{json::object{{"text", "fine"}}}};
+  };
+}
+
+TEST(Workflows, ARunPassesDataFromStepToStepAndGivesItsOutputs) {
+  Life life;
+  life.create(trip);
+  life.begin();
+  const auto id = life.execute("trip", {{"city", "Rome"}});
+  const auto view = life.ended(id);
+  EXPECT_EQ(view.at("result"), "success");
+  EXPECT_THAT(Life::results(view),
+              ElementsAre("plan=success", "stays=success", "trains=success", "all=success"));
+  EXPECT_EQ(view.at("outputs"), (json::object{{"text", "Stays for: Plan 3 days in Rome + Trains"},
+                                              {"steps", json::array{"success", 3}}}));
+  EXPECT_EQ(view.at("jobs").at("plan").at("outputs").at("text"), "Plan 3 days in Rome");
+  EXPECT_EQ(view.at("jobs").at("plan").at("attempts"), 1);
+  EXPECT_EQ(view.at("steps_finished"), 4);
+  EXPECT_THAT(life.story(id), ElementsAre("run_started", "step_started plan", "step_finished plan",
+                                          "step_started stays", "step_started trains",
+                                          "step_finished stays", "step_finished trains",
+                                          "step_started all", "step_finished all", "run_finished"));
+  const auto status = *life.run(life.flows->status("trip"));
+  EXPECT_EQ(status.at("runs").at("success"), 1);
+  EXPECT_EQ(status.at("last_run").at("id"), json::value(id));
+}
+
+TEST(Workflows, ARunKeepsTheVersionItBeganWith) {
+  Life life;
+  EXPECT_EQ(
+      life.create("{name: w, jobs: {a: {uses: gpt/x}, b: {uses: gpt/x, needs: a}}}").at("version"),
+      1);
+  const auto id = life.execute("w");
+  EXPECT_EQ(life.create("{name: w, jobs: {z: {uses: gpt/x}}}").at("version"), 2);
+  EXPECT_EQ(life.create("{name: w, jobs: {z: {uses: gpt/x}}}").at("version"), 2);
+  life.begin();
+  EXPECT_THAT(Life::results(life.ended(id)), ElementsAre("a=success", "b=success"));
+  EXPECT_THAT(Life::results(life.ended(life.execute("w"))), ElementsAre("z=success"));
+}
+
+TEST(Workflows, CreatingIsRefusedWithThePlaceAndOwnersAreHeld) {
+  Life life;
+  const auto refused = life.try_create(
+      "{name: w, jobs: {a: {uses: gpt/nobody}, b: {uses: action/purge}, c: {uses: packet/RFP_PLN, "
+      "with: {idempotency_key: x}}}}");
+  ASSERT_FALSE(refused);
+  std::vector<std::string> lines;
+  for (const auto& violation : refused.error().violations) lines.push_back(to_line(violation));
+  EXPECT_THAT(lines, ElementsAre("/jobs/a/uses: no such agent",
+                                 "/jobs/b/uses: nothing here does action/purge",
+                                 HasSubstr("did you mean RFP_PLAN?"),
+                                 HasSubstr("/jobs/c/with/idempotency_key: ")));
+  life.create("{name: w, jobs: {a: {uses: gpt/x}}}");
+  const Caller bob{.principal = "key:2", .name = "bob"};
+  const auto taken = life.try_create("{name: w, jobs: {b: {uses: gpt/x}}}", bob);
+  EXPECT_EQ(taken.error().reason, "not_owner");
+}
+
+TEST(Workflows, RequestsAreAnsweredOnce) {
+  Life life;
+  const auto first = life.try_create("{name: w, jobs: {a: {uses: gpt/x}}}", Life::ann, "k");
+  const auto again = life.try_create("{name: w, jobs: {a: {uses: gpt/x}}}", Life::ann, "k");
+  EXPECT_TRUE(again->is_replay);
+  EXPECT_EQ(again->view.at("id"), first->view.at("id"));
+  EXPECT_EQ(life.try_create("{name: w, jobs: {b: {uses: gpt/x}}}", Life::ann, "k").error().reason,
+            "idempotency_mismatch");
+  const auto one = life.run(life.flows->execute(Life::ann, "w", {}, "r"));
+  const auto two = life.run(life.flows->execute(Life::ann, "w", {}, "r"));
+  EXPECT_EQ(one->run, two->run);
+  EXPECT_TRUE(two->is_replay);
+  const auto wrong = life.run(life.flows->execute(Life::ann, "w", {{"x", 1}}, ""));
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().violations.at(0).pointer, "/inputs/x");
+}
+
+TEST(Workflows, AFailureSkipsWhatNeedsItAndIsRetriedFromThere) {
+  Life life;
+  life.create(R"(
+name: w
+jobs:
+  a: {uses: gpt/x}
+  b: {uses: gpt/x, needs: a, with: {fail: 1}}
+  c: {uses: gpt/x, needs: b}
+  alarm: {uses: gpt/x, needs: b, if: failure(), with: {query: "${{ jobs.b.error.code }}"}}
+)");
+  life.does = failing(1);
+  life.begin();
+  const auto id = life.execute("w");
+  auto view = life.ended(id);
+  EXPECT_EQ(view.at("result"), "failure");
+  EXPECT_THAT(Life::results(view),
+              ElementsAre("a=success", "b=failure", "c=skipped", "alarm=success"));
+  EXPECT_EQ(view.at("jobs").at("b").at("error").at("code"), "broken");
+  EXPECT_EQ(life.run(life.flows->cancel(id, workflow::Wish::cancel, "", "ann")).error().reason,
+            "wrong_state");
+
+  EXPECT_TRUE(life.run(life.flows->retry(id, "ann")));
+  view = life.ended(id);
+  EXPECT_EQ(view.at("result"), "success");
+  EXPECT_THAT(Life::results(view),
+              ElementsAre("a=success", "b=success", "c=success", "alarm=skipped"));
+  EXPECT_EQ(view.at("jobs").at("a").at("attempts"), 1);
+  EXPECT_EQ(view.at("jobs").at("b").at("attempts"), 2);
+  EXPECT_EQ(life.run(life.flows->retry(id, "ann")).error().reason, "wrong_state");
+}
+
+TEST(Workflows, AnAttemptIsRepeatedAfterItsPauseUnlessItMayHaveBeenDone) {
+  Life life;
+  life.create(
+      "{name: w, jobs: {a: {uses: gpt/x, with: {fail: 1}, retry: {max_attempts: 3, "
+      "interval_seconds: 60}}}}");
+  life.does = failing(2);
+  life.begin();
+  const auto began = life.clock.now();
+  const auto view = life.ended(life.execute("w"));
+  EXPECT_EQ(view.at("result"), "success");
+  EXPECT_EQ(view.at("jobs").at("a").at("attempts"), 3);
+  EXPECT_GE(life.clock.now() - began, 60s + 120s);
+  EXPECT_LT(life.clock.now() - began, 200s);
+
+  life.does = failing(1, "unknown_outcome");
+  const auto held = life.ended(life.execute("w"));
+  EXPECT_EQ(held.at("result"), "failure");
+  EXPECT_EQ(held.at("jobs").at("a").at("attempts"), 1);
+}
+
+TEST(Workflows, WhatTakesTooLongEndsByItself) {
+  Life life;
+  life.create(
+      "{name: w, jobs: {a: {uses: gpt/x, timeout_seconds: 90}, b: {approval: true, "
+      "timeout_seconds: 300}, c: {uses: gpt/x, needs: [a, b], if: always()}}}");
+  life.begin();
+  EXPECT_TRUE(life.run(life.store->write(
+      [&](store::Tx& tx) { return life.queue->pause(tx, life.names[0], "a test"); })));
+  const auto id = life.execute("w");
+  life.pass(100s);
+  auto view = life.view(id);
+  EXPECT_THAT(Life::results(view), ElementsAre("a=failure", "b=approval", "c=pending"));
+  EXPECT_EQ(view.at("jobs").at("a").at("error").at("code"), "timeout");
+  life.pass(300s);
+  EXPECT_THAT(Life::results(life.view(id)), ElementsAre("a=failure", "b=failure", "c=running"));
+  EXPECT_THAT(life.done, IsEmpty());
+}
+
+TEST(Workflows, AnApprovalIsGivenOrRefusedByAPerson) {
+  Life life;
+  life.create(
+      "{name: w, inputs: {who: {type: string}}, jobs: {a: {uses: gpt/x, approval: {note: "
+      "'For ${{ inputs.who }}'}}, b: {uses: gpt/x, needs: a}}}");
+  life.begin();
+  const auto id = life.execute("w", {{"who", "Eve"}});
+  EXPECT_EQ(life.view(id).at("jobs").at("a").at("approval_note"), "For Eve");
+  EXPECT_EQ(life.run(life.flows->decide(id, "z", true, "", "bob")).error().code,
+            base::Code::not_found);
+  EXPECT_EQ(life.run(life.flows->decide(id, "b", true, "", "bob")).error().reason, "wrong_state");
+  EXPECT_TRUE(life.run(life.flows->decide(id, "a", true, "fine", "bob")));
+  EXPECT_EQ(life.ended(id).at("result"), "success");
+  EXPECT_EQ(life.entries("workflow.step_approved").at(0).actor, "bob");
+
+  const auto no = life.execute("w", {{"who", "Eve"}});
+  EXPECT_TRUE(life.run(life.flows->decide(no, "a", false, "too dear", "bob")));
+  const auto view = life.ended(no);
+  EXPECT_EQ(view.at("jobs").at("a").at("error"),
+            (json::object{{"code", "rejected"}, {"detail", "too dear"}}));
+}
+
+TEST(Workflows, CancellingTakesJobsOutOfTheQueue) {
+  Life life;
+  life.create(
+      "{name: w, jobs: {a: {uses: gpt/x}, b: {uses: gpt/x, needs: a}, "
+      "tidy: {uses: gpt/x, needs: a, if: always()}}}");
+  const auto id = life.execute("w");
+  const auto view = life.run(life.flows->cancel(id, workflow::Wish::cancel, "no more", "bob"));
+  ASSERT_TRUE(view);
+  EXPECT_EQ(view->at("state"), "cancelling");
+  EXPECT_THAT(Life::results(*view), ElementsAre("a=cancelled", "b=cancelled", "tidy=running"));
+  life.begin();
+  EXPECT_EQ(life.ended(id).at("result"), "cancelled");
+  EXPECT_THAT(life.done, ElementsAre("tidy"));
+}
+
+TEST(Workflows, AJobThatAPersonCancelsEndsItsStep) {
+  Life life;
+  life.create("{name: w, jobs: {a: {uses: gpt/x}, b: {uses: gpt/x, needs: a}}}");
+  const auto id = life.execute("w");
+  const engine::JobId job{std::string(life.view(id).at("jobs").at("a").at("job").as_string())};
+  EXPECT_TRUE(life.run(life.store->write([&](store::Tx& tx) {
+    return life.queue->cancel(tx, job, "no", life.timeline.now(), "bob");
+  })));
+  EXPECT_THAT(Life::results(life.view(id)), ElementsAre("a=cancelled", "b=cancelled"));
+}
+
+TEST(Workflows, WhatEndedWhileNobodyToldOfItIsMadeUpForAtTheStart) {
+  Life life;
+  life.create("{name: w, jobs: {a: {uses: gpt/x}, b: {uses: gpt/x, needs: a}}}");
+  const auto id = life.execute("w");
+  life.is_deaf = true;
+  EXPECT_TRUE(life.run(life.store->write([&](store::Tx& tx) -> base::Result<> {
+    const auto now = life.timeline.now();
+    TRY(auto turn, life.queue->claim(tx, life.names[0], "another program", now));
+    return life.queue->complete(tx, std::get<engine::Claim>(turn).lease, json::object(), now);
+  })));
+  EXPECT_THAT(Life::results(life.view(id)), ElementsAre("a=running", "b=pending"));
+  life.is_deaf = false;
+  life.begin();
+  EXPECT_EQ(life.ended(id).at("result"), "success");
+}
+
+TEST(Workflows, StepsThatCannotBeginFailWithTheReason) {
+  Life life;
+  life.create(
+      "{name: w, inputs: {n: {}}, jobs: {a: {uses: gpt/gone}, b: {uses: gpt/x, with: {q: "
+      "'${{ inputs.n < 1 }}'}}, c: {uses: gpt/x, if: inputs.n < 1}}, outputs: {o: '${{ "
+      "fromJSON(inputs.n) }}'}}");
+  const auto view = life.ended(life.execute("w", {{"n", "x"}}));
+  const auto error = [&](std::string_view step) {
+    return std::string(view.at("jobs").at(step).at("error").at("code").as_string());
+  };
+  EXPECT_EQ(error("a"), "unknown_agent");
+  EXPECT_EQ(error("b"), "wrong_expression");
+  EXPECT_EQ(error("c"), "wrong_expression");
+  EXPECT_EQ(view.at("result"), "failure");
+  EXPECT_THAT(std::string(view.at("error").at("detail").as_string()), HasSubstr("/outputs/o"));
+}
+
+TEST(Workflows, AFullQueueHoldsARunUpButDoesNotFailIt) {
+  Life life(":memory:", 1, 1);
+  life.create("{name: w, jobs: {a: {uses: gpt/x}, b: {uses: gpt/x}, c: {uses: gpt/x}}}");
+  const auto id = life.execute("w");
+  EXPECT_THAT(Life::results(life.view(id)), ElementsAre("a=running", "b=ready", "c=ready"));
+  life.begin();
+  EXPECT_EQ(life.ended(id).at("result"), "success");
+}
+
+TEST(Workflows, OnlySoManyRunAtATime) {
+  Life life;
+  std::string jobs;
+  for (int i = 0; i < 20; ++i) jobs += fmt::format("  s{}: {{uses: gpt/x}}\n", i);
+  life.create("name: w\nmax_parallel: 3\njobs:\n" + jobs);
+  std::size_t most = 0;
+  const auto id = life.execute("w");
+  life.does = [&](const json::object&) -> base::Result<engine::Outcome> {
+    return engine::Outcome{engine::Outcome::Done{json::object()}};
+  };
+  life.begin();
+  while (life.view(id).at("state") != "finished") {
+    std::size_t running = 0;
+    for (const auto& line : Life::results(life.view(id))) running += line.ends_with("=running");
+    most = std::max(most, running);
+  }
+  EXPECT_LE(most, 3u);
+  EXPECT_EQ(life.done.size(), 20u);
+}
+
+TEST(Workflows, APacketStepSendsAPacketAndGivesItsReply) {
+  Life life;
+  life.create(R"(
+name: w
+inputs: {goal: {type: string}}
+jobs:
+  plan:
+    uses: packet/RFP_PLAN
+    with:
+      bead_id: bd-12
+      context: {repo: r, branch: main, goal: "${{ inputs.goal }}", constraints: []}
+      inputs: {artifacts: [], questions: ["?"]}
+      requested_output: {format: json, fields: [plan]}
+  bad: {uses: packet/RFP_PLAN, with: {bead_id: bd-12}}
+  next: {uses: gpt/x, needs: plan, with: {query: "${{ jobs.plan.outputs.response.plan }}"}}
+)");
+  const auto id = life.execute("w", {{"goal", "a plan"}});
+  auto view = life.view(id);
+  EXPECT_EQ(view.at("jobs").at("bad").at("error").at("code"), "invalid");
+  const auto done = life.run(life.store->write([&](store::Tx& tx) -> base::Result<engine::Job> {
+    const auto now = life.timeline.now();
+    TRY(auto turn, life.queue->claim(tx, lane_of("http://127.0.0.1:9/c/1"), "life", now));
+    auto claim = std::get<engine::Claim>(std::move(turn));
+    TRY_OK(life.queue->complete(tx, claim.lease,
+                                json::object{{"response", json::object{{"plan", "go"}}}}, now));
+    return claim.job;
+  }));
+  ASSERT_TRUE(done);
+  EXPECT_EQ(done->sender, "ann");
+  EXPECT_EQ(done->kind, packet_kind);
+  EXPECT_EQ(done->thread, id);
+  EXPECT_EQ(done->payload.at("packet").at("context").at("goal"), "a plan");
+  life.begin();
+  view = life.ended(id);
+  EXPECT_EQ(view.at("jobs").at("next").at("outputs").at("text"), "go");
+}
+
+TEST(Workflows, AnAgentWithoutAConversationIsAskedInItsInboxAndALetterIsWritten) {
+  Life life;
+  const auto worker = life.add_agent("Night Worker", agents::Kind::cli, "");
+  life.create(R"(
+name: w
+jobs:
+  ask: {uses: gpt/Night Worker, with: {query: "What is new?"}}
+  tell:
+    uses: message/night-worker
+    needs: ask
+    with: {text: "You said: ${{ jobs.ask.outputs.text }}"}
+)");
+  life.begin();
+  const auto id = life.execute("w");
+  const Caller itself{.principal = "key:9", .name = "Night Worker", .agent = worker};
+  const auto inbox = [&] {
+    return life.run(life.letters->list(itself, worker, {}, 0, 10, life.clock.now() + 10s))
+        ->messages;
+  };
+  const auto query = inbox().at(0);
+  EXPECT_EQ(query.text, "What is new?");
+  EXPECT_EQ(query.thread, id);
+  EXPECT_TRUE(life.run(
+      life.letters->send(itself, {.to = "ann", .text = "Nothing", .reply_to = query.id}, {})));
+  const auto view = life.ended(id);
+  EXPECT_EQ(view.at("result"), "success");
+  EXPECT_EQ(inbox().back().text, "You said: Nothing");
+}
+
+TEST(Workflows, AnAgentWithAConversationIsAskedThere) {
+  Life life;
+  life.add_agent("Wanderweave", agents::Kind::custom_gpt, "http://127.0.0.1:9/g/g-1");
+  const auto refused = life.try_create(
+      "{name: w, jobs: {a: {uses: gpt/nobody, with: {query: x}}, b: {uses: "
+      "gpt/Wanderweave, with: {question: x}}}}");
+  ASSERT_FALSE(refused);
+  std::vector<std::string> places;
+  for (const auto& violation : refused.error().violations) places.push_back(violation.pointer);
+  EXPECT_THAT(places, ElementsAre("/jobs/a/uses", "/jobs/b/with", "/jobs/b/with/question"));
+  life.create("{name: w, jobs: {a: {uses: gpt/Wanderweave, with: {query: Where to?}}}}");
+  const auto id = life.execute("w");
+  const engine::JobId job{std::string(life.view(id).at("jobs").at("a").at("job").as_string())};
+  EXPECT_TRUE(life.run(life.store->write([&](store::Tx& tx) -> base::Result<> {
+    const auto now = life.timeline.now();
+    TRY(const auto asked, life.queue->get(tx, job));
+    EXPECT_EQ(asked.kind, "query");
+    EXPECT_EQ(asked.payload.at("text"), "Where to?");
+    EXPECT_EQ(asked.payload.at("thread"), json::value(id));
+    TRY(auto turn, life.queue->claim(tx, asked.lane, "life", now));
+    return life.queue->complete(
+        tx, std::get<engine::Claim>(turn).lease,
+        json::object{{"response", json::object{{"text", "Rome"}, {"value", nullptr}}}}, now);
+  })));
+  EXPECT_EQ(life.view(id).at("jobs").at("a").at("outputs").at("text"), "Rome");
+}
+
+TEST(Workflows, AThousandStepsGoOnAfterTheProgramIsKilled) {
+  std::string folder = std::filesystem::temp_directory_path() / "workflows-XXXXXX";
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  const std::string path = folder + "/flywheel.db";
+  // Ten chains of a hundred, which a last step joins.
+  std::string yaml = "name: long\nmax_parallel: 7\njobs:\n";
+  std::string last;
+  for (int i = 0; i < 999; ++i) {
+    yaml += fmt::format("  s{}: {{uses: gpt/x{}}}\n", i,
+                        i < 10 ? "" : fmt::format(", needs: s{}", i - 10));
+    if (i >= 989) last += fmt::format("{}s{}", last.empty() ? "" : ", ", i);
+  }
+  yaml += "  last: {uses: gpt/x, needs: [" + last + "]}\n";
+  std::string id;
+  std::map<std::string, int> handled;
+  for (int life_number = 0; life_number < 4; ++life_number) {
+    Life life(path, 4);
+    if (life_number == 0) {
+      life.create(yaml);
+      id = life.execute("long");
+    }
+    life.begin();
+    const bool is_last = life_number == 3;
+    if (is_last) {
+      EXPECT_EQ(life.ended(id).at("result"), "success");
+      std::map<std::string, int> told;
+      for (const auto& entry : life.entries("workflow.step_finished")) {
+        ++told[std::string(entry.data.at("step").as_string())];
+      }
+      EXPECT_EQ(told.size(), 1000u);
+      for (const auto& [step, times] : told) EXPECT_EQ(times, 1) << step;
+    } else {
+      EXPECT_TRUE(life.until([&] { return life.done.size() >= 250; }));
+    }
+    for (const auto& step : life.done) ++handled[step];
+    life.end();
+  }
+  EXPECT_EQ(handled.size(), 1000u);
+  // What ran when the program was killed ran again, and nothing else did.
+  int twice = 0;
+  for (const auto& [step, times] : handled) twice += times - 1;
+  EXPECT_LE(twice, 3 * 4);
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace services
