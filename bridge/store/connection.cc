@@ -1,6 +1,7 @@
 #include "bridge/store/connection.h"
 
 #include "bridge/base/limits.h"
+#include "bridge/store/relevance.h"
 #include "bridge/store/sqlite_error.h"
 
 #include <charconv>
@@ -147,6 +148,7 @@ base::Result<std::unique_ptr<Connection>> Connection::open_with(const std::strin
         "PRAGMA cache_size = -4000", "PRAGMA trusted_schema = OFF"}) {
     TRY_OK(connection->control(setting));
   }
+  TRY_OK(add_relevance(database));
   return connection;
 }
 
