@@ -10,6 +10,7 @@
 #include "bridge/services/agents/rules.h"
 #include "bridge/services/agents/fleets.h"
 #include "bridge/services/keys.h"
+#include "bridge/services/memory/memory.h"
 #include "bridge/services/messages/rules.h"
 #include "bridge/services/posts.h"
 #include "bridge/services/schedules.h"
@@ -63,7 +64,7 @@ std::vector<store::Migration> bridge_migrations() {
        {engine::migrations(), services::post_migrations(), services::packet_migrations(),
         services::key_migrations(), services::schedule_migrations(), services::agents::migrations(),
         services::messages::migrations(), services::actions::migrations(),
-        services::workflow_migrations()}) {
+        services::workflow_migrations(), services::memory::migrations()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;
@@ -135,6 +136,10 @@ Result<> Bridge::prepare() {
                                             }},
                                        executor_, steps));
   build_queue();
+  replies_.emplace(*queue_, journal_);
+  add_listener([this](store::Tx& tx, const engine::Change& change, const engine::Now& now) {
+    return replies_->on_change(tx, change, now);
+  });
   TRY_OK(build_browser());
   exchange_ = std::make_unique<services::Exchange>(
       account_->conversations(), *types_, clock_, settings_.account, std::move(key),

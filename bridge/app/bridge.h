@@ -17,6 +17,7 @@
 #include "bridge/engine/signed_note.h"
 #include "bridge/protocol/message_types.h"
 #include "bridge/services/exchange.h"
+#include "bridge/services/memory/replies.h"
 #include "bridge/services/packets.h"
 #include "bridge/store/sqlite_store.h"
 
@@ -140,6 +141,7 @@ class Bridge {
   std::optional<engine::NoteSigner> signer_;
   std::unique_ptr<store::SqliteStore> store_;
   std::optional<engine::Queue> queue_;
+  std::optional<services::memory::Replies> replies_;
   engine::Queue::Recovered recovered_;
   std::optional<engine::Engine> engine_;
   std::unique_ptr<chat::ChromeLauncher> launcher_;

@@ -38,6 +38,7 @@ void set_up(CLI::App& root, CommandLine& line) {
   add_agent_commands(root, line);
   add_fleet_commands(root, line);
   add_workflow_commands(root, line);
+  add_memory_commands(root, line);
   add_store_commands(root, line);
   add_bead_commands(root, line);
   add_doctor_command(root, line);

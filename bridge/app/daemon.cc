@@ -104,6 +104,8 @@ base::Result<> Daemon::prepare(base::Faults& faults) {
         return messages_->on_change(tx, change, now);
       });
   TRY_OK(build_actions());
+  memory_ =
+      std::make_unique<services::memory::Memory>(bridge_->store(), bridge_->journal(), clock_);
   schedules_ = std::make_unique<services::Schedules>(
       executor_, services::Schedules::Needs{.store = bridge_->store(),
                                             .queue = bridge_->queue(),
@@ -242,6 +244,7 @@ base::Task<> Daemon::start() {
                                   .messages = *messages_,
                                   .actions = *actions_,
                                   .fleets = *fleets_,
+                                  .memory = *memory_,
                                   .schedules = *schedules_,
                                   .workflows = *workflows_,
                                   .sign_in = *sign_in_,

@@ -12,6 +12,7 @@
 #include "bridge/services/agents.h"
 #include "bridge/services/fleets.h"
 #include "bridge/services/keys.h"
+#include "bridge/services/memory/memory.h"
 #include "bridge/services/messages.h"
 #include "bridge/services/messages/query_question.h"
 #include "bridge/services/schedules.h"
@@ -73,6 +74,7 @@ class Daemon {
   std::unique_ptr<services::Messages> messages_;
   std::unique_ptr<services::Actions> actions_;
   std::unique_ptr<services::Fleets> fleets_;
+  std::unique_ptr<services::memory::Memory> memory_;
   std::unique_ptr<services::Schedules> schedules_;
   std::unique_ptr<services::Workflows> workflows_;
   std::unique_ptr<services::SignIn> sign_in_;

@@ -16,6 +16,7 @@
 #include "bridge/services/agents.h"
 #include "bridge/services/fleets.h"
 #include "bridge/services/keys.h"
+#include "bridge/services/memory/memory.h"
 #include "bridge/services/messages.h"
 #include "bridge/services/packets.h"
 #include "bridge/services/schedules.h"
@@ -42,6 +43,7 @@ struct ApiNeeds {
   services::Messages& messages;
   services::Actions& actions;
   services::Fleets& fleets;
+  services::memory::Memory& memory;
   services::Schedules& schedules;
   services::Workflows& workflows;
   services::SignIn& sign_in;
@@ -78,6 +80,7 @@ void add_agent_routes(Router& router, ApiNeeds& needs);
 void add_message_routes(Router& router, ApiNeeds& needs);
 void add_action_routes(Router& router, ApiNeeds& needs);
 void add_fleet_routes(Router& router, ApiNeeds& needs);
+void add_memory_routes(Router& router, ApiNeeds& needs);
 void add_key_routes(Router& router, ApiNeeds& needs);
 void add_audit_routes(Router& router, ApiNeeds& needs);
 void add_event_routes(Router& router, ApiNeeds& needs);

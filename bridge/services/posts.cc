@@ -207,6 +207,24 @@ Result<std::optional<Post>> last(store::Tx& tx, std::string_view job_id) {
   return std::optional(std::move(post));
 }
 
+Result<std::vector<Answered>> answered(store::Tx& tx, std::string_view job_id) {
+  TRY(const auto rows, tx.query(R"sql(
+    SELECT id, job_id, number, stage, prompt, marker, end_marker, conversation_url, baseline, sent,
+           raw, changed_ms
+    FROM posts
+    WHERE job_id = $1 AND raw IS NOT NULL
+    ORDER BY number
+  )sql",
+                                {job_id}));
+  std::vector<Answered> found;
+  for (const auto& row : rows) {
+    TRY(auto post, post_of(row));
+    const base::WallTime received(std::chrono::milliseconds(row[11].integer()));
+    found.push_back({std::move(post), received});
+  }
+  return found;
+}
+
 Result<> set_baseline(store::Tx& tx, std::string_view id, const chat::Baseline& baseline,
                       base::WallTime now) {
   return move(tx, id, PostStage::intent, PostStage::intent, now, {.baseline = written(baseline)});

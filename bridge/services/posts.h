@@ -47,6 +47,12 @@ std::string id_for(std::string_view secret, const engine::Job& job, int number, 
 base::Result<> add(store::Tx& tx, const Post& post, base::WallTime now);
 // The job's newest message, or nothing.
 base::Result<std::optional<Post>> last(store::Tx& tx, std::string_view job_id);
+// The job's messages that were answered, in their order, and when.
+struct Answered {
+  Post post;
+  base::WallTime received;
+};
+base::Result<std::vector<Answered>> answered(store::Tx& tx, std::string_view job_id);
 // Each is a compare-and-set on the stage before; conflict means that another got there first.
 base::Result<> set_baseline(store::Tx& tx, std::string_view id, const chat::Baseline& baseline,
                             base::WallTime now);

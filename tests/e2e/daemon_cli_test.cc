@@ -119,6 +119,30 @@ TEST_F(DaemonCli, AScheduleHandsInPacketsAndThePersonSeesWhatBecameOfThem) {
   EXPECT_THAT(bad.err, HasSubstr("hour (column 3): 99 is not between 0 and 23"));
 }
 
+TEST_F(DaemonCli, RepliesAndNotesAreRememberedFoundAndForgotten) {
+  start();
+  const auto sent = run({"send", plan, "--json"});
+  ASSERT_EQ(sent.status, 0) << sent.err;
+  const auto job = std::string(parsed(sent.out).at("id").as_string());
+  const auto replies = run({"memory", "list", "--type", "reply", "--json"});
+  ASSERT_EQ(replies.status, 0) << replies.err;
+  const auto listed = parsed(replies.out);
+  const auto& reply = listed.at("items").at(0);
+  EXPECT_EQ(reply.at("provenance").at("job").as_string(), job);
+  EXPECT_EQ(reply.at("trust"), "untrusted");
+  const auto noted = run({"memory", "store", plan, "--title", "What was asked", "--tag", "plans"});
+  ASSERT_EQ(noted.status, 0) << noted.err;
+  const auto id = noted.out.substr(0, noted.out.find('\n'));
+  EXPECT_THAT(run({"memory", "search", "asked", "--tag", "plans"}).out, HasSubstr(id));
+  EXPECT_THAT(run({"memory", "show", id.substr(0, 30)}).out, HasSubstr("What was asked"));
+  EXPECT_EQ(run({"memory", "delete", id}).status, 0);
+  EXPECT_THAT(run({"memory", "search", "asked", "--tag", "plans"}).err, HasSubstr("nothing found"));
+  const auto nothing = run({"memory", "search", "?!"});
+  EXPECT_EQ(nothing.status, 65);
+  EXPECT_THAT(nothing.err, HasSubstr("a letter or a digit"));
+  EXPECT_EQ(run({"audit", "verify"}).status, 0);
+}
+
 TEST_F(DaemonCli, TheDoctorAsksTheDaemonAndFindsAllWell) {
   start();
   ASSERT_EQ(run({"session", "check"}).status, 0);

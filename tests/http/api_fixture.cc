@@ -21,7 +21,7 @@ std::vector<store::Migration> migrations() {
        {engine::migrations(), services::post_migrations(), services::packet_migrations(),
         services::key_migrations(), services::schedule_migrations(), services::agents::migrations(),
         services::messages::migrations(), services::actions::migrations(),
-        services::workflow_migrations()}) {
+        services::workflow_migrations(), services::memory::migrations()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;
@@ -59,6 +59,7 @@ ApiFixture::ApiFixture(int depth_max) {
                                 .clock = clock},
       services::Messages::Settings{.account = "account", .origin = "https://chatgpt.com"});
   build_actions();
+  memory.emplace(*store, journal, clock);
   schedules.emplace(loop.get_executor(), services::Schedules::Needs{.store = *store,
                                                                     .queue = *queue,
                                                                     .journal = journal,
@@ -100,9 +101,11 @@ void ApiFixture::build_queue(int depth_max) {
     TRY_OK(workflows->on_job_change(tx, change, now));
     tx.after_commit([this, bell = services::bell_of_job(change.job.id)] { bells.ring(bell); });
     TRY_OK(messages->on_change(tx, change, now));
-    return actions->on_change(tx, change, now);
+    TRY_OK(actions->on_change(tx, change, now));
+    return replies->on_change(tx, change, now);
   };
   queue.emplace(std::move(options), random);
+  replies.emplace(*queue, journal);
 }
 
 void ApiFixture::build_actions() {
@@ -171,6 +174,7 @@ Story ApiFixture::serve(std::function<Story()> story) {
                                .messages = *messages,
                                .actions = *actions,
                                .fleets = *fleets,
+                               .memory = *memory,
                                .schedules = *schedules,
                                .workflows = *workflows,
                                .sign_in = *sign_in,

@@ -8,6 +8,7 @@
 #include "bridge/services/agents.h"
 #include "bridge/services/fleets.h"
 #include "bridge/services/keys.h"
+#include "bridge/services/memory/replies.h"
 #include "bridge/services/messages.h"
 #include "bridge/services/packets.h"
 #include "bridge/services/schedules.h"
@@ -110,6 +111,8 @@ class ApiFixture {
   std::optional<services::Messages> messages;
   std::unique_ptr<services::Actions> actions;
   std::optional<services::Fleets> fleets;
+  std::optional<services::memory::Memory> memory;
+  std::optional<services::memory::Replies> replies;
   std::optional<services::Schedules> schedules;
   std::optional<services::Workflows> workflows;
   std::optional<services::SignIn> sign_in;

@@ -21,7 +21,7 @@ using base::Result;
 namespace {
 
 // Paths below /api/gpt-agents and /api/custom-gpt-fleets that are no agents.
-constexpr std::array reserved = {"broadcast", "register", "stats"};
+constexpr std::array reserved = {"broadcast", "conversation", "register", "stats"};
 
 base::WallTime to_milliseconds(base::WallTime time) {
   return std::chrono::floor<std::chrono::milliseconds>(time);
@@ -117,6 +117,11 @@ Result<std::optional<Agent>> look(store::Tx& tx, std::string_view which) {
     LIMIT 1
   )sql",
                    {which});
+}
+
+Result<std::optional<Agent>> with_link(store::Tx& tx, const std::string& link) {
+  if (link.empty()) return std::nullopt;
+  return rows::one(tx, "WHERE a.link = $1 ORDER BY a.id LIMIT 1", {link});
 }
 
 Result<Agent> find(store::Tx& tx, std::string_view which) {
