@@ -26,6 +26,10 @@ inline constexpr std::chrono::seconds webhook_throttle_asked_max = 1h;  // when 
 inline constexpr std::chrono::seconds webhook_failing_max = 5 * 24h;    // then it is disabled
 inline constexpr std::chrono::seconds webhook_old_secret = 24h;  // still signs after rotation
 inline constexpr auto webhook_answer = 15s;                      // for one attempt
+inline constexpr auto webhook_handshake = 5s;
+inline constexpr std::chrono::seconds webhook_waits = 20s;  // in the lane, for a receiver to rest
+inline constexpr auto webhook_look = 15s;  // else it is looked again after about this
+inline constexpr auto webhook_look_max = 60s;
 inline constexpr auto webhook_resolve = 5s;
 inline constexpr std::size_t webhook_answer_bytes_max = 64u << 10;
 inline constexpr std::size_t webhook_detail_bytes_max = 500;  // kept of an answer
@@ -40,7 +44,8 @@ inline constexpr int webhook_deliveries_kept = 5000;             // ended, of on
 inline constexpr int webhook_replays_max = 500;                  // at once
 // A subscription that is further behind the journal misses what is older, and is told so.
 inline constexpr std::int64_t webhook_behind_max = 100'000;
-inline constexpr int fan_out_entries = 256;          // looked at in one transaction
+inline constexpr int fan_out_entries = 256;      // looked at in one transaction
+inline constexpr int fan_out_deliveries = 1000;  // begun in one transaction, and one stretch more
 inline constexpr std::int64_t fan_out_skips = 1000;  // unwanted entries before cursors are written
 inline constexpr auto fan_out_retry = 5s;            // after trouble with the store
 
