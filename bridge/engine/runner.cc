@@ -32,9 +32,12 @@ bool is_lost(const base::Error& error) {
   return error.reason == "stale_lease" || error.reason == "stale";
 }
 
-// True if only a person, evidence or a new job can let the lane go on.
+// Longer than jobs back off that nobody wanted later.
+constexpr Milliseconds drain_waits_max = std::chrono::minutes(15);
+
+// True if only a person, evidence, a new job or much time can let the lane go on.
 bool is_drained(const Idle& idle) {
-  if (idle.reason.empty()) return !idle.wait;
+  if (idle.reason.empty()) return !idle.wait || *idle.wait > drain_waits_max;
   return idle.reason == "paused" || idle.reason == "held" || idle.reason == "breaker";
 }
 

@@ -97,6 +97,26 @@ TEST_F(RunnerTest, WorksTheLaneInOrderAndDrains) {
   for (const auto& id : added) EXPECT_EQ(state(id), State::done);
 }
 
+TEST_F(RunnerTest, ADrainWaitsForWhatIsDueSoonAndNotForWhatIsWantedMuchLater) {
+  handlers["packet"] = done;
+  std::vector<JobId> added;
+  for (const auto wait : {10min, 60min}) {
+    write([&](store::Tx& tx) -> base::Result<> {
+      auto later = f.job();
+      later.key.clear();
+      later.not_before = f.clock.wall() + wait;
+      TRY(const auto accepted, f.queue.submit(tx, later, f.now()));
+      added.push_back(accepted.job.id);
+      return {};
+    });
+  }
+  start();
+  runner->drain();
+  ASSERT_TRUE(ends());
+  EXPECT_EQ(state(added[0]), State::done);
+  EXPECT_EQ(state(added[1]), State::queued);
+}
+
 TEST_F(RunnerTest, ANewJobWakesAnIdleLaneWithoutAnyTimePassing) {
   handlers["packet"] = done;
   start();
