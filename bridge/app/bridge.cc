@@ -9,6 +9,8 @@
 #include "bridge/services/actions/rules.h"
 #include "bridge/services/agents/rules.h"
 #include "bridge/services/agents/fleets.h"
+#include "bridge/services/events/deliveries.h"
+#include "bridge/services/events/subscription_rows.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/memory/memory.h"
 #include "bridge/services/messages/rules.h"
@@ -64,7 +66,7 @@ std::vector<store::Migration> bridge_migrations() {
        {engine::migrations(), services::post_migrations(), services::packet_migrations(),
         services::key_migrations(), services::schedule_migrations(), services::agents::migrations(),
         services::messages::migrations(), services::actions::migrations(),
-        services::workflow_migrations(), services::memory::migrations()}) {
+        services::workflow_migrations(), services::memory::migrations(), events::migrations()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;
@@ -155,6 +157,8 @@ Result<> Bridge::prepare() {
             .retries = {.failures_max = limits::packet_failures_max},
             .entry = services::packet_entry});
   entries_[std::string(services::repair_kind)] = services::packet_entry;
+  // What the journal tells becomes webhooks, so it is silent about their jobs.
+  entries_[std::string(events::webhook_kind)] = nullptr;
   engine::CrewOptions options;
   options.works = [this, own = services::lane_of(settings_.packets.url)](
                       const engine::LaneId& lane) { return works_all_lanes_ || lane == own; };
@@ -217,9 +221,11 @@ Result<> Bridge::build_browser() {
 Result<> Bridge::on_change(store::Tx& tx, const engine::Change& change, const engine::Now& now) {
   // A bridge that serves no registry recovers the registry's jobs all the same.
   const auto entry = entries_.find(change.job.kind);
-  TRY_OK(journal_.append(
-      tx, entry == entries_.end() ? engine::job_entry(change, "job") : entry->second(change),
-      now.wall));
+  if (entry == entries_.end()) {
+    TRY_OK(journal_.append(tx, engine::job_entry(change, "job"), now.wall));
+  } else if (entry->second) {
+    TRY_OK(journal_.append(tx, entry->second(change), now.wall));
+  }
   for (const auto& listener : listeners_) TRY_OK(listener(tx, change, now));
   const engine::State state = change.job.state;
   if (engine::is_final(state) || state == engine::State::held) {

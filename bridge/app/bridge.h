@@ -49,7 +49,8 @@ struct BridgeSettings {
 using ChangeListener =
     std::function<base::Result<>(store::Tx&, const engine::Change&, const engine::Now&)>;
 
-// Jobs of one kind: who acts, how failures are taken, and what the journal says of a change.
+// Jobs of one kind: who acts, how failures are taken, and what the journal says of a change;
+// without an `entry` it says nothing.
 struct JobKind {
   engine::Handler handler;
   engine::RetryPolicy retries = {};

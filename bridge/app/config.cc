@@ -127,6 +127,9 @@ bool is_url(std::string_view store) { return store.find("://") != store.npos; }
 void read_http(const json::object& object, const Members& bridge, Config& config) {
   config.http.hosts = bridge.texts("hosts");
   config.http.origins = bridge.texts("origins");
+  const Members webhooks = bridge.at("webhooks");
+  config.webhooks = {webhooks.texts("allow_private"), webhooks.flag("require_handshake"),
+                     webhooks.path("authority", {})};
   if (object.contains("tls")) {
     const Members tls = bridge.at("tls");
     config.http.certificate = tls.path("certificate", {});

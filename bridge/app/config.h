@@ -67,6 +67,12 @@ struct Config {
     std::filesystem::path catalogue;  // may be missing
   } agents;
 
+  struct Webhooks {
+    std::vector<std::string> allow_private;  // networks
+    bool needs_handshake = false;
+    std::filesystem::path authority;  // empty: the system's
+  } webhooks;
+
   struct Session {
     std::chrono::seconds check_pause{};
     bool screenshots = false;

@@ -7,6 +7,7 @@
 #include "bridge/engine/job_entry.h"
 #include "bridge/services/agents/agent_limits.h"
 #include "bridge/services/workflows/agent_steps.h"
+#include "bridge/services/events/registered.h"
 
 #include <algorithm>
 
@@ -56,6 +57,17 @@ base::Result<DaemonSettings> daemon_settings(const Config& config, const BridgeO
   const auto origin = services::Messages::origin_of(settings.bridge.packets.url);
   if (std::ranges::find(settings.agents.origins, origin) == settings.agents.origins.end()) {
     settings.agents.origins.push_back(origin);
+  }
+  settings.webhooks.needs_handshake = config.webhooks.needs_handshake;
+  settings.webhook_authority = config.webhooks.authority;
+  for (const auto& text : config.webhooks.allow_private) {
+    auto network = events::Network::parse(text);
+    if (!network) {
+      return base::fail(base::Code::invalid,
+                        "bridge.webhooks.allow_private: " + network.error().message,
+                        "configuration");
+    }
+    settings.webhooks.allow_private.push_back(*network);
   }
   for (const auto& issuer : config.http.jwt) {
     auto loaded = http::load_jwt_issuer(issuer.as_object());
@@ -129,6 +141,36 @@ base::Result<> Daemon::prepare(base::Faults& faults) {
   }
   authenticator_ =
       std::make_unique<http::Authenticator>(http::find_in(*keys_), std::move(verifier), clock_);
+  return prepare_webhooks();
+}
+
+base::Result<> Daemon::prepare_webhooks() {
+  auto internet = http::Internet::create(settings_.webhook_authority);
+  if (!internet) {
+    return base::fail(base::Code::invalid, "bridge.webhooks.authority: " + internet.error().message,
+                      "configuration");
+  }
+  internet_ = *std::move(internet);
+  auto& webhooks = settings_.webhooks;
+  webhooks.instance = bridge_->signer().name();
+  // The handshake wants a DNS name; the instance is "flywheel/<hexadecimal>".
+  webhooks.origin = webhooks.instance;
+  std::ranges::replace(webhooks.origin, '/', '-');
+  webhooks.agent = std::string("flywheel/") + FLYWHEEL_VERSION;
+  subscriptions_ = std::make_unique<events::Subscriptions>(
+      events::Subscriptions::Needs{.executor = executor_,
+                                   .store = bridge_->store(),
+                                   .queue = bridge_->queue(),
+                                   .journal = bridge_->journal(),
+                                   .tail = bridge_->tail(),
+                                   .timeline = bridge_->timeline(),
+                                   .clock = clock_,
+                                   .outbound = *internet_,
+                                   .find_agent = events::find_registered},
+      webhooks);
+  bridge_->add_kind(std::string(events::webhook_kind), {.handler = subscriptions_->handler(),
+                                                        .retries = events::webhook_retries(),
+                                                        .entry = nullptr});
   return {};
 }
 
@@ -224,6 +266,7 @@ void Daemon::build_workflows() {
 base::Task<> Daemon::start() {
   CO_TRY_OK(co_await keys_->ensure_admin(settings_.bridge.state / "admin.key", http::new_api_key));
   CO_TRY_OK(co_await bridge_->start());
+  CO_TRY_OK(co_await subscriptions_->start(bridge_->tasks()));
   CO_TRY_OK(co_await schedules_->start(bridge_->tasks()));
   CO_TRY_OK(co_await workflows_->start(bridge_->tasks()));
   agents_->start(bridge_->tasks());
@@ -245,6 +288,7 @@ base::Task<> Daemon::start() {
                                   .actions = *actions_,
                                   .fleets = *fleets_,
                                   .memory = *memory_,
+                                  .subscriptions = *subscriptions_,
                                   .schedules = *schedules_,
                                   .workflows = *workflows_,
                                   .sign_in = *sign_in_,

@@ -6,11 +6,13 @@
 #include "bridge/http/access_log.h"
 #include "bridge/http/api_routes.h"
 #include "bridge/http/authenticator.h"
+#include "bridge/http/outbound.h"
 #include "bridge/http/router.h"
 #include "bridge/http/server.h"
 #include "bridge/services/actions.h"
 #include "bridge/services/agents.h"
 #include "bridge/services/fleets.h"
+#include "bridge/services/events/subscriptions.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/memory/memory.h"
 #include "bridge/services/messages.h"
@@ -31,6 +33,8 @@ struct DaemonSettings {
   http::ServerOptions server;
   std::vector<http::JwtIssuer> issuers;
   services::Agents::Settings agents;
+  events::WebhookSettings webhooks;
+  std::filesystem::path webhook_authority;
   bool screenshots = false;
   base::json::object actions = {};  // see services::Actions
 };
@@ -61,6 +65,7 @@ class Daemon {
   base::Result<> prepare(base::Faults& faults);
   base::Result<> build_actions();
   void build_workflows();
+  base::Result<> prepare_webhooks();
   std::vector<http::NotReady> not_ready();
 
   boost::asio::any_io_executor executor_;
@@ -75,6 +80,8 @@ class Daemon {
   std::unique_ptr<services::Actions> actions_;
   std::unique_ptr<services::Fleets> fleets_;
   std::unique_ptr<services::memory::Memory> memory_;
+  std::unique_ptr<http::Internet> internet_;
+  std::unique_ptr<events::Subscriptions> subscriptions_;
   std::unique_ptr<services::Schedules> schedules_;
   std::unique_ptr<services::Workflows> workflows_;
   std::unique_ptr<services::SignIn> sign_in_;

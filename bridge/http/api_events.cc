@@ -63,11 +63,11 @@ boost::asio::awaitable<void> JournalEvents::run() {
   }
 }
 
-std::unique_ptr<EventSource> JournalEvents::reader(std::uint64_t after, EventWish wish) {
+std::unique_ptr<EventSource> JournalEvents::reader(std::uint64_t after, Wants wants) {
   return feed_->reader(
       after,
-      [wish = std::move(wish)](const EventFeed::Entry& entry) {
-        return wish.matches(*static_cast<const engine::Entry*>(entry.subject.get()));
+      [wants = std::move(wants)](const EventFeed::Entry& entry) {
+        return wants(*static_cast<const engine::Entry*>(entry.subject.get()));
       },
       [this](std::uint64_t seen) { return older(seen); });
 }
@@ -91,10 +91,9 @@ Task<std::vector<EventFeed::Entry>> JournalEvents::older(std::uint64_t after) co
   co_return entries;
 }
 
-Task<JournalEvents::Page> JournalEvents::page(std::int64_t after, EventWish wish,
-                                              std::size_t limit) {
+Task<JournalEvents::Page> JournalEvents::page(std::int64_t after, Wants wants, std::size_t limit) {
   auto read = [journal = &sources_.journal, instance = sources_.instance, after,
-               wish = std::move(wish), limit](store::Tx& tx) -> Result<Page> {
+               wants = std::move(wants), limit](store::Tx& tx) -> Result<Page> {
     Page page{.events = {}, .last = after};
     const auto looked_most = after + limits::journal_scan_max;
     while (!page.is_end && page.last < looked_most && page.events.size() < limit) {
@@ -106,7 +105,7 @@ Task<JournalEvents::Page> JournalEvents::page(std::int64_t after, EventWish wish
           break;
         }
         page.last = entry.sequence;
-        if (wish.matches(entry)) page.events.push_back(cloud_event(entry, instance));
+        if (wants(entry)) page.events.push_back(cloud_event(entry, instance));
       }
     }
     return page;
@@ -137,7 +136,7 @@ Result<std::optional<std::uint64_t>> seen_by(const Request& request) {
 }
 
 Task<Response> page_of_events(ApiNeeds& needs, Request& request, std::uint64_t after,
-                              EventWish wish) {
+                              JournalEvents::Wants wants) {
   CO_TRY(const auto page, page_of(request));
   if (!page.after.empty()) {
     const auto end = page.after.data() + page.after.size();
@@ -146,30 +145,38 @@ Task<Response> page_of_events(ApiNeeds& needs, Request& request, std::uint64_t a
                            "invalid_query");
     }
   }
-  CO_TRY(auto found,
-         co_await needs.events.page(static_cast<std::int64_t>(after), std::move(wish), page.limit));
+  CO_TRY(auto found, co_await needs.events.page(static_cast<std::int64_t>(after), std::move(wants),
+                                                page.limit));
   const auto next = found.is_end ? std::nullopt : std::optional(std::to_string(found.last));
   co_return page_response(request, std::move(found.events), next);
 }
 
 Task<Response> events(ApiNeeds& needs, Request& request) {
   CO_TRY_OK(request.only_query({"types", "subject", "last_event_id", "limit", "cursor"}));
-  CO_TRY(const auto seen, seen_by(request));
-  auto wish = events::wish_of(request.query_value("types").value_or(""),
-                              request.query_value("subject").value_or(""));
-  const bool wants_pages =
-      accepts(request, "application/json") && !accepts(request, "text/event-stream");
-  if (wants_pages) {
-    CO_TRY(auto response,
-           co_await page_of_events(needs, request, seen.value_or(0), std::move(wish)));
-    response.add("Vary", "Accept");
-    co_return response;
-  }
-  co_return event_response(
-      needs.events.reader(seen.value_or(needs.events.last()), std::move(wish)));
+  auto wish = ::events::wish_of(request.query_value("types").value_or(""),
+                                request.query_value("subject").value_or(""));
+  const JournalEvents::Wants wants = [wish = std::move(wish)](const engine::Entry& entry) {
+    return wish.matches(entry);
+  };
+  co_return co_await events_answer(needs, request, wants, wants);
 }
 
 }  // namespace
+
+Task<Response> events_answer(ApiNeeds& needs, Request& request, JournalEvents::Wants live,
+                             JournalEvents::Wants still) {
+  CO_TRY(const auto seen, seen_by(request));
+  const bool wants_pages =
+      accepts(request, "application/json") && !accepts(request, "text/event-stream");
+  if (!wants_pages) {
+    co_return event_response(
+        needs.events.reader(seen.value_or(needs.events.last()), std::move(live)));
+  }
+  CO_TRY(auto response,
+         co_await page_of_events(needs, request, seen.value_or(0), std::move(still)));
+  response.add("Vary", "Accept");
+  co_return response;
+}
 
 void add_event_routes(Router& router, ApiNeeds& needs) {
   router.add({.method = Method::get, .path = "/api/events", .scope = "events"},

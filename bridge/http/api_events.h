@@ -6,10 +6,13 @@
 #include "bridge/base/result.h"
 #include "bridge/engine/journal.h"
 #include "bridge/http/events.h"
+#include "bridge/http/request.h"
+#include "bridge/http/response.h"
 #include "bridge/services/events/cloud_event.h"
 #include "bridge/store/store.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,6 +24,8 @@ namespace http {
 
 using events::cloud_event;
 using EventWish = events::Wish;
+
+struct ApiNeeds;
 
 // Reads the journal once for all readers. On the loop thread.
 class JournalEvents {
@@ -45,16 +50,17 @@ class JournalEvents {
 
   // Of the newest entry handed on.
   std::uint64_t last() const { return feed_->last_number(); }
+  using Wants = std::function<bool(const engine::Entry&)>;
   // Everything after `after` that is wanted. Must end before this does.
-  std::unique_ptr<EventSource> reader(std::uint64_t after, EventWish wish);
+  std::unique_ptr<EventSource> reader(std::uint64_t after, Wants wants);
 
   struct Page {
     json::array events;
     std::int64_t last = 0;  // entries up to here were looked at
     bool is_end = false;
   };
-  // The same for a reader that does not stay.
-  base::Task<Page> page(std::int64_t after, EventWish wish, std::size_t limit);
+  // The same for a reader that does not stay. `wants` is called on the store's thread.
+  base::Task<Page> page(std::int64_t after, Wants wants, std::size_t limit);
 
  private:
   JournalEvents(boost::asio::any_io_executor executor, Sources sources, std::int64_t last);
@@ -67,5 +73,11 @@ class JournalEvents {
   engine::Follower follower_;
   std::shared_ptr<EventFeed> feed_;
 };
+
+// What a route of events answers: a stream after the last event that the reader has seen, or from
+// now on, of what `live` wants; or a page, for who accepts only JSON, of what `still` wants, which
+// is called on another thread.
+base::Task<Response> events_answer(ApiNeeds& needs, Request& request, JournalEvents::Wants live,
+                                   JournalEvents::Wants still);
 
 }  // namespace http

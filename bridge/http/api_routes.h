@@ -15,6 +15,7 @@
 #include "bridge/services/actions.h"
 #include "bridge/services/agents.h"
 #include "bridge/services/fleets.h"
+#include "bridge/services/events/subscriptions.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/memory/memory.h"
 #include "bridge/services/messages.h"
@@ -44,6 +45,7 @@ struct ApiNeeds {
   services::Actions& actions;
   services::Fleets& fleets;
   services::memory::Memory& memory;
+  events::Subscriptions& subscriptions;
   services::Schedules& schedules;
   services::Workflows& workflows;
   services::SignIn& sign_in;
@@ -81,6 +83,7 @@ void add_message_routes(Router& router, ApiNeeds& needs);
 void add_action_routes(Router& router, ApiNeeds& needs);
 void add_fleet_routes(Router& router, ApiNeeds& needs);
 void add_memory_routes(Router& router, ApiNeeds& needs);
+void add_subscription_routes(Router& router, ApiNeeds& needs);
 void add_key_routes(Router& router, ApiNeeds& needs);
 void add_audit_routes(Router& router, ApiNeeds& needs);
 void add_event_routes(Router& router, ApiNeeds& needs);

@@ -4,66 +4,23 @@
 #include "bridge/base/limits.h"
 #include "bridge/base/scope.h"
 #include "bridge/http/event_reader.h"
+#include "bridge/http/reply_reader.h"
 #include "bridge/http/stream.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/beast/http/basic_parser.hpp>
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
 namespace http {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
 using asio::ip::tcp;
 
 namespace {
-
-using Text = boost::core::string_view;
-
-// A reply as it arrives; what its body carries goes to `on_body`.
-class ReplyParser final : public beast::http::basic_parser<false> {
- public:
-  ReplyParser(ClientReply& reply, std::function<void(std::string_view)> on_body, bool is_head)
-      : reply_(reply), on_body_(std::move(on_body)) {
-    eager(true);
-    header_limit(limits::http_head_bytes_max);
-    body_limit(boost::none);
-    skip(is_head);
-  }
-
- private:
-  using Error = beast::error_code;
-
-  void on_response_impl(int status, Text, int, Error&) override { reply_.status = status; }
-  void on_field_impl(beast::http::field, Text name, Text value, Error&) override {
-    std::string lower(name.data(), name.size());
-    for (char& c : lower) {
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-    }
-    reply_.headers.emplace_back(std::move(lower), std::string(value.data(), value.size()));
-  }
-  std::size_t on_body_impl(Text piece, Error&) override { return take(piece); }
-  std::size_t on_chunk_body_impl(std::uint64_t, Text piece, Error&) override { return take(piece); }
-  void on_request_impl(beast::http::verb, Text, Text, int, Error&) override {}
-  void on_header_impl(Error&) override {}
-  void on_body_init_impl(const boost::optional<std::uint64_t>&, Error&) override {}
-  void on_chunk_header_impl(std::uint64_t, Text, Error&) override {}
-  void on_finish_impl(Error&) override {}
-
-  std::size_t take(Text piece) {
-    on_body_({piece.data(), piece.size()});
-    return piece.size();
-  }
-
-  ClientReply& reply_;
-  std::function<void(std::string_view)> on_body_;
-};
 
 // What a status means to a caller that wanted success.
 base::Code code_of(int status) {
@@ -190,65 +147,30 @@ class Client::Body {
     if (!stream_) CO_TRY_OK(co_await connect());
     // Only an exchange that ran to its end leaves a connection that can be used again.
     auto stream = std::move(stream_);
-    if (!co_await write(*stream, text)) co_return broken(request);
+    if (!co_await write_whole(*stream, text)) co_return broken(request);
     ClientReply reply;
-    bool goes_on = true;
     bool is_too_long = false;
-    std::size_t size = 0;
-    ReplyParser parser(
-        reply,
+    ReplyReader reader(
         [&](std::string_view piece) {
-          size += piece.size();
-          is_too_long = !on_body && size > limits::http_reply_bytes_max;
-          if (on_body) goes_on = goes_on && on_body(piece);
-          if (!on_body && !is_too_long) reply.body += piece;
+          if (on_body) return on_body(piece);
+          is_too_long = reply.body.size() + piece.size() > limits::http_reply_bytes_max;
+          if (!is_too_long) reply.body += piece;
+          return !is_too_long;
         },
         request.method == "HEAD");
-    std::string unread;
-    while (!parser.is_done() && goes_on && !is_too_long) {
-      const auto before = unread.size();
-      unread.resize(before + limits::http_read_bytes);
-      const auto count = stream->read(std::span(unread).subspan(before));
-      unread.resize(before + static_cast<std::size_t>(std::max<std::ptrdiff_t>(count, 0)));
-      if (count == Stream::not_now) {
-        if (!co_await stream->readable()) co_return broken(request);
-        continue;
-      }
-      beast::error_code error;
-      if (count == Stream::gone) {
-        if (parser.got_some()) parser.put_eof(error);
-        if (error || !parser.is_done()) co_return broken(request);
-        co_return reply;
-      }
-      has_heard_ = true;
-      // Bytes that the parser left wait for more: an assertion of Beast ends the process when it
-      // sees the start of a last chunk again with fewer than five bytes.
-      if (before > 0 && unread.size() < 5) continue;
-      const auto used = parser.put(asio::buffer(std::as_const(unread)), error);
-      unread.erase(0, used);
-      if (error && error != beast::http::error::need_more) co_return broken(request);
-    }
+    const auto end = co_await reader.read(*stream, reply);
+    has_heard_ = reader.has_heard();
     if (is_too_long) {
       co_return base::fail(base::Code::internal, asked(request) + ": the answer is too long");
     }
-    if (goes_on && parser.keep_alive()) stream_ = std::move(stream);
+    if (end == ReplyReader::End::broken) co_return broken(request);
+    if (end == ReplyReader::End::whole && reader.is_kept_open()) stream_ = std::move(stream);
     co_return reply;
   }
 
   std::unexpected<base::Error> broken(const ClientRequest& request) const {
     return base::fail(base::Code::unavailable,
                       asked(request) + ": the connection broke before the answer");
-  }
-
-  static asio::awaitable<bool> write(Stream& stream, std::string_view text) {
-    while (!text.empty()) {
-      const std::array buffers{asio::const_buffer(text.data(), text.size())};
-      const auto count = stream.write(buffers);
-      if (count == Stream::gone) co_return false;
-      if (count == Stream::not_now && !co_await stream.writable()) co_return false;
-      text.remove_prefix(static_cast<std::size_t>(count));
-    }
-    co_return true;
   }
 
   base::Task<> connect() {

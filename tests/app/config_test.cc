@@ -45,6 +45,8 @@ TEST(Config, ThreeMembersAreEnough) {
   EXPECT_EQ(config->timeouts.reply, std::chrono::minutes(30));
   EXPECT_EQ(config->limits.sends_per_window, 80);
   EXPECT_THAT(config->senders, IsEmpty());
+  EXPECT_THAT(config->webhooks.allow_private, IsEmpty());
+  EXPECT_FALSE(config->webhooks.needs_handshake);
 }
 
 TEST(Config, WhatTheFileSaysGoesBeforeTheDefaults) {
@@ -52,7 +54,8 @@ TEST(Config, WhatTheFileSaysGoesBeforeTheDefaults) {
       with_bridge(R"({"state": "/var/lib/fw", "store": "postgresql://db/fw", "draft": "clear",
                       "senders": ["a", "b"], "browser": {"executable": "chromium",
                       "headless": true, "window": {"width": 800}},
-                      "timeouts": {"ready_seconds": 5}})"),
+                      "timeouts": {"ready_seconds": 5},
+                      "webhooks": {"allow_private": ["10.0.0.0/8"], "authority": "ca.pem"}})"),
       "/p/.flywheel/chatgpt.json");
 
   ASSERT_TRUE(config) << config.error().message;
@@ -66,6 +69,8 @@ TEST(Config, WhatTheFileSaysGoesBeforeTheDefaults) {
   EXPECT_EQ(config->browser.window_height, 900);
   EXPECT_EQ(config->browser.profile_dir, "/var/lib/fw/profiles/work");
   EXPECT_EQ(config->timeouts.ready, std::chrono::seconds(5));
+  EXPECT_THAT(config->webhooks.allow_private, ElementsAre("10.0.0.0/8"));
+  EXPECT_EQ(config->webhooks.authority, "/p/ca.pem");
 }
 
 TEST(Config, AnUnknownKeyNamesTheNearestKnownOne) {

@@ -128,6 +128,27 @@ TEST_F(FanOutTest, WhoIsTooFarBehindIsToldWhatWasPassedOver) {
   EXPECT_THAT(receiver.subjects(), ElementsAre("a"));
 }
 
+TEST_F(FanOutTest, WithAnAgentGoItsSubscriptions) {
+  webhook();
+  const auto stream = subscribe({.wish = {.types = {"thing."}}});
+  happen("id-of-bob", "agent.removed");
+  pass(1s);
+  EXPECT_THAT(run(subscriptions->list("ann", actor())).value(), SizeIs(2));
+  happen("id-of-ann", "agent.removed");
+  happen("a");
+  pass(1s);
+  EXPECT_THAT(run(subscriptions->list("ann", actor())).value(), IsEmpty());
+  EXPECT_THAT(receiver.got, IsEmpty());
+}
+
+TEST_F(FanOutTest, WhatAnAgentThatWentInAnEarlierLifeLeftIsRemoved) {
+  webhook();
+  stop();
+  gone = "id-of-ann";
+  start();
+  EXPECT_THAT(run(subscriptions->list("ann", actor())).value(), IsEmpty());
+}
+
 TEST_F(FanOutTest, StreamsWantWhatTheirAgentSubscribedTo) {
   engine::Entry entry;
   entry.type = "thing.happened";

@@ -92,8 +92,9 @@ void Bench::start() {
   engine_.emplace(engine::Engine{*store, *queue, clock, timeline, *bells, faults, holder});
   BRIDGE_ASSERT(run(
       store->write([&](store::Tx& tx) { return queue->recover(tx, holder, 1, timeline.now()); })));
-  auto find_agent = [](store::Tx&, const std::string& which,
-                       const events::Actor& actor) -> Result<std::string> {
+  auto find_agent = [gone = gone](store::Tx&, const std::string& which,
+                                  const events::Actor& actor) -> Result<std::string> {
+    if (which.starts_with("id-of-") && which != gone) return which;
     if (which != "ann" && which != "bob") return base::fail(Code::not_found, "no such agent");
     if (actor.agent.empty() || actor.agent == which) return "id-of-" + which;
     return base::fail(Code::denied, "this is another agent", "other_agent");

@@ -112,6 +112,7 @@ class Bench {
   base::Faults faults;
   SmallInternet internet{clock};
   events::WebhookSettings settings{.instance = "flywheel/test", .origin = "bridge.example"};
+  std::string gone;      // the id of an agent that is not there any more, from the next start on
   int commits_left = 0;  // of the next changes of jobs, so many fail
   std::unique_ptr<store::SqliteStore> store;
   std::optional<engine::Queue> queue;

@@ -3,6 +3,8 @@
 #include "bridge/engine/job_entry.h"
 #include "bridge/engine/schema.h"
 #include "bridge/services/exchange.h"
+#include "bridge/services/events/deliveries.h"
+#include "bridge/services/events/registered.h"
 #include "bridge/services/posts.h"
 #include "bridge/services/workflows/agent_steps.h"
 
@@ -21,7 +23,7 @@ std::vector<store::Migration> migrations() {
        {engine::migrations(), services::post_migrations(), services::packet_migrations(),
         services::key_migrations(), services::schedule_migrations(), services::agents::migrations(),
         services::messages::migrations(), services::actions::migrations(),
-        services::workflow_migrations(), services::memory::migrations()}) {
+        services::workflow_migrations(), services::memory::migrations(), events::migrations()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;
@@ -91,9 +93,12 @@ void ApiFixture::build_queue(int depth_max) {
   options.ring = [this](const std::string& bell) {
     bells.ring(bell);
     on_ring(bell);
+    if (crew_) crew_->rung(bell);
   };
+  options.retries[std::string(events::webhook_kind)] = events::webhook_retries();
   options.on_change = [this](store::Tx& tx, const engine::Change& change,
                              const engine::Now& now) -> base::Result<> {
+    if (change.job.kind == events::webhook_kind) return {};
     const bool is_packet = change.job.kind == services::packet_kind;
     TRY_OK(journal.append(
         tx, is_packet ? services::packet_entry(change) : engine::job_entry(change, change.job.kind),
@@ -156,6 +161,17 @@ void ApiFixture::run(std::function<Story()> story) {
 }
 
 Story ApiFixture::serve(std::function<Story()> story) {
+  if (!internet) internet = *http::Internet::create();
+  subscriptions.emplace(events::Subscriptions::Needs{.executor = loop.get_executor(),
+                                                     .store = *store,
+                                                     .queue = *queue,
+                                                     .journal = journal,
+                                                     .tail = tail,
+                                                     .timeline = timeline,
+                                                     .clock = clock,
+                                                     .outbound = *internet,
+                                                     .find_agent = events::find_registered},
+                        webhooks);
   const auto lane = services::lane_of(conversation);
   const auto prepared = co_await write([&](store::Tx& tx) -> base::Result<> {
     TRY_OK(queue->declare_lane(tx, lane, "account"));
@@ -175,6 +191,7 @@ Story ApiFixture::serve(std::function<Story()> story) {
                                .actions = *actions,
                                .fleets = *fleets,
                                .memory = *memory,
+                               .subscriptions = *subscriptions,
                                .schedules = *schedules,
                                .workflows = *workflows,
                                .sign_in = *sign_in,
@@ -208,12 +225,27 @@ Story ApiFixture::serve(std::function<Story()> story) {
   agents->start(tasks);
   messages->start(tasks);
   actions->start(tasks);
+  co_await work_webhooks(tasks);
   tasks.spawn(sign_in->run());
   co_await story();
   events->close();
   co_await server->stop(std::chrono::seconds(10));
+  co_await crew_->join();
   co_await tasks.join();
   server.reset();
+}
+
+Story ApiFixture::work_webhooks(base::Scope& tasks) {
+  handlers_[std::string(events::webhook_kind)] = subscriptions->handler();
+  engine_.emplace(engine::Engine{*store, *queue, clock, timeline, bells, faults_, "life"});
+  crew_.emplace(loop.get_executor(), *engine_, handlers_,
+                engine::CrewOptions{.works = [](const engine::LaneId& lane) {
+                  return lane.text.starts_with("webhook:");
+                }});
+  const auto worked = co_await crew_->start();
+  BRIDGE_ASSERT(worked);
+  const auto followed = co_await subscriptions->start(tasks);
+  BRIDGE_ASSERT(followed);
 }
 
 asio::awaitable<std::string> ApiFixture::key(std::string name, std::vector<std::string> scopes,

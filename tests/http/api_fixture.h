@@ -1,12 +1,16 @@
 // The API on loopback, over a real queue and journal on a store in memory; the session is a fake.
 #pragma once
 
+#include "bridge/base/faults.h"
 #include "bridge/base/scope.h"
+#include "bridge/engine/crew.h"
 #include "bridge/http/api_routes.h"
 #include "bridge/http/client.h"
 #include "bridge/services/actions.h"
+#include "bridge/http/outbound.h"
 #include "bridge/services/agents.h"
 #include "bridge/services/fleets.h"
+#include "bridge/services/events/subscriptions.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/memory/replies.h"
 #include "bridge/services/messages.h"
@@ -116,6 +120,9 @@ class ApiFixture {
   std::optional<services::Schedules> schedules;
   std::optional<services::Workflows> workflows;
   std::optional<services::SignIn> sign_in;
+  std::unique_ptr<http::Internet> internet;
+  events::WebhookSettings webhooks{.instance = "flywheel/test", .origin = "flywheel-test"};
+  std::optional<events::Subscriptions> subscriptions;
   std::optional<http::Authenticator> authenticator;
   std::optional<http::Router> router;
   std::unique_ptr<http::JournalEvents> events;
@@ -129,8 +136,14 @@ class ApiFixture {
 
  private:
   Story serve(std::function<Story()> story);
+  std::map<std::string, engine::Handler> handlers_;
+  base::Faults faults_;
+  std::optional<engine::Engine> engine_;
+  std::optional<engine::Crew> crew_;
   void build_queue(int depth_max);
   void build_actions();
+  // Webhooks are worked by a crew of their own.
+  Story work_webhooks(base::Scope& tasks);
 };
 
 // A valid RFP_PLAN.

@@ -80,6 +80,10 @@ bool Wish::matches(const engine::Entry& entry) const {
          std::ranges::find(categories, category_of(entry)) != categories.end();
 }
 
+bool is_wanted_by(const std::vector<Wish>& wishes, const engine::Entry& entry) {
+  return std::ranges::any_of(wishes, [&](const Wish& wish) { return wish.matches(entry); });
+}
+
 Wish wish_of(std::string_view types, std::string_view subjects) {
   Wish wish{.types = words(types), .subjects = words(subjects)};
   for (auto& type : wish.types) type = type_pattern(type);

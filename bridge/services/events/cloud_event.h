@@ -35,6 +35,9 @@ struct Wish {
   friend bool operator==(const Wish&, const Wish&) = default;
 };
 
+// By one of several.
+bool is_wanted_by(const std::vector<Wish>& wishes, const engine::Entry& entry);
+
 // From lists separated by commas.
 Wish wish_of(std::string_view types, std::string_view subjects);
 

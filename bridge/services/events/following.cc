@@ -10,6 +10,12 @@ namespace events {
 using base::Result;
 using base::Task;
 
+namespace {
+
+constexpr std::string_view agent_removed = "agent.removed";
+
+}  // namespace
+
 void Subscriptions::tell_change() {
   // Runs before anybody sees an entry that was committed later, so no wish is missed.
   is_stale_ = true;
@@ -40,8 +46,30 @@ Task<> Subscriptions::mend() {
     const Act act{tx, needs->queue, needs->journal, now};
     TRY(const auto all, rows::of_agent(tx, {}));
     for (const auto& one : all) {
-      if (one.pending > 0) TRY_OK(events::mend(act, one));
+      const auto agent = needs->find_agent(tx, one.agent, Actor());
+      if (!agent && agent.error().code != base::Code::not_found) {
+        return std::unexpected(agent.error());
+      }
+      if (!agent) {
+        TRY_OK(remove(act, one));
+      } else if (one.pending > 0) {
+        TRY_OK(events::mend(act, one));
+      }
     }
+    return {};
+  };
+  co_return co_await needs_.store.write(std::move(write));
+}
+
+Task<> Subscriptions::remove_of(std::vector<std::string> agents) {
+  auto write = [this, agents = std::move(agents),
+                now = needs_.timeline.now()](store::Tx& tx) -> Result<> {
+    const Act act{tx, needs_.queue, needs_.journal, now};
+    for (const auto& agent : agents) {
+      TRY(const auto all, rows::of_agent(tx, agent));
+      for (const auto& one : all) TRY_OK(remove(act, one));
+    }
+    tx.after_commit([this] { tell_change(); });
     return {};
   };
   co_return co_await needs_.store.write(std::move(write));
@@ -68,7 +96,7 @@ Task<> Subscriptions::refresh() {
 }
 
 bool Subscriptions::is_wanted(const engine::Entry& entry) const {
-  return std::ranges::any_of(webhooks_, [&](const Wish& wish) { return wish.matches(entry); });
+  return is_wanted_by(webhooks_, entry);
 }
 
 // Entries that nobody wants cost no transaction: the cursors stay behind for a while, and over a
@@ -82,10 +110,13 @@ boost::asio::awaitable<void> Subscriptions::follow(std::int64_t after) {
       continue;
     }
     skipped_ += static_cast<std::int64_t>(entries->size());
+    for (const auto& entry : *entries) {
+      if (entry->type == agent_removed && !entry->subject.empty()) gone_.push_back(entry->subject);
+    }
     const bool is_one_wanted =
         std::ranges::any_of(*entries, [&](const auto& entry) { return is_wanted(*entry); });
     const bool is_far = !webhooks_.empty() && skipped_ >= limits::fan_out_skips;
-    if (!is_stale_ && !is_one_wanted && !is_far) continue;
+    if (!is_stale_ && !is_one_wanted && !is_far && gone_.empty()) continue;
     skipped_ = 0;
     has_work_ = true;
     notice_.notify();
@@ -96,6 +127,8 @@ boost::asio::awaitable<void> Subscriptions::spread() {
   for (;;) {
     while (!has_work_) co_await notice_.wait(base::Instant::max());
     has_work_ = false;
+    // If it fails, the next start does it.
+    if (!gone_.empty()) (void)co_await remove_of(std::exchange(gone_, {}));
     if (is_stale_) (void)co_await refresh();
     auto work = [needs = &needs_, now = needs_.timeline.now()](store::Tx& tx) -> Result<FanOut> {
       return fan_out({tx, needs->queue, needs->journal, now});

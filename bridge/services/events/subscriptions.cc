@@ -166,6 +166,11 @@ Task<> Subscriptions::unsubscribe(std::string agent, std::string which, Actor ac
   co_return Result<>();
 }
 
+Task<Subscription> Subscriptions::get(std::string agent, std::string which, Actor actor) {
+  co_return co_await needs_.store.read(
+      [=, this](store::Tx& tx) { return find(tx, agent, which, actor); });
+}
+
 Task<std::vector<Subscription>> Subscriptions::list(std::string agent, Actor actor) {
   co_return co_await needs_.store.read(
       [this, agent, actor](store::Tx& tx) -> Result<std::vector<Subscription>> {
@@ -275,13 +280,14 @@ Task<std::string> Subscriptions::agent_of(std::string which, Actor actor) {
       [=, this](store::Tx& tx) { return needs_.find_agent(tx, which, actor); });
 }
 
+std::vector<Wish> Subscriptions::stream_wishes(const std::string& agent_id) const {
+  const auto found = streams_.find(agent_id);
+  return found == streams_.end() ? std::vector<Wish>() : found->second;
+}
+
 bool Subscriptions::wants(const std::string& agent_id, const engine::Entry& entry) const {
   const auto found = streams_.find(agent_id);
-  if (found == streams_.end()) return false;
-  for (const auto& wish : found->second) {
-    if (wish.matches(entry)) return true;
-  }
-  return false;
+  return found != streams_.end() && is_wanted_by(found->second, entry);
 }
 
 }  // namespace events

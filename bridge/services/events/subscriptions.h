@@ -67,6 +67,7 @@ class Subscriptions {
   // conflict, reason too_many or idempotency_mismatch. Events that are committed later are sent.
   base::Task<Created> subscribe(std::string agent, NewSubscription asked, Actor actor);
   base::Task<> unsubscribe(std::string agent, std::string which, Actor actor);
+  base::Task<Subscription> get(std::string agent, std::string which, Actor actor);
   base::Task<std::vector<Subscription>> list(std::string agent, Actor actor);
   // The rest is for webhooks: conflict, reason not_a_webhook for others.
   // Goes on where it stopped, after another handshake.
@@ -93,7 +94,9 @@ class Subscriptions {
   // ---- streams
   // The agent's id, for `wants`.
   base::Task<std::string> agent_of(std::string which, Actor actor);
-  // True if one of the agent's subscriptions by SSE wants the entry.
+  // What the agent's subscriptions by SSE want now; an entry must be wanted by one of them.
+  std::vector<Wish> stream_wishes(const std::string& agent_id) const;
+  // True if one of them wants the entry.
   bool wants(const std::string& agent_id, const engine::Entry& entry) const;
 
  private:
@@ -105,6 +108,7 @@ class Subscriptions {
   base::Task<Subscription> change(std::string agent, std::string which, Actor actor, Change change);
   base::Task<std::optional<Handshake>> checked_target(NewSubscription& asked);
   base::Task<> mend();
+  base::Task<> remove_of(std::vector<std::string> agents);
   base::Task<> refresh();
   boost::asio::awaitable<void> follow(std::int64_t after);
   boost::asio::awaitable<void> spread();
@@ -122,6 +126,7 @@ class Subscriptions {
   bool has_work_ = true;
   bool is_full_ = false;  // a backlog was full when the journal was last looked at
   std::int64_t skipped_ = 0;
+  std::vector<std::string> gone_;  // agents that were removed, and whose subscriptions are not yet
 };
 
 }  // namespace events
