@@ -42,6 +42,7 @@ void add_agent_commands(CLI::App& root, CommandLine& line);
 void add_fleet_commands(CLI::App& root, CommandLine& line);
 void add_workflow_commands(CLI::App& root, CommandLine& line);
 void add_memory_commands(CLI::App& root, CommandLine& line);
+void add_dashboard_command(CLI::App& root, CommandLine& line);
 void add_store_commands(CLI::App& root, CommandLine& line);
 void add_bead_commands(CLI::App& root, CommandLine& line);
 void add_doctor_command(CLI::App& root, CommandLine& line);

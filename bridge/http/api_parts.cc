@@ -157,6 +157,7 @@ void add_api(Router& router, ApiNeeds& needs) {
   add_audit_routes(router, needs);
   add_event_routes(router, needs);
   add_health_routes(router, needs);
+  add_dashboard_routes(router, needs);
 }
 
 }  // namespace http

@@ -88,6 +88,7 @@ void add_key_routes(Router& router, ApiNeeds& needs);
 void add_audit_routes(Router& router, ApiNeeds& needs);
 void add_event_routes(Router& router, ApiNeeds& needs);
 void add_health_routes(Router& router, ApiNeeds& needs);
+void add_dashboard_routes(Router& router, ApiNeeds& needs);
 
 // What an Authenticator asks. `keys` outlives the function.
 FindApiKey find_in(services::Keys& keys);

@@ -2,6 +2,7 @@
 
 #include "bridge/base/limits.h"
 #include "bridge/http/base64url.h"
+#include "bridge/http/host_policy.h"
 
 #include <algorithm>
 #include <array>
@@ -57,10 +58,16 @@ Authenticator::Authenticator(FindApiKey find, std::optional<JwtVerifier> jwt,
       failures_({.name = "auth",
                  .quota = limits::http_auth_failures,
                  .window = limits::http_auth_failures_window},
-                clock) {}
+                clock),
+      sessions_(clock) {}
 
 bool Authenticator::has_credentials(const Request& request) {
-  return bearer_token(request).has_value();
+  return bearer_token(request).has_value() || dashboard_cookie(request).has_value();
+}
+
+std::optional<base::Sha256> Authenticator::key_of(const Request& request) {
+  const auto token = bearer_token(request);
+  return token ? api_key_digest(*token) : std::nullopt;
 }
 
 Response Authenticator::no_credentials() {
@@ -82,7 +89,11 @@ Response Authenticator::insufficient_scope(std::string_view scope) {
 asio::awaitable<std::expected<Principal, Response>> Authenticator::authenticate(
     const Request& request) {
   const auto token = bearer_token(request);
-  if (!token) co_return std::unexpected(no_credentials());
+  if (!token) {
+    const auto cookie = dashboard_cookie(request);
+    if (!cookie) co_return std::unexpected(no_credentials());
+    co_return co_await by_cookie(request, *cookie);
+  }
   base::Result<Principal> principal = base::fail(base::Code::denied, "the token is no key of ours");
   if (const auto digest = api_key_digest(*token)) {
     principal = co_await by_key(*digest);
@@ -91,6 +102,41 @@ asio::awaitable<std::expected<Principal, Response>> Authenticator::authenticate(
   }
   if (!principal) co_return std::unexpected(refuse(request, principal.error()));
   co_return *std::move(principal);
+}
+
+asio::awaitable<std::expected<Principal, Response>> Authenticator::by_cookie(
+    const Request& request, std::string_view secret) {
+  if (auto foreign = refuse_foreign_page(request)) {
+    co_return std::unexpected(
+        problem_response(foreign->status, std::string(foreign->code), std::move(foreign->detail)));
+  }
+  base::Result<Principal> principal = std::unexpected(denied("there is no such session"));
+  if (const auto session = sessions_.find(secret)) principal = co_await by_key(session->key);
+  if (principal) co_return *std::move(principal);
+  if (principal.error().code != base::Code::denied) {
+    co_return std::unexpected(error_response(principal.error()));
+  }
+  // Not counted as an attempt: a page that was left open asks until its person looks at it again.
+  auto response = problem_response(
+      401, "session_over", "the dashboard's session is over; flywheel dashboard gives a new link");
+  response.add("WWW-Authenticate", "Bearer realm=\"flywheel\"");
+  co_return std::unexpected(std::move(response));
+}
+
+asio::awaitable<std::expected<Authenticator::SignedIn, Response>> Authenticator::sign_in(
+    const Request& request, std::string_view link) {
+  if (auto foreign = refuse_foreign_page(request)) {
+    co_return std::unexpected(
+        problem_response(foreign->status, std::string(foreign->code), std::move(foreign->detail)));
+  }
+  auto made = sessions_.sign_in(link);
+  if (!made) co_return std::unexpected(refuse(request, made.error()));
+  auto principal = co_await by_key(made->key);
+  if (!principal) {
+    sessions_.sign_out(made->secret);
+    co_return std::unexpected(refuse(request, principal.error()));
+  }
+  co_return SignedIn{*std::move(made), *std::move(principal)};
 }
 
 asio::awaitable<base::Result<Principal>> Authenticator::by_key(base::Sha256 digest) {

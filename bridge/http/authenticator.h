@@ -1,9 +1,10 @@
-// Who calls: API keys and JWTs.
+// Who calls: API keys, JWTs and people at the dashboard.
 #pragma once
 
 #include "bridge/base/clock.h"
 #include "bridge/base/hash.h"
 #include "bridge/base/result.h"
+#include "bridge/http/dashboard_sessions.h"
 #include "bridge/http/jwt.h"
 #include "bridge/http/rate_limiter.h"
 #include "bridge/http/request.h"
@@ -48,13 +49,27 @@ class Authenticator {
 
   // Who sent the request, or a whole answer that refuses it: 401 with WWW-Authenticate as RFC 6750
   // says, 429 for an address that keeps presenting bad credentials, 503 when the keys cannot be
-  // read. Good credentials are never refused because others at their address sent bad ones.
+  // read. Good credentials are never refused because others at their address sent bad ones. A
+  // dashboard's cookie counts only without Authorization and on requests of the dashboard's own
+  // pages, else 403.
   boost::asio::awaitable<std::expected<Principal, Response>> authenticate(const Request& request);
 
   // 401 when there are no credentials at all; looks at nothing else, so it needs no waiting.
   static bool has_credentials(const Request& request);
   static Response no_credentials();
   static Response insufficient_scope(std::string_view scope);
+
+  // The digest of the API key that a request came with; nothing for other credentials.
+  static std::optional<base::Sha256> key_of(const Request& request);
+
+  struct SignedIn {
+    DashboardSessions::Made session;
+    Principal principal;
+  };
+  // Turns a one-time link into a session. Refuses as `authenticate` does; the link is used up.
+  boost::asio::awaitable<std::expected<SignedIn, Response>> sign_in(const Request& request,
+                                                                    std::string_view link);
+  DashboardSessions& sessions() { return sessions_; }
 
   // Keys are remembered for limits::http_key_remembered. Whoever revokes or changes one says so.
   void forget_keys();
@@ -66,6 +81,8 @@ class Authenticator {
   };
 
   boost::asio::awaitable<base::Result<Principal>> by_key(base::Sha256 digest);
+  boost::asio::awaitable<std::expected<Principal, Response>> by_cookie(const Request& request,
+                                                                       std::string_view secret);
   base::Result<Principal> by_token(std::string_view token) const;
   Response refuse(const Request& request, const base::Error& error);
 
@@ -73,6 +90,7 @@ class Authenticator {
   std::optional<JwtVerifier> jwt_;
   const base::Clock& clock_;
   RateLimiter failures_;
+  DashboardSessions sessions_;
   std::map<base::Sha256, Known> known_;
   std::uint64_t forgotten_ = 0;  // how often
 };

@@ -45,7 +45,34 @@ std::string full(const Authority& authority, bool is_secure) {
   return text += authority.port.empty() ? (is_secure ? "443" : "80") : authority.port;
 }
 
+bool is_own_origin(const Request& request, const Authority& host, std::string_view origin) {
+  const std::string_view scheme = request.is_secure ? "https://" : "http://";
+  if (origin.size() <= scheme.size() || !same_header(origin.substr(0, scheme.size()), scheme)) {
+    return false;
+  }
+  const auto own = parse_authority(origin.substr(scheme.size()));
+  return own && full(*own, request.is_secure) == full(host, request.is_secure);
+}
+
 }  // namespace
+
+std::optional<Refusal> refuse_foreign_page(const Request& request) {
+  const auto host = parse_authority(request.header("host").value_or(""));
+  const auto origin = request.header("origin");
+  // "none": a person typed the address. Other ports of this host are the same site, so they do get
+  // the cookie, but they are other origins.
+  const auto site = request.header("sec-fetch-site").value_or("same-origin");
+  if (!host || (origin && !is_own_origin(request, *host, *origin)) ||
+      (site != "same-origin" && site != "none")) {
+    return Refusal{403, "foreign_origin", "pages of other origins may not use the dashboard"};
+  }
+  const bool reads = request.method == Method::get || request.method == Method::head;
+  if (!reads && request.header("x-flywheel-dashboard") != "1") {
+    return Refusal{403, "foreign_origin",
+                   "with the dashboard's cookie, changes need the header X-Flywheel-Dashboard: 1"};
+  }
+  return std::nullopt;
+}
 
 HostPolicy::HostPolicy(std::vector<std::string> names, std::vector<std::string> origins)
     : names_{"localhost", "127.0.0.1", "[::1]"} {
@@ -62,11 +89,7 @@ std::optional<Refusal> HostPolicy::check(const Request& request) const {
   const auto origin = request.header("origin");
   if (!origin) return std::nullopt;
   if (std::ranges::find(origins_, lower(*origin)) != origins_.end()) return std::nullopt;
-  const std::string_view scheme = request.is_secure ? "https://" : "http://";
-  if (origin->size() > scheme.size() && same_header(origin->substr(0, scheme.size()), scheme)) {
-    const auto own = parse_authority(origin->substr(scheme.size()));
-    if (own && full(*own, request.is_secure) == full(*host, request.is_secure)) return std::nullopt;
-  }
+  if (is_own_origin(request, *host, *origin)) return std::nullopt;
   return Refusal{403, "foreign_origin", "pages of other origins may not call this server"};
 }
 

@@ -11,6 +11,10 @@
 
 namespace http {
 
+// For what a browser adds by itself, such as a cookie: 403 unless the request comes from a page of
+// this very server, and from its script if it changes anything.
+std::optional<Refusal> refuse_foreign_page(const Request& request);
+
 class HostPolicy {
  public:
   // `names` in any case, IPv6 addresses in brackets; the loopback names are always among them.

@@ -1,0 +1,290 @@
+// What waits for a person's yes or no.
+import { get, part, post } from "../api.js";
+import { h } from "../dom.js";
+import { panel } from "../panel.js";
+import { plural, shortId, shorten } from "../text.js";
+import { ask, badge, button, code, facts, more, table, time, untrusted } from "../parts.js";
+
+const runsMost = 20;
+const waitingMost = 30;
+
+async function decide(approval, decision, refresh) {
+  const isYes = decision === "approve";
+  const said = await ask({
+    title: isYes ? `Approve “${approval.action}”?` : `Reject “${approval.action}”?`,
+    text: [
+      isYes
+        ? "The action runs with exactly these parameters, once enough people have approved."
+        : "The action does not run.",
+      code(approval.params ?? {}, { label: "Parameters" }),
+    ],
+    confirm: isYes ? "Approve it" : "Reject it",
+    kind: isYes ? "" : "danger",
+    note: "Why (kept in the audit)",
+  });
+  if (!said) return false;
+  const body = { approval: approval.id, decision };
+  if (said.note) body.note = said.note;
+  await post(`/api/gpt-agents/${part(approval.agent ?? "any")}/actions/approve`, body);
+  await refresh();
+  return true;
+}
+
+function card(approval, refresh) {
+  const isOpen = approval.state === "waiting";
+  const risk = approval.risk > 70 ? "bad" : approval.risk > 50 ? "warn" : "idle";
+  const decided = approval.approvals ?? [];
+  return h(
+    "li",
+    { class: "approval" },
+    h(
+      "div",
+      { class: "row" },
+      h("strong", { class: "approval-action" }, approval.action),
+      badge(approval.state),
+      badge(`risk ${approval.risk}`, risk),
+    ),
+    facts([
+      ["Agent", approval.agent ?? "none: a person or a key of its own"],
+      ["Asked", time(approval.requested)],
+      ["Ends", isOpen ? time(approval.expires) : null],
+      ["Needs", plural(approval.approvers, "approval")],
+      ["Error", approval.error],
+      ["Job", approval.job ? h("code", {}, shortId(approval.job)) : null],
+      ["Hash", h("code", {}, shorten(approval.hash, 20))],
+    ]),
+    decided.length > 0
+      ? h(
+          "ul",
+          {},
+          decided.map((one) =>
+            h(
+              "li",
+              {},
+              badge(one.decision === "approve" ? "approved" : "rejected"),
+              ` ${one.by} `,
+              time(one.time),
+              one.note ? ` “${one.note}”` : "",
+            ),
+          ),
+        )
+      : null,
+    more(
+      "Parameters",
+      `params ${approval.id}`,
+      untrusted(code(approval.params ?? {}, { label: "Parameters", key: `code ${approval.id}` })),
+    ),
+    isOpen
+      ? h(
+          "div",
+          { class: "row" },
+          button("Approve …", () => decide(approval, "approve", refresh), {
+            kind: "primary",
+            key: `approve ${approval.id}`,
+            done: "Your approval counts.",
+          }),
+          button("Reject …", () => decide(approval, "reject", refresh), {
+            kind: "danger",
+            key: `reject ${approval.id}`,
+            done: "It is rejected.",
+          }),
+        )
+      : null,
+  );
+}
+
+// Those that wait with who has decided so far, and the newest others.
+async function loadApprovals(signal) {
+  const waiting = await get("/api/approvals", { state: "waiting", limit: waitingMost }, signal);
+  const [open, all] = await Promise.all([
+    Promise.all(waiting.items.map((one) => get(`/api/approvals/${part(one.id)}`, {}, signal))),
+    get("/api/approvals", { limit: 50 }, signal),
+  ]);
+  return { open, rest: all.items.filter((one) => one.state !== "waiting") };
+}
+
+function drawApprovals({ open, rest }, refresh) {
+  const list = (items, empty) =>
+    items.length > 0
+      ? h(
+          "ul",
+          { class: "cards" },
+          items.map((one) => card(one, refresh)),
+        )
+      : h("p", { class: "empty" }, empty);
+  return [
+    list(open, "Nothing waits for you."),
+    more("Decided before", "decided", list(rest, "Nothing was decided yet.")),
+  ];
+}
+
+// ---- what may be asked for at all
+
+async function turn(body, name, isOff, refresh) {
+  const said = await ask(
+    isOff
+      ? {
+          title: `Switch ${name} on again?`,
+          text: "Agents may ask for it again.",
+          confirm: "Switch it on",
+          note: "Why (kept in the audit)",
+        }
+      : {
+          title: `Switch ${name} off?`,
+          text: "It is refused from now on, approved or not, until it is switched on again.",
+          confirm: "Switch it off",
+          kind: "danger",
+          note: "Why (kept in the audit)",
+        },
+  );
+  if (!said) return false;
+  await post("/api/actions/kill", {
+    ...body,
+    on: !isOff,
+    reason: said.note || "switched at the dashboard",
+  });
+  await refresh();
+  return true;
+}
+
+function drawActions(page, refresh) {
+  const isAllOff = "all" in (page.switched_off ?? {});
+  return [
+    table({
+      label: "Actions",
+      rows: page.items,
+      empty: "No actions are defined.",
+      columns: [
+        {
+          label: "Action",
+          wide: true,
+          cell: (one) => [
+            h("strong", {}, one.name),
+            one.switched_off ? [" ", badge("off", "bad")] : null,
+            h("div", { class: "dim" }, one.description),
+          ],
+        },
+        { label: "Risk", cell: (one) => one.risk },
+        { label: "From tier", cell: (one) => one.min_tier },
+        {
+          label: "",
+          cell: (one) =>
+            button(
+              one.switched_off ? "Switch on …" : "Switch off …",
+              () => turn({ action: one.name }, `“${one.name}”`, Boolean(one.switched_off), refresh),
+              { key: `switch ${one.name}` },
+            ),
+        },
+      ],
+    }),
+    h(
+      "p",
+      {},
+      button(
+        isAllOff ? "Switch all on …" : "Switch all off …",
+        () => turn({ all: true }, "every action", isAllOff, refresh),
+        { kind: isAllOff ? "" : "danger", key: "switch all" },
+      ),
+    ),
+  ];
+}
+
+// ---- steps of workflows
+
+async function waitingSteps(signal) {
+  const page = await get("/api/gpt-workflows/runs", { result: "running", limit: runsMost }, signal);
+  const runs = await Promise.all(
+    page.items.map((run) => get(`/api/gpt-workflows/runs/${part(run.id)}`, {}, signal)),
+  );
+  return runs.flatMap((run) =>
+    Object.entries(run.jobs)
+      .filter(([, job]) => job.state === "approval")
+      .map(([step, job]) => ({ run, step, job })),
+  );
+}
+
+// Asks, and decides a step of a run that waits for it.
+export async function decideStep(run, step, job, decision, refresh) {
+  const isYes = decision === "approve";
+  const said = await ask({
+    title: isYes ? `Let step “${step}” run?` : `Reject step “${step}”?`,
+    text: [
+      job.approval_note ?? "",
+      isYes ? `It then does: ${job.uses}.` : "It ends as failed, and what needs it is skipped.",
+    ],
+    confirm: isYes ? "Let it run" : "Reject it",
+    kind: isYes ? "" : "danger",
+    note: "Why (kept in the audit)",
+  });
+  if (!said) return false;
+  await post(
+    `/api/gpt-workflows/runs/${part(run.id)}/steps/${part(step)}/approve`,
+    said.note ? { decision, note: said.note } : { decision },
+  );
+  await refresh();
+  return true;
+}
+
+function drawSteps(waiting, refresh) {
+  return table({
+    label: "Steps that wait",
+    rows: waiting,
+    empty: "No step of a workflow waits for you.",
+    columns: [
+      {
+        label: "Step",
+        wide: true,
+        cell: ({ run, step }) =>
+          h(
+            "a",
+            {
+              href: `#/workflows/runs/${part(run.id)}/${part(step)}`,
+              key: `step ${run.id} ${step}`,
+            },
+            `${run.workflow}: ${step}`,
+          ),
+      },
+      { label: "Does", cell: ({ job }) => job.uses ?? "" },
+      { label: "Note", wide: true, cell: ({ job }) => job.approval_note ?? "" },
+      {
+        label: "",
+        cell: ({ run, step, job }) =>
+          h(
+            "div",
+            { class: "row" },
+            button("Approve …", () => decideStep(run, step, job, "approve", refresh), {
+              key: `yes ${run.id} ${step}`,
+              done: "It goes on.",
+            }),
+            button("Reject …", () => decideStep(run, step, job, "reject", refresh), {
+              kind: "danger",
+              key: `no ${run.id} ${step}`,
+              done: "It is rejected.",
+            }),
+          ),
+      },
+    ],
+  });
+}
+
+export function show(view) {
+  const actions = panel(view, {
+    title: "Waiting for you",
+    types: ["action.", "approval."],
+    load: loadApprovals,
+    draw: drawApprovals,
+  });
+  const steps = panel(view, {
+    title: "Steps of workflows",
+    types: ["workflow.", "run.", "step."],
+    load: waitingSteps,
+    draw: drawSteps,
+  });
+  const all = panel(view, {
+    title: "Actions",
+    types: ["action."],
+    load: (signal) => get("/api/actions", {}, signal),
+    draw: drawActions,
+  });
+  view.root.append(h("h1", {}, "Approvals"), actions.element, steps.element, all.element);
+}
