@@ -39,6 +39,13 @@ JobRow queued_again(JobRow row, Milliseconds ready) {
   return row;
 }
 
+Result<Milliseconds> Desk::time() const {
+  if (!time_) {
+    TRY(time_, engine_now(tx, now));
+  }
+  return *time_;
+}
+
 Result<LaneRow> Desk::lane(const LaneId& id) const {
   TRY(const auto row,
       tx.query_one("SELECT account, paused, holder, epoch, lease_until_et, mean_run_ms "
@@ -155,15 +162,12 @@ Result<std::vector<JobRow>> Desk::children(const JobId& parent, State state) con
 }
 
 Result<> Desk::join_line(const JobRow& row) const {
-  TRY(const auto turn, tx.query_one("UPDATE lane_bands SET last_turn = last_turn + 1 "
-                                    "WHERE lane = $1 AND band = $2 RETURNING last_turn",
-                                    {row.lane.text, row.band}));
-  BRIDGE_ASSERT(turn);
   TRY_OK(
       tx.execute("INSERT INTO turns (lane, band, sender, turn, saved, queued) "
-                 "VALUES ($1, $2, $3, $4, 0, 1) "
+                 "VALUES ($1, $2, $3, "
+                 "(SELECT last_turn FROM lane_bands WHERE lane = $1 AND band = $2), 0, 1) "
                  "ON CONFLICT (lane, band, sender) DO UPDATE SET queued = turns.queued + 1",
-                 {row.lane.text, row.band, row.sender, turn->at(0)}));
+                 {row.lane.text, row.band, row.sender}));
   return {};
 }
 
@@ -182,15 +186,18 @@ Result<> Desk::leave_line(const JobRow& row) const {
 Result<> Desk::count(const JobRow& before, const JobRow& after) const {
   const bool was_queued = before.state == State::queued;
   const bool is_queued = after.state == State::queued;
-  if (was_queued != is_queued) {
-    TRY_OK(
-        tx.execute("INSERT INTO lane_bands (lane, band, queued, last_turn) "
-                   "VALUES ($1, $2, 1, 0) ON CONFLICT (lane, band) "
-                   "DO UPDATE SET queued = lane_bands.queued + $3",
-                   {after.lane.text, after.band, is_queued ? 1 : -1}));
-  }
   const bool was_in_line = was_queued && before.is_in_line;
   const bool is_in_line = is_queued && after.is_in_line;
+  const bool joins = is_in_line && !was_in_line;
+  if (was_queued != is_queued || joins) {
+    // Whoever joins the line takes the next turn of the band.
+    TRY_OK(
+        tx.execute("INSERT INTO lane_bands (lane, band, queued, last_turn) "
+                   "VALUES ($1, $2, 1, $4) ON CONFLICT (lane, band) "
+                   "DO UPDATE SET queued = lane_bands.queued + $3, "
+                   "last_turn = lane_bands.last_turn + $4",
+                   {after.lane.text, after.band, is_queued - was_queued, joins ? 1 : 0}));
+  }
   if (was_in_line == is_in_line) return {};
   return is_in_line ? join_line(after) : leave_line(before);
 }

@@ -39,7 +39,7 @@ class Desk {
     return *random_;
   }
   // Engine time of this transaction.
-  base::Result<Milliseconds> time() const { return engine_now(tx, now); }
+  base::Result<Milliseconds> time() const;
 
   // Lanes and accounts.
   base::Result<LaneRow> lane(const LaneId& id) const;
@@ -80,6 +80,7 @@ class Desk {
                       std::string_view verb, std::string_view note) const;
 
   base::Random* random_;
+  mutable std::optional<Milliseconds> time_;  // the same all through the transaction
 };
 
 // Back into the line as if never started.

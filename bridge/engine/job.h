@@ -8,9 +8,13 @@
 
 #include <compare>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+
+#include <boost/json/value_ref.hpp>
 
 namespace engine {
 
@@ -38,6 +42,22 @@ std::optional<Stage> stage_named(std::string_view word);
 // Smaller is more urgent: P0 … P3 of the packets.
 inline constexpr int bands = 4;
 
+// The text of a JSON object, made before the thread that writes has to.
+class Payload {
+ public:
+  using Members = std::initializer_list<std::pair<base::json::string_view, base::json::value_ref>>;
+  Payload() = default;
+  Payload(Members members);
+  Payload(const base::json::object& object);
+  // `text` is one object.
+  static Payload of(std::string text);
+
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_ = "{}";
+};
+
 struct NewJob {
   std::string kind;  // chooses the handler
   LaneId lane;
@@ -49,7 +69,7 @@ struct NewJob {
   int cost = 1;                // turns it takes from its sender, 1 … limits::job_cost_max
   std::optional<base::WallTime> not_before = {};
   std::optional<base::WallTime> deadline = {};  // not armed after this
-  base::json::object payload = {};
+  Payload payload = {};
   std::string subject = {};  // what it is about ("bd-12"), for lists
   std::string thread = {};   // for the journal
 };

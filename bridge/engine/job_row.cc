@@ -53,6 +53,14 @@ class Reader {
 
 }  // namespace
 
+Payload::Payload(Members members) : Payload(base::json::object(members)) {}
+Payload::Payload(const base::json::object& object) : text_(base::json::serialize(object)) {}
+Payload Payload::of(std::string text) {
+  Payload payload;
+  payload.text_ = std::move(text);
+  return payload;
+}
+
 std::string_view name(State state) { return states[static_cast<std::size_t>(state)]; }
 std::optional<State> state_named(std::string_view word) { return named<State>(states, word); }
 bool is_final(State state) {
@@ -105,16 +113,32 @@ JobRow job_of(const store::Row& row) {
   return job;
 }
 
-Result<std::vector<JobRow>> find_jobs(store::Tx& tx, std::string_view rest, store::Values values) {
-  TRY(const auto rows, tx.query(select_jobs(rest), std::move(values)));
+namespace {
+
+std::vector<JobRow> jobs_of(const std::vector<store::Row>& rows) {
   std::vector<JobRow> jobs;
   jobs.reserve(rows.size());
   for (const auto& row : rows) jobs.push_back(job_of(row));
   return jobs;
 }
 
+}  // namespace
+
+Result<std::vector<JobRow>> find_jobs(store::Tx& tx, std::string_view rest, store::Values values) {
+  TRY(const auto rows, tx.query(select_jobs(rest), std::move(values)));
+  return jobs_of(rows);
+}
+
+Result<std::vector<JobRow>> find_jobs_by_key(store::Tx& tx, const std::string& principal,
+                                             const std::string& key) {
+  static const auto select = select_jobs("WHERE principal = $1 AND idempotency_key = $2");
+  TRY(const auto rows, tx.query(select, {principal, key}));
+  return jobs_of(rows);
+}
+
 Result<std::optional<JobRow>> find_job(store::Tx& tx, const JobId& id) {
-  TRY(const auto row, tx.query_one(select_jobs("WHERE id = $1"), {id.text}));
+  static const auto select = select_jobs("WHERE id = $1");
+  TRY(const auto row, tx.query_one(select, {id.text}));
   if (!row) return std::nullopt;
   return job_of(*row);
 }
@@ -139,7 +163,7 @@ Result<> load_texts(store::Tx& tx, Job& job) {
   return {};
 }
 
-Result<> insert_job(store::Tx& tx, JobRow& row, std::string payload) {
+Result<> insert_job(store::Tx& tx, JobRow& row, const std::string& payload) {
   TRY(const auto last, tx.query_one("SELECT COALESCE(MAX(seq), 0) FROM jobs"));
   row.sequence = last->at(0).integer() + 1;
   store::Values values = {row.sequence,
@@ -180,7 +204,7 @@ Result<> insert_job(store::Tx& tx, JobRow& row, std::string payload) {
       columns);
   TRY_OK(tx.execute(insert, std::move(values)));
   TRY_OK(tx.execute("INSERT INTO job_payloads (seq, payload) VALUES ($1, $2)",
-                    {row.sequence, std::move(payload)}));
+                    {row.sequence, payload}));
   return {};
 }
 

@@ -26,6 +26,9 @@ JobRow job_of(const store::Row& row);
 
 base::Result<std::vector<JobRow>> find_jobs(store::Tx& tx, std::string_view rest,
                                             store::Values values);
+// At most one.
+base::Result<std::vector<JobRow>> find_jobs_by_key(store::Tx& tx, const std::string& principal,
+                                                   const std::string& key);
 base::Result<std::optional<JobRow>> find_job(store::Tx& tx, const JobId& id);
 // not_found: no such job.
 base::Result<JobRow> load_job(store::Tx& tx, const JobId& id);
@@ -33,7 +36,7 @@ base::Result<JobRow> load_job(store::Tx& tx, const JobId& id);
 base::Result<> load_texts(store::Tx& tx, Job& job);
 
 // A new row; its sequence is set here.
-base::Result<> insert_job(store::Tx& tx, JobRow& row, std::string payload);
+base::Result<> insert_job(store::Tx& tx, JobRow& row, const std::string& payload);
 // Compare-and-set: writes what can change if the row is still as `before` in state, stage, attempt
 // and epoch; else conflict with reason stale.
 base::Result<> update_job(store::Tx& tx, const JobRow& before, const JobRow& after);

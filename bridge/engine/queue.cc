@@ -7,7 +7,6 @@
 
 #include <algorithm>
 
-#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
 namespace engine {
@@ -19,7 +18,7 @@ using base::Result;
 // Before a lane has run anything.
 constexpr Milliseconds run_expected{60'000};
 
-Result<std::string> checked_payload(const NewJob& job) {
+Result<> check_bounds(const NewJob& job) {
   const auto invalid = [&](std::string_view what) {
     return base::fail(Code::invalid, fmt::format("submit {} job: {}", job.kind, what));
   };
@@ -32,9 +31,9 @@ Result<std::string> checked_payload(const NewJob& job) {
   }
   if (job.band < 0 || job.band >= bands) return invalid("no such band");
   if (job.cost < 1 || job.cost > ::limits::job_cost_max) return invalid("cost out of bounds");
-  std::string payload = base::json::serialize(job.payload);
-  if (payload.size() > ::limits::job_text_bytes_max) return invalid("the payload is too big");
-  return payload;
+  if (job.payload.text().size() > ::limits::job_text_bytes_max)
+    return invalid("the payload is too big");
+  return {};
 }
 
 JobRow row_of(const NewJob& job, const Now& now, base::Random& random) {
@@ -55,21 +54,41 @@ JobRow row_of(const NewJob& job, const Now& now, base::Random& random) {
   return row;
 }
 
-// Jobs that wait in the lane's bands up to `band`.
-Result<int> waiting(store::Tx& tx, const LaneId& lane, int band) {
-  TRY(const auto row, tx.query_one("SELECT COALESCE(SUM(queued), 0) FROM lane_bands "
-                                   "WHERE lane = $1 AND band <= $2",
+// Jobs that wait in the lane.
+struct Waiting {
+  int all = 0;
+  int urgent = 0;  // in bands before `band`
+};
+
+Result<Waiting> waiting(store::Tx& tx, const LaneId& lane, int band) {
+  TRY(const auto row, tx.query_one("SELECT COALESCE(SUM(queued), 0), "
+                                   "COALESCE(SUM(CASE WHEN band < $2 THEN queued ELSE 0 END), 0) "
+                                   "FROM lane_bands WHERE lane = $1",
                                    {lane.text, band}));
-  return static_cast<int>(row->at(0).integer());
+  return Waiting{static_cast<int>(row->at(0).integer()), static_cast<int>(row->at(1).integer())};
 }
 
-// How many are served before the `own`-th job of a sender of this band, itself included.
-Result<int> position_of(store::Tx& tx, const LaneId& lane, int band, int own) {
-  TRY(const int urgent, waiting(tx, lane, band - 1));
+// How many of the band are served before the `own`-th job of one of its senders, itself included.
+Result<int> position_in_band(store::Tx& tx, const LaneId& lane, int band, int own) {
   TRY(const auto row, tx.query_one("SELECT COALESCE(SUM(CASE WHEN queued < $3 THEN queued "
                                    "ELSE $3 END), 0) FROM turns WHERE lane = $1 AND band = $2",
-                                   {lane.text, band, own}));
-  return urgent + std::max(1, static_cast<int>(row->at(0).integer()));
+                                   {lane.text, band, std::max(1, own)}));
+  return std::max(1, static_cast<int>(row->at(0).integer()));
+}
+
+// The same for the last job of the sender.
+Result<int> position_of_last(store::Tx& tx, const JobRow& job) {
+  TRY(const auto row,
+      tx.query_one("SELECT COALESCE(SUM(CASE WHEN turns.queued < own.queued THEN turns.queued "
+                   "ELSE own.queued END), 0) "
+                   "FROM turns AS own "
+                   "JOIN turns ON turns.lane = own.lane AND turns.band = own.band "
+                   "WHERE own.lane = $1 AND own.band = $2 AND own.sender = $3",
+                   {job.lane.text, job.band, job.sender}));
+  const int position = static_cast<int>(row->at(0).integer());
+  if (position > 0) return position;
+  // The sender has none in the line yet.
+  return position_in_band(tx, job.lane, job.band, 1);
 }
 
 // Until the job at `position` starts, or until that many more have been served.
@@ -109,10 +128,9 @@ Queue::Queue(QueueOptions options, base::Random& random)
 }
 
 Result<Accepted> Queue::submit(store::Tx& tx, const NewJob& job, const Now& now) const {
-  TRY(auto payload, checked_payload(job));
+  TRY_OK(check_bounds(job));
   if (!job.key.empty()) {
-    TRY(auto known,
-        find_jobs(tx, "WHERE principal = $1 AND idempotency_key = $2", {job.principal, job.key}));
+    TRY(auto known, find_jobs_by_key(tx, job.principal, job.key));
     if (!known.empty()) {
       if (known.front().body_hash != job.body_hash) {
         return base::fail(
@@ -127,13 +145,13 @@ Result<Accepted> Queue::submit(store::Tx& tx, const NewJob& job, const Now& now)
   }
   const Desk desk(tx, options_, now, &random_);
   TRY(const auto lane, desk.lane(job.lane));
-  TRY(const int depth, waiting(tx, job.lane, bands - 1));
-  if (depth >= options_.depth_max) {
+  TRY(const auto before, waiting(tx, job.lane, job.band));
+  if (before.all >= options_.depth_max) {
     TRY(const auto wait, retry_after(tx, job.lane, now));
     return std::unexpected(base::Error{
         .code = Code::busy,
         .message = fmt::format("submit {} job: lane {} holds {} jobs, and no more fit in", job.kind,
-                               job.lane.text, depth),
+                               job.lane.text, before.all),
         .reason = "queue_full",
         .retry_after = wait});
   }
@@ -145,13 +163,10 @@ Result<Accepted> Queue::submit(store::Tx& tx, const NewJob& job, const Now& now)
     row.ready = time + std::chrono::ceil<Milliseconds>(*job.not_before - now.wall);
     row.is_in_line = false;
   }
-  TRY_OK(insert_job(tx, row, std::move(payload)));
+  TRY_OK(insert_job(tx, row, job.payload.text()));
   TRY_OK(desk.welcome(row));
-  TRY(const auto own, tx.query_one("SELECT COALESCE(MAX(queued), 0) FROM turns "
-                                   "WHERE lane = $1 AND band = $2 AND sender = $3",
-                                   {job.lane.text, job.band, job.sender}));
-  TRY(const int position,
-      position_of(tx, job.lane, job.band, std::max(1, static_cast<int>(own->at(0).integer()))));
+  TRY(const int in_band, position_of_last(tx, row));
+  const int position = before.urgent + in_band;
   TRY(const auto eta, forecast(desk, lane, position));
   return Accepted{std::move(row), false, {position, std::max(eta, row.ready - time)}};
 }
@@ -166,8 +181,10 @@ Result<Place> Queue::place(store::Tx& tx, const JobId& job, const Now& now) cons
       tx.query_one("SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND in_line = 1 "
                    "AND lane = $1 AND band = $2 AND sender = $3 AND seq <= $4",
                    {row.lane.text, row.band, row.sender, row.sequence}));
-  TRY(const int position,
-      position_of(tx, row.lane, row.band, std::max(1, static_cast<int>(own->at(0).integer()))));
+  TRY(const auto before, waiting(tx, row.lane, row.band));
+  TRY(const int in_band,
+      position_in_band(tx, row.lane, row.band, static_cast<int>(own->at(0).integer())));
+  const int position = before.urgent + in_band;
   TRY(const auto eta, forecast(desk, lane, position));
   return Place{position, std::max(eta, row.ready - time)};
 }
@@ -175,8 +192,8 @@ Result<Place> Queue::place(store::Tx& tx, const JobId& job, const Now& now) cons
 Result<Milliseconds> Queue::retry_after(store::Tx& tx, const LaneId& lane, const Now& now) const {
   const Desk desk(tx, options_, now);
   TRY(const auto row, desk.lane(lane));
-  TRY(const int depth, waiting(tx, lane, bands - 1));
-  const int surplus = std::max(1, depth - options_.depth_max + 1);
+  TRY(const auto before, waiting(tx, lane, bands - 1));
+  const int surplus = std::max(1, before.all - options_.depth_max + 1);
   TRY(const auto wait, forecast(desk, row, surplus));
   return std::max(wait, Milliseconds(1000));
 }
@@ -189,7 +206,7 @@ Result<Job> Queue::get(store::Tx& tx, const JobId& job) const {
 
 Result<std::optional<Job>> Queue::find(store::Tx& tx, const std::string& principal,
                                        const std::string& key) const {
-  TRY(auto found, find_jobs(tx, "WHERE principal = $1 AND idempotency_key = $2", {principal, key}));
+  TRY(auto found, find_jobs_by_key(tx, principal, key));
   if (found.empty()) return std::nullopt;
   TRY_OK(load_texts(tx, found.front()));
   return Job(std::move(found.front()));

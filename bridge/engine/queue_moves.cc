@@ -217,8 +217,7 @@ Result<Claim> Queue::begin_child(store::Tx& tx, const Lease& lease, const NewJob
                       fmt::format("begin a child of job {}: it has too many", parent.id.text),
                       "too_many_children");
   }
-  std::string payload = base::json::serialize(job.payload);
-  if (job.kind.empty() || payload.size() > ::limits::job_text_bytes_max) {
+  if (job.kind.empty() || job.payload.text().size() > ::limits::job_text_bytes_max) {
     return base::fail(Code::invalid,
                       fmt::format("begin a child of job {}: no kind, or too big", parent.id.text));
   }
@@ -237,8 +236,9 @@ Result<Claim> Queue::begin_child(store::Tx& tx, const Lease& lease, const NewJob
   child.timings = {};
   child.timings.queued = now.wall;
   child.timings.claimed = now.wall;
-  child.payload = job.payload;
-  TRY_OK(insert_job(tx, child, std::move(payload)));
+  TRY(auto payload, base::parse_json(job.payload.text()));
+  child.payload = std::move(payload).as_object();
+  TRY_OK(insert_job(tx, child, job.payload.text()));
   TRY_OK(desk.welcome(child));
   Lease own{child.id, child.lane, child.epoch, child.attempt};
   return Claim{std::move(child), std::move(own)};

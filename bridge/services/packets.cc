@@ -12,6 +12,7 @@
 #include <map>
 #include <ranges>
 
+#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
 namespace services {
@@ -52,17 +53,22 @@ bool is_retryable(const engine::JobError& error) {
   return std::ranges::find(passing, error.code) != passing.end();
 }
 
+// Of a view, with what others add to it.
+constexpr std::size_t members_expected = 18;
+
 // What every view of a job holds; lists hold no more.
 json::object summary(const engine::Job& job) {
-  json::object view{{"id", job.id.text},
-                    {"state", engine::name(job.state)},
-                    {"stage", engine::name(job.stage)},
-                    {"attempts", job.attempt},
-                    {"sender", job.sender},
-                    {"bead", job.subject},
-                    {"priority", fmt::format("P{}", job.band)},
-                    {"idempotency_key", job.key},
-                    {"timings", timings(job.timings)}};
+  json::object view;
+  view.reserve(members_expected);
+  view.insert({{"id", job.id.text},
+               {"state", engine::name(job.state)},
+               {"stage", engine::name(job.stage)},
+               {"attempts", job.attempt},
+               {"sender", job.sender},
+               {"bead", job.subject},
+               {"priority", fmt::format("P{}", job.band)},
+               {"idempotency_key", job.key},
+               {"timings", timings(job.timings)}});
   if (job.deadline) view["deadline"] = base::rfc3339(*job.deadline);
   if (job.error) {
     view["error"] = json::object{{"code", job.error->code},
@@ -74,6 +80,13 @@ json::object summary(const engine::Job& job) {
 
 json::array as_array(const std::vector<std::string>& texts) {
   return json::array(texts.begin(), texts.end());
+}
+
+engine::Payload payload_of(const protocol::Packet& packet, std::string_view url) {
+  std::string text = R"({"packet":)";
+  text.append(json::serialize(packet.body())).append(R"(,"url":)");
+  base::append_canonical(text, url);
+  return engine::Payload::of(std::move(text += '}'));
 }
 
 bool has_settled(engine::State state) {
@@ -157,7 +170,8 @@ Packets::Packets(store::Store& store, const engine::Queue& queue, const engine::
       bells_(bells),
       clock_(clock),
       types_(types),
-      settings_(std::move(settings)) {}
+      settings_(std::move(settings)),
+      lane_(lane_of(settings_.url)) {}
 
 protocol::Checked<engine::NewJob> Packets::job_of(const Caller& caller, json::value body,
                                                   SubmitOptions options) const {
@@ -176,19 +190,17 @@ protocol::Checked<engine::NewJob> Packets::job_of(const Caller& caller, json::va
         refused({Code::denied, fmt::format("sender \"{}\" is not among bridge.senders", sender),
                  "sender_unwelcome"}));
   }
-  // The time of writing is no part of what is asked.
-  json::object asked = packet->body();
-  asked.erase("ts");
-  asked.erase("idempotency_key");
   engine::NewJob job{
       .kind = std::string(packet_kind),
-      .lane = lane_of(settings_.url),
+      .lane = lane_,
       .sender = sender,
       .principal = caller.principal,
       .key = options.key.empty() ? packet->idempotency_key() : std::move(options.key),
-      .body_hash = base::sha256_hex(base::canonical_json(asked)),
+      // The time of writing is no part of what is asked.
+      .body_hash =
+          base::sha256_hex(base::canonical_json_without(packet->body(), {"ts", "idempotency_key"})),
       .band = options.band,
-      .payload = {{"packet", packet->body()}, {"url", settings_.url}},
+      .payload = payload_of(*packet, settings_.url),
       .subject = std::string(packet->bead_id())};
   if (options.deadline) job.deadline = clock_.wall() + *options.deadline;
   return job;

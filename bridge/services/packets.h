@@ -104,6 +104,7 @@ class Packets {
   base::Clock& clock_;
   const protocol::MessageTypes& types_;
   Settings settings_;
+  engine::LaneId lane_;  // of the conversation
 };
 
 }  // namespace services

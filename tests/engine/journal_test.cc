@@ -127,6 +127,29 @@ TEST(Journal, EntriesAreDenseAndVerify) {
   EXPECT_EQ(w.verify(23).checkpoints, 1);
 }
 
+TEST(Journal, WhatIsHashedIsCanonicalJsonOfEveryField) {
+  Entry entry;
+  entry.type = "packet.accepted";
+  entry.subject = "a \"job\"";
+  entry.actor = "alice\n";
+  entry.cause = "7";
+  entry.data = {{"z", 1}, {"a", "Grüße"}};
+  entry.sequence = 12;
+  const auto bytes = canonical(entry, base::sha256("before"));
+  const auto parsed = base::parse_json(bytes);
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(base::canonical_json(*parsed), bytes);
+  EXPECT_EQ(*parsed, (base::json::object{{"seq", 12},
+                                         {"time", "1970-01-01T00:00:00.000Z"},
+                                         {"type", entry.type},
+                                         {"subject", entry.subject},
+                                         {"actor", entry.actor},
+                                         {"thread", ""},
+                                         {"cause", "7"},
+                                         {"data", entry.data},
+                                         {"previous", base::sha256_hex("before")}}));
+}
+
 TEST(Journal, AnEmptyOneIsGood) {
   Written w;
   EXPECT_TRUE(w.verify().is_good());
