@@ -89,7 +89,11 @@ base::Result<std::unique_ptr<Daemon>> Daemon::open(asio::any_io_executor executo
 }
 
 Daemon::Daemon(asio::any_io_executor executor, base::Clock& clock, DaemonSettings settings)
-    : executor_(executor), clock_(clock), settings_(std::move(settings)), drain_notice_(executor) {}
+    : executor_(executor),
+      clock_(clock),
+      settings_(std::move(settings)),
+      access_log_(executor),
+      drain_notice_(executor) {}
 
 base::Result<> Daemon::prepare(base::Faults& faults) {
   TRY(bridge_, Bridge::open(executor_, clock_, faults, settings_.bridge));

@@ -9,9 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace spdlog {
-class logger;
-}
+#include <boost/asio/any_io_executor.hpp>
 
 namespace http {
 
@@ -26,19 +24,25 @@ struct Access {
   base::WallTime when;
 };
 
+// Lives on the loop thread. Lines of one turn of the loop are written together at its end.
 class AccessLog {
  public:
-  // Writes to stderr.
-  AccessLog();
-  explicit AccessLog(std::shared_ptr<spdlog::logger> logger);
+  // `descriptor` stays open as long as this lives; what cannot be written there is lost.
+  explicit AccessLog(boost::asio::any_io_executor executor, int descriptor = 2);
+  // Writes what is left.
   ~AccessLog();
+  AccessLog(const AccessLog&) = delete;
+  AccessLog& operator=(const AccessLog&) = delete;
 
   void write(const Access& access);
   // The line itself. Neither bodies, nor query values, nor credentials are in it.
   static std::string line(const Access& access);
 
  private:
-  std::shared_ptr<spdlog::logger> logger_;
+  struct Lines;
+
+  boost::asio::any_io_executor executor_;
+  std::shared_ptr<Lines> lines_;
 };
 
 }  // namespace http

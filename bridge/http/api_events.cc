@@ -58,7 +58,11 @@ boost::asio::awaitable<void> JournalEvents::run() {
     }
     for (const auto& entry : *entries) {
       count(*entry);
-      feed_->publish(feed_entry(entry));
+      if (feed_->has_readers()) {
+        feed_->publish(feed_entry(entry));
+      } else {
+        feed_->skip(static_cast<std::uint64_t>(entry->sequence));
+      }
     }
   }
 }

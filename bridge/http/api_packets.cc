@@ -54,17 +54,16 @@ json::object shown(const ApiNeeds& needs, json::object view) {
     view["eta"] = base::rfc3339(needs.clock.wall() +
                                 std::chrono::duration_cast<std::chrono::milliseconds>(until_start));
   }
-  const std::string self =
-      fmt::format("/api/packets/{}", std::string_view(view.at("id").as_string()));
-  view["links"] = json::object{
-      {"self", self},
-      {"response", self + "/response"},
-      {"raw", self + "/raw"},
-      {"cancel", self + "/cancel"},
-      {"retry", self + "/retry"},
-      {"resolve", self + "/resolve"},
-      {"events",
-       fmt::format("/api/events?subject={}", std::string_view(view.at("id").as_string()))}};
+  const std::string_view id = view.at("id").as_string();
+  const auto self = fmt::format("/api/packets/{}", id);
+  json::object links(view.storage());
+  links.reserve(7);
+  links.emplace("self", self);
+  for (const std::string_view way : {"response", "raw", "cancel", "retry", "resolve"}) {
+    links.emplace(way, fmt::format("{}/{}", self, way));
+  }
+  links.emplace("events", fmt::format("/api/events?subject={}", id));
+  view["links"] = std::move(links);
   return view;
 }
 

@@ -86,17 +86,20 @@ asio::awaitable<void> Connection::run() {
 }
 
 asio::awaitable<bool> Connection::has_input() {
+  // Hardly anybody has sent the next request when the answer has just left.
+  bool may_be_there = !work_ || stream_->may_hold_bytes();
   if (work_) work_->next_request();
   while (!work_ || work_->unread().empty()) {
-    if (!work_) work_ = hub_.borrow();
-    const auto count = stream_->read(work_->room());
-    if (count > 0) {
+    if (may_be_there) {
+      if (!work_) work_ = hub_.borrow();
+      const auto count = stream_->read(work_->room());
+      if (count == Stream::gone) co_return false;
       work_->end += static_cast<std::size_t>(count);
-      break;
+      if (count > 0) break;
     }
     hub_.give_back(std::move(work_));
-    if (count == Stream::gone || hub_.is_stopping) co_return false;
-    if (!co_await stream_->readable()) co_return false;
+    if (hub_.is_stopping || !co_await stream_->readable()) co_return false;
+    may_be_there = true;
   }
   co_return !is_late_;
 }

@@ -52,6 +52,13 @@ void EventFeed::publish(Entry entry) {
   changed_.notify();
 }
 
+void EventFeed::skip(std::uint64_t number) {
+  BRIDGE_ASSERT(number > last_number_ && readers_ == 0);
+  last_number_ = oldest_missing_ = number;
+  bytes_ = 0;
+  entries_.clear();
+}
+
 void EventFeed::close() {
   is_closed_ = true;
   changed_.notify();
@@ -60,7 +67,12 @@ void EventFeed::close() {
 class EventFeed::Reader final : public EventSource {
  public:
   Reader(std::shared_ptr<EventFeed> feed, std::uint64_t after, Wants wants, Older older)
-      : feed_(std::move(feed)), after_(after), wants_(std::move(wants)), older_(std::move(older)) {}
+      : feed_(std::move(feed)), after_(after), wants_(std::move(wants)), older_(std::move(older)) {
+    ++feed_->readers_;
+  }
+  ~Reader() override { --feed_->readers_; }
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
 
   asio::awaitable<std::optional<std::vector<EventBytes>>> next(base::Instant until) override {
     std::vector<EventBytes> batch;

@@ -55,6 +55,10 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
 
   // `number` is greater than any before.
   void publish(Entry entry);
+  // The same without the event, for which `older` is asked by who comes for it after all. Only
+  // while nobody reads.
+  void skip(std::uint64_t number);
+  bool has_readers() const { return readers_ > 0; }
   std::uint64_t last_number() const { return last_number_; }
 
   // Everything after `after` that the reader wants. A reader that is further behind than the feed's
@@ -71,6 +75,7 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
   std::uint64_t last_number_;
   std::uint64_t oldest_missing_;  // entries up to this number are no longer here
   base::Notice changed_;
+  std::size_t readers_ = 0;
   bool is_closed_ = false;
 };
 

@@ -31,6 +31,7 @@ class PlainStream final : public Stream {
 
   asio::awaitable<bool> readable() override { return wait(TcpSocket::wait_read); }
   asio::awaitable<bool> writable() override { return wait(TcpSocket::wait_write); }
+  bool may_hold_bytes() const override { return false; }
   asio::awaitable<bool> handshake() override { co_return true; }
 
   void interrupt() override {

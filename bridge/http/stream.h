@@ -32,6 +32,8 @@ class Stream {
   // Return when another try is worth it; false after `interrupt` or `close`.
   virtual boost::asio::awaitable<bool> readable() = 0;
   virtual boost::asio::awaitable<bool> writable() = 0;
+  // False: what `read` would give, `readable` tells of, though nothing has been read before.
+  virtual bool may_hold_bytes() const = 0;
 
   // Before anything else; false when no stream comes of it.
   virtual boost::asio::awaitable<bool> handshake() = 0;

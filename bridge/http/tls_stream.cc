@@ -106,6 +106,7 @@ class TlsStream final : public Stream {
 
   asio::awaitable<bool> readable() override { return wait(); }
   asio::awaitable<bool> writable() override { return wait(); }
+  bool may_hold_bytes() const override { return true; }
 
   asio::awaitable<bool> handshake() override {
     while (true) {

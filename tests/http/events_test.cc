@@ -93,6 +93,24 @@ TEST(Events, AReaderTooFarBehindIsCaughtUpOrReset) {
   });
 }
 
+TEST(Events, WhatWasSkippedIsAskedOfTheLog) {
+  FeedFixture f;
+  f.feed->publish(entry(1, "x"));
+  f.feed->skip(2);
+  const auto older = [](std::uint64_t after) -> base::Task<std::vector<EventFeed::Entry>> {
+    EXPECT_EQ(after, 1u);
+    co_return std::vector{entry(2, "of the log")};
+  };
+  EXPECT_FALSE(f.feed->has_readers());
+  const auto reader = f.feed->reader(1, nullptr, older);
+  EXPECT_TRUE(f.feed->has_readers());
+  f.run([&]() -> Story {
+    const auto found = co_await reader->next(f.clock.now());
+    EXPECT_TRUE(found && found->size() == 1 && found->front()->contains("of the log"));
+  });
+  EXPECT_EQ(f.feed->last_number(), 2u);
+}
+
 TEST(Events, AReaderFarBehindMissesNothingItWants) {
   FeedFixture f;
   const auto count = limits::http_event_feed_max + 10;

@@ -11,7 +11,9 @@
 #include "tests/http/fixture.h"
 
 #include <boost/json/parse.hpp>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 namespace http_test {
 namespace {
@@ -174,6 +176,32 @@ TEST(AccessLog, IsOneJsonLineWithoutSecrets) {
   EXPECT_EQ(parsed.at("trace_id"), "0af7651916cd43dd8448eb211c80319c");
   EXPECT_EQ(http::redact("a eyJhbGciOiJIUzI1NiJ9.e30.abc-_ b whsec_0123456789abcdef fwk_x"),
             "a eyJ*** b whsec_*** fwk_x");
+}
+
+TEST(AccessLog, LinesOfATurnAreWrittenTogetherAtItsEnd) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_NONBLOCK), 0);
+  const auto written = [&] {
+    char text[4096];
+    const auto count = ::read(ends[0], text, sizeof text);
+    return count < 0 ? std::string() : std::string(text, static_cast<std::size_t>(count));
+  };
+  asio::io_context loop;
+  Request request;
+  const http::Access access{.request = request, .status = 200};
+  const auto line = http::AccessLog::line(access) + "\n";
+  {
+    http::AccessLog log(loop.get_executor(), ends[1]);
+    log.write(access);
+    log.write(access);
+    EXPECT_EQ(written(), "");
+    loop.run();
+    EXPECT_EQ(written(), line + line);
+    log.write(access);
+  }
+  EXPECT_EQ(written(), line);
+  ::close(ends[0]);
+  ::close(ends[1]);
 }
 
 TEST(Metrics, AreWrittenAsPrometheusReadsThem) {
