@@ -2,56 +2,17 @@
 //   events_bench PORT TOKEN PACKET SUBSCRIBERS COUNT
 // Posts COUNT packets one after the other and notes when each subscriber has the event that the
 // packet was accepted, counted from before the POST. Prints one JSON line.
+#include "tests/bench/http/wire.h"
+
 #include <algorithm>
-#include <chrono>
-#include <cstdlib>
 #include <fstream>
 #include <iterator>
-#include <string>
-#include <vector>
 
-#include <arpa/inet.h>
-#include <fmt/format.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-constexpr int usage_error = 64;
-constexpr int patience_ms = 30'000;
-
-[[noreturn]] void give_up(const std::string& why) {
-  fmt::print(stderr, "events_bench: {}\n", why);
-  std::exit(1);
-}
-
-int connect_to(int port) {
-  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    give_up(fmt::format("nothing listens on port {}", port));
-  }
-  return socket;
-}
-
-void say(int socket, const std::string& text) {
-  if (::send(socket, text.data(), text.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(text.size())) {
-    give_up("a request could not be sent whole");
-  }
-}
-
-std::string piece_of(int socket) {
-  char piece[16384];
-  const ssize_t size = ::recv(socket, piece, sizeof piece, 0);
-  if (size <= 0) give_up("the daemon closed a connection");
-  return {piece, static_cast<std::size_t>(size)};
-}
+using namespace bench;
 
 struct Subscriber {
   int socket = -1;
@@ -83,8 +44,7 @@ class Audience {
         subscriber.unread += piece_of(subscriber.socket);
       }
       if (!subscriber.unread.starts_with("HTTP/1.1 200")) give_up(subscriber.unread);
-      epoll_event wanted{.events = EPOLLIN, .data = {.ptr = &subscriber}};
-      ::epoll_ctl(poll_, EPOLL_CTL_ADD, subscriber.socket, &wanted);
+      watch(poll_, subscriber.socket, &subscriber);
     }
   }
 
@@ -102,7 +62,7 @@ class Audience {
         count_events(subscriber);
         if (had || subscriber.accepted < wanted) continue;
         --missing;
-        took.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+        took.push_back(ms_since(start));
       }
     }
   }
@@ -111,10 +71,6 @@ class Audience {
   std::vector<Subscriber> subscribers_;
   int poll_;
 };
-
-double quantile(const std::vector<double>& sorted, double part) {
-  return sorted[static_cast<std::size_t>(part * static_cast<double>(sorted.size() - 1))];
-}
 
 }  // namespace
 

@@ -2,35 +2,21 @@
 // answered, and prints how it went as one JSON line:
 //   post_bench PORT TOKEN PACKET CONNECTIONS COUNT [PATH]
 // Every packet has an idempotency key of its own. A status other than 202 ends it.
+#include "tests/bench/http/wire.h"
+
 #include <algorithm>
 #include <charconv>
-#include <chrono>
-#include <cstdlib>
-#include <cstring>
 #include <fstream>
 #include <iterator>
-#include <string>
-#include <vector>
 
-#include <arpa/inet.h>
-#include <fmt/format.h>
-#include <netinet/tcp.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using namespace bench;
 
-constexpr int usage_error = 64;
 constexpr std::size_t reply_bytes_max = 1u << 16;
-
-[[noreturn]] void give_up(const std::string& why) {
-  fmt::print(stderr, "post_bench: {}\n", why);
-  std::exit(1);
-}
 
 double cpu_seconds() {
   rusage used{};
@@ -57,20 +43,6 @@ struct Load {
   std::vector<double> took_ms = {};
 };
 
-int connect_to(int port) {
-  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    give_up(fmt::format("nothing listens on port {}", port));
-  }
-  const int yes = 1;
-  ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-  return socket;
-}
-
 void ask(Load& load, Connection& connection) {
   const std::string request = fmt::format(
       "POST {} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {}\r\n"
@@ -79,10 +51,7 @@ void ask(Load& load, Connection& connection) {
       load.path, load.token, load.run, load.next_key++, load.packet.size(), load.packet);
   connection.asked = Clock::now();
   --load.left;
-  if (::send(connection.socket, request.data(), request.size(), MSG_NOSIGNAL) !=
-      static_cast<ssize_t>(request.size())) {
-    give_up("a request could not be sent whole");
-  }
+  say(connection.socket, request);
 }
 
 // Whether the reply is whole; it must be a 202 with a Content-Length.
@@ -100,14 +69,10 @@ bool is_whole(const std::string& reply) {
 
 // Reads what is there. Asks the next once the reply is whole; false: there is nothing more to ask.
 bool go_on(Load& load, Connection& connection) {
-  char piece[8192];
-  const ssize_t size = ::recv(connection.socket, piece, sizeof piece, 0);
-  if (size <= 0) give_up("the daemon closed a connection");
-  connection.reply.append(piece, static_cast<std::size_t>(size));
+  connection.reply += piece_of(connection.socket);
   if (connection.reply.size() > reply_bytes_max) give_up("a reply is too long");
   if (!is_whole(connection.reply)) return true;
-  load.took_ms.push_back(
-      std::chrono::duration<double, std::milli>(Clock::now() - connection.asked).count());
+  load.took_ms.push_back(ms_since(connection.asked));
   connection.reply.clear();
   if (load.left == 0) return false;
   ask(load, connection);
@@ -119,8 +84,7 @@ void run(Load& load, int port, int connections) {
   const int poll = ::epoll_create1(EPOLL_CLOEXEC);
   for (auto& connection : all) {
     connection.socket = connect_to(port);
-    epoll_event wanted{.events = EPOLLIN, .data = {.ptr = &connection}};
-    ::epoll_ctl(poll, EPOLL_CTL_ADD, connection.socket, &wanted);
+    watch(poll, connection.socket, &connection);
   }
   int active = 0;
   for (auto& connection : all) {
@@ -130,7 +94,8 @@ void run(Load& load, int port, int connections) {
   }
   std::vector<epoll_event> events(all.size());
   while (active > 0) {
-    const int count = ::epoll_wait(poll, events.data(), static_cast<int>(events.size()), 30'000);
+    const int count =
+        ::epoll_wait(poll, events.data(), static_cast<int>(events.size()), patience_ms);
     if (count <= 0) give_up("the daemon has not answered for 30 s");
     for (int i = 0; i < count; ++i) {
       if (!go_on(load, *static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr))) {
@@ -140,10 +105,6 @@ void run(Load& load, int port, int connections) {
   }
   for (auto& connection : all) ::close(connection.socket);
   ::close(poll);
-}
-
-double quantile(const std::vector<double>& sorted, double part) {
-  return sorted[static_cast<std::size_t>(part * static_cast<double>(sorted.size() - 1))];
 }
 
 }  // namespace
