@@ -36,6 +36,7 @@ void set_up(CLI::App& root, CommandLine& line) {
   add_schedule_commands(root, line);
   add_action_commands(root, line);
   add_agent_commands(root, line);
+  add_message_commands(root, line);
   add_fleet_commands(root, line);
   add_workflow_commands(root, line);
   add_memory_commands(root, line);

@@ -39,6 +39,8 @@ void add_remote_commands(CLI::App& root, CommandLine& line);
 void add_schedule_commands(CLI::App& root, CommandLine& line);
 void add_action_commands(CLI::App& root, CommandLine& line);
 void add_agent_commands(CLI::App& root, CommandLine& line);
+// After add_agent_commands, whose group it adds to.
+void add_message_commands(CLI::App& root, CommandLine& line);
 void add_fleet_commands(CLI::App& root, CommandLine& line);
 void add_workflow_commands(CLI::App& root, CommandLine& line);
 void add_memory_commands(CLI::App& root, CommandLine& line);

@@ -6,8 +6,8 @@
 #include "bridge/base/limits.h"
 #include "bridge/engine/job_entry.h"
 #include "bridge/services/agents/agent_limits.h"
-#include "bridge/services/workflows/agent_steps.h"
 #include "bridge/services/events/registered.h"
+#include "bridge/services/workflows/agent_steps.h"
 
 #include <algorithm>
 
@@ -175,66 +175,6 @@ base::Result<> Daemon::prepare_webhooks() {
   bridge_->add_kind(std::string(events::webhook_kind), {.handler = subscriptions_->handler(),
                                                         .retries = events::webhook_retries(),
                                                         .entry = nullptr});
-  return {};
-}
-
-// What agents may ask for, done by the services as whoever asked.
-base::Result<> Daemon::build_actions() {
-  using services::Caller;
-  using services::actions::Asked;
-  const auto text = [](const Asked& asked, std::string_view name) {
-    const auto* value = asked.params.as_object().if_contains(name);
-    return value ? std::string(value->as_string()) : std::string();
-  };
-  std::map<std::string, services::Actions::BuiltIn> builtins;
-  builtins["message.send"] = [this, text](const Asked& asked,
-                                          Caller as) -> base::Task<base::json::value> {
-    CO_TRY(const auto sent, co_await messages_->send(std::move(as),
-                                                     {.to = text(asked, "to"),
-                                                      .text = text(asked, "text"),
-                                                      .topic = text(asked, "topic"),
-                                                      .thread = text(asked, "thread")},
-                                                     {.key = asked.id, .hash = asked.hash}));
-    co_return base::json::object{{"message", sent.message.id}, {"thread", sent.message.thread}};
-  };
-  builtins["packet.submit"] = [this](const Asked& asked,
-                                     Caller as) -> base::Task<base::json::value> {
-    auto sent = co_await bridge_->packets().submit(
-        std::move(as), asked.params.as_object().at("packet"), {.key = asked.id});
-    if (!sent) co_return std::unexpected(std::move(sent).error());
-    co_return base::json::object{{"packet", sent->id.text}};
-  };
-  builtins["agent.deregister"] = [this, text](const Asked& asked,
-                                              Caller as) -> base::Task<base::json::value> {
-    as.agent.clear();
-    as.is_admin = true;  // people or the policy have decided
-    auto removed = co_await agents_->remove(std::move(as), text(asked, "agent"), std::nullopt);
-    if (!removed && removed.error().code != base::Code::not_found) {
-      co_return std::unexpected(std::move(removed).error());
-    }
-    authenticator_->forget_keys();
-    co_return base::json::object{{"removed", text(asked, "agent")}};
-  };
-  TRY(actions_, services::Actions::create({.store = bridge_->store(),
-                                           .queue = bridge_->queue(),
-                                           .journal = bridge_->journal(),
-                                           .timeline = bridge_->timeline(),
-                                           .bells = bridge_->bells(),
-                                           .clock = clock_},
-                                          settings_.actions, std::move(builtins)));
-  bridge_->add_kind(std::string(services::actions::action_kind),
-                    {.handler =
-                         [this](engine::Claim claim, engine::LaneContext& lane) {
-                           return actions_->handle(std::move(claim), lane);
-                         },
-                     .entry =
-                         [](const engine::Change& change) {
-                           return engine::job_entry(change, services::actions::action_kind);
-                         }});
-  bridge_->add_listener(
-      [this](store::Tx& tx, const engine::Change& change, const engine::Now& now) {
-        return actions_->on_change(tx, change, now);
-      });
   return {};
 }
 

@@ -2,9 +2,9 @@
 
 #include "bridge/engine/job_entry.h"
 #include "bridge/engine/schema.h"
-#include "bridge/services/exchange.h"
 #include "bridge/services/events/deliveries.h"
 #include "bridge/services/events/registered.h"
+#include "bridge/services/exchange.h"
 #include "bridge/services/posts.h"
 #include "bridge/services/workflows/agent_steps.h"
 
