@@ -50,6 +50,16 @@ std::optional<protocol::Refusal> not_allowed(const Caller& caller, const agents:
   return std::nullopt;
 }
 
+// Of what is done by hand; a registry file may say anything.
+Result<> check_step(const Agent& agent, const agents::Facts& facts) {
+  if (agent.status != agents::Status::draft || facts.status != agents::Status::deployed) return {};
+  return base::fail(Code::conflict,
+                    fmt::format("change agent {}: it is a draft; make it active before it is "
+                                "deployed",
+                                agent.slug),
+                    "not_active");
+}
+
 Result<> check_revision(const Agent& agent, std::optional<std::int64_t> revision) {
   if (!revision || agent.revision == *revision) return {};
   return base::fail(Code::conflict,
@@ -178,6 +188,7 @@ asio::awaitable<protocol::Checked<Agent>> Agents::change(Caller caller, std::str
         TRY(auto agent, agents::find(tx, which));
         TRY_OK(agents::check_own(tx, caller.agent, agent));
         TRY_OK(check_revision(agent, revision));
+        TRY_OK(check_step(agent, facts));
         *refused = not_allowed(caller, facts);
         const auto kind = facts.kind.value_or(agent.kind);
         // Another kind may make the old link wrong.
@@ -239,7 +250,7 @@ Task<Agents::Stats> Agents::stats() {
           agents::name(agents::liveness_of(agent, now, settings_.windows)))];
       ++stats.tiers[std::string(agents::name(agent.tier))];
       ++stats.kinds[std::string(agents::name(agent.kind))];
-      ++stats.categories[agent.category];
+      if (!agent.category.empty()) ++stats.categories[agent.category];
     }
     return stats;
   });

@@ -77,7 +77,7 @@ class Agents {
   };
   base::Task<Page> list(agents::Filter filter, std::string after, std::size_t limit);
 
-  // conflict, reason precondition_failed: `revision` is there and has passed.
+  // conflict, reason precondition_failed: `revision` has passed; not_active: a draft stays at home.
   boost::asio::awaitable<protocol::Checked<agents::Agent>> change(
       Caller caller, std::string which, agents::Facts facts, std::optional<std::int64_t> revision);
   // Its keys are revoked with it.

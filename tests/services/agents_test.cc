@@ -293,7 +293,7 @@ TEST_F(AgentsTest, AnAgentsKeysGoWithIt) {
   };
   const auto bound = make("one", "Owner")->key;
   EXPECT_EQ(bound.agent_id, agent.id);
-  make("two", "somebody else");
+  EXPECT_EQ(make("two", "somebody else")->key.agent_id, "");
 
   EXPECT_TRUE(run(registry->remove(admin, "owner", {})));
 

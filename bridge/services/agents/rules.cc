@@ -227,13 +227,6 @@ Result<Agent> add(const Act& act, const Catalogue& catalogue, const Facts& facts
 }
 
 Result<Agent> change(const Act& act, const Catalogue& catalogue, Agent agent, const Facts& facts) {
-  if (agent.status == Status::draft && facts.status == Status::deployed) {
-    return base::fail(Code::conflict,
-                      fmt::format("change agent {}: it is a draft; make it active before it is "
-                                  "deployed",
-                                  agent.slug),
-                      "not_active");
-  }
   TRY(const auto other, clash(act.tx, agent.id, facts));
   if (other) return taken("change", agent.slug, *other);
   const bool was_deployed = agent.status == Status::deployed;

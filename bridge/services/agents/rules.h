@@ -57,8 +57,8 @@ base::Result<std::vector<Agent>> list(store::Tx& tx, const Filter& filter, const
 
 // conflict, reason name_taken, alias_taken or too_many. `facts` holds a name and has no faults.
 base::Result<Agent> add(const Act& act, const Catalogue& catalogue, const Facts& facts);
-// Nothing is written when nothing changes. conflict, reason name_taken, alias_taken, or
-// not_active: a draft cannot be deployed.
+// Nothing is written when nothing changes. conflict, reason name_taken or alias_taken. Whoever is
+// deployed no longer leaves its mission.
 base::Result<Agent> change(const Act& act, const Catalogue& catalogue, Agent agent,
                            const Facts& facts);
 base::Result<> remove(const Act& act, const Catalogue& catalogue, const Agent& agent);
