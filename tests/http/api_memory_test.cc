@@ -55,7 +55,7 @@ TEST(ApiMemory, AnEntryIsStoredShownFoundListedAndDeleted) {
     const auto found = co_await f.search(f.critic, "critic", {{"query", "again never"}});
     EXPECT_EQ(found.status, 200) << found.body;
     EXPECT_EQ(found.json().at("bounded"), false);
-    const auto& hit = found.json().at("items").at(0);
+    const auto hit = found.json().at("items").at(0);
     EXPECT_EQ(hit.at("id"), made.json().at("id"));
     EXPECT_EQ(hit.at("trust"), "untrusted");
     EXPECT_THAT(text(hit, "snippet"), HasSubstr("[again].\n[Never]"));
@@ -132,7 +132,7 @@ TEST(ApiMemory, ReplyOfAPacketIsRemembered) {
     co_await f.finish({{"plan", json::array{"measure twice"}}, {"verdict", "ok"}});
     const auto found = co_await f.search(f.admin, "conversation", {{"query", "\"measure twice\""}});
     EXPECT_EQ(found.status, 200) << found.body;
-    const auto& hit = found.json().at("items").at(0);
+    const auto hit = found.json().at("items").at(0);
     EXPECT_EQ(hit.at("type"), "reply");
     EXPECT_EQ(hit.at("trust"), "untrusted");
     EXPECT_EQ(text(hit.at("provenance"), "job"), job);

@@ -57,14 +57,14 @@ class RepliesTest : public MemoryFixture {
   }
   // The message of this job is answered by this text; gives the message's id.
   std::string answer(const engine::Lease& lease, const std::string& text) {
-    const auto id = posts::id_for(lease.job.text, 1);
+    const auto id = posts::id_for("secret", {.id = lease.job, .principal = "key:1"}, 1);
     change([&](store::Tx& tx) -> base::Result<> {
       const auto now = timeline.now();
       TRY_OK(posts::add(tx,
                         {.id = id, .job_id = lease.job.text, .conversation_url = std::string(url)},
                         now.wall));
       TRY_OK(posts::set_armed(tx, id, now.wall));
-      TRY_OK(posts::set_sent(tx, id, {}, now.wall));
+      TRY_OK(posts::set_sent(tx, id, {}, now));
       for (const auto stage : {engine::Stage::intent, engine::Stage::armed, engine::Stage::sent,
                                engine::Stage::replied}) {
         TRY_OK(queue->set_stage(tx, lease, stage, now));

@@ -223,7 +223,8 @@ Result<> insert(store::Tx& tx, const Run& run, const json::object& inputs) {
                      result_text(state),
                      run.error,
                      stamp(run.created),
-                     stamp(run.finished)}));
+                     stamp(run.finished),
+                     run.agent}));
   TRY_OK(tx.execute("INSERT INTO workflow_run_texts (run, inputs) VALUES ($1, $2)",
                     {run.id, json::serialize(inputs)}));
   return {};
