@@ -160,7 +160,7 @@ void ApiFixture::run(std::function<Story()> story) {
   loop.run();
 }
 
-Story ApiFixture::serve(std::function<Story()> story) {
+void ApiFixture::build_subscriptions() {
   if (!internet) internet = *http::Internet::create();
   subscriptions.emplace(events::Subscriptions::Needs{.executor = loop.get_executor(),
                                                      .store = *store,
@@ -172,6 +172,10 @@ Story ApiFixture::serve(std::function<Story()> story) {
                                                      .outbound = *internet,
                                                      .find_agent = events::find_registered},
                         webhooks);
+}
+
+Story ApiFixture::serve(std::function<Story()> story) {
+  build_subscriptions();
   const auto lane = services::lane_of(conversation);
   const auto prepared = co_await write([&](store::Tx& tx) -> base::Result<> {
     TRY_OK(queue->declare_lane(tx, lane, "account"));

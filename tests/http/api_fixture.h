@@ -136,6 +136,7 @@ class ApiFixture {
 
  private:
   Story serve(std::function<Story()> story);
+  void build_subscriptions();
   std::map<std::string, engine::Handler> handlers_;
   base::Faults faults_;
   std::optional<engine::Engine> engine_;

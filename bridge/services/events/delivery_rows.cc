@@ -121,8 +121,8 @@ Result<> insert_delivery(store::Tx& tx, const Delivery& made) {
       R"sql(
     INSERT INTO deliveries (number, id, subscription, event, type, state, attempts, round, jobs,
                             job, status, detail, created_at, last_at, next_at, ended_at)
-    VALUES ((SELECT COALESCE(MAX(number), 0) + 1 FROM deliveries), $1, $2, $3, $4, $5, $6, $7, $8, $9,
-            $10, $11, $12, $13, $14, $15)
+    VALUES ((SELECT COALESCE(MAX(number), 0) + 1 FROM deliveries), $1, $2, $3, $4, $5, $6, $7, $8,
+            $9, $10, $11, $12, $13, $14, $15)
   )sql",
       {made.id, made.subscription, made.event, made.type, name(made.state), made.attempts,
        made.round, made.jobs, made.job, made.status, made.detail, stamp(made.created),
