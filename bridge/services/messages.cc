@@ -85,6 +85,7 @@ Task<Messages::Sent> Messages::send(Caller caller, Say say, messages::Request re
                                          now](store::Tx& tx) -> base::Result<Sent> {
     TRY(auto known, messages::of_request(tx, caller.principal, request));
     if (known) return Sent{*std::move(known), true};
+    TRY_OK(room_for_new(needs_.store));
     TRY(auto from, sender_of(tx, caller, say.from));
     TRY(auto to, recipient_of(tx, say));
     TRY(auto message, messages::send(act(tx, now, caller.principal),
@@ -130,6 +131,7 @@ Task<Messages::Sent> Messages::ask(Caller caller, Ask ask, messages::Request req
                                          now](store::Tx& tx) -> base::Result<Sent> {
     TRY(auto known, messages::of_request(tx, caller.principal, request));
     if (known) return Sent{*std::move(known), true};
+    TRY_OK(room_for_new(needs_.store));
     TRY(const auto asker, sender_of(tx, caller, ask.from));
     TRY(const auto agent, agents::find(tx, ask.to));
     messages::Draft draft{.kind = Kind::query,

@@ -1,6 +1,7 @@
 #include "bridge/services/actions/rows.h"
 
 #include "bridge/base/hash.h"
+#include "bridge/engine/time.h"
 #include "bridge/services/actions/rules.h"
 
 #include <array>
@@ -13,6 +14,8 @@ namespace services::actions {
 namespace json = boost::json;
 using base::Code;
 using base::Result;
+using engine::from_stamp;
+using engine::to_stamp;
 
 namespace {
 
@@ -69,13 +72,6 @@ constexpr std::array steps = {
 constexpr std::array<std::string_view, 7> state_names = {
     "waiting", "approved", "rejected", "expired", "done", "failed", "held"};
 
-std::int64_t stamp(base::WallTime time) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-}
-base::WallTime time_of(const store::Value& value) {
-  return base::WallTime(std::chrono::milliseconds(value.integer()));
-}
-
 Result<Asked> asked_of(const store::Row& row) {
   auto at = row.begin();
   const auto text = [&at] { return (at++)->text(); };
@@ -92,9 +88,9 @@ Result<Asked> asked_of(const store::Row& row) {
   asked.approvers = static_cast<int>((at++)->integer());
   asked.state = state_named(text()).value();
   asked.job = text();
-  asked.asked = time_of(*at++);
-  asked.expires = time_of(*at++);
-  if (!at->is_null()) asked.ended = time_of(*at);
+  asked.asked = from_stamp((*at++).integer());
+  asked.expires = from_stamp((*at++).integer());
+  if (!at->is_null()) asked.ended = from_stamp((*at).integer());
   ++at;
   asked.error = text();
   return asked;
@@ -122,7 +118,7 @@ std::string hash_of(const Asked& asked) {
       {"agent", asked.agent},
       {"principal", asked.principal},
       {"approvers", asked.approvers},
-      {"expires", stamp(asked.expires)},
+      {"expires", to_stamp(asked.expires)},
   }));
 }
 
@@ -160,16 +156,17 @@ Result<> insert(store::Tx& tx, const Asked& asked, const std::string& request,
       {asked.id, asked.action, json::serialize(asked.params), asked.agent, asked.asker,
        asked.principal, request.empty() ? store::Value() : store::Value(request), request_hash,
        asked.definition_hash, asked.hash, asked.risk, asked.approvers, name(asked.state), asked.job,
-       stamp(asked.asked), stamp(asked.expires), asked.error}));
+       to_stamp(asked.asked), to_stamp(asked.expires), asked.error}));
   return {};
 }
 
 Result<> move(store::Tx& tx, const Asked& asked, State from) {
   TRY(const auto moved,
-      tx.execute("UPDATE asked_actions SET state = $3, job = $4, ended_ms = $5, error = $6 "
-                 "WHERE id = $1 AND state = $2",
-                 {asked.id, name(from), name(asked.state), asked.job,
-                  asked.ended ? store::Value(stamp(*asked.ended)) : store::Value(), asked.error}));
+      tx.execute(
+          "UPDATE asked_actions SET state = $3, job = $4, ended_ms = $5, error = $6 "
+          "WHERE id = $1 AND state = $2",
+          {asked.id, name(from), name(asked.state), asked.job,
+           asked.ended ? store::Value(to_stamp(*asked.ended)) : store::Value(), asked.error}));
   if (moved == 1) return {};
   return base::fail(Code::conflict,
                     fmt::format("action {}: it is no longer {}", asked.id, name(from)), "stale");
@@ -181,7 +178,7 @@ Result<> add_approval(store::Tx& tx, const std::string& id, const std::string& h
       tx.execute("INSERT INTO action_approvals (asked, principal, hash, name, yes, note, time_ms) "
                  "VALUES ($1, $2, $3, $4, $5, $6, $7)",
                  {id, approval.principal, hash, approval.name, approval.is_yes ? 1 : 0,
-                  approval.note, stamp(approval.time)}));
+                  approval.note, to_stamp(approval.time)}));
   return {};
 }
 
@@ -193,7 +190,7 @@ Result<std::vector<Approval>> approvals(store::Tx& tx, const std::string& id,
   std::vector<Approval> given;
   for (const auto& row : found) {
     given.push_back({row.at(0).text(), row.at(1).text(), row.at(2).flag(), row.at(3).text(),
-                     time_of(row.at(4))});
+                     from_stamp(row.at(4).integer())});
   }
   return given;
 }
@@ -212,7 +209,7 @@ Result<> set_kill(store::Tx& tx, const std::string& place, const std::string& re
                  "VALUES ($1, $2, $3, $4) "
                  "ON CONFLICT (place) DO UPDATE SET reason = excluded.reason, "
                  "principal = excluded.principal, time_ms = excluded.time_ms",
-                 {place, reason, principal, stamp(now)}));
+                 {place, reason, principal, to_stamp(now)}));
   return {};
 }
 

@@ -14,12 +14,9 @@ namespace services::actions {
 namespace json = boost::json;
 using base::Code;
 using base::Result;
+using engine::to_stamp;
 
 namespace {
-
-std::int64_t stamp(base::WallTime time) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-}
 
 void ring(const Act& act, const std::string& id) {
   act.tx.after_commit([&bells = act.bells, bell = bell_of_action(id)] { bells.ring(bell); });
@@ -118,19 +115,19 @@ Result<Answer> ask(const Act& act, const Catalogue& catalogue, const Wish& wish,
   TRY(answer.decision, decide(act.tx, catalogue, wish));
   const auto& decision = answer.decision;
   const auto* definition = catalogue.find(wish.action);
-  Asked asked{.id = base::uuid_v7(act.now.wall),
-              .action = wish.action,
-              .params = wish.params,
-              .agent = wish.agent,
-              .asker = asker,
-              .principal = act.actor,
-              .definition_hash = definition ? definition->hash : "",
-              .hash = {},
-              .risk = decision.risk,
-              .approvers = decision.approvers,
-              .asked = act.now.wall,
-              .expires = base::WallTime(
-                  std::chrono::milliseconds(stamp(act.now.wall + limits::approval_waits)))};
+  Asked asked{
+      .id = base::uuid_v7(act.now.wall),
+      .action = wish.action,
+      .params = wish.params,
+      .agent = wish.agent,
+      .asker = asker,
+      .principal = act.actor,
+      .definition_hash = definition ? definition->hash : "",
+      .hash = {},
+      .risk = decision.risk,
+      .approvers = decision.approvers,
+      .asked = act.now.wall,
+      .expires = engine::from_stamp(engine::to_stamp(act.now.wall + limits::approval_waits))};
   asked.hash = hash_of(asked);
   if (!decision.is_allowed) {
     TRY_OK(act.tell("action.denied", asked, {{"code", decision.code}}));
@@ -228,7 +225,7 @@ Result<int> sweep(const Act& act) {
   TRY(const auto old, rows::all(act.tx,
                                 "WHERE state = 'waiting' AND expires_ms < $1 "
                                 "ORDER BY expires_ms LIMIT $2",
-                                {stamp(act.now.wall), limits::approvals_swept_at_once}));
+                                {to_stamp(act.now.wall), limits::approvals_swept_at_once}));
   for (const auto& asked : old) {
     TRY_OK(end(act, asked, State::waiting, State::expired, "action.expired", "expired"));
   }

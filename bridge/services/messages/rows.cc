@@ -1,5 +1,6 @@
 #include "bridge/services/messages/rows.h"
 
+#include "bridge/engine/time.h"
 #include "bridge/services/messages/rules.h"
 
 #include <array>
@@ -11,6 +12,8 @@ namespace services::messages {
 
 namespace json = boost::json;
 using base::Result;
+using engine::from_stamp;
+using engine::to_stamp;
 
 namespace {
 
@@ -70,13 +73,6 @@ constexpr std::string_view columns =
     "seq, id, kind, thread, sender, sender_name, recipient, recipient_name, principal, text, "
     "topic, reply_to, meta, value, untrusted, job, sent_ms, acked_ms, outcome";
 
-std::int64_t stamp(base::WallTime time) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-}
-base::WallTime time_of(const store::Value& value) {
-  return base::WallTime(std::chrono::milliseconds(value.integer()));
-}
-
 Result<Message> message_of(const store::Row& row) {
   auto at = row.begin();
   const auto text = [&at] { return (at++)->text(); };
@@ -96,8 +92,8 @@ Result<Message> message_of(const store::Row& row) {
   TRY(message.value, base::parse_json(text()));
   message.is_untrusted = (at++)->flag();
   message.job = text();
-  message.sent = time_of(*at++);
-  if (!at->is_null()) message.acked = time_of(*at);
+  message.sent = from_stamp((*at++).integer());
+  if (!at->is_null()) message.acked = from_stamp((*at).integer());
   ++at;
   message.outcome = text();
   return message;
@@ -164,8 +160,8 @@ Result<std::int64_t> insert(store::Tx& tx, const Message& message, const std::st
                     json::serialize(message.value),
                     message.is_untrusted ? 1 : 0,
                     message.job,
-                    stamp(message.sent),
-                    message.acked ? store::Value(stamp(*message.acked)) : store::Value(),
+                    to_stamp(message.sent),
+                    message.acked ? store::Value(to_stamp(*message.acked)) : store::Value(),
                     message.outcome}));
   return row->at(0).integer();
 }
@@ -175,7 +171,7 @@ Result<> close(store::Tx& tx, const Message& message, std::optional<base::WallTi
   TRY(const auto closed,
       tx.execute("UPDATE messages SET acked_ms = coalesce(acked_ms, $2), outcome = $3 "
                  "WHERE id = $1",
-                 {message.id, acked ? store::Value(stamp(*acked)) : store::Value(), outcome}));
+                 {message.id, acked ? store::Value(to_stamp(*acked)) : store::Value(), outcome}));
   const bool was_unread =
       !message.acked && message.outcome.empty() && !message.recipient.id.empty();
   if (closed == 0 || !was_unread || (!acked && outcome.empty())) return {};
@@ -211,7 +207,7 @@ Result<> set_address(store::Tx& tx, const std::string& agent, const std::string&
                  "VALUES ($1, $2, $3, $4) "
                  "ON CONFLICT (agent, thread) DO UPDATE SET url = excluded.url, "
                  "changed_ms = excluded.changed_ms",
-                 {agent, thread, url, stamp(now)}));
+                 {agent, thread, url, to_stamp(now)}));
   return {};
 }
 

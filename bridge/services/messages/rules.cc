@@ -1,6 +1,7 @@
 #include "bridge/services/messages/rules.h"
 
 #include "bridge/base/ids.h"
+#include "bridge/engine/time.h"
 #include "bridge/services/messages/message_limits.h"
 #include "bridge/services/messages/rows.h"
 
@@ -10,12 +11,9 @@ namespace services::messages {
 
 using base::Code;
 using base::Result;
+using engine::to_stamp;
 
 namespace {
-
-std::int64_t stamp(base::WallTime time) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-}
 
 // Two ends are the same if they are the same agent, or the same one who is none.
 bool is_same(const Party& a, const Party& b) {
@@ -225,7 +223,7 @@ Result<int> sweep(const Act& act) {
       rows::all(act.tx,
                 "WHERE acked_ms IS NULL AND outcome = '' AND sent_ms < $1 "
                 "ORDER BY sent_ms LIMIT $2",
-                {stamp(act.now - limits::inbox_keeps_unread), limits::letters_swept_at_once}));
+                {to_stamp(act.now - limits::inbox_keeps_unread), limits::letters_swept_at_once}));
   for (auto message : old) {
     message.outcome = "unread";
     TRY_OK(act.tell("message.dead", message));
