@@ -57,7 +57,8 @@ class Messages {
     messages::Message message;
     bool is_replay = false;  // the request was known: this is the first one
   };
-  // denied, reason forged_sender: `from` is not the caller's to use. Others as messages::send.
+  // denied, reason forged_sender: `from` is not the caller's to use. unavailable, reason disk_full:
+  // see room_for_new; what was sent already is still answered. Others as messages::send.
   base::Task<Sent> send(Caller caller, Say say, messages::Request request);
 
   struct Ask {
