@@ -11,7 +11,8 @@
 
 namespace services::actions {
 
-// waiting → approved → done | failed | held, or rejected, or expired; cancelled from waiting.
+// waiting → approved → done | failed | held, or rejected, or expired. Without need of approval it
+// begins as approved; one that was held is done or failed once a person has resolved its job.
 enum class State { waiting, approved, rejected, expired, done, failed, held };
 std::string_view name(State state);
 std::optional<State> state_named(std::string_view word);

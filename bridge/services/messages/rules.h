@@ -84,8 +84,8 @@ base::Result<std::int64_t> unread(store::Tx& tx, const std::string& agent);
 // Read by its recipient; once more is fine. not_found: the agent has not received it.
 base::Result<Message> ack(const Act& act, const agents::Agent& agent, const std::string& id);
 
-// What nobody has read for too long, and what waits for an agent that is gone, becomes a dead
-// letter; how many, at most limits::letters_swept_at_once.
+// What nobody has read for too long becomes a dead letter; how many, at most
+// limits::letters_swept_at_once. What waits for an agent that is gone ends the same way.
 base::Result<int> sweep(const Act& act);
 
 std::string bell_of_inbox(const std::string& agent);
