@@ -136,6 +136,8 @@ base::Result<std::unique_ptr<Connection>> Connection::open_with(const std::strin
   sqlite3_limit(database, SQLITE_LIMIT_LENGTH, static_cast<int>(limits::store_value_bytes_max));
   sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_set_authorizer(database, &Connection::authorize, connection.get());
+  // The log is copied back when the answers are out, not inside a commit: this takes the place of
+  // SQLite's own hook. PRAGMA wal_autocheckpoint would take this one's.
   sqlite3_wal_hook(
       database,
       [](void* self, sqlite3*, const char*, int pages) {

@@ -114,8 +114,6 @@ base::Result<> SqliteStore::prepare(std::span<const Migration> migrations) {
                       "readonly");
   }
   TRY_OK(connection_->control("PRAGMA journal_mode = WAL"));
-  // The log is copied back when the answers are out, not inside a commit.
-  TRY_OK(connection_->control("PRAGMA wal_autocheckpoint = 0"));
   TRY_OK(migrate(*connection_, migrations));
   TRY(generation_, store::generation(*connection_));
   return {};

@@ -99,6 +99,28 @@ TEST(SqliteStore, FilesAreForTheirOwnerAlone) {
   }
 }
 
+TEST(SqliteStore, TheLogIsCopiedBackWhileTheStoreIsOpenAndStaysShort) {
+  InFile f;
+  f.options.log_pages_max = 50;
+  auto store = f.open();
+  ASSERT_TRUE(store) << store.error().message;
+  const auto size = [&](std::string_view end) {
+    return std::filesystem::file_size(f.options.path + std::string(end));
+  };
+  const std::string text(1000, 'x');
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_TRUE(write_one(f.loop, **store, "INSERT INTO things (name) VALUES ($1)",
+                          {text + std::to_string(i)}));
+    // Readers see all of it meanwhile.
+    if (i % 100 == 0) {
+      EXPECT_EQ(rows_of(f.loop, **store, "SELECT COUNT(*) FROM things"),
+                (std::vector<Row>{{i + 1}}));
+    }
+  }
+  EXPECT_GT(size(""), 300'000u);
+  EXPECT_LT(size("-wal"), 1'000'000u);
+}
+
 TEST(SqliteStore, AStoreOfANewerProgramIsRefused) {
   InFile f;
   ASSERT_TRUE(f.open());
