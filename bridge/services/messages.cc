@@ -3,6 +3,7 @@
 #include "bridge/base/ids.h"
 #include "bridge/base/limits.h"
 #include "bridge/chat/binding.h"
+#include "bridge/services/memory/replies.h"
 #include "bridge/services/messages/message_limits.h"
 #include "bridge/services/messages/query_question.h"
 #include "bridge/services/packets.h"
@@ -78,6 +79,14 @@ std::string Messages::origin_of(std::string_view url) {
 
 QuestionKind Messages::questions() { return messages::query_questions(); }
 
+base::Result<Message> Messages::send_and_remember(const messages::Act& act, messages::Draft draft,
+                                                  const messages::Request& request) {
+  TRY(auto message, messages::send(act, std::move(draft), request));
+  if (message.kind != Kind::answer) return message;
+  TRY_OK(memory::keep_answer({act.tx, act.journal, act.now, "bridge"}, message));
+  return message;
+}
+
 Task<Messages::Sent> Messages::send(Caller caller, Say say, messages::Request request) {
   const auto now = needs_.clock.wall();
   co_return co_await needs_.store.write([this, caller = std::move(caller), say = std::move(say),
@@ -88,8 +97,8 @@ Task<Messages::Sent> Messages::send(Caller caller, Say say, messages::Request re
     TRY_OK(room_for_new(needs_.store));
     TRY(auto from, sender_of(tx, caller, say.from));
     TRY(auto to, recipient_of(tx, say));
-    TRY(auto message, messages::send(act(tx, now, caller.principal),
-                                     draft_of(say, std::move(from), std::move(to)), request));
+    TRY(auto message, send_and_remember(act(tx, now, caller.principal),
+                                        draft_of(say, std::move(from), std::move(to)), request));
     return Sent{std::move(message), false};
   });
 }
@@ -278,8 +287,9 @@ Task<std::vector<Messages::Delivery>> Messages::broadcast(Caller caller, Everybo
       one.to = name;
       one.thread = thread;
       auto to = recipient_of(tx, one);
-      auto sent = to ? messages::send(act(tx, now, caller.principal), draft_of(one, from, *to), {})
-                     : base::Result<Message>(std::unexpected(to.error()));
+      auto sent =
+          to ? send_and_remember(act(tx, now, caller.principal), draft_of(one, from, *to), {})
+             : base::Result<Message>(std::unexpected(to.error()));
       const auto code = sent ? Code::internal : sent.error().code;
       const bool is_its_own = code == Code::not_found || code == Code::busy;
       if (!sent && !is_its_own) return std::unexpected(std::move(sent).error());

@@ -113,6 +113,10 @@ class Messages {
   messages::Act act(store::Tx& tx, base::WallTime now, std::string actor) const {
     return {tx, needs_.journal, needs_.bells, now, std::move(actor)};
   }
+  // Sends it; what answers a query is remembered with it.
+  static base::Result<messages::Message> send_and_remember(const messages::Act& act,
+                                                           messages::Draft draft,
+                                                           const messages::Request& request);
   boost::asio::awaitable<void> keep_house();
 
   Needs needs_;

@@ -8,6 +8,7 @@
 #include "bridge/engine/schema.h"
 #include "bridge/services/agents.h"
 #include "bridge/services/exchange.h"
+#include "bridge/services/memory/memory.h"
 #include "bridge/services/messages.h"
 #include "bridge/services/posts.h"
 #include "bridge/services/workflows/agent_steps.h"
@@ -38,9 +39,11 @@ using namespace std::chrono_literals;
 // which is given the filled `with`.
 class Life {
  public:
-  explicit Life(std::string path = ":memory:", int lanes = 1, int depth_max = 10'000)
-      : is_quiet([is_quiet = path == ":memory:"] { return is_quiet; }) {
-    open(path);
+  // With `fatal`, which the store asks at its commits, everything is done in the caller.
+  explicit Life(std::string path = ":memory:", int lanes = 1, int depth_max = 10'000,
+                base::Faults* fatal = nullptr)
+      : is_quiet([is_quiet = path == ":memory:" || fatal != nullptr] { return is_quiet; }) {
+    open(path, fatal);
     build_queue(depth_max);
     build_services();
     for (int i = 0; i < lanes; ++i) names.push_back({fmt::format("work:{}", i)});
@@ -179,6 +182,9 @@ class Life {
   }
 
   bool is_deaf = false;  // nobody tells of jobs
+  // Listens as the workflows do.
+  std::function<base::Result<>(store::Tx&, const engine::Change&, const engine::Now&)> also_told =
+      [](auto&&...) { return base::Result<>(); };
   // A store in a file works on a thread of its own: time stands still then.
   std::function<bool()> is_quiet;
   static inline const Caller ann{.principal = "key:1", .name = "ann"};
@@ -210,13 +216,17 @@ class Life {
   std::optional<base::Scope> tasks;
 
  private:
-  void open(const std::string& path) {
+  void open(const std::string& path, base::Faults* fatal) {
     std::vector<store::Migration> steps;
-    for (const auto part : {engine::migrations(), post_migrations(), packet_migrations(),
-                            agents::migrations(), messages::migrations(), workflow_migrations()}) {
+    for (const auto part :
+         {engine::migrations(), post_migrations(), packet_migrations(), agents::migrations(),
+          messages::migrations(), workflow_migrations(), memory::migrations()}) {
       steps.insert(steps.end(), part.begin(), part.end());
     }
-    auto opened = store::SqliteStore::open({.path = path}, loop.get_executor(), steps);
+    const auto threading = fatal ? store::Threading::in_caller : store::Threading::own_threads;
+    auto opened = store::SqliteStore::open(
+        {.path = path, .threading = threading, .ballast_bytes = 4096, .faults = fatal},
+        loop.get_executor(), steps);
     BRIDGE_ASSERT(opened);
     store = *std::move(opened);
   }
@@ -244,7 +254,8 @@ class Life {
       if (crew) crew->rung(bell);
     };
     options.on_change = [this](store::Tx& tx, const engine::Change& change,
-                               const engine::Now& now) {
+                               const engine::Now& now) -> base::Result<> {
+      TRY_OK(also_told(tx, change, now));
       return is_deaf ? base::Result<>() : flows->on_job_change(tx, change, now);
     };
     queue.emplace(std::move(options), random);

@@ -4,7 +4,6 @@
 #include "bridge/services/agents/rules.h"
 #include "bridge/services/exchange.h"
 #include "bridge/services/finish.h"
-#include "bridge/services/memory/memory.h"
 #include "bridge/services/memory/memory_limits.h"
 #include "bridge/services/memory/rows.h"
 #include "bridge/services/posts.h"
@@ -140,6 +139,29 @@ Result<> keep(const Act& act, const Family& family, const Post* post, const std:
 }
 
 }  // namespace
+
+Result<> keep_answer(const Act& act, const messages::Message& answer) {
+  BRIDGE_ASSERT(answer.kind == messages::Kind::answer && !answer.sender.id.empty());
+  TRY(const auto agent, agents::with_id(act.tx, answer.sender.id));
+  const Owner owner{answer.sender.id, agent ? agent->category_key : std::string()};
+  const std::string& asker = answer.recipient.id;
+  json::object provenance{{"source", "query"},
+                          {"sender", asker.empty() ? answer.recipient.name : asker},
+                          {"query", answer.reply_to},
+                          {"message", answer.id},
+                          {"thread", answer.thread},
+                          {"route", "inbox"},
+                          {"principal", answer.principal},
+                          {"received", base::rfc3339(answer.sent)}};
+  TRY_OK(remember(act, owner, Origin::reply,
+                  {.title = clipped(fmt::format("query {}", owner.agent)),
+                   .content = answer.text,
+                   .type = "reply",
+                   .tags = tags_of({"query", owner.agent}),
+                   .metadata = {{"kind", "query"}, {"subject", owner.agent}, {"valid", true}}},
+                  std::move(provenance)));
+  return {};
+}
 
 Result<> Replies::on_change(store::Tx& tx, const engine::Change& change,
                             const engine::Now& now) const {

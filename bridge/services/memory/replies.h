@@ -1,12 +1,18 @@
-// Every reply of a conversation is remembered by itself.
+// Every reply is remembered by itself, whether a conversation gave it or an agent that polls.
 #pragma once
 
 #include "bridge/base/result.h"
 #include "bridge/engine/journal.h"
 #include "bridge/engine/queue.h"
+#include "bridge/services/memory/memory.h"
+#include "bridge/services/messages/message.h"
 #include "bridge/store/store.h"
 
 namespace services::memory {
+
+// What an agent answered to a query out of its inbox, stored in the transaction of the answer, with
+// the type "reply" and as little trusted as any other. It belongs to the agent that wrote it.
+base::Result<> keep_answer(const Act& act, const messages::Message& answer);
 
 class Replies {
  public:

@@ -30,6 +30,12 @@ std::string text_in(const json::object& object, std::string_view key) {
   return value && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
+// What it belongs to: the job that was answered, else the thread of the messages.
+std::string thread_of(const Entry& entry) {
+  auto job = text_in(entry.provenance, "job");
+  return job.empty() ? text_in(entry.provenance, "thread") : job;
+}
+
 Entry made(const Act& act, const Owner& owner, Origin origin, NewEntry asked,
            json::object provenance) {
   // A tag twice would count twice.
@@ -57,7 +63,7 @@ Result<> keep(const Act& act, Entry& entry, const rows::Request& request) {
                             {.type = "memory.stored",
                              .subject = entry.id,
                              .actor = act.actor,
-                             .thread = text_in(entry.provenance, "job"),
+                             .thread = thread_of(entry),
                              .data = facts(entry)},
                             act.now));
   return {};
@@ -69,7 +75,7 @@ Result<> forget(const Act& act, const Entry& entry) {
                             {.type = "memory.deleted",
                              .subject = entry.id,
                              .actor = act.actor,
-                             .thread = text_in(entry.provenance, "job"),
+                             .thread = thread_of(entry),
                              .data = facts(entry)},
                             act.now));
   return {};
