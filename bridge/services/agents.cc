@@ -213,7 +213,9 @@ Task<> Agents::remove(Caller caller, std::string which, std::optional<std::int64
     TRY(const auto agent, agents::find(tx, which));
     TRY_OK(check_revision(agent, revision));
     TRY_OK(revoke_keys_of(tx, needs_.journal, agent, caller.principal, now));
-    return agents::remove(act(tx, now, caller.principal), settings_.catalogue, agent);
+    const auto doing = act(tx, now, caller.principal);
+    for (const auto& told : removals_) TRY_OK(told(doing, agent));
+    return agents::remove(doing, settings_.catalogue, agent);
   });
 }
 

@@ -15,6 +15,7 @@
 #include "bridge/store/store.h"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -36,6 +37,10 @@ class Agents {
     agents::Catalogue catalogue = agents::Catalogue::built_in();
   };
   Agents(Needs needs, Settings settings) : needs_(needs), settings_(std::move(settings)) {}
+
+  // Called for every agent that is removed, in the transaction that removes it.
+  using Removal = std::function<base::Result<>(const agents::Act&, const agents::Agent&)>;
+  void on_removal(Removal told) { removals_.push_back(std::move(told)); }
 
   // Tells of those who fall silent, by a task in `tasks`.
   void start(base::Scope& tasks);
@@ -80,7 +85,7 @@ class Agents {
   // conflict, reason precondition_failed: `revision` has passed; not_active: a draft stays at home.
   boost::asio::awaitable<protocol::Checked<agents::Agent>> change(
       Caller caller, std::string which, agents::Facts facts, std::optional<std::int64_t> revision);
-  // Its keys are revoked with it.
+  // Its keys are revoked with it, and what waits for it ends; see on_removal.
   base::Task<> remove(Caller caller, std::string which, std::optional<std::int64_t> revision);
 
   base::Task<agents::Beaten> beat(Caller caller, std::string which, std::string status,
@@ -107,6 +112,7 @@ class Agents {
 
   Needs needs_;
   Settings settings_;
+  std::vector<Removal> removals_;
 };
 
 }  // namespace services

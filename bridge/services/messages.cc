@@ -56,6 +56,16 @@ base::Result<Party> recipient_of(store::Tx& tx, const Messages::Say& say) {
   return party_of(named);
 }
 
+// not_found: it is no query to the one who is, or was, called `which`.
+base::Result<> check_asked(store::Tx& tx, const std::string& which, const Message& asked) {
+  TRY(const auto agent, agents::look(tx, which));
+  const auto& to = asked.recipient;
+  const bool is_it = agent ? agent->id == to.id : which == to.id || which == to.name;
+  if (asked.kind == Kind::query && is_it) return {};
+  return base::fail(Code::not_found,
+                    fmt::format("query {}: {} was not asked that", asked.id, which));
+}
+
 messages::Draft draft_of(const Messages::Say& say, Party from, Party to) {
   return {.sender = std::move(from),
           .recipient = std::move(to),
@@ -183,6 +193,10 @@ base::Result<> Messages::on_change(store::Tx& tx, const engine::Change& change,
       value ? *value : nothing);
 }
 
+base::Result<> Messages::on_removal(const agents::Act& removing, const agents::Agent& agent) const {
+  return messages::bury(act(removing.tx, removing.now, removing.actor), agent);
+}
+
 Task<Messages::Result> Messages::result(Caller caller, std::string which, std::string query,
                                         base::Instant deadline) {
   const engine::Bells::Ear ear(needs_.bells, messages::bell_of_query(query));
@@ -190,15 +204,11 @@ Task<Messages::Result> Messages::result(Caller caller, std::string which, std::s
     const auto rung = ear.count();
     CO_TRY(auto found, co_await needs_.store.read([this, caller, which,
                                                    query](store::Tx& tx) -> base::Result<Result> {
-      TRY(const auto agent, agents::find(tx, which));
       TRY(auto asked, messages::get(tx, query));
-      if (asked.kind != Kind::query || asked.recipient.id != agent.id) {
-        return base::fail(Code::not_found,
-                          fmt::format("query {}: {} was not asked that", query, agent.name));
-      }
+      TRY_OK(check_asked(tx, which, asked));
       if (!caller.agent.empty()) {
         TRY(const auto own, agents::find(tx, caller.agent));
-        if (own.id != agent.id && own.id != asked.sender.id) {
+        if (own.id != asked.recipient.id && own.id != asked.sender.id) {
           return base::fail(Code::denied, "the query is another agent's", "other_agent");
         }
       }

@@ -41,6 +41,8 @@ class Messages {
   void start(base::Scope& tasks);
   // The origin of an address: "https://chatgpt.com/c/1" is at "https://chatgpt.com".
   static std::string origin_of(std::string_view url);
+  // An agent is being removed, in this transaction: what waits for it ends, see messages::bury.
+  base::Result<> on_removal(const agents::Act& removing, const agents::Agent& agent) const;
   // How its jobs are asked.
   static QuestionKind questions();
   // A change of any job, in its transaction: the end of a query's job is the query's end.
@@ -77,7 +79,8 @@ class Messages {
                                       const messages::Party& asker, const Ask& ask,
                                       const std::string& thread,
                                       const std::string& principal) const;
-  // The query and, once there is one, its answer; waits for it until the deadline.
+  // The query and, once there is one, its answer; waits for it until the deadline. An agent that
+  // was removed is found by the id or the name that it had.
   struct Result {
     messages::Message query;
     std::optional<messages::Message> answer;

@@ -60,6 +60,10 @@ ApiFixture::ApiFixture(int depth_max) {
                                 .bells = bells,
                                 .clock = clock},
       services::Messages::Settings{.account = "account", .origin = "https://chatgpt.com"});
+  agents->on_removal(
+      [this](const services::agents::Act& act, const services::agents::Agent& agent) {
+        return messages->on_removal(act, agent);
+      });
   build_actions();
   memory.emplace(*store, journal, clock);
   schedules.emplace(loop.get_executor(), services::Schedules::Needs{.store = *store,

@@ -9,6 +9,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Pair;
 using testing::UnorderedElementsAre;
 
 struct Talk : ApiFixture {
@@ -49,6 +50,10 @@ struct Talk : ApiFixture {
     });
     BRIDGE_ASSERT(done);
     co_return *std::move(done);
+  }
+  asio::awaitable<std::size_t> sent() {
+    const auto page = co_await call("GET", "/api/audit?type=message.sent");
+    co_return page.json().at("items").as_array().size();
   }
   std::string planner, critic;
 };
@@ -245,6 +250,53 @@ TEST(ApiMessages, BadRequestsNameTheField) {
     const auto away = co_await f.post(f.planner, "elsewhere/query", json::object{{"query", "x"}});
     EXPECT_EQ(away.status, 409);
     EXPECT_THAT(away.body, HasSubstr("no_way_to_ask"));
+  });
+}
+
+TEST(ApiMessages, WhatWaitsForAnAgentThatIsRemovedEndsAtOnceAndItsSendersSeeIt) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    const auto letter =
+        co_await f.post(f.planner, "critic/message", json::object{{"text", "a letter"}});
+    const auto read = co_await f.post(f.planner, "critic/query",
+                                      json::object{{"query", "read and not answered"}});
+    const auto acked = "critic/messages/" + text(read.json(), "id") + "/ack";
+    EXPECT_EQ((co_await f.post(f.critic, acked, json::object())).status, 200);
+    const auto old = co_await f.post(f.planner, "critic/message", json::object{{"text", "old"}});
+    co_await f.post(f.critic, "critic/messages/" + text(old.json(), "id") + "/ack", json::object());
+    // Somebody waits for the answer meanwhile.
+    std::optional<http::ClientReply> waited;
+    asio::co_spawn(
+        f.loop,
+        [](Talk& talk, std::optional<http::ClientReply>& got) -> Story {
+          got = co_await talk.post(talk.planner, "critic/query",
+                                   json::object{{"query", "unread"}, {"wait", 40}});
+        }(f, waited),
+        [](const std::exception_ptr& error) { EXPECT_FALSE(error); });
+    while (co_await f.sent() < 4) co_await f.get(f.planner, "planner/messages");
+
+    EXPECT_EQ((co_await f.call("DELETE", "/api/gpt-agents/critic")).status, 204);
+    while (!waited) co_await f.get(f.planner, "planner/messages");
+    EXPECT_EQ(waited->status, 200) << waited->body;
+    EXPECT_EQ(waited->json().at("state"), "failed");
+    EXPECT_EQ(waited->json().at("error").at("code"), "agent_removed");
+    const auto again = co_await f.get(f.planner, "Critic/queries/" + text(read.json(), "id"));
+    EXPECT_EQ(again.json().at("error").at("code"), "agent_removed") << again.body;
+    std::map<std::string, std::string> outcomes;
+    const auto page = co_await f.get(f.planner, "planner/messages");
+    for (const auto& item : page.json().at("items").as_array()) {
+      const auto& outcome = item.at("outcome");
+      outcomes[text(item, "text")] = outcome.is_null() ? "" : std::string(outcome.as_string());
+    }
+    EXPECT_THAT(outcomes, UnorderedElementsAre(Pair("a letter", "agent_removed"), Pair("old", ""),
+                                               Pair("read and not answered", "agent_removed"),
+                                               Pair("unread", "agent_removed")));
+    const auto told = co_await f.call("GET", "/api/audit?type=message.dead");
+    EXPECT_EQ(told.json().at("items").as_array().size(), 3u);
+    const auto one = co_await f.call(
+        "GET", "/api/audit?subject=" + text(letter.json(), "id") + "&type=message.dead");
+    EXPECT_EQ(one.json().at("items").at(0).at("data").at("outcome"), "agent_removed");
   });
 }
 

@@ -14,5 +14,6 @@ inline constexpr std::size_t broadcast_max = 1000;                // recipients 
 inline constexpr std::chrono::hours inbox_keeps_unread{30 * 24};  // then it is a dead letter
 inline constexpr std::chrono::minutes letters_look{10};
 inline constexpr int letters_swept_at_once = 500;
+inline constexpr int letters_buried_at_once = 50;
 
 }  // namespace limits

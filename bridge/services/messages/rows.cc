@@ -67,6 +67,10 @@ constexpr std::array steps = {
         PRIMARY KEY (agent, thread)
       ) STRICT
     )sql"},
+    store::Migration{"messages", 2, R"sql(
+      CREATE INDEX messages_open ON messages (recipient, seq)
+        WHERE kind = 'query' AND job = '' AND outcome = '' AND recipient <> ''
+    )sql"},
 };
 
 constexpr std::string_view columns =

@@ -60,6 +60,14 @@ Result<> close_query(const Act& act, const Message& query, const std::string& ou
   return {};
 }
 
+// Nobody will read it any more.
+Result<> die(const Act& act, Message message, const std::string& outcome) {
+  TRY_OK(rows::close(act.tx, message, std::nullopt, outcome));
+  act.tx.after_commit([&bells = act.bells, bell = bell_of_query(message.id)] { bells.ring(bell); });
+  message.outcome = outcome;
+  return act.tell("message.dead", message);
+}
+
 }  // namespace
 
 std::string bell_of_inbox(const std::string& agent) { return "inbox:" + agent; }
@@ -224,13 +232,25 @@ Result<int> sweep(const Act& act) {
                 "WHERE acked_ms IS NULL AND outcome = '' AND sent_ms < $1 "
                 "ORDER BY sent_ms LIMIT $2",
                 {to_stamp(act.now - limits::inbox_keeps_unread), limits::letters_swept_at_once}));
-  for (auto message : old) {
-    message.outcome = "unread";
-    TRY_OK(act.tell("message.dead", message));
-    message.outcome.clear();
-    TRY_OK(rows::close(act.tx, message, std::nullopt, "unread"));
-  }
+  for (const auto& message : old) TRY_OK(die(act, message, "unread"));
   return static_cast<int>(old.size());
+}
+
+Result<> bury(const Act& act, const agents::Agent& agent) {
+  // No more than limits::inbox_unread_max are unread, but a few at a time: they may be long.
+  for (const std::string_view which : {"acked_ms IS NULL", "kind = 'query' AND job = ''"}) {
+    for (;;) {
+      TRY(const auto some,
+          rows::all(act.tx,
+                    fmt::format("WHERE recipient = $1 AND recipient <> '' AND outcome = '' AND {} "
+                                "ORDER BY seq LIMIT $2",
+                                which),
+                    {agent.id, limits::letters_buried_at_once}));
+      if (some.empty()) break;
+      for (const auto& message : some) TRY_OK(die(act, message, "agent_removed"));
+    }
+  }
+  return {};
 }
 
 }  // namespace services::messages

@@ -85,8 +85,12 @@ base::Result<std::int64_t> unread(store::Tx& tx, const std::string& agent);
 base::Result<Message> ack(const Act& act, const agents::Agent& agent, const std::string& id);
 
 // What nobody has read for too long becomes a dead letter; how many, at most
-// limits::letters_swept_at_once. What waits for an agent that is gone ends the same way.
+// limits::letters_swept_at_once.
 base::Result<int> sweep(const Act& act);
+// The agent is removed: what it has not read becomes a dead letter and what it was asked and has
+// not answered ends, all with the outcome "agent_removed". Those who wait for an answer are woken.
+// Queries that a conversation answers go on.
+base::Result<> bury(const Act& act, const agents::Agent& agent);
 
 std::string bell_of_inbox(const std::string& agent);
 std::string bell_of_query(const std::string& message);
