@@ -80,7 +80,9 @@ BridgeSettings bridge_settings(const Config& config, const BridgeOptions& option
   settings.account = "chatgpt:" + config.mcp_server;
   settings.writer = config.writer_agent;
   settings.packets = {.url = config.crt_url, .senders = config.senders};
-  settings.exchange = {.reply = config.timeouts.reply, .repairs_max = config.limits.repairs};
+  settings.exchange = {.reply = config.timeouts.reply,
+                       .repairs_max = config.limits.repairs,
+                       .cooldown = config.limits.cooldown};
   settings.limits = {.caps = {{config.limits.sends_per_window, config.limits.window}},
                      .pause = config.limits.pause,
                      .pause_jitter = config.limits.pause / 2};
@@ -309,7 +311,7 @@ base::Task<> Bridge::note_session(chat::SessionView view) {
     }
     if (why && breaker.trip != why) {
       std::optional<base::WallTime> until;
-      if (passes_by_time(*why)) until = now.wall + limits::pause_after_limit;
+      if (passes_by_time(*why)) until = now.wall + settings_.exchange.cooldown;
       TRY_OK(queue_->trip(tx, settings_.account, *why, view.evidence, until, now));
     } else if (view.state == chat::State::ready && breaker.trip && !passes_by_time(*breaker.trip) &&
                breaker.is_older_than(age, time)) {

@@ -53,6 +53,7 @@ struct Config {
     std::chrono::seconds pause{};
     int queue = 0;
     int repairs = 0;
+    std::chrono::seconds cooldown{};
   } limits;
 
   struct Http {

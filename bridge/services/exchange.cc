@@ -1,6 +1,5 @@
 #include "bridge/services/exchange.h"
 
-#include "bridge/base/limits.h"
 #include "bridge/chat/binding.h"
 #include "bridge/protocol/marker.h"
 #include "bridge/services/packet_question.h"
@@ -585,8 +584,7 @@ base::Task<> Exchange::trip(Story& story, const base::Error& error) {
   const auto now = engine.timeline.now();
   std::optional<base::WallTime> until;
   if (*why == engine::Trip::rate_limited || *why == engine::Trip::usage_cap) {
-    const std::chrono::milliseconds least = limits::pause_after_limit;
-    until = now.wall + std::max(least, error.retry_after.value_or(least));
+    until = now.wall + std::max(limits_.cooldown, error.retry_after.value_or(limits_.cooldown));
   }
   co_return co_await engine.store.write(
       [&queue = engine.queue, account = account_, why = *why, detail = error.message, until,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bridge/base/clock.h"
+#include "bridge/base/limits.h"
 #include "bridge/base/random.h"
 #include "bridge/base/result.h"
 #include "bridge/chat/conversations.h"
@@ -25,6 +26,8 @@ inline constexpr std::string_view repair_kind = "packet.repair";  // only ever a
 struct ExchangeLimits {
   base::Instant::duration reply;  // from sent to the complete answer
   int repairs_max = 2;            // messages that ask again after an invalid answer
+  // The shortest pause of the account after the provider said that it was too much.
+  std::chrono::milliseconds cooldown = limits::pause_after_limit;
 };
 
 // What happened after a packet was answered, for its record.
