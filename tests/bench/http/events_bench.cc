@@ -1,7 +1,8 @@
 // How long a change takes to reach everybody who follows the events of a daemon:
-//   events_bench PORT TOKEN PACKET SUBSCRIBERS COUNT
+//   events_bench PORT TOKEN PACKET SUBSCRIBERS COUNT [PID]
 // Posts COUNT packets one after the other and notes when each subscriber has the event that the
-// packet was accepted, counted from before the POST. Prints one JSON line.
+// packet was accepted, counted from before the POST. Prints one JSON line, with what memory the
+// daemon PID has resident once all of them listen.
 #include "tests/bench/http/wire.h"
 
 #include <algorithm>
@@ -72,18 +73,31 @@ class Audience {
   int poll_;
 };
 
+// Of a process; 0: there is none.
+double resident_mib(const std::string& pid) {
+  std::ifstream status("/proc/" + pid + "/status");
+  constexpr std::string_view name = "VmRSS:";
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(name)) return std::atof(line.c_str() + name.size()) / 1024;
+  }
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 6) {
-    fmt::print(stderr, "usage: events_bench PORT TOKEN PACKET SUBSCRIBERS COUNT\n");
+    fmt::print(stderr, "usage: events_bench PORT TOKEN PACKET SUBSCRIBERS COUNT [PID]\n");
     return usage_error;
   }
   const int port = std::atoi(argv[1]);
   const std::string token = argv[2];
   std::ifstream in(argv[3]);
   const std::string packet(std::istreambuf_iterator<char>(in), {});
+  const std::string pid = argc > 6 ? argv[6] : "";
+  const double before = resident_mib(pid);
   Audience audience(port, token, std::atoi(argv[4]));
+  const double listening = resident_mib(pid);
   const int poster = connect_to(port);
   std::vector<double> took;
   const int count = std::atoi(argv[5]);
@@ -98,7 +112,12 @@ int main(int argc, char** argv) {
     audience.hear(i, start, took);
   }
   std::ranges::sort(took);
-  fmt::print("{{\"events\": {}, \"p50_ms\": {:.2f}, \"p99_ms\": {:.2f}, \"max_ms\": {:.2f}}}\n",
+  fmt::print("{{\"events\": {}, \"p50_ms\": {:.2f}, \"p99_ms\": {:.2f}, \"max_ms\": {:.2f}",
              took.size(), quantile(took, 0.5), quantile(took, 0.99), took.back());
+  if (!pid.empty()) {
+    fmt::print(", \"resident_before_mib\": {:.1f}, \"resident_listening_mib\": {:.1f}", before,
+               listening);
+  }
+  fmt::print("}}\n");
   return 0;
 }
