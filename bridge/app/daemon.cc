@@ -7,6 +7,7 @@
 #include "bridge/engine/job_entry.h"
 #include "bridge/services/agents/agent_limits.h"
 #include "bridge/services/events/registered.h"
+#include "bridge/services/workflows/action_steps.h"
 #include "bridge/services/workflows/agent_steps.h"
 
 #include <algorithm>
@@ -188,6 +189,11 @@ void Daemon::build_workflows() {
   kinds["packet"] = services::packet_steps(bridge_->packets(), bridge_->types());
   kinds["gpt"] = services::gpt_steps(bridge_->queue(), *messages_);
   kinds["message"] = services::message_steps(bridge_->queue());
+  kinds["action"] = services::action_steps(*actions_, bridge_->queue());
+  actions_->tell_ends(
+      [this](store::Tx& tx, const services::actions::Asked& asked, const engine::Now& now) {
+        return workflows_->errand_ended(tx, asked.principal, asked.id, now);
+      });
   const auto add_kind = [this](std::string_view kind, engine::Handler handler) {
     bridge_->add_kind(std::string(kind),
                       {.handler = std::move(handler), .entry = [](const engine::Change& change) {

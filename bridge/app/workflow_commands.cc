@@ -141,6 +141,16 @@ void print_run_line(Console& console, const json::object& run) {
                              text_in(run, "created"));
 }
 
+// What people are asked for an action.
+std::string waiting_of(const json::object& job) {
+  const auto* action = job.if_contains("action");
+  if (!action || !action->is_object()) return {};
+  const auto& asked = action->get_object();
+  const auto state = text_in(asked, "state");
+  if (state == "waiting") return "  waits for: flywheel action approve " + text_in(asked, "id");
+  return state == "held" ? "  held: " + text_in(asked, "id") : std::string();
+}
+
 void print_run(Console& console, const json::object& run) {
   print_run_line(console, run);
   const auto* jobs = run.if_contains("jobs");
@@ -154,6 +164,7 @@ void print_run(Console& console, const json::object& run) {
       line += fmt::format("  {}: {}", text_in(error->get_object(), "code"),
                           text_in(error->get_object(), "detail"));
     }
+    line += waiting_of(job);
     if (job.contains("approval_note")) line += "  " + text_in(job, "approval_note");
     console.out << line << '\n';
   }

@@ -4,6 +4,7 @@
 #include "bridge/http/api_parts.h"
 #include "bridge/http/caching.h"
 #include "bridge/services/actions/action_limits.h"
+#include "bridge/services/workflows/run_world.h"
 
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
@@ -121,6 +122,7 @@ json::object view_of(const actions::Asked& asked) {
           {"params", asked.params},
           {"agent", text_or_null(asked.agent)},
           {"asker", asked.asker},
+          {"workflow_run", text_or_null(services::run_of_principal(asked.principal).value_or(""))},
           {"risk", asked.risk},
           {"approvers", asked.approvers},
           {"state", actions::name(asked.state)},

@@ -96,7 +96,8 @@ services::Caller caller_of(const Principal& principal) {
           .name = is_bound ? principal.agent : principal.name,
           .may_send_for_others = !is_bound && principal.has_scope("admin"),
           .agent = principal.agent_id.empty() ? principal.agent : principal.agent_id,
-          .is_admin = !is_bound && principal.has_scope("admin")};
+          .is_admin = !is_bound && principal.has_scope("admin"),
+          .may_act = principal.has_scope("actions")};
 }
 
 std::string text_in(const json::value& body, std::string_view name) {

@@ -84,13 +84,24 @@ Task<actions::Decision> Actions::check(Caller caller, std::string which, Wish wi
 Task<actions::Answer> Actions::ask(Caller caller, std::string which, Wish wish,
                                    actions::Request request) {
   const auto now = needs_.timeline.now();
-  co_return co_await needs_.store.write([this, caller = std::move(caller), which = std::move(which),
-                                         wish = std::move(wish), request = std::move(request),
-                                         now](store::Tx& tx) -> base::Result<actions::Answer> {
-    Wish whole = wish;
-    TRY_OK(complete(tx, caller, which, whole));
-    return actions::ask(act(tx, now, caller.principal), catalogue_, whole, caller.name, request);
-  });
+  co_return co_await needs_.store.write(
+      [this, caller = std::move(caller), which = std::move(which), wish = std::move(wish),
+       request = std::move(request),
+       now](store::Tx& tx) { return ask(tx, caller, which, wish, request, now); });
+}
+
+base::Result<actions::Answer> Actions::ask(store::Tx& tx, const Caller& caller,
+                                           const std::string& which, Wish wish,
+                                           const actions::Request& request,
+                                           const engine::Now& now) const {
+  TRY_OK(complete(tx, caller, which, wish));
+  wish.behind = caller.behind;
+  return actions::ask(act(tx, now, caller.principal), catalogue_, wish, caller.name, request);
+}
+
+base::Result<bool> Actions::withdraw(store::Tx& tx, const std::string& id, const engine::Now& now,
+                                     std::string actor) const {
+  return actions::withdraw(act(tx, now, std::move(actor)), id);
 }
 
 Task<Asked> Actions::decide(Caller caller, std::string id, bool is_yes, std::string note) {
@@ -127,7 +138,12 @@ Task<engine::Outcome> Actions::handle(engine::Claim claim, engine::LaneContext& 
   if (definition.kind == actions::Kind::program) {
     co_return co_await run_program(*std::move(asked), definition, lane);
   }
-  const Caller as{.principal = "action:" + asked->id, .name = asked->asker, .agent = asked->agent};
+  const Caller as{.principal = "action:" + asked->id,
+                  .name = asked->asker,
+                  .agent = asked->agent,
+                  .may_act = true,  // it asked for an action
+                  .behind = asked->behind.empty() ? asked->principal : asked->behind,
+                  .within = asked->principal};
   auto result = co_await builtins_.at(asked->action)(*asked, as);
   if (result) co_return engine::Outcome{engine::Outcome::Done{*std::move(result)}};
   const auto& error = result.error();

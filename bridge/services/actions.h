@@ -43,6 +43,8 @@ class Actions {
                                                        const base::json::object& configured,
                                                        std::map<std::string, BuiltIn> builtins);
 
+  // Told of every action that has come to its end, in the transaction that ends it. Before `start`.
+  void tell_ends(actions::OnEnd on_end) { on_end_ = std::move(on_end); }
   // Lets requests expire, by a task in `tasks`.
   void start(base::Scope& tasks);
   // The handler of jobs of actions::action_kind.
@@ -54,6 +56,14 @@ class Actions {
   // denied, reason other_agent.
   base::Task<actions::Answer> ask(Caller caller, std::string which, actions::Wish wish,
                                   actions::Request request);
+  // The same within the transaction of somebody who waits for it; one that is refused or finds no
+  // room has changed nothing but the journal.
+  base::Result<actions::Answer> ask(store::Tx& tx, const Caller& caller, const std::string& which,
+                                    actions::Wish wish, const actions::Request& request,
+                                    const engine::Now& now) const;
+  // See actions::withdraw.
+  base::Result<bool> withdraw(store::Tx& tx, const std::string& id, const engine::Now& now,
+                              std::string actor) const;
   // A person's word; denied, reason not_a_person: an agent's key decides nothing.
   base::Task<actions::Asked> decide(Caller caller, std::string id, bool is_yes, std::string note);
 
@@ -77,7 +87,7 @@ class Actions {
   Actions(Needs needs, actions::Catalogue catalogue, std::map<std::string, BuiltIn> builtins)
       : needs_(needs), catalogue_(std::move(catalogue)), builtins_(std::move(builtins)) {}
   actions::Act act(store::Tx& tx, const engine::Now& now, std::string actor) const {
-    return {tx, needs_.journal, needs_.queue, needs_.bells, now, std::move(actor)};
+    return {tx, needs_.journal, needs_.queue, needs_.bells, now, std::move(actor), on_end_};
   }
   base::Task<engine::Outcome> run_program(actions::Asked asked, const actions::Definition& what,
                                           engine::LaneContext& lane);
@@ -86,6 +96,7 @@ class Actions {
   Needs needs_;
   actions::Catalogue catalogue_;
   std::map<std::string, BuiltIn> builtins_;
+  actions::OnEnd on_end_;
 };
 
 }  // namespace services

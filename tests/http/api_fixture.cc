@@ -6,6 +6,7 @@
 #include "bridge/services/events/registered.h"
 #include "bridge/services/exchange.h"
 #include "bridge/services/posts.h"
+#include "bridge/services/workflows/action_steps.h"
 #include "bridge/services/workflows/agent_steps.h"
 
 #include <boost/asio/use_awaitable.hpp>
@@ -77,6 +78,11 @@ ApiFixture::ApiFixture(int depth_max) {
   kinds["packet"] = services::packet_steps(*packets, types);
   kinds["gpt"] = services::gpt_steps(*queue, *messages);
   kinds["message"] = services::message_steps(*queue);
+  kinds["action"] = services::action_steps(*actions, *queue);
+  actions->tell_ends(
+      [this](store::Tx& tx, const services::actions::Asked& asked, const engine::Now& now) {
+        return workflows->errand_ended(tx, asked.principal, asked.id, now);
+      });
   workflows.emplace(loop.get_executor(),
                     services::Workflows::Needs{*store, *queue, journal, timeline, bells, clock},
                     std::move(kinds));

@@ -6,11 +6,13 @@
 #include "bridge/base/scope.h"
 #include "bridge/engine/crew.h"
 #include "bridge/engine/schema.h"
+#include "bridge/services/actions.h"
 #include "bridge/services/agents.h"
 #include "bridge/services/exchange.h"
 #include "bridge/services/memory/memory.h"
 #include "bridge/services/messages.h"
 #include "bridge/services/posts.h"
+#include "bridge/services/workflows/action_steps.h"
 #include "bridge/services/workflows/agent_steps.h"
 #include "bridge/services/workflows/workflows.h"
 #include "bridge/services/workflows/yaml.h"
@@ -61,6 +63,10 @@ class Life {
     };
     handlers[std::string(inbox_query_kind)] = ask_by_inbox(*letters);
     handlers[std::string(letter_kind)] = write_letters(*letters);
+    handlers[std::string(actions::action_kind)] = [this](engine::Claim claim,
+                                                         engine::LaneContext& lane) {
+      return acts->handle(std::move(claim), lane);
+    };
     engine.emplace(
         engine::Engine{*store, *queue, clock, timeline, bells, faults, store->incarnation()});
   }
@@ -86,10 +92,11 @@ class Life {
     tasks.reset();
     crew.reset();
   }
-  std::string add_agent(std::string name, agents::Kind kind, std::string link) {
+  std::string add_agent(std::string name, agents::Kind kind, std::string link,
+                        agents::Tier tier = agents::Tier::citizen) {
     const Caller root{.principal = "key:0", .name = "root", .is_admin = true};
-    auto added = run(
-        registry->add(root, {.name = std::move(name), .kind = kind, .link = std::move(link)}, {}));
+    auto added = run(registry->add(
+        root, {.name = std::move(name), .kind = kind, .link = std::move(link), .tier = tier}, {}));
     BRIDGE_ASSERT(added);
     return added->agent.id;
   }
@@ -130,8 +137,8 @@ class Life {
     return made ? made->view : json::object();
   }
   // The run's id.
-  std::string execute(const std::string& which, json::object inputs = {}) {
-    auto made = run(flows->execute(ann, which, std::move(inputs), ""));
+  std::string execute(const std::string& which, json::object inputs = {}, Caller who = ann) {
+    auto made = run(flows->execute(std::move(who), which, std::move(inputs), ""));
     EXPECT_TRUE(made) << (made ? "" : made.error().message);
     return made ? made->run : std::string();
   }
@@ -187,7 +194,7 @@ class Life {
       [](auto&&...) { return base::Result<>(); };
   // A store in a file works on a thread of its own: time stands still then.
   std::function<bool()> is_quiet;
-  static inline const Caller ann{.principal = "key:1", .name = "ann"};
+  static inline const Caller ann{.principal = "key:1", .name = "ann", .may_act = true};
   boost::asio::io_context loop{1};
   test::VirtualClock clock;
   engine::Timeline timeline{clock, "boot"};
@@ -203,6 +210,10 @@ class Life {
   std::optional<Packets> packets;
   std::optional<Agents> registry;
   std::optional<Messages> letters;
+  std::unique_ptr<Actions> acts;
+  std::vector<json::value> acted;  // the parameters of each action, as it was done
+  std::function<base::Task<json::value>(const actions::Asked&)> act =
+      [](const actions::Asked& asked) -> base::Task<json::value> { co_return asked.params; };
   std::optional<Workflows> flows;
   std::vector<engine::LaneId> names;
   std::map<std::string, engine::Handler> handlers;
@@ -220,7 +231,8 @@ class Life {
     std::vector<store::Migration> steps;
     for (const auto part :
          {engine::migrations(), post_migrations(), packet_migrations(), agents::migrations(),
-          messages::migrations(), workflow_migrations(), memory::migrations()}) {
+          messages::migrations(), actions::migrations(), workflow_migrations(),
+          memory::migrations()}) {
       steps.insert(steps.end(), part.begin(), part.end());
     }
     const auto threading = fatal ? store::Threading::in_caller : store::Threading::own_threads;
@@ -237,13 +249,31 @@ class Life {
                      Agents::Settings{.origins = {"http://127.0.0.1:9"}});
     letters.emplace(Messages::Needs{*store, *queue, journal, timeline, bells, clock},
                     Messages::Settings{.account = "account", .origin = "http://127.0.0.1:9"});
+    build_actions();
     StepKinds kinds;
     kinds["gpt"] = either(gpt_steps(*queue, *letters), work_kind());
     kinds["packet"] = packet_steps(*packets, types);
     kinds["message"] = message_steps(*queue);
+    kinds["action"] = action_steps(*acts, *queue);
     flows.emplace(loop.get_executor(),
                   Workflows::Needs{*store, *queue, journal, timeline, bells, clock},
                   std::move(kinds));
+  }
+  void build_actions() {
+    std::map<std::string, Actions::BuiltIn> builtins;
+    for (const auto* name : {"message.send", "agent.deregister", "memory.purge"}) {
+      builtins[name] = [this](const actions::Asked& asked, Caller) {
+        acted.push_back(asked.params);
+        return act(asked);
+      };
+    }
+    auto made =
+        Actions::create({*store, *queue, journal, timeline, bells, clock}, {}, std::move(builtins));
+    BRIDGE_ASSERT(made);
+    acts = *std::move(made);
+    acts->tell_ends([this](store::Tx& tx, const actions::Asked& asked, const engine::Now& now) {
+      return flows->errand_ended(tx, asked.principal, asked.id, now);
+    });
   }
   void build_queue(int depth_max) {
     engine::QueueOptions options;
@@ -256,7 +286,9 @@ class Life {
     options.on_change = [this](store::Tx& tx, const engine::Change& change,
                                const engine::Now& now) -> base::Result<> {
       TRY_OK(also_told(tx, change, now));
-      return is_deaf ? base::Result<>() : flows->on_job_change(tx, change, now);
+      if (is_deaf) return {};
+      TRY_OK(acts->on_change(tx, change, now));
+      return flows->on_job_change(tx, change, now);
     };
     queue.emplace(std::move(options), random);
   }

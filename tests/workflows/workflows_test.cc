@@ -89,7 +89,7 @@ TEST(Workflows, CreatingIsRefusedWithThePlaceAndOwnersAreHeld) {
   std::vector<std::string> lines;
   for (const auto& violation : refused.error().violations) lines.push_back(to_line(violation));
   EXPECT_THAT(lines, ElementsAre("/jobs/a/uses: no such agent",
-                                 "/jobs/b/uses: nothing here does action/purge",
+                                 "/jobs/b/uses: there is no action \"purge\"",
                                  HasSubstr("did you mean RFP_PLAN?"),
                                  HasSubstr("/jobs/c/with/idempotency_key: ")));
   life.create("{name: w, jobs: {a: {uses: gpt/x}}}");

@@ -11,8 +11,9 @@
 
 namespace services::actions {
 
-// waiting → approved → done | failed | held, or rejected, or expired. Without need of approval it
-// begins as approved; one that was held is done or failed once a person has resolved its job.
+// waiting → approved → done | failed | held, or rejected, or expired; what was taken back has
+// expired too, with the error withdrawn. Without need of approval it begins as approved; one that
+// was held is done or failed once a person has resolved its job.
 enum class State { waiting, approved, rejected, expired, done, failed, held };
 std::string_view name(State state);
 std::optional<State> state_named(std::string_view word);
@@ -24,6 +25,7 @@ struct Asked {
   std::string agent = {};  // the agent's id; empty: none
   std::string asker;       // for people
   std::string principal;
+  std::string behind = {};      // the principal for whom it was asked; empty: for the asker
   std::string definition_hash;  // of the action as it was then
   std::string hash;             // of exactly this; see hash_of
   int risk = 100;
@@ -34,6 +36,12 @@ struct Asked {
   base::WallTime expires;
   std::optional<base::WallTime> ended = {};
   std::string error = {};
+
+  bool has_ended() const {
+    return state != State::waiting && state != State::approved && state != State::held;
+  }
+  // Who asked for it, himself or by another: he does not decide.
+  bool is_wish_of(std::string_view who) const { return who == principal || who == behind; }
 };
 
 // SHA-256 over the canonical JSON of what is to be done, for whom and by which definition.

@@ -18,6 +18,7 @@ struct Wish {
   base::json::value params;
   std::string agent = {};  // the agent's id; empty: none
   agents::Tier tier = agents::Tier::visitor;
+  std::string behind = {};  // the principal for whom it is asked; empty: for the asker
 };
 
 // What is switched off, with the reason: "all", "action:NAME", "agent:ID".

@@ -67,6 +67,9 @@ constexpr std::array steps = {
         time_ms INTEGER NOT NULL
       ) STRICT
     )sql"},
+    store::Migration{"actions", 2, R"sql(
+      ALTER TABLE asked_actions ADD COLUMN behind TEXT NOT NULL DEFAULT ''
+    )sql"},
 };
 
 constexpr std::array<std::string_view, 7> state_names = {
@@ -93,6 +96,7 @@ Result<Asked> asked_of(const store::Row& row) {
   if (!at->is_null()) asked.ended = from_stamp((*at).integer());
   ++at;
   asked.error = text();
+  asked.behind = text();
   return asked;
 }
 
@@ -110,7 +114,7 @@ std::optional<State> state_named(std::string_view word) {
 }
 
 std::string hash_of(const Asked& asked) {
-  return base::sha256_hex(base::canonical_json(json::object{
+  json::object whole{
       {"id", asked.id},
       {"action", asked.action},
       {"definition", asked.definition_hash},
@@ -119,7 +123,9 @@ std::string hash_of(const Asked& asked) {
       {"principal", asked.principal},
       {"approvers", asked.approvers},
       {"expires", to_stamp(asked.expires)},
-  }));
+  };
+  if (!asked.behind.empty()) whole["behind"] = asked.behind;
+  return base::sha256_hex(base::canonical_json(whole));
 }
 
 namespace rows {
@@ -128,7 +134,7 @@ Result<std::vector<Asked>> all(store::Tx& tx, std::string_view rest, store::Valu
   TRY(const auto found,
       tx.query(fmt::format("SELECT id, action, params, agent, asker, principal, definition_hash, "
                            "hash, risk, approvers, state, job, asked_ms, expires_ms, ended_ms, "
-                           "error FROM asked_actions {}",
+                           "error, behind FROM asked_actions {}",
                            rest),
                std::move(values)));
   std::vector<Asked> asked;
@@ -150,13 +156,13 @@ Result<> insert(store::Tx& tx, const Asked& asked, const std::string& request,
   TRY_OK(tx.execute(
       "INSERT INTO asked_actions (id, action, params, agent, asker, principal, "
       "request, request_hash, definition_hash, hash, risk, approvers, state, job, "
-      "asked_ms, expires_ms, error) "
+      "asked_ms, expires_ms, error, behind) "
       "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
-      "$16, $17)",
+      "$16, $17, $18)",
       {asked.id, asked.action, json::serialize(asked.params), asked.agent, asked.asker,
        asked.principal, request.empty() ? store::Value() : store::Value(request), request_hash,
        asked.definition_hash, asked.hash, asked.risk, asked.approvers, name(asked.state), asked.job,
-       to_stamp(asked.asked), to_stamp(asked.expires), asked.error}));
+       to_stamp(asked.asked), to_stamp(asked.expires), asked.error, asked.behind}));
   return {};
 }
 

@@ -67,7 +67,12 @@ auto conflict(const Asked& asked, std::string_view why, std::string reason) {
 
 std::size_t yeses(const std::vector<Approval>& given, const Asked& asked) {
   return static_cast<std::size_t>(std::ranges::count_if(
-      given, [&](const Approval& one) { return one.is_yes && one.principal != asked.principal; }));
+      given, [&](const Approval& one) { return one.is_yes && !asked.is_wish_of(one.principal); }));
+}
+
+Result<> tell_end(const Act& act, const Asked& asked) {
+  ring(act, asked.id);
+  return act.on_end && asked.has_ended() ? act.on_end(act.tx, asked, act.now) : Result<>();
 }
 
 Result<> end(const Act& act, Asked asked, State from, State to, std::string_view type,
@@ -77,8 +82,7 @@ Result<> end(const Act& act, Asked asked, State from, State to, std::string_view
   asked.error = std::move(error);
   TRY_OK(rows::move(act.tx, asked, from));
   TRY_OK(act.tell(std::string(type), asked));
-  ring(act, asked.id);
-  return {};
+  return tell_end(act, asked);
 }
 
 }  // namespace
@@ -122,6 +126,7 @@ Result<Answer> ask(const Act& act, const Catalogue& catalogue, const Wish& wish,
       .agent = wish.agent,
       .asker = asker,
       .principal = act.actor,
+      .behind = wish.behind,
       .definition_hash = definition ? definition->hash : "",
       .hash = {},
       .risk = decision.risk,
@@ -140,10 +145,11 @@ Result<Answer> ask(const Act& act, const Catalogue& catalogue, const Wish& wish,
       return base::fail(Code::busy, "too many actions wait for approval", "too_many_waiting");
     }
   }
+  // First what a full queue refuses: nothing was written then.
+  if (!decision.needs_approval()) TRY_OK(start(act, asked));
   json::object more{{"approvers", decision.approvers}};
   if (decision.is_told_whole) more["params"] = asked.params;
   TRY_OK(act.tell("action.requested", asked, std::move(more)));
-  if (!decision.needs_approval()) TRY_OK(start(act, asked));
   TRY_OK(rows::insert(act.tx, asked, request.key, request.hash));
   answer.asked = std::move(asked);
   return answer;
@@ -156,7 +162,7 @@ Result<Asked> say(const Act& act, const Catalogue& catalogue, const std::string&
     return conflict(asked, fmt::format("it is {}", name(asked.state)), "not_waiting");
   }
   if (act.now.wall > asked.expires) return conflict(asked, "its time has passed", "expired");
-  if (word.principal == asked.principal) {
+  if (asked.is_wish_of(word.principal)) {
     return conflict(asked, "who asked for it cannot decide on it", "own_request");
   }
   const auto* definition = catalogue.find(asked.action);
@@ -180,6 +186,21 @@ Result<Asked> say(const Act& act, const Catalogue& catalogue, const std::string&
   TRY_OK(rows::move(act.tx, asked, State::waiting));
   ring(act, id);
   return asked;
+}
+
+Result<bool> withdraw(const Act& act, const std::string& id) {
+  TRY(auto asked, get(act.tx, id));
+  if (asked.state == State::waiting) {
+    TRY_OK(end(act, std::move(asked), State::waiting, State::expired, "action.withdrawn",
+               "withdrawn"));
+    return true;
+  }
+  if (asked.state != State::approved) return false;
+  TRY(const auto job, act.queue.get(act.tx, {asked.job}));
+  // One that is being done may have done something already.
+  if (job.state != engine::State::queued || job.is_doubtful) return false;
+  TRY_OK(act.queue.cancel(act.tx, job.id, "who asked for it takes it back", act.now, act.actor));
+  return true;
 }
 
 Result<Asked> checked(store::Tx& tx, const Catalogue& catalogue, const std::string& id,
@@ -217,8 +238,7 @@ Result<> on_change(const Act& act, const engine::Change& change) {
   moved.ended = act.now.wall;
   moved.error = job.error ? job.error->code : "";
   TRY_OK(rows::move(act.tx, moved, asked->state));
-  ring(act, asked->id);
-  return {};
+  return tell_end(act, moved);
 }
 
 Result<int> sweep(const Act& act) {

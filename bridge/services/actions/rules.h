@@ -8,6 +8,7 @@
 #include "bridge/services/actions/policy.h"
 #include "bridge/store/store.h"
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,6 +21,9 @@ std::span<const store::Migration> migrations();
 
 inline constexpr std::string_view action_kind = "action";  // of the jobs
 
+// Told of each that has come to its end, in the transaction that ends it.
+using OnEnd = std::function<base::Result<>(store::Tx&, const Asked&, const engine::Now&)>;
+
 struct Act {
   store::Tx& tx;
   const engine::Journal& journal;
@@ -27,6 +31,7 @@ struct Act {
   engine::Bells& bells;
   engine::Now now;
   std::string actor;
+  OnEnd on_end = {};
 
   base::Result<> tell(std::string type, const Asked& asked, base::json::object more = {}) const;
 };
@@ -55,6 +60,9 @@ base::Result<Answer> ask(const Act& act, const Catalogue& catalogue, const Wish&
 // does not approve; expired; changed: the action is not any more what was asked for.
 base::Result<Asked> say(const Act& act, const Catalogue& catalogue, const std::string& id,
                         const Approval& word);
+
+// Takes back what `act` asked for, while nothing of it is done. False: it is too late for that.
+base::Result<bool> withdraw(const Act& act, const std::string& id);
 
 // What the job of `id` is to do, looked at once more: denied unless every condition still holds,
 // approvals for exactly this action included.

@@ -33,7 +33,8 @@ std::string_view result_text(const workflow::RunState& state) {
 constexpr std::string_view select_runs = R"sql(
   SELECT r.id, r.workflow, w.name, r.version, r.creator, r.sender, r.for_others, r.request_hash,
          r.steps, r.parallel_max, r.unfinished, r.running, r.ready, r.failed, r.cancelled, r.wish,
-         r.error, r.created_at, r.finished_at, r.agent
+         r.error, r.created_at, r.finished_at, r.agent, r.behind,
+         r.depth
   FROM workflow_runs r
   JOIN workflows w ON w.id = r.workflow
 )sql";
@@ -48,6 +49,8 @@ Run run_of(const store::Row& row) {
           .sender = row[5].text(),
           .may_send_for_others = row[6].flag(),
           .agent = row[19].text(),
+          .behind = row[20].text(),
+          .depth = small(21),
           .request_hash = row[7].text(),
           .steps = small(8),
           .state = {.parallel_max = small(9),
@@ -200,9 +203,9 @@ Result<> insert(store::Tx& tx, const Run& run, const json::object& inputs) {
     INSERT INTO workflow_runs (id, workflow, version, creator, sender, for_others, request,
                                request_hash, steps, parallel_max, unfinished, running, ready,
                                failed, cancelled, wish, result, error, created_at, finished_at,
-                               agent)
+                               agent, behind, depth)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-            $20, $21)
+            $20, $21, $22, $23)
   )sql",
                     {run.id,
                      run.workflow,
@@ -224,7 +227,9 @@ Result<> insert(store::Tx& tx, const Run& run, const json::object& inputs) {
                      run.error,
                      stamp(run.created),
                      stamp(run.finished),
-                     run.agent}));
+                     run.agent,
+                     run.behind,
+                     run.depth}));
   TRY_OK(tx.execute("INSERT INTO workflow_run_texts (run, inputs) VALUES ($1, $2)",
                     {run.id, json::serialize(inputs)}));
   return {};
@@ -319,6 +324,15 @@ Result<std::vector<std::size_t>> active(store::Tx& tx, const std::string& run) {
                                 "AND phase IN ('ready', 'approval', 'running') ORDER BY step",
                                 {run}));
   return numbers_of(rows);
+}
+
+Result<std::optional<std::size_t>> step_with(store::Tx& tx, const std::string& run,
+                                             const std::string& job) {
+  TRY(const auto row, tx.query_one("SELECT step FROM workflow_steps "
+                                   "WHERE phase = 'running' AND run = $1 AND job = $2",
+                                   {run, job}));
+  if (!row) return std::nullopt;
+  return static_cast<std::size_t>(row->at(0).integer());
 }
 
 Result<std::vector<Running>> running(store::Tx& tx, const Running& after, int most) {

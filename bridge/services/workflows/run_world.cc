@@ -58,11 +58,16 @@ std::string principal_of_run(std::string_view run) {
 std::string key_of_attempt(std::size_t step, int attempt) {
   return fmt::format("{}:{}", step, attempt);
 }
+std::optional<std::string> run_of_principal(std::string_view principal) {
+  if (!principal.starts_with(principal_prefix)) return std::nullopt;
+  return std::string(principal.substr(principal_prefix.size()));
+}
 std::string bell_of_run(std::string_view run) { return fmt::format("run:{}", run); }
 
 std::optional<rows::Due> step_of_job(const engine::Job& job) {
-  if (!job.principal.starts_with(principal_prefix)) return std::nullopt;
-  rows::Due found{.run = job.principal.substr(principal_prefix.size())};
+  auto run = run_of_principal(job.principal);
+  if (!run) return std::nullopt;
+  rows::Due found{.run = *std::move(run)};
   const char* end = job.key.data() + job.key.size();
   const auto read = std::from_chars(job.key.data(), end, found.step);
   if (read.ec != std::errc() || read.ptr == end || *read.ptr != ':') return std::nullopt;
@@ -172,27 +177,67 @@ Result<std::string> RunWorld::text_of(std::size_t step, std::string_view text) {
   return workflow::as_text(value);
 }
 
-// ---- jobs
+// ---- attempts
 
-Result<engine::NewJob> RunWorld::job_of(const Step& step, json::value with) {
-  if (depth_of(with) > depth_max) {
+const Errand* RunWorld::errand_of(const Step& plan) const {
+  const auto kind = parts_.kinds.find(plan.kind);
+  return kind == parts_.kinds.end() || !kind->second.errand ? nullptr : &*kind->second.errand;
+}
+
+Result<std::optional<json::object>> RunWorld::errand_view(const Step& plan,
+                                                          const StepState& state) {
+  const auto* errand = errand_of(plan);
+  if (!errand || state.job.empty()) return std::nullopt;
+  TRY(auto view, errand->view(tx_, state.job));
+  return std::optional(std::move(view));
+}
+
+// `with` as this attempt is given it.
+Result<json::object> RunWorld::filled(const Step& plan) {
+  auto with = evaluate(plan.reads, plan.reads_inputs, {}, [&](const workflow::Known& known) {
+    workflow::Budget budget;
+    return workflow::fill(json::value(plan.with), known, budget);
+  });
+  if (!with) {
+    with.error().message.insert(0, "/with");
+    return std::unexpected(std::move(with).error());
+  }
+  if (depth_of(*with) > depth_max) {
     return base::fail(Code::invalid, "/with is nested too deep with what the other jobs gave",
                       "too_big");
   }
-  const auto kind = parts_.kinds.find(step.kind);
+  return std::move(with->as_object());
+}
+
+Result<std::string> RunWorld::begin(std::size_t step, const Step& plan, json::object with,
+                                    std::optional<base::WallTime> not_before,
+                                    std::optional<base::WallTime> deadline) {
+  TRY(const auto* state, this->state(step));
+  const auto kind = parts_.kinds.find(plan.kind);
   if (kind == parts_.kinds.end()) {
-    return base::fail(Code::invalid, fmt::format("nothing here does {}", step.uses()),
+    return base::fail(Code::invalid, fmt::format("nothing here does {}", plan.uses()),
                       "unknown_service");
   }
-  return kind->second.job_of(tx_, {.run = run_.id,
-                                   .step = step.id,
-                                   .target = step.target,
-                                   .with = std::move(with.as_object()),
-                                   .caller = {.principal = principal_of_run(run_.id),
-                                              .name = run_.sender,
-                                              .may_send_for_others = run_.may_send_for_others,
-                                              .agent = run_.agent},
-                                   .now = now_});
+  const StepStart start{.run = run_.id,
+                        .step = plan.id,
+                        .target = plan.target,
+                        .with = std::move(with),
+                        .caller = {.principal = principal_of_run(run_.id),
+                                   .name = run_.sender,
+                                   .may_send_for_others = run_.may_send_for_others,
+                                   .agent = run_.agent,
+                                   .behind = run_.behind},
+                        .now = now_,
+                        .key = key_of_attempt(step, state->attempts)};
+  if (kind->second.errand) return kind->second.errand->begin(tx_, start);
+  TRY(auto job, kind->second.job_of(tx_, start));
+  job.principal = start.caller.principal;
+  job.key = start.key;
+  job.thread = run_.id;
+  job.not_before = not_before;
+  job.deadline = deadline;
+  TRY(const auto accepted, parts_.queue.submit(tx_, job, now_));
+  return accepted.job.id.text;
 }
 
 Result<workflow::World::Submitted> RunWorld::submit(std::size_t step,
@@ -200,30 +245,19 @@ Result<workflow::World::Submitted> RunWorld::submit(std::size_t step,
                                                     std::optional<base::WallTime> deadline) {
   TRY(const auto* plan, this->plan(step));
   TRY(const auto* state, this->state(step));
-  auto with = evaluate(plan->reads, plan->reads_inputs, {}, [&](const workflow::Known& known) {
-    workflow::Budget budget;
-    return workflow::fill(json::value(plan->with), known, budget);
-  });
-  if (!with) {
-    const auto& error = with.error();
-    if (!is_about_step(error)) return std::unexpected(error);
-    return Submitted(
-        std::unexpected(Refused{{error.reason, "/with" + error.message}, std::nullopt}));
+  if (errand_of(*plan) && not_before && *not_before > now_.wall) {
+    // No queue keeps it until then.
+    const auto pause = std::chrono::ceil<std::chrono::milliseconds>(*not_before - now_.wall);
+    return Submitted(std::unexpected(Refused{state->error.value_or(StepError{}), pause}));
   }
-  auto job = job_of(*plan, *std::move(with));
-  if (job) {
-    job->principal = principal_of_run(run_.id);
-    job->key = key_of_attempt(step, state->attempts);
-    job->thread = run_.id;
-    job->not_before = not_before;
-    job->deadline = deadline;
-  }
-  auto accepted = job ? parts_.queue.submit(tx_, *job, now_)
-                      : Result<engine::Accepted>(std::unexpected(job.error()));
-  if (accepted) return Submitted(accepted->job.id.text);
-  const auto& error = accepted.error();
-  if (error.reason == "queue_full") {
-    return Submitted(std::unexpected(Refused{step_error(error), error.retry_after}));
+  auto with = filled(*plan);
+  auto begun = with ? begin(step, *plan, *std::move(with), not_before, deadline)
+                    : Result<std::string>(std::unexpected(std::move(with).error()));
+  if (begun) return Submitted(*std::move(begun));
+  const auto& error = begun.error();
+  if (error.reason == "queue_full" || error.reason == "too_many_waiting") {
+    const auto pause = error.retry_after.value_or(limits::workflow_look);
+    return Submitted(std::unexpected(Refused{step_error(error), pause}));
   }
   if (!is_about_step(error)) return std::unexpected(error);
   return Submitted(std::unexpected(Refused{step_error(error), std::nullopt}));
@@ -232,9 +266,15 @@ Result<workflow::World::Submitted> RunWorld::submit(std::size_t step,
 Result<bool> RunWorld::withdraw(std::size_t step) {
   TRY(auto* state, this->state(step));
   auto& slot = slots_.at(step);
-  // The queue tells of the job's end at once; it must not be the step's any more.
+  // Its end is told at once; it must not be the step's any more.
   const std::string job = std::exchange(state->job, "");
   TRY_OK(flush(step, slot));
+  TRY(const auto* plan, this->plan(step));
+  if (const auto* errand = errand_of(*plan)) {
+    TRY(const bool is_back, errand->withdraw(tx_, job, now_, actor_));
+    state->job = job;
+    return is_back;
+  }
   auto cancelled = parts_.queue.cancel(tx_, {job}, "the run takes it back", now_, actor_);
   state->job = job;
   if (!cancelled && !is_about_step(cancelled.error())) return std::unexpected(cancelled.error());
@@ -262,7 +302,7 @@ Result<> RunWorld::tell(std::size_t step, std::string_view what) {
   TRY(const auto* plan, this->plan(step));
   TRY(const auto* state, this->state(step));
   json::object data{{"workflow", run_.workflow_name}, {"step", plan->id}, {"uses", plan->uses()}};
-  if (!state->job.empty()) data["job"] = state->job;
+  if (!state->job.empty()) data[errand_of(*plan) ? plan->kind : "job"] = state->job;
   if (state->attempts > 0) data["attempt"] = state->attempts;
   if (state->outcome) data["result"] = workflow::name(*state->outcome);
   if (state->error) data["error"] = json::object{{"code", state->error->code}};

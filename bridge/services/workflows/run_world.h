@@ -36,6 +36,9 @@ class RunWorld final : public workflow::World {
   base::Result<bool> keep_outputs(std::size_t step, const base::json::value& outputs);
   // Writes what has changed, and the end of the run if it has ended. True: something is due.
   base::Result<bool> close();
+  // What the step's errand is, for people; nothing for a step that is none's or has none yet.
+  base::Result<std::optional<base::json::object>> errand_view(const workflow::Step& plan,
+                                                              const workflow::StepState& state);
   // The value of a text of the step's definition.
   base::Result<std::string> text_of(std::size_t step, std::string_view text);
 
@@ -66,7 +69,12 @@ class RunWorld final : public workflow::World {
                                            const workflow::Situation& situation,
                                            const Evaluation& work);
   base::Result<base::json::value> known_job(std::size_t step, std::size_t& room);
-  base::Result<engine::NewJob> job_of(const workflow::Step& step, base::json::value with);
+  base::Result<base::json::object> filled(const workflow::Step& plan);
+  // The id of what was begun.
+  base::Result<std::string> begin(std::size_t step, const workflow::Step& plan,
+                                  base::json::object with, std::optional<base::WallTime> not_before,
+                                  std::optional<base::WallTime> deadline);
+  const Errand* errand_of(const workflow::Step& plan) const;
 
   store::Tx& tx_;
   const Parts& parts_;
@@ -82,6 +90,8 @@ class RunWorld final : public workflow::World {
 // Of a run's jobs: in whose name they are queued, and their keys.
 std::string principal_of_run(std::string_view run);
 std::string key_of_attempt(std::size_t step, int attempt);
+// The run whose principal it is; nothing for others.
+std::optional<std::string> run_of_principal(std::string_view principal);
 // The run and the step of a job that was queued so; nothing for others.
 std::optional<workflow_rows::Due> step_of_job(const engine::Job& job);
 // Rings when a run has ended.

@@ -6,10 +6,12 @@
 #include "bridge/protocol/violation.h"
 #include "bridge/services/packets.h"
 #include "bridge/services/workflows/definition.h"
+#include "bridge/services/workflows/machine.h"
 #include "bridge/store/store.h"
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,29 @@ struct StepStart {
   base::json::object with;  // its expressions evaluated
   Caller caller;            // who began the run; its principal is the run's own
   engine::Now now;
+  std::string key;  // of this attempt alone, within the run
+};
+
+// How what was begun for a step ended.
+struct ErrandEnd {
+  std::optional<workflow::StepError> error = {};  // nothing: it succeeded
+  base::json::value outputs = {};
+  bool may_retry = false;  // the same again does no harm
+};
+
+// Attempts that another service keeps from their beginning to their end, instead of a job: what may
+// first have to wait for people. That service tells of each end; see Workflows::errand_ended.
+struct Errand {
+  // Its id. The errors of StepKind::job_of, and busy: there is no room now.
+  std::function<base::Result<std::string>(store::Tx&, const StepStart&)> begin;
+  // False: it is too late for that.
+  std::function<base::Result<bool>(store::Tx&, const std::string& id, const engine::Now&,
+                                   const std::string& actor)>
+      withdraw;
+  // Nothing: it goes on.
+  std::function<base::Result<std::optional<ErrandEnd>>(store::Tx&, const std::string& id)> end_of;
+  // For people.
+  std::function<base::Result<base::json::object>(store::Tx&, const std::string& id)> view;
 };
 
 // Called on the store's thread, inside a transaction: owns what it touches.
@@ -29,11 +54,13 @@ struct StepKind {
   // What is wrong with the step when its workflow is created, before any expression in `with` has a
   // value. Pointers begin at the step: "/uses", "/with/query".
   std::function<std::vector<protocol::Violation>(store::Tx&, const workflow::Step&)> check;
+  // Instead of a job, and of what follows here.
+  std::optional<Errand> errand = {};
   // The job to queue. Principal, key, thread, deadline and delay are set by the run. invalid,
   // denied, not_found or conflict: the step fails with this.
-  std::function<base::Result<engine::NewJob>(store::Tx&, const StepStart&)> job_of;
+  std::function<base::Result<engine::NewJob>(store::Tx&, const StepStart&)> job_of = {};
   // What `jobs.<id>.outputs` gives, of a job that is done.
-  std::function<base::Result<base::json::value>(const engine::Job&)> outputs_of;
+  std::function<base::Result<base::json::value>(const engine::Job&)> outputs_of = {};
 };
 
 // By the word before the "/" of `uses`: gpt, packet, action, message.

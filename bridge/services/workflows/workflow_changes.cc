@@ -81,14 +81,52 @@ Result<> Workflows::job_ended(store::Tx& tx, const engine::Job& job, std::string
                 });
 }
 
+Result<> Workflows::errand_ended(store::Tx& tx, const std::string& principal, const std::string& id,
+                                 const engine::Now& now) const {
+  const auto named = run_of_principal(principal);
+  if (!named) return {};
+  TRY(auto run, rows::run(tx, *named));
+  if (!run || run->state.has_ended()) return {};
+  TRY(const auto step, rows::step_with(tx, run->id, id));
+  // One that was taken back, or of an attempt before.
+  if (!step) return {};
+  return change(tx, *std::move(run), now, "bridge",
+                [&](store::Tx& inner, RunWorld& world, workflow::Machine& machine) -> Result<> {
+                  TRY(const auto* plan, world.plan(*step));
+                  const auto kind = kinds_.find(plan->kind);
+                  if (kind == kinds_.end() || !kind->second.errand) return {};
+                  TRY(const auto end, kind->second.errand->end_of(inner, id));
+                  if (!end) return {};
+                  workflow::Ending ending{.outcome = workflow::Outcome::failure,
+                                          .error = end->error,
+                                          .may_retry = end->may_retry};
+                  if (!end->error) {
+                    TRY(ending, keep(world, *step, end->outputs));
+                  }
+                  return machine.ended(*step, id, std::move(ending));
+                });
+}
+
+namespace {
+
+workflow::Ending failed(std::string code, std::string detail) {
+  return {.outcome = workflow::Outcome::failure,
+          .error = workflow::StepError{std::move(code), std::move(detail)},
+          .may_retry = false};
+}
+
+}  // namespace
+
+Result<workflow::Ending> Workflows::keep(RunWorld& world, std::size_t step,
+                                         const base::json::value& outputs) const {
+  TRY(const bool is_kept, world.keep_outputs(step, outputs));
+  if (!is_kept) return failed("too_big", "what it gave is too big to be kept");
+  return workflow::Ending{.outcome = workflow::Outcome::success};
+}
+
 // What the job gave becomes what the step gives; if it cannot, the step has failed.
 Result<workflow::Ending> Workflows::take_outputs(store::Tx& tx, RunWorld& world, std::size_t step,
                                                  const engine::JobId& id) const {
-  const auto failed = [](std::string code, std::string detail) {
-    return workflow::Ending{.outcome = workflow::Outcome::failure,
-                            .error = workflow::StepError{std::move(code), std::move(detail)},
-                            .may_retry = false};
-  };
   TRY(const auto* plan, world.plan(step));
   const auto kind = kinds_.find(plan->kind);
   if (kind == kinds_.end()) {
@@ -97,9 +135,7 @@ Result<workflow::Ending> Workflows::take_outputs(store::Tx& tx, RunWorld& world,
   TRY(const auto job, needs_.queue.get(tx, id));
   const auto outputs = kind->second.outputs_of(job);
   if (!outputs) return failed("invalid_reply", outputs.error().message);
-  TRY(const bool is_kept, world.keep_outputs(step, *outputs));
-  if (!is_kept) return failed("too_big", "what it gave is too big to be kept");
-  return workflow::Ending{.outcome = workflow::Outcome::success};
+  return keep(world, step, *outputs);
 }
 
 Task<> Workflows::start(base::Scope& tasks) {
@@ -120,8 +156,12 @@ Task<> Workflows::catch_up() {
     last = running.back();
     CO_TRY_OK(co_await needs_.store.write([this, running, now](store::Tx& tx) -> Result<> {
       for (const auto& one : running) {
-        TRY(const auto job, needs_.queue.get(tx, {one.job}));
-        if (engine::is_final(job.state)) TRY_OK(job_ended(tx, job, "bridge", now));
+        const auto job = needs_.queue.get(tx, {one.job});
+        if (job && engine::is_final(job->state)) TRY_OK(job_ended(tx, *job, "bridge", now));
+        if (job) continue;
+        if (job.error().code != base::Code::not_found) return std::unexpected(job.error());
+        // No job does it: an errand.
+        TRY_OK(errand_ended(tx, principal_of_run(one.run), one.job, now));
       }
       return {};
     }));

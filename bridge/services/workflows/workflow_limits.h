@@ -29,6 +29,7 @@ inline constexpr std::size_t workflow_needs_max = 200;  // of one step
 inline constexpr int workflow_parallel_default = 10;
 inline constexpr int workflow_parallel_max = 100;
 inline constexpr std::size_t workflows_max = 1000;
+inline constexpr int workflow_depth_max = 5;  // of runs that began one another
 inline constexpr std::size_t workflow_inputs_bytes_max = 512u << 10;
 inline constexpr std::size_t step_outputs_bytes_max = 1u << 20;
 inline constexpr std::size_t step_reads_bytes_max = 8u << 20;  // of the outputs that one reads

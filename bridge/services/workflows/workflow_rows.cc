@@ -105,6 +105,10 @@ constexpr std::array migrations = {
         PRIMARY KEY (run, step)
       ) STRICT
     )sql"},
+    store::Migration{"workflows", 2, R"sql(
+      ALTER TABLE workflow_runs ADD COLUMN behind TEXT NOT NULL DEFAULT '';
+      ALTER TABLE workflow_runs ADD COLUMN depth INTEGER NOT NULL DEFAULT 0
+    )sql"},
 };
 
 }  // namespace

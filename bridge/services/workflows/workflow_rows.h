@@ -43,7 +43,9 @@ struct Run {
   std::string creator;  // principal
   std::string sender;   // in whose name packets are sent
   bool may_send_for_others = false;
-  std::string agent = {};  // as which it was begun; empty: none
+  std::string agent = {};   // as which it was begun; empty: none
+  std::string behind = {};  // the principal for whom its actions are asked
+  int depth = 0;            // of runs that began one another
   std::string request = {}, request_hash = {};
   int steps = 0;
   workflow::RunState state = {};
@@ -113,6 +115,9 @@ struct Running {
   std::size_t step = 0;
   std::string job;
 };
+// The running step whose job, or errand, has this id.
+base::Result<std::optional<std::size_t>> step_with(store::Tx& tx, const std::string& run,
+                                                   const std::string& job);
 // Of every run, in order, behind `after`.
 base::Result<std::vector<Running>> running(store::Tx& tx, const Running& after, int most);
 // As JSON text. Nothing: it gave none.

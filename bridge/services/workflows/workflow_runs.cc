@@ -29,6 +29,34 @@ Result<std::size_t> step_named(store::Tx& tx, const rows::Run& run, const std::s
   return static_cast<std::size_t>(found - steps.begin());
 }
 
+// A workflow is no way to actions for those who may not ask for them.
+Result<> check_actions(const Caller& caller, const rows::Version& version) {
+  if (caller.may_act) return {};
+  for (const auto& [id, job] : version.document.at("jobs").as_object()) {
+    const auto* uses = job.as_object().if_contains("uses");
+    if (!uses || !uses->as_string().starts_with("action/")) continue;
+    return base::fail(Code::denied,
+                      fmt::format("execute workflow: its job {} asks for an action, and the caller "
+                                  "may not",
+                                  std::string_view(id)),
+                      "no_actions");
+  }
+  return {};
+}
+
+// A run that begins itself does not go on for ever.
+Result<int> depth_of(store::Tx& tx, const Caller& caller) {
+  const auto within = run_of_principal(caller.within);
+  if (!within) return 0;
+  TRY(const auto parent, rows::run(tx, *within));
+  const int depth = parent ? parent->depth + 1 : 1;
+  if (depth <= limits::workflow_depth_max) return depth;
+  return base::fail(Code::conflict,
+                    fmt::format("execute workflow: {} runs began one another, and no more may",
+                                limits::workflow_depth_max + 1),
+                    "too_deep");
+}
+
 }  // namespace
 
 Result<rows::Run> Workflows::begin(store::Tx& tx, rows::Run run, json::object inputs,
@@ -80,6 +108,8 @@ asio::awaitable<protocol::Checked<Workflows::Executed>> Workflows::execute(Calle
         outcome.refusal = std::move(checked).error();
         return outcome;
       }
+      TRY_OK(check_actions(caller, version));
+      TRY(const int depth, depth_of(tx, caller));
       rows::Run run{.id = base::uuid_v7(now.wall),
                     .workflow = workflow.id,
                     .workflow_name = workflow.name,
@@ -88,6 +118,8 @@ asio::awaitable<protocol::Checked<Workflows::Executed>> Workflows::execute(Calle
                     .sender = caller.name,
                     .may_send_for_others = caller.may_send_for_others,
                     .agent = caller.agent,
+                    .behind = caller.behind.empty() ? caller.principal : caller.behind,
+                    .depth = depth,
                     .request = asked.key,
                     .request_hash = asked.hash,
                     .created = now.wall};

@@ -44,6 +44,11 @@ Result<json::object> step_view(RunWorld& world, std::size_t number) {
       {"started", time_or_null(state->started)},
       {"finished", time_or_null(state->finished)},
       {"outputs", nullptr}};
+  TRY(auto errand, world.errand_view(*plan, *state));
+  if (errand) {
+    view["job"] = nullptr;
+    view[plan->kind] = *std::move(errand);
+  }
   if (state->error) {
     view["error"] = json::object{{"code", state->error->code}, {"detail", state->error->detail}};
   }

@@ -48,6 +48,11 @@ class Workflows {
   base::Result<> on_job_change(store::Tx& tx, const engine::Change& change,
                                const engine::Now& now) const;
 
+  // To be called for every end of what an Errand began, in its transaction; `principal` is who
+  // began it, and most are no run.
+  base::Result<> errand_ended(store::Tx& tx, const std::string& principal, const std::string& id,
+                              const engine::Now& now) const;
+
   struct Created {
     base::json::object view;
     bool is_new = true;      // false: the newest version says the same
@@ -77,7 +82,8 @@ class Workflows {
     std::string run;
     bool is_replay = false;
   };
-  // Begins a run. Refusals point to "/inputs/…".
+  // Begins a run. Refusals point to "/inputs/…". denied, reason no_actions: the workflow asks for
+  // actions, and the caller may not. conflict, reason too_deep: too many runs began one another.
   boost::asio::awaitable<protocol::Checked<Executed>> execute(Caller caller, std::string which,
                                                               base::json::object inputs,
                                                               std::string request);
@@ -113,6 +119,8 @@ class Workflows {
   void tell_change() const;
   base::Result<> job_ended(store::Tx& tx, const engine::Job& job, std::string actor,
                            const engine::Now& now) const;
+  base::Result<workflow::Ending> keep(RunWorld& world, std::size_t step,
+                                      const base::json::value& outputs) const;
   base::Result<workflow::Ending> take_outputs(store::Tx& tx, RunWorld& world, std::size_t step,
                                               const engine::JobId& id) const;
   base::Task<> catch_up();
