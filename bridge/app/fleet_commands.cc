@@ -1,6 +1,11 @@
 // flywheel fleet: the agents of a category, sent on missions together.
 #include "bridge/app/remote_call.h"
+#include "bridge/app/run_report.h"
 #include "bridge/base/limits.h"
+#include "bridge/services/workflows/workflow_limits.h"
+#include "bridge/services/workflows/yaml.h"
+
+#include <vector>
 
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
@@ -13,7 +18,9 @@ using boost::asio::awaitable;
 
 struct FleetOptions {
   BridgeOptions bridge;
-  std::string category, objective, key;
+  std::string category, objective, key, steps_file;
+  std::vector<std::string> steps;
+  int wait_s = 0;
 };
 
 constexpr std::string_view fleets_path = "/api/custom-gpt-fleets";
@@ -111,6 +118,31 @@ awaitable<int> deploy(Console& console, const FleetOptions& options, http::Clien
   });
 }
 
+// --step TEXT, or what the file lists.
+base::Result<json::array> steps_of(Console& console, const FleetOptions& options) {
+  if (options.steps_file.empty()) return json::array(options.steps.begin(), options.steps.end());
+  TRY(const auto text, read_input(console, options.steps_file, limits::yaml_bytes_max));
+  TRY(auto parsed, workflow::parse_yaml(text));
+  if (parsed.value.is_array()) return std::move(parsed.value.get_array());
+  return base::fail(base::Code::invalid, options.steps_file + ": must hold a list of steps");
+}
+
+awaitable<int> orchestrate(Console& console, const FleetOptions& options, http::Client& client) {
+  auto steps = steps_of(console, options);
+  if (!steps) co_return print_failed(console, steps.error());
+  json::object body{{"objective", options.objective}};
+  if (!steps->empty()) body["steps"] = *std::move(steps);
+  if (!options.key.empty()) body["idempotency_key"] = options.key;
+  http::ClientRequest request{
+      .method = "POST",
+      .target = fmt::format("/api/gpt-fleets/{}/orchestrate", encoded(options.category)),
+      .body = json::value(std::move(body))};
+  const auto answer = co_await client.call_json(std::move(request));
+  if (!answer) co_return print_failed(console, answer.error());
+  if (!answer->is_object()) co_return exit_bug;
+  co_return co_await follow(console, client, text_in(answer->get_object(), "id"), options.wait_s);
+}
+
 awaitable<int> recall(Console& console, const FleetOptions& options, http::Client& client) {
   http::ClientRequest request{
       .method = "POST", .target = path_of(options, "recall"), .body = json::value(json::object())};
@@ -135,6 +167,24 @@ void add_category(CLI::App& command, FleetOptions& options) {
       ->required();
 }
 
+void add_orchestrate(CLI::App& command, FleetOptions& options) {
+  add_category(command, options);
+  command.add_option("--objective", options.objective, "What it is to achieve")
+      ->type_name("TEXT")
+      ->required();
+  auto* step = command
+                   .add_option("--step", options.steps,
+                               "A task, after the one before; without, all are asked at once")
+                   ->type_name("TEXT");
+  command
+      .add_option("--steps", options.steps_file,
+                  "A list of {task, agent?, id?, needs?}, as YAML or JSON")
+      ->type_name("FILE")
+      ->excludes(step);
+  command.add_option("--idempotency-key", options.key, "Begins once for this key");
+  add_wait(command, options.wait_s);
+}
+
 }  // namespace
 
 void add_fleet_commands(CLI::App& root, CommandLine& line) {
@@ -152,6 +202,11 @@ void add_fleet_commands(CLI::App& root, CommandLine& line) {
             ->required();
         command.add_option("--idempotency-key", options.key, "Deploys once for this key");
       });
+  add_remote_command<FleetOptions>(
+      *group, line, "orchestrate", "Ask its agents, in the steps of a workflow's run",
+      "flywheel fleet orchestrate travel-commerce --objective \"A week in May\" "
+      "--step \"Draw the route\" --step \"Find the hotels\" --wait 600",
+      orchestrate, add_orchestrate);
   add_remote_command<FleetOptions>(*group, line, "recall", "End its mission",
                                    "flywheel fleet recall sentinel", recall, add_category);
   add_remote_command<FleetOptions>(*group, line, "missions", "List its missions, newest first",

@@ -1,5 +1,6 @@
 // flywheel workflow: jobs in the order of their needs.
 #include "bridge/app/remote_call.h"
+#include "bridge/app/run_report.h"
 #include "bridge/base/limits.h"
 #include "bridge/services/workflows/definition.h"
 #include "bridge/services/workflows/yaml.h"
@@ -19,8 +20,7 @@ using boost::asio::awaitable;
 struct WorkflowOptions {
   BridgeOptions bridge;
   std::string file, which, step, note;
-  std::vector<std::string> inputs;
-  std::string inputs_file;
+  RunInputs inputs;
   int wait_s = 0;
   bool is_at_once = false;
   bool is_rejected = false;
@@ -129,108 +129,8 @@ awaitable<int> list(Console& console, const WorkflowOptions&, http::Client& clie
 
 // ---- runs
 
-std::string result_of(const json::object& view) {
-  const auto* result = view.if_contains("result");
-  return result && result->is_string() ? std::string(result->get_string()) : text_in(view, "state");
-}
-
-void print_run_line(Console& console, const json::object& run) {
-  console.out << fmt::format("{}  {:<24}  {:<10}  {}/{}  {}\n", text_in(run, "id"),
-                             text_in(run, "workflow"), result_of(run),
-                             text_in(run, "steps_finished"), text_in(run, "steps"),
-                             text_in(run, "created"));
-}
-
-// What people are asked for an action.
-std::string waiting_of(const json::object& job) {
-  const auto* action = job.if_contains("action");
-  if (!action || !action->is_object()) return {};
-  const auto& asked = action->get_object();
-  const auto state = text_in(asked, "state");
-  if (state == "waiting") return "  waits for: flywheel action approve " + text_in(asked, "id");
-  return state == "held" ? "  held: " + text_in(asked, "id") : std::string();
-}
-
-void print_run(Console& console, const json::object& run) {
-  print_run_line(console, run);
-  const auto* jobs = run.if_contains("jobs");
-  if (!jobs || !jobs->is_object()) return;
-  for (const auto& [id, value] : jobs->get_object()) {
-    if (!value.is_object()) continue;
-    const auto& job = value.get_object();
-    std::string line = fmt::format("  {:<24}  {:<10}", std::string_view(id), result_of(job));
-    const auto* error = job.if_contains("error");
-    if (error && error->is_object()) {
-      line += fmt::format("  {}: {}", text_in(error->get_object(), "code"),
-                          text_in(error->get_object(), "detail"));
-    }
-    line += waiting_of(job);
-    if (job.contains("approval_note")) line += "  " + text_in(job, "approval_note");
-    console.out << line << '\n';
-  }
-  const auto* outputs = run.if_contains("outputs");
-  if (outputs && outputs->is_object() && !outputs->get_object().empty()) {
-    print_pretty(console, *outputs);
-  }
-}
-
-std::string run_path(const std::string& run) { return "/api/gpt-workflows/runs/" + encoded(run); }
-
-int exit_of(const json::object& run) {
-  const auto result = result_of(run);
-  if (result == "success" || text_in(run, "state") != "finished") return exit_ok;
-  return exit_job_failed;
-}
-
-// Shows a run as it is, or once it has ended; in pieces that the daemon allows.
-awaitable<int> follow(Console& console, const WorkflowOptions& options, http::Client& client,
-                      std::string id) {
-  const auto until = base::Instant::clock::now() + std::chrono::seconds(options.wait_s);
-  for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::seconds>(until - base::Instant::clock::now());
-    const auto wait = std::clamp<std::int64_t>(left.count(), 0, limits::http_wait_max.count());
-    const auto answer =
-        co_await client.call_json({.target = fmt::format("{}?wait={}", run_path(id), wait)});
-    if (!answer) co_return print_failed(console, answer.error());
-    if (!answer->is_object()) co_return exit_bug;
-    const auto& run = answer->get_object();
-    const bool has_ended = text_in(run, "state") == "finished";
-    if (!has_ended && wait > 0) continue;
-    if (console.is_json) {
-      print_json(console, *answer);
-    } else {
-      print_run(console, run);
-    }
-    if (!has_ended && options.wait_s > 0) co_return exit_timeout;
-    co_return exit_of(run);
-  }
-}
-
-// NAME=VALUE; a value that is JSON is taken as such.
-base::Result<json::object> inputs_of(Console& console, const WorkflowOptions& options) {
-  json::object inputs;
-  if (!options.inputs_file.empty()) {
-    TRY(const auto text, read_input(console, options.inputs_file, limits::yaml_bytes_max));
-    TRY(auto parsed, workflow::parse_yaml(text));
-    if (!parsed.value.is_object()) {
-      return base::fail(base::Code::invalid, options.inputs_file + ": must hold names and values");
-    }
-    inputs = std::move(parsed.value.get_object());
-  }
-  for (const auto& input : options.inputs) {
-    const auto sign = input.find('=');
-    if (sign == std::string::npos) {
-      return base::fail(base::Code::invalid, fmt::format("--input {}: write NAME=VALUE", input));
-    }
-    const std::string text = input.substr(sign + 1);
-    auto value = base::parse_json(text);
-    inputs[input.substr(0, sign)] = value ? *std::move(value) : json::value(text);
-  }
-  return inputs;
-}
-
 awaitable<int> run(Console& console, const WorkflowOptions& options, http::Client& client) {
-  auto inputs = inputs_of(console, options);
+  auto inputs = inputs_of(console, options.inputs);
   if (!inputs) co_return print_failed(console, inputs.error());
   http::ClientRequest request{
       .method = "POST",
@@ -239,14 +139,14 @@ awaitable<int> run(Console& console, const WorkflowOptions& options, http::Clien
   const auto answer = co_await client.call_json(std::move(request));
   if (!answer) co_return print_failed(console, answer.error());
   if (!answer->is_object()) co_return exit_bug;
-  co_return co_await follow(console, options, client, text_in(answer->get_object(), "id"));
+  co_return co_await follow(console, client, text_in(answer->get_object(), "id"), options.wait_s);
 }
 
 // Of a run; where no run has such an id, of a workflow.
 awaitable<int> status(Console& console, const WorkflowOptions& options, http::Client& client) {
   const auto found = co_await client.call_json({.target = run_path(options.which)});
   if (found || found.error().code != base::Code::not_found) {
-    co_return co_await follow(console, options, client, options.which);
+    co_return co_await follow(console, client, options.which, options.wait_s);
   }
   const auto target = fmt::format("/api/gpt-workflows/{}/status", encoded(options.which));
   co_return co_await call(console, client, {.target = target}, [&](const json::value& answer) {
@@ -301,12 +201,6 @@ void add_which(CLI::App& command, WorkflowOptions& options, const std::string& t
   command.add_option("which", options.which, text)->type_name("ID")->required();
 }
 
-void add_wait(CLI::App& command, WorkflowOptions& options) {
-  command.add_option("--wait", options.wait_s, "Wait so long for the end of the run")
-      ->type_name("SECONDS")
-      ->check(CLI::Range(0, 86'400));
-}
-
 void add_validate(CLI::App& group, CommandLine& line) {
   CLI::App* command = add_command(group, "validate", "Check a definition, without the daemon",
                                   "flywheel workflow validate travel-planning.yaml");
@@ -339,17 +233,14 @@ void add_workflow_commands(CLI::App& root, CommandLine& line) {
       "days=3 --wait 600",
       run, [](CLI::App& command, WorkflowOptions& options) {
         add_which(command, options, "The workflow's name, or the beginning of its id");
-        command.add_option("--input,-i", options.inputs, "An input; what is JSON is taken as such")
-            ->type_name("NAME=VALUE");
-        command.add_option("--inputs", options.inputs_file, "All inputs, as YAML or JSON")
-            ->type_name("FILE");
-        add_wait(command, options);
+        add_inputs(command, options.inputs);
+        add_wait(command, options.wait_s);
       });
   add("status", "Show a run with its jobs, or a workflow with its newest runs",
       "flywheel workflow status 0197c2 --wait 60", status,
       [](CLI::App& command, WorkflowOptions& options) {
         add_which(command, options, "A run's id, or a workflow's name or id");
-        add_wait(command, options);
+        add_wait(command, options.wait_s);
       });
   add("cancel", "Take back what can be, and begin nothing more", "flywheel workflow cancel 0197c2",
       cancel, [&](CLI::App& command, WorkflowOptions& options) {

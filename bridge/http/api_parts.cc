@@ -152,6 +152,7 @@ void add_api(Router& router, ApiNeeds& needs) {
   add_message_routes(router, needs);
   add_action_routes(router, needs);
   add_fleet_routes(router, needs);
+  add_orchestrate_routes(router, needs);
   add_memory_routes(router, needs);
   add_subscription_routes(router, needs);
   add_key_routes(router, needs);

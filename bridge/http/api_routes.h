@@ -82,6 +82,7 @@ void add_agent_routes(Router& router, ApiNeeds& needs);
 void add_message_routes(Router& router, ApiNeeds& needs);
 void add_action_routes(Router& router, ApiNeeds& needs);
 void add_fleet_routes(Router& router, ApiNeeds& needs);
+void add_orchestrate_routes(Router& router, ApiNeeds& needs);
 void add_memory_routes(Router& router, ApiNeeds& needs);
 void add_subscription_routes(Router& router, ApiNeeds& needs);
 void add_key_routes(Router& router, ApiNeeds& needs);

@@ -119,5 +119,51 @@ TEST(ApiFleets, AnEmptyOneIsAConflictAndAnUnknownOneIsNotFound) {
   });
 }
 
+TEST(ApiFleets, AgentsArePutToWorkInARun) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const auto target = [](std::string fleet) {
+      return "/api/gpt-fleets/" + fleet + "/orchestrate";
+    };
+    const Call asked{.body = json::object{{"objective", "Go"}}};
+    const auto empty = co_await f.call("POST", target("core"), asked);
+    EXPECT_EQ(empty.status, 409) << empty.body;
+    EXPECT_EQ(empty.json().at("code"), "empty_fleet");
+    EXPECT_EQ((co_await f.call("POST", target("nowhere"), asked)).status, 404);
+    const auto reader = co_await f.key("reader", {"agents:read"});
+    EXPECT_EQ((co_await f.call_as(reader, "POST", target("core"), asked)).status, 403);
+
+    for (const auto* name : {"Scout", "Judge"}) {
+      co_await f.call(
+          "POST", "/api/gpt-agents/register",
+          {.body = json::object{
+               {"name", name}, {"kind", "cli"}, {"category", "Core"}, {"status", "active"}}});
+    }
+    const json::object steps{
+        {"objective", "Go"},
+        {"steps", json::array{"Look around", json::object{{"id", "judge"},
+                                                          {"agent", "Judge"},
+                                                          {"task", "Judge it"},
+                                                          {"needs", json::array{"step_1"}}}}},
+        {"idempotency_key", "k"}};
+    const auto begun = co_await f.call("POST", target("core"), {.body = steps});
+    EXPECT_EQ(begun.status, 202) << begun.body;
+    const auto run = "/api/gpt-workflows/runs/" + text(begun.json(), "id");
+    EXPECT_EQ(begun.header("location"), run);
+    EXPECT_EQ(begun.json().at("jobs").at("judge").at("uses"), "gpt/judge");
+    EXPECT_EQ(begun.json().at("inputs").at("objective"), "Go");
+    const auto again = co_await f.call("POST", target("core"), {.body = steps});
+    EXPECT_EQ(again.header("idempotency-replayed"), "true");
+    EXPECT_EQ((co_await f.call("GET", run)).json().at("state"), "running");
+    const auto wrong = co_await f.call(
+        "POST", target("core"),
+        {.body = json::object{
+             {"objective", "Go"},
+             {"steps", json::array{json::object{{"task", "x"}, {"agent", "Nobody"}}}}}});
+    EXPECT_EQ(wrong.status, 422);
+    EXPECT_THAT(pointers(wrong.json()), ElementsAre("/steps/0/agent"));
+  });
+}
+
 }  // namespace
 }  // namespace http_test

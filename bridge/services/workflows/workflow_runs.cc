@@ -81,6 +81,76 @@ Result<rows::Run> Workflows::begin(store::Tx& tx, rows::Run run, json::object in
   return world.run();
 }
 
+namespace {
+
+// What a run of it may be given, filled up, or what is wrong with it.
+Result<protocol::Checked<json::object>> inputs_of(const Caller& caller,
+                                                  const rows::Version& version,
+                                                  const json::object& inputs) {
+  TRY_OK(check_actions(caller, version));
+  const auto* declared = version.document.if_contains("inputs");
+  return workflow::checked_inputs(declared ? declared->get_object() : json::object(), inputs);
+}
+
+}  // namespace
+
+Result<std::optional<Refusal>> Workflows::check_start(store::Tx& tx, const Caller& caller,
+                                                      const std::string& which,
+                                                      const json::object& inputs) const {
+  TRY(const auto workflow, rows::find(tx, which));
+  TRY(const auto version, rows::version(tx, workflow.id, workflow.version));
+  TRY(auto checked, inputs_of(caller, version, inputs));
+  if (checked) return std::nullopt;
+  return std::optional(std::move(checked).error());
+}
+
+Result<Workflows::Begun> Workflows::execute(store::Tx& tx, const Caller& caller,
+                                            const std::string& which, const json::object& inputs,
+                                            const rows::Request& asked,
+                                            const engine::Now& now) const {
+  TRY(const auto known, rows::run_of_request(tx, asked));
+  if (known) return Begun{.run = known->id, .is_replay = true};
+  TRY(const auto workflow, rows::find(tx, which));
+  TRY(const auto version, rows::version(tx, workflow.id, workflow.version));
+  TRY(auto checked, inputs_of(caller, version, inputs));
+  if (!checked) return Begun{.refusal = std::move(checked).error()};
+  TRY(const int depth, depth_of(tx, caller));
+  rows::Run run{.id = base::uuid_v7(now.wall),
+                .workflow = workflow.id,
+                .workflow_name = workflow.name,
+                .version = workflow.version,
+                .creator = caller.principal,
+                .sender = caller.name,
+                .may_send_for_others = caller.may_send_for_others,
+                .agent = caller.agent,
+                .behind = caller.behind.empty() ? caller.principal : caller.behind,
+                .depth = depth,
+                .request = asked.key,
+                .request_hash = asked.hash,
+                .created = now.wall};
+  const auto* most = version.document.if_contains("max_parallel");
+  run.state.parallel_max = most ? most->to_number<int>() : limits::workflow_parallel_default;
+  TRY(const auto begun, begin(tx, std::move(run), *std::move(checked), now));
+  return Begun{.run = begun.id};
+}
+
+Result<Workflows::Begun> Workflows::execute_own(store::Tx& tx, const Caller& caller,
+                                                const workflow::Definition& definition,
+                                                const json::object& inputs,
+                                                const rows::Request& asked,
+                                                const engine::Now& now) const {
+  const Caller bridge{.principal = "bridge", .name = "bridge"};
+  Created created;
+  TRY(auto violations,
+      add(tx, bridge, definition, request_of(bridge, "", definition.document), now.wall, created));
+  if (!violations.empty()) {
+    const auto line = to_line(violations.front());
+    return Begun{.refusal = Refusal{{Code::invalid, "begin run: " + line, "invalid"},
+                                    std::move(violations)}};
+  }
+  return execute(tx, caller, definition.name, inputs, asked, now);
+}
+
 asio::awaitable<protocol::Checked<Workflows::Executed>> Workflows::execute(Caller caller,
                                                                            std::string which,
                                                                            json::object inputs,
@@ -88,55 +158,16 @@ asio::awaitable<protocol::Checked<Workflows::Executed>> Workflows::execute(Calle
   const auto now = needs_.timeline.now();
   const auto asked =
       request_of(caller, std::move(key), json::object{{"workflow", which}, {"inputs", inputs}});
-  struct Outcome {
-    std::optional<Refusal> refusal;
-    Executed executed;
-  };
-  auto made = co_await needs_.store.write([this, caller, which, inputs = std::move(inputs), asked,
-                                           now](store::Tx& tx) -> Result<Outcome> {
-    Outcome outcome;
-    TRY(auto known, rows::run_of_request(tx, asked));
-    if (known) {
-      outcome.executed = {.run = known->id, .is_replay = true};
-    } else {
-      TRY(const auto workflow, rows::find(tx, which));
-      TRY(const auto version, rows::version(tx, workflow.id, workflow.version));
-      const auto* declared = version.document.if_contains("inputs");
-      auto checked =
-          workflow::checked_inputs(declared ? declared->get_object() : json::object(), inputs);
-      if (!checked) {
-        outcome.refusal = std::move(checked).error();
-        return outcome;
-      }
-      TRY_OK(check_actions(caller, version));
-      TRY(const int depth, depth_of(tx, caller));
-      rows::Run run{.id = base::uuid_v7(now.wall),
-                    .workflow = workflow.id,
-                    .workflow_name = workflow.name,
-                    .version = workflow.version,
-                    .creator = caller.principal,
-                    .sender = caller.name,
-                    .may_send_for_others = caller.may_send_for_others,
-                    .agent = caller.agent,
-                    .behind = caller.behind.empty() ? caller.principal : caller.behind,
-                    .depth = depth,
-                    .request = asked.key,
-                    .request_hash = asked.hash,
-                    .created = now.wall};
-      const auto* most = version.document.if_contains("max_parallel");
-      run.state.parallel_max = most ? most->to_number<int>() : limits::workflow_parallel_default;
-      TRY(known, begin(tx, std::move(run), *std::move(checked), now));
-      outcome.executed.run = known->id;
-    }
-    return outcome;
-  });
+  auto made = co_await needs_.store.write(
+      [this, caller, which, inputs = std::move(inputs), asked, now](store::Tx& tx) {
+        return execute(tx, caller, which, inputs, asked, now);
+      });
   if (!made) co_return std::unexpected(Refusal{std::move(made).error(), {}});
   if (made->refusal) co_return std::unexpected(*std::move(made->refusal));
   // Not within: the view of a long run would keep other writers waiting.
-  auto view = co_await run(made->executed.run);
+  auto view = co_await run(made->run);
   if (!view) co_return std::unexpected(Refusal{std::move(view).error(), {}});
-  made->executed.view = *std::move(view);
-  co_return std::move(made->executed);
+  co_return Executed{*std::move(view), made->run, made->is_replay};
 }
 
 Task<json::object> Workflows::run(std::string which) {

@@ -87,6 +87,26 @@ class Workflows {
   boost::asio::awaitable<protocol::Checked<Executed>> execute(Caller caller, std::string which,
                                                               base::json::object inputs,
                                                               std::string request);
+  // The same within a transaction, for those who begin runs by themselves.
+  struct Begun {
+    std::optional<protocol::Refusal> refusal = {};  // then nothing was begun
+    std::string run = {};
+    bool is_replay = false;
+  };
+  base::Result<Begun> execute(store::Tx& tx, const Caller& caller, const std::string& which,
+                              const base::json::object& inputs, const workflow_rows::Request& asked,
+                              const engine::Now& now) const;
+  // What `execute` would refuse.
+  base::Result<std::optional<protocol::Refusal>> check_start(
+      store::Tx& tx, const Caller& caller, const std::string& which,
+      const base::json::object& inputs) const;
+  // Keeps a definition that the bridge itself has made, under a name that no other can have, and
+  // begins a run of it.
+  base::Result<Begun> execute_own(store::Tx& tx, const Caller& caller,
+                                  const workflow::Definition& definition,
+                                  const base::json::object& inputs,
+                                  const workflow_rows::Request& asked,
+                                  const engine::Now& now) const;
   base::Task<base::json::object> run(std::string which);
   // The same once it has ended, or at the deadline.
   base::Task<base::json::object> wait(std::string which, base::Instant deadline);
