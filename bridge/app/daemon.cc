@@ -9,6 +9,7 @@
 #include "bridge/services/events/registered.h"
 #include "bridge/services/workflows/action_steps.h"
 #include "bridge/services/workflows/agent_steps.h"
+#include "bridge/services/workflows/scheduled.h"
 
 #include <algorithm>
 
@@ -127,6 +128,7 @@ base::Result<> Daemon::prepare(base::Faults& faults) {
   TRY_OK(build_actions());
   memory_ =
       std::make_unique<services::memory::Memory>(bridge_->store(), bridge_->journal(), clock_);
+  build_workflows();
   schedules_ = std::make_unique<services::Schedules>(
       executor_, services::Schedules::Needs{.store = bridge_->store(),
                                             .queue = bridge_->queue(),
@@ -134,8 +136,8 @@ base::Result<> Daemon::prepare(base::Faults& faults) {
                                             .timeline = bridge_->timeline(),
                                             .clock = clock_,
                                             .packets = bridge_->packets(),
-                                            .session = bridge_->account().session()});
-  build_workflows();
+                                            .session = bridge_->account().session(),
+                                            .flows = services::starts_of(*workflows_)});
   sign_in_ = std::make_unique<services::SignIn>(
       executor_,
       services::SignIn::Needs{.session = bridge_->account().session(),

@@ -1,6 +1,7 @@
 // flywheel schedule: what a running daemon does by itself from time to time.
 #include "bridge/app/project.h"
 #include "bridge/app/remote_call.h"
+#include "bridge/app/run_report.h"
 #include "bridge/base/limits.h"
 #include "bridge/protocol/packet.h"
 
@@ -18,7 +19,8 @@ using boost::asio::awaitable;
 struct ScheduleOptions {
   BridgeOptions bridge;
   std::string which;
-  std::optional<std::string> name, cron, zone, every, packet, priority;
+  std::optional<std::string> name, cron, zone, every, packet, workflow, priority;
+  RunInputs inputs;
   std::optional<int> deadline_s;
   bool checks_session = false;
   bool is_paused = false;
@@ -49,7 +51,7 @@ std::string next_of(const json::object& schedule) {
 
 std::string run_line(const json::object& run) {
   std::string line = fmt::format("{}  {}", text_in(run, "started"), text_in(run, "outcome"));
-  for (const auto* key : {"job", "detail"}) {
+  for (const auto* key : {"job", "workflow_run", "detail"}) {
     if (const auto text = text_in(run, key); !text.empty()) line += "  " + text;
   }
   return line;
@@ -76,6 +78,9 @@ void print_whole(Console& console, const json::object& schedule) {
     row("what", fmt::format("{} for {}, sent by {}, {}", text_in(body, "msg_type"),
                             text_in(body, "bead_id"), text_in(body, "sender"),
                             text_in(schedule, "priority")));
+  } else if (const auto workflow = text_in(schedule, "workflow"); !workflow.empty()) {
+    row("what", "a run of the workflow " + workflow);
+    row("inputs", text_in(schedule, "inputs"));
   } else {
     row("what", "a look at the session");
   }
@@ -130,6 +135,12 @@ awaitable<int> create(Console& console, const ScheduleOptions& options, http::Cl
   add("interval", options.every);
   add("priority", options.priority);
   add("deadline_seconds", options.deadline_s);
+  if (options.workflow) {
+    auto inputs = inputs_of(console, options.inputs);
+    if (!inputs) co_return print_failed(console, inputs.error());
+    body["workflow"] = *options.workflow;
+    body["inputs"] = *std::move(inputs);
+  }
   if (options.checks_session) body["session_check"] = true;
   if (options.is_paused) body["paused"] = true;
   if (options.packet) {
@@ -180,8 +191,16 @@ void add_create_options(CLI::App& command, ScheduleOptions& options) {
   command.add_option("--every", options.every, "An interval: 90s, 15m, 1h30m, 1d")->excludes(cron);
   auto* packet = command.add_option("--packet", options.packet, "The packet to hand in each time")
                      ->type_name("FILE");
+  auto* workflow =
+      command
+          .add_option("--workflow", options.workflow, "The workflow to begin a run of each time")
+          ->type_name("NAME")
+          ->excludes(packet);
+  add_inputs(command, options.inputs);
+  for (const auto* name : {"--input", "--inputs"}) command.get_option(name)->needs(workflow);
   command.add_flag("--session-check", options.checks_session, "Look at the session instead")
-      ->excludes(packet);
+      ->excludes(packet)
+      ->excludes(workflow);
   command.add_option("--priority", options.priority, "Of the packets (default: P2)")
       ->type_name("P0|P1|P2|P3")
       ->check(CLI::IsMember({"P0", "P1", "P2", "P3"}))
@@ -199,7 +218,7 @@ void add_create_options(CLI::App& command, ScheduleOptions& options) {
 
 void add_schedule_commands(CLI::App& root, CommandLine& line) {
   CLI::App* group =
-      add_group(root, "schedule", "Packets and session checks that run by themselves");
+      add_group(root, "schedule", "Packets, workflows and session checks that run by themselves");
   const auto add = [&](const std::string& name, const std::string& summary,
                        const std::string& example, Story story,
                        const std::function<void(CLI::App&, ScheduleOptions&)>& more = {}) {
@@ -222,7 +241,7 @@ void add_schedule_commands(CLI::App& root, CommandLine& line) {
   add("resume", "Let a paused one go on", "flywheel schedule resume nightly", change("resume"),
       add_which);
   add("run", "Run it once, now", "flywheel schedule run nightly", run, add_which);
-  add("delete", "Remove it; packets that it handed in stay", "flywheel schedule delete nightly",
+  add("delete", "Remove it; what it handed in and began stays", "flywheel schedule delete nightly",
       remove, add_which);
 }
 

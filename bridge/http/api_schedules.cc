@@ -21,6 +21,8 @@ constexpr std::string_view new_schedule_schema = R"json({
     "interval": {"type": "string", "minLength": 1, "maxLength": 100},
     "time_zone": {"type": "string", "minLength": 1, "maxLength": 64},
     "packet": {"type": "object"},
+    "workflow": {"type": "string", "minLength": 1, "maxLength": 128},
+    "inputs": {"type": "object"},
     "session_check": {"const": true},
     "priority": {"enum": ["P0", "P1", "P2", "P3"]},
     "deadline_seconds": {"type": "integer", "minimum": 1, "maximum": 2678400},
@@ -49,7 +51,11 @@ std::vector<BodyError> choices(const json::object& body) {
     }
   };
   one_of("cron", "interval", "when");
-  one_of("packet", "session_check", "what");
+  const int whats = has("packet") + has("workflow") + has("session_check");
+  if (whats != 1) {
+    errors.push_back(
+        {"", "oneOf", R"(what: give one of "packet", "workflow" and "session_check")"});
+  }
   const auto only_with = [&](std::string_view name, std::string_view other) {
     if (has(name) && !has(other)) {
       errors.push_back({"/" + std::string(name), "dependentRequired",
@@ -59,6 +65,7 @@ std::vector<BodyError> choices(const json::object& body) {
   only_with("time_zone", "cron");
   only_with("priority", "packet");
   only_with("deadline_seconds", "packet");
+  only_with("inputs", "workflow");
   return errors;
 }
 
@@ -72,14 +79,19 @@ json::value text_or_null(std::string_view text) {
   return text.empty() ? json::value(nullptr) : json::value(text);
 }
 
+constexpr std::string_view runs_path = "/api/gpt-workflows/runs/";
+
 json::object view_of(const services::ScheduleRun& run) {
   json::object view{{"number", run.number},
                     {"due", base::rfc3339(run.due)},
                     {"started", base::rfc3339(run.started)},
                     {"outcome", run.outcome},
                     {"job", text_or_null(run.job)},
+                    {"workflow_run", text_or_null(run.flow)},
                     {"detail", text_or_null(run.detail)}};
   if (!run.job.empty()) view["links"] = json::object{{"packet", "/api/packets/" + run.job}};
+  if (!run.flow.empty())
+    view["links"] = json::object{{"run", fmt::format("{}{}", runs_path, run.flow)}};
   return view;
 }
 
@@ -93,7 +105,10 @@ json::object view_of(const services::Schedule& schedule) {
           {"cron", text_or_null(is_interval ? "" : rule)},
           {"interval", text_or_null(is_interval ? rule.substr(every.size()) : "")},
           {"time_zone", text_or_null(is_interval ? "" : schedule.zone)},
-          {"does", schedule.packet ? "packet" : "session_check"},
+          {"does", schedule.flow     ? "workflow"
+                   : schedule.packet ? "packet"
+                                     : "session_check"},
+          {"workflow", text_or_null(schedule.flow ? schedule.flow->workflow : "")},
           {"priority", fmt::format("P{}", schedule.band)},
           {"deadline_seconds",
            schedule.patience ? json::value(schedule.patience->count()) : json::value(nullptr)},
@@ -113,6 +128,7 @@ json::object view_of(const services::Schedule& schedule) {
 json::object with_packet(const services::Schedule& schedule) {
   auto view = view_of(schedule);
   view["packet"] = schedule.packet ? json::value(*schedule.packet) : json::value(nullptr);
+  view["inputs"] = schedule.flow ? json::value(schedule.flow->inputs) : json::value(nullptr);
   return view;
 }
 
@@ -137,6 +153,10 @@ Task<Response> create(ApiNeeds& needs, Request& request) {
                               .request_hash = hash_of(body)};
   if (const auto zone = text_in(body, "time_zone"); !zone.empty()) asked.zone = zone;
   if (const auto* packet = body.if_contains("packet")) asked.packet = *packet;
+  if (const auto workflow = text_in(body, "workflow"); !workflow.empty()) {
+    asked.flow = services::WorkflowCall{.workflow = workflow};
+    if (const auto* inputs = body.if_contains("inputs")) asked.flow->inputs = inputs->get_object();
+  }
   if (const auto band = text_in(body, "priority"); !band.empty()) asked.band = band[1] - '0';
   if (const auto* seconds = body.if_contains("deadline_seconds")) {
     asked.patience = std::chrono::seconds(seconds->to_number<std::int64_t>());
@@ -193,6 +213,7 @@ Task<Response> run(ApiNeeds& needs, Request& request) {
                                                               request.principal.id));
   auto response = json_response(view_of(started), 202);
   if (!started.job.empty()) response.add("Location", "/api/packets/" + started.job);
+  if (!started.flow.empty()) response.add("Location", fmt::format("{}{}", runs_path, started.flow));
   co_return response;
 }
 

@@ -54,18 +54,25 @@ constexpr std::array migrations = {
         PRIMARY KEY (schedule, number)
       ) STRICT
     )sql"},
+    store::Migration{"schedules", 2, R"sql(
+      ALTER TABLE schedules ADD COLUMN workflow TEXT;
+      ALTER TABLE schedules ADD COLUMN inputs TEXT;
+      ALTER TABLE schedule_runs ADD COLUMN flow TEXT NOT NULL DEFAULT ''
+    )sql"},
 };
 
 // Every schedule with its newest run.
 constexpr std::string_view select = R"sql(
   SELECT s.id, s.name, s.rule, s.zone, s.start_at, s.packet, s.band, s.patience_s, s.paused,
          s.creator, s.created_at, s.done_at, s.next_at, s.runs,
-         r.number, r.due_at, r.started_at, r.outcome, r.job, r.detail, s.request_hash
+         r.number, r.due_at, r.started_at, r.outcome, r.job, r.detail, r.flow, s.request_hash,
+         s.workflow, s.inputs
   FROM schedules s
   LEFT JOIN schedule_runs r ON r.schedule = s.id AND r.number = s.runs
 )sql";
 constexpr std::size_t run_column = 14;
-constexpr std::size_t request_hash_column = 20;
+constexpr std::size_t request_hash_column = 21;
+constexpr std::size_t workflow_column = 22;
 
 ScheduleRun run_of(const store::Row& row, std::size_t at) {
   return {.number = row[at].integer(),
@@ -73,6 +80,7 @@ ScheduleRun run_of(const store::Row& row, std::size_t at) {
           .started = from_stamp(row[at + 2].integer()),
           .outcome = row[at + 3].text(),
           .job = row[at + 4].text(),
+          .flow = row[at + 6].text(),
           .detail = row[at + 5].text()};
 }
 
@@ -94,6 +102,10 @@ Result<Schedule> schedule_of(const store::Row& row) {
   if (!row[5].is_null()) {
     TRY(auto packet, base::parse_json(row[5].text()));
     schedule.packet = std::move(packet.as_object());
+  }
+  if (!row[workflow_column].is_null()) {
+    TRY(auto inputs, base::parse_json(row[workflow_column + 1].text()));
+    schedule.flow = WorkflowCall{row[workflow_column].text(), std::move(inputs.as_object())};
   }
   if (!row[7].is_null()) schedule.patience = std::chrono::seconds(row[7].integer());
   schedule.next = time_or_none(row[12]);
@@ -178,18 +190,22 @@ Result<> insert(store::Tx& tx, const Schedule& schedule, const NewSchedule& aske
   const auto request = asked.request.empty() ? std::nullopt : std::optional(asked.request);
   const auto packet =
       schedule.packet ? std::optional(json::serialize(*schedule.packet)) : std::nullopt;
+  const auto flow = schedule.flow ? std::optional(schedule.flow->workflow) : std::nullopt;
+  const auto inputs =
+      schedule.flow ? std::optional(json::serialize(schedule.flow->inputs)) : std::nullopt;
   const auto patience =
       schedule.patience ? std::optional(schedule.patience->count()) : std::nullopt;
-  TRY_OK(tx.execute(R"sql(
+  TRY_OK(
+      tx.execute(R"sql(
     INSERT INTO schedules (id, name, rule, zone, start_at, packet, band, patience_s, paused,
                            creator, request, request_hash, created_at, done_at, next_at, runs,
-                           generation)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, $16)
+                           generation, workflow, inputs)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, $16, $17, $18)
   )sql",
-                    {schedule.id, name, schedule.rule, schedule.zone, to_stamp(schedule.start),
-                     packet, schedule.band, patience, schedule.is_paused ? 1 : 0, schedule.creator,
-                     request, asked.request_hash, to_stamp(schedule.created),
-                     to_stamp(schedule.done), stamp_or_null(schedule.next), generation}));
+                 {schedule.id, name, schedule.rule, schedule.zone, to_stamp(schedule.start), packet,
+                  schedule.band, patience, schedule.is_paused ? 1 : 0, schedule.creator, request,
+                  asked.request_hash, to_stamp(schedule.created), to_stamp(schedule.done),
+                  stamp_or_null(schedule.next), generation, flow, inputs}));
   return {};
 }
 
@@ -240,10 +256,11 @@ Result<std::int64_t> add_run(store::Tx& tx, const std::string& id, const Schedul
   const std::int64_t number = row->at(0).integer();
   TRY_OK(tx.execute(
       R"sql(
-    INSERT INTO schedule_runs (schedule, number, due_at, started_at, outcome, job, detail)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    INSERT INTO schedule_runs (schedule, number, due_at, started_at, outcome, job, detail, flow)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
   )sql",
-      {id, number, to_stamp(run.due), to_stamp(run.started), run.outcome, run.job, run.detail}));
+      {id, number, to_stamp(run.due), to_stamp(run.started), run.outcome, run.job, run.detail,
+       run.flow}));
   TRY_OK(tx.execute("DELETE FROM schedule_runs WHERE schedule = $1 AND number <= $2",
                     {id, number - limits::schedule_runs_kept}));
   return number;
@@ -269,7 +286,7 @@ Result<> interrupt_checks(store::Tx& tx) {
 
 Result<std::vector<ScheduleRun>> runs(store::Tx& tx, const std::string& id, int limit) {
   TRY(const auto rows, tx.query(R"sql(
-    SELECT number, due_at, started_at, outcome, job, detail
+    SELECT number, due_at, started_at, outcome, job, detail, flow
     FROM schedule_runs
     WHERE schedule = $1
     ORDER BY number DESC

@@ -5,6 +5,7 @@
 #include "bridge/services/schedule/schedule.h"
 #include "bridge/services/schedule/zone.h"
 #include "bridge/services/schedule_rows.h"
+#include "bridge/services/schedule_writer.h"
 
 #include <algorithm>
 
@@ -36,32 +37,6 @@ Result<schedule::Schedule> rule_of(const Schedule& schedule) {
   return schedule::Schedule::parse(schedule.rule, schedule.zone, schedule.start);
 }
 
-// A schedule as the journal tells of it.
-json::object facts(const Schedule& schedule) {
-  json::object data{{"name", schedule.name},
-                    {"does", schedule.packet ? "packet" : "session_check"},
-                    {"rule", schedule.rule},
-                    {"time_zone", schedule.zone}};
-  if (schedule.next) data["next"] = base::rfc3339(*schedule.next);
-  return data;
-}
-
-json::object facts(const Schedule& schedule, const ScheduleRun& run) {
-  json::object data{
-      {"name", schedule.name}, {"due", base::rfc3339(run.due)}, {"outcome", run.outcome}};
-  if (!run.job.empty()) data["job"] = run.job;
-  if (!run.detail.empty()) data["detail"] = run.detail;
-  return data;
-}
-
-std::string_view type_of(const ScheduleRun& run) {
-  if (run.outcome == "skipped") return "schedule.skipped";
-  return run.outcome == "failed" ? "schedule.failed" : "schedule.ran";
-}
-
-// In whose name a schedule's jobs run; the scope of their keys.
-std::string principal_of(const Schedule& schedule) { return "schedule:" + schedule.id; }
-
 // Goes on from `now`: what was due before is not made up for.
 Result<> start_anew(Schedule& schedule, base::WallTime now) {
   const bool is_interval = schedule.rule.starts_with(every);
@@ -74,107 +49,6 @@ Result<> start_anew(Schedule& schedule, base::WallTime now) {
   return {};
 }
 
-// Writes one run, in one transaction with what it does.
-class RunWriter {
- public:
-  RunWriter(store::Tx& tx, const engine::Queue& queue, const engine::Journal& journal,
-            const engine::Now& now)
-      : tx_(tx), queue_(queue), journal_(journal), now_(now) {}
-
-  // Does what is due at `due`. busy with reason queue_full: nothing was changed.
-  Result<ScheduleRun> run(const Schedule& schedule, base::WallTime due,
-                          const protocol::Checked<engine::NewJob>& job, bool is_checking) const {
-    if (is_checking) return ended(due, "skipped", "the look at the session before has not ended");
-    TRY(const auto unfinished, unfinished_job(schedule));
-    if (unfinished) {
-      auto run = ended(due, "skipped",
-                       fmt::format("packet {} of the run before is still {}", unfinished->id.text,
-                                   engine::name(unfinished->state)));
-      run.job = unfinished->id.text;
-      return run;
-    }
-    if (!schedule.packet) return ended(due, "checking", "");
-    if (!job) return ended(due, "failed", job.error().message);
-    bool is_replay = false;
-    return submit(*job, due, is_replay);
-  }
-
-  ScheduleRun ended(base::WallTime due, std::string outcome, std::string detail) const {
-    return {.due = due,
-            .started = now_.wall,
-            .outcome = std::move(outcome),
-            .detail = std::move(detail)};
-  }
-
-  // Hands `job` in. busy with reason queue_full: nothing was changed.
-  Result<ScheduleRun> submit(const engine::NewJob& job, base::WallTime due, bool& is_replay) const {
-    ScheduleRun run = ended(due, "submitted", "");
-    auto accepted = queue_.submit(tx_, job, now_);
-    if (accepted) {
-      run.job = accepted->job.id.text;
-      is_replay = accepted->is_replay;
-      return run;
-    }
-    const auto& error = accepted.error();
-    // Of the job, not of the store.
-    const bool is_about_job = error.code == Code::invalid || error.code == Code::conflict ||
-                              error.code == Code::not_found;
-    if (!is_about_job) return std::unexpected(error);
-    run.outcome = "failed";
-    run.detail = error.message;
-    return run;
-  }
-
-  // What the runs before handed in, if it has not come to an end.
-  Result<std::optional<engine::Job>> unfinished_job(const Schedule& schedule) const {
-    if (!schedule.last || schedule.last->job.empty()) return std::nullopt;
-    auto job = queue_.get(tx_, {schedule.last->job});
-    if (!job && job.error().code == Code::not_found) return std::nullopt;
-    if (!job) return std::unexpected(job.error());
-    if (engine::is_final(job->state)) return std::nullopt;
-    return std::optional(*std::move(job));
-  }
-
-  Result<ScheduleRun> write(const Schedule& schedule, ScheduleRun run, std::string actor) const {
-    TRY(run.number, rows::add_run(tx_, schedule.id, run));
-    TRY_OK(journal_.append(tx_,
-                           {.type = std::string(type_of(run)),
-                            .subject = schedule.id,
-                            .actor = std::move(actor),
-                            .thread = run.job,
-                            .data = facts(schedule, run)},
-                           now_.wall));
-    return run;
-  }
-
-  Result<> delay(Schedule schedule, base::WallTime due, const base::Error& full,
-                 std::int64_t generation) const {
-    // A full queue is no reason to write every second.
-    const auto wait =
-        std::clamp<std::chrono::milliseconds>(full.retry_after.value_or(limits::schedule_look),
-                                              limits::schedule_look, limits::schedule_delay_max);
-    // Only the first time is news.
-    if (schedule.next && *schedule.next <= due) {
-      TRY_OK(journal_.append(tx_,
-                             {.type = "schedule.delayed",
-                              .subject = schedule.id,
-                              .actor = "bridge",
-                              .data = {{"name", schedule.name},
-                                       {"due", base::rfc3339(due)},
-                                       {"detail", full.message}}},
-                             now_.wall));
-    }
-    schedule.next = to_milliseconds(now_.wall + wait);
-    return rows::set_times(tx_, schedule, generation);
-  }
-
- private:
-  store::Tx& tx_;
-  const engine::Queue& queue_;
-  const engine::Journal& journal_;
-  const engine::Now& now_;
-};
-
 // Everything about a request that no store needs to be asked for.
 protocol::Checked<Schedule> planned(const Packets& packets, const Caller& caller,
                                     NewSchedule& asked, base::WallTime now) {
@@ -184,6 +58,7 @@ protocol::Checked<Schedule> planned(const Packets& packets, const Caller& caller
                     .zone = asked.zone,
                     .start = to_milliseconds(now),
                     .packet = std::nullopt,
+                    .flow = asked.flow,
                     .band = asked.band,
                     .patience = asked.patience,
                     .is_paused = asked.is_paused,
@@ -224,6 +99,15 @@ protocol::Checked<Schedule> planned(const Packets& packets, const Caller& caller
   return schedule;
 }
 
+// Its workflow is there and takes these inputs; nothing: all is well.
+Result<std::optional<protocol::Refusal>> check_flow(store::Tx& tx, const Schedules::Needs& needs,
+                                                    const Caller& caller,
+                                                    const WorkflowCall& flow) {
+  auto checked = needs.flows.check(tx, caller, flow);
+  if (checked || checked.error().code != Code::not_found) return checked;
+  return std::optional(wrong("/workflow", "workflow", checked.error()));
+}
+
 }  // namespace
 
 Schedules::Schedules(asio::any_io_executor executor, Needs needs)
@@ -245,17 +129,6 @@ void Schedules::add_check(Check check) {
   notice_.notify();
 }
 
-protocol::Checked<engine::NewJob> Schedules::job_of(const Schedule& schedule,
-                                                    std::string key) const {
-  json::object packet = *schedule.packet;
-  packet["ts"] = base::rfc3339(needs_.clock.wall());
-  const Caller caller{
-      .principal = principal_of(schedule), .name = schedule.name, .may_send_for_others = true};
-  return needs_.packets.job_of(
-      caller, std::move(packet),
-      {.key = std::move(key), .band = schedule.band, .deadline = schedule.patience});
-}
-
 // ---- what people do
 
 asio::awaitable<protocol::Checked<Schedules::Created>> Schedules::create(Caller caller,
@@ -263,23 +136,32 @@ asio::awaitable<protocol::Checked<Schedules::Created>> Schedules::create(Caller 
   const auto now = needs_.clock.wall();
   auto schedule = planned(needs_.packets, caller, asked, now);
   if (!schedule) co_return std::unexpected(std::move(schedule).error());
-  auto created = co_await needs_.store.write([needs = needs_, schedule = *std::move(schedule),
-                                              asked = std::move(asked),
-                                              now](store::Tx& tx) -> Result<Created> {
-    TRY(auto known, rows::of_request(tx, schedule.creator, asked));
-    if (known) return Created{*std::move(known), true};
-    TRY_OK(rows::insert(tx, schedule, asked, needs.store.generation()));
-    TRY_OK(needs.journal.append(tx,
-                                {.type = "schedule.created",
-                                 .subject = schedule.id,
-                                 .actor = schedule.creator,
-                                 .data = facts(schedule)},
-                                now));
-    return Created{schedule, false};
-  });
+  struct Outcome {
+    std::optional<protocol::Refusal> refusal = {};
+    Created created = {};
+  };
+  auto created = co_await needs_.store.write(
+      [needs = needs_, caller = std::move(caller), schedule = *std::move(schedule),
+       asked = std::move(asked), now](store::Tx& tx) -> Result<Outcome> {
+        TRY(auto known, rows::of_request(tx, schedule.creator, asked));
+        if (known) return Outcome{.created = {*std::move(known), true}};
+        if (schedule.flow) {
+          TRY(auto refusal, check_flow(tx, needs, caller, *schedule.flow));
+          if (refusal) return Outcome{.refusal = *std::move(refusal)};
+        }
+        TRY_OK(rows::insert(tx, schedule, asked, needs.store.generation()));
+        TRY_OK(needs.journal.append(tx,
+                                    {.type = "schedule.created",
+                                     .subject = schedule.id,
+                                     .actor = schedule.creator,
+                                     .data = facts(schedule)},
+                                    now));
+        return Outcome{.created = {schedule, false}};
+      });
   if (!created) co_return std::unexpected(protocol::Refusal{std::move(created).error(), {}});
+  if (created->refusal) co_return std::unexpected(*std::move(created->refusal));
   tell_change();
-  co_return *std::move(created);
+  co_return std::move(created->created);
 }
 
 Task<Schedule> Schedules::get(std::string which) {
@@ -362,25 +244,21 @@ Task<> Schedules::remove(std::string which, std::string actor) {
 Task<ScheduleRun> Schedules::run_now(std::string which, std::string key, std::string actor) {
   CO_TRY(const auto schedule, co_await get(which));
   const auto now = needs_.timeline.now();
-  std::optional<engine::NewJob> job;
-  if (schedule.packet) {
+  if (key.empty()) key = base::uuid_v7(now.wall);
+  const auto deed = deed_of(needs_.packets, schedule, "now:" + key, now.wall);
+  if (schedule.packet || schedule.flow) {
     CO_TRY_OK(room_for_new(needs_.store));
-    if (key.empty()) key = base::uuid_v7(now.wall);
-    auto made = job_of(schedule, "now:" + key);
-    if (!made) co_return std::unexpected<base::Error>(std::move(made).error());
-    job = *std::move(made);
+    if (deed.job && !*deed.job) co_return std::unexpected<base::Error>(deed.job->error());
   } else if (const auto* under_way = check_of(schedule.id)) {
     // One look at a time serves all who want one.
     co_return under_way->run;
   }
-  CO_TRY(const auto run, co_await needs_.store.write([needs = needs_, id = schedule.id, job, actor,
+  CO_TRY(const auto run, co_await needs_.store.write([needs = needs_, id = schedule.id, deed, actor,
                                                       now](store::Tx& tx) -> Result<ScheduleRun> {
     TRY(const auto schedule_now, rows::find(tx, id));
-    const RunWriter writer(tx, needs.queue, needs.journal, now);
-    const auto due = to_milliseconds(now.wall);
-    if (!job) return writer.write(schedule_now, writer.ended(due, "checking", ""), actor);
+    const RunWriter writer(tx, needs, now);
     bool is_replay = false;
-    TRY(auto done, writer.submit(*job, due, is_replay));
+    TRY(auto done, writer.act(schedule_now, to_milliseconds(now.wall), deed, is_replay));
     if (is_replay) return done;
     return writer.write(schedule_now, std::move(done), actor);
   }));
@@ -449,11 +327,11 @@ Task<> Schedules::run_one(Schedule seen) {
   const auto rule = rule_of(seen);
   if (!rule) co_return co_await give_up(std::move(seen), rule.error());
   const auto due = rule->due(seen.done, now.wall);
-  protocol::Checked<engine::NewJob> job;
-  if (due && seen.packet) job = job_of(seen, base::rfc3339(*due));
+  Deed deed;
+  if (due) deed = deed_of(needs_.packets, seen, base::rfc3339(*due), now.wall);
   const bool is_checking = check_of(seen.id) != nullptr;
   CO_TRY(const auto run,
-         co_await needs_.store.write([needs = needs_, seen, rule = *rule, due, job, is_checking,
+         co_await needs_.store.write([needs = needs_, seen, rule = *rule, due, deed, is_checking,
                                       now](store::Tx& tx) -> Result<std::optional<ScheduleRun>> {
            TRY(auto schedule, rows::with_id(tx, seen.id));
            // Somebody was quicker.
@@ -465,10 +343,10 @@ Task<> Schedules::run_one(Schedule seen) {
              TRY_OK(rows::set_times(tx, *schedule, generation));
              return std::nullopt;
            }
-           const RunWriter writer(tx, needs.queue, needs.journal, now);
-           auto run = writer.run(*schedule, *due, job, is_checking);
+           const RunWriter writer(tx, needs, now);
+           auto run = writer.run(*schedule, *due, deed, is_checking);
            if (!run && run.error().reason == "queue_full") {
-             TRY_OK(writer.delay(*schedule, *due, run.error(), generation));
+             TRY_OK(writer.delay(*schedule, *due, run.error()));
              return std::nullopt;
            }
            if (!run) return std::unexpected(run.error());
@@ -492,7 +370,7 @@ Task<> Schedules::give_up(Schedule seen, base::Error why) {
         schedule->is_paused = true;
         schedule->next.reset();
         TRY_OK(rows::set_times(tx, *schedule, needs.store.generation()));
-        const RunWriter writer(tx, needs.queue, needs.journal, now);
+        const RunWriter writer(tx, needs, now);
         auto run = writer.ended(now.wall, "failed", why.message + "; the schedule is paused");
         TRY_OK(writer.write(*schedule, std::move(run), "bridge"));
         return {};

@@ -1,9 +1,10 @@
-// What the bridge does by itself from time to time: it hands packets in, or looks at the session.
+// What the bridge does by itself from time to time: it hands packets in, begins runs of workflows,
+// or looks at the session.
 //
-// A run is one transaction: the job it hands in, what was done and when, and the journal's entry.
-// The job's key is the time at which the run was due, so no crash, second start or step of the
-// clock hands it in twice. Runs that were missed are made up for by one, the newest; those of a
-// schedule that was paused, and those that a restored backup does not remember, by none.
+// A run is one transaction: the job it hands in or the workflow's run, what was done and when, and
+// the journal's entry. Its key is the time at which the run was due, so no crash, second start or
+// step of the clock hands it in twice. Runs that were missed are made up for by one, the newest;
+// those of a schedule that was paused, and those that a restored backup does not remember, by none.
 #pragma once
 
 #include "bridge/base/clock.h"
@@ -18,6 +19,7 @@
 #include "bridge/store/store.h"
 
 #include <deque>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,12 +31,37 @@ struct ScheduleRun {
   std::int64_t number = 0;  // of this schedule: 1, 2, …
   base::WallTime due;
   base::WallTime started;
-  // submitted: `job` was handed in. skipped: that of a run before, `job`, has not ended. failed:
+  // submitted: `job` was handed in. started: `flow` was begun. skipped: what a run before handed in
+  // or began, `job` or `flow`, has not ended. failed:
   // `detail` says why. checking, checked, interrupted: a look at the session, of which `detail`
   // tells the state.
   std::string outcome;
   std::string job = {};
+  std::string flow = {};  // the id of a workflow's run
   std::string detail = {};
+};
+
+struct WorkflowCall {
+  std::string workflow;  // its name
+  base::json::object inputs = {};
+};
+
+// How the runs of workflows are begun and looked at, inside a transaction; see Workflows.
+struct WorkflowStarts {
+  struct Begun {
+    std::optional<protocol::Refusal> refusal = {};
+    std::string run = {};
+    bool is_replay = false;
+  };
+  // What would be refused; its pointers begin with "/inputs".
+  std::function<base::Result<std::optional<protocol::Refusal>>(store::Tx&, const Caller&,
+                                                               const WorkflowCall&)>
+      check;
+  // The same key within the caller again: the same run.
+  std::function<base::Result<Begun>(store::Tx&, const Caller&, const WorkflowCall&,
+                                    const std::string& key, const engine::Now&)>
+      begin;
+  std::function<base::Result<bool>(store::Tx&, const std::string& run)> has_ended;
 };
 
 struct Schedule {
@@ -42,8 +69,9 @@ struct Schedule {
   std::string name;  // for people; empty: none
   std::string rule;  // as schedule::Schedule reads it
   std::string zone;
-  base::WallTime start;                          // intervals count from here
-  std::optional<base::json::object> packet;      // nothing: the session is checked
+  base::WallTime start;                      // intervals count from here
+  std::optional<base::json::object> packet;  // without packet and flow the session is checked
+  std::optional<WorkflowCall> flow = {};
   int band = 2;                                  // of the jobs
   std::optional<std::chrono::seconds> patience;  // a packet is not sent later than this
   bool is_paused = false;
@@ -62,6 +90,7 @@ struct NewSchedule {
   std::string interval = {};  // "90s", "1h30m", "1d"
   std::string zone = "UTC";   // of the cron expression
   std::optional<base::json::value> packet = {};
+  std::optional<WorkflowCall> flow = {};
   int band = 2;
   std::optional<std::chrono::seconds> patience = {};
   bool is_paused = false;
@@ -82,6 +111,7 @@ class Schedules {
     base::Clock& clock;
     const Packets& packets;
     chat::Session& session;
+    WorkflowStarts flows = {};
   };
   Schedules(boost::asio::any_io_executor executor, Needs needs);
 
@@ -93,8 +123,9 @@ class Schedules {
     bool is_replay = false;  // the request was known: this is the first one, as it is now
   };
   // `caller` must be allowed to hand the packet in. Refusals name the member of the request that is
-  // wrong ("/cron", "/time_zone", "/packet/bead_id"). conflict, reason name_taken; conflict, reason
-  // idempotency_mismatch; conflict, reason too_many: limits::schedules_max are there.
+  // wrong ("/cron", "/time_zone", "/packet/bead_id", "/workflow", "/inputs/city"). conflict, reason
+  // name_taken; conflict, reason idempotency_mismatch; conflict, reason too_many:
+  // limits::schedules_max are there.
   boost::asio::awaitable<protocol::Checked<Created>> create(Caller caller, NewSchedule asked);
 
   // By name, or by the beginning of its id, at least limits::id_prefix_min characters. not_found;
@@ -132,8 +163,6 @@ class Schedules {
   // The look of this schedule that waits or is under way, or null.
   const Check* check_of(const std::string& schedule) const;
   void add_check(Check check);
-  // The job of a run, or why there is none.
-  protocol::Checked<engine::NewJob> job_of(const Schedule& schedule, std::string key) const;
   void tell_change();
 
   Needs needs_;

@@ -8,6 +8,7 @@
 #include "bridge/services/posts.h"
 #include "bridge/services/workflows/action_steps.h"
 #include "bridge/services/workflows/agent_steps.h"
+#include "bridge/services/workflows/scheduled.h"
 
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
@@ -67,13 +68,6 @@ ApiFixture::ApiFixture(int depth_max) {
       });
   build_actions();
   memory.emplace(*store, journal, clock);
-  schedules.emplace(loop.get_executor(), services::Schedules::Needs{.store = *store,
-                                                                    .queue = *queue,
-                                                                    .journal = journal,
-                                                                    .timeline = timeline,
-                                                                    .clock = clock,
-                                                                    .packets = *packets,
-                                                                    .session = session});
   services::StepKinds kinds;
   kinds["packet"] = services::packet_steps(*packets, types);
   kinds["gpt"] = services::gpt_steps(*queue, *messages);
@@ -86,6 +80,15 @@ ApiFixture::ApiFixture(int depth_max) {
   workflows.emplace(loop.get_executor(),
                     services::Workflows::Needs{*store, *queue, journal, timeline, bells, clock},
                     std::move(kinds));
+  schedules.emplace(loop.get_executor(),
+                    services::Schedules::Needs{.store = *store,
+                                               .queue = *queue,
+                                               .journal = journal,
+                                               .timeline = timeline,
+                                               .clock = clock,
+                                               .packets = *packets,
+                                               .session = session,
+                                               .flows = services::starts_of(*workflows)});
   sign_in.emplace(loop.get_executor(),
                   services::SignIn::Needs{
                       .session = session, .store = *store, .journal = journal, .clock = clock},

@@ -93,6 +93,40 @@ TEST(ApiSchedules, ASessionCheckRunsByItself) {
   });
 }
 
+TEST(ApiSchedules, AWorkflowIsBegunNowAndShown) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const json::object agree{{"approval", true}};
+    const json::object definition{
+        {"name", "w"},
+        {"inputs", json::object{{"city", json::object{{"type", "string"}}}}},
+        {"jobs", json::object{{"agree", agree}}}};
+    co_await f.call("POST", "/api/gpt-workflows/create", {.body = definition});
+    json::object body{{"name", "trip"},
+                      {"interval", "1h"},
+                      {"workflow", "w"},
+                      {"inputs", json::object{{"city", 7}}}};
+    const auto wrong = co_await f.call("POST", "/api/schedules", {.body = body});
+    EXPECT_EQ(wrong.status, 422);
+    EXPECT_THAT(pointers(wrong.json()), ElementsAre("/inputs/city"));
+    body["inputs"] = json::object{{"city", "Rome"}};
+    const auto made = co_await f.call("POST", "/api/schedules", {.body = body});
+    EXPECT_EQ(made.status, 201) << made.body;
+    EXPECT_EQ(made.json().at("does"), "workflow");
+    EXPECT_EQ(made.json().at("inputs").at("city"), "Rome");
+    const auto begun = co_await f.call("POST", "/api/schedules/trip/run");
+    EXPECT_EQ(begun.status, 202) << begun.body;
+    EXPECT_EQ(begun.json().at("outcome"), "started");
+    const std::string run(begun.header("location").value_or(""));
+    const auto shown = co_await f.call("GET", run);
+    EXPECT_EQ(shown.json().at("inputs").at("city"), "Rome") << shown.body;
+    const auto list = co_await f.call("GET", "/api/schedules");
+    EXPECT_EQ(list.json().at("items").at(0).at("workflow"), "w");
+    EXPECT_EQ(list.json().at("items").at(0).at("last_run").at("workflow_run"),
+              shown.json().at("id"));
+  });
+}
+
 TEST(ApiSchedules, WrongOnesAreRefusedWithThePlace) {
   ApiFixture f;
   f.run([&]() -> Story {

@@ -12,6 +12,7 @@
 #include "bridge/services/memory/memory.h"
 #include "bridge/services/messages.h"
 #include "bridge/services/posts.h"
+#include "bridge/services/schedules.h"
 #include "bridge/services/workflows/action_steps.h"
 #include "bridge/services/workflows/agent_steps.h"
 #include "bridge/services/workflows/workflows.h"
@@ -231,8 +232,8 @@ class Life {
     std::vector<store::Migration> steps;
     for (const auto part :
          {engine::migrations(), post_migrations(), packet_migrations(), agents::migrations(),
-          messages::migrations(), actions::migrations(), workflow_migrations(),
-          memory::migrations()}) {
+          messages::migrations(), actions::migrations(), schedule_migrations(),
+          workflow_migrations(), memory::migrations()}) {
       steps.insert(steps.end(), part.begin(), part.end());
     }
     const auto threading = fatal ? store::Threading::in_caller : store::Threading::own_threads;

@@ -11,18 +11,22 @@ const ruleOf = (schedule) =>
 function outcome(run) {
   if (!run) return h("span", { class: "dim" }, "not yet run");
   const told = [badge(run.outcome), " ", time(run.started)];
-  return run.job
-    ? h("a", { href: `#/packets/${part(run.job)}`, key: `run ${run.number} ${run.job}` }, told)
+  const href = run.job
+    ? `#/packets/${part(run.job)}`
+    : run.workflow_run && `#/workflows/runs/${part(run.workflow_run)}`;
+  return href
+    ? h("a", { href, key: `run ${run.number} ${run.job ?? run.workflow_run}` }, told)
     : h("span", {}, told);
 }
 
 async function runNow(schedule, refresh) {
-  const isPacket = schedule.does === "packet";
   const said = await ask({
     title: `Run “${schedule.name ?? schedule.id}” now?`,
-    text: isPacket
-      ? "Its packet is queued once more, beside the times it runs by itself."
-      : "The session is looked at once, now.",
+    text: {
+      packet: "Its packet is queued once more, beside the times it runs by itself.",
+      workflow: "A run of its workflow begins, beside the times it runs by itself.",
+      session_check: "The session is looked at once, now.",
+    }[schedule.does],
     confirm: "Run it now",
   });
   if (!said) return false;
@@ -64,6 +68,7 @@ function one(view, id) {
         ["Name", schedule.name],
         ["When", ruleOf(schedule)],
         ["Does", schedule.does.replace("_", " ")],
+        ["Workflow", schedule.workflow],
         ["Next run", time(schedule.next_run, "paused")],
         ["Runs", schedule.runs],
         ["Made", time(schedule.created)],

@@ -1,0 +1,12 @@
+// Workflows that schedules begin.
+#pragma once
+
+#include "bridge/services/schedules.h"
+#include "bridge/services/workflows/workflows.h"
+
+namespace services {
+
+// `workflows` outlives it. A run is of the newest version.
+WorkflowStarts starts_of(const Workflows& workflows);
+
+}  // namespace services
