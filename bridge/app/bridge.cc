@@ -325,12 +325,11 @@ base::Task<> Bridge::note_session(chat::SessionView view) {
 asio::awaitable<void> Bridge::keep_house() {
   for (;;) {
     const auto now = timeline_.now();
-    (void)co_await store_->write([this, now](store::Tx& tx) -> Result<> {
+    const auto is_due = co_await store_->write([this, now](store::Tx& tx) -> Result<bool> {
       TRY_OK(queue_->expire(tx, now));
-      TRY(const bool is_due, journal_.is_checkpoint_due(tx, now.wall));
-      if (is_due) TRY_OK(journal_.checkpoint(tx, *signer_, now.wall));
-      return {};
+      return journal_.is_checkpoint_due(tx, now.wall);
     });
+    if (is_due && *is_due) (void)co_await make_checkpoint(*store_, journal_, *signer_, clock_);
     co_await clock_.sleep_until(clock_.now() + limits::house_pause);
   }
 }

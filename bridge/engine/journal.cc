@@ -316,36 +316,74 @@ Result<bool> Journal::is_checkpoint_due(store::Tx& tx, base::WallTime now) const
   return since >= limits::checkpoint_entries || (since > 0 && is_old);
 }
 
-Result<std::string> Journal::checkpoint(store::Tx& tx, const NoteSigner& signer,
-                                        base::WallTime now) const {
-  TRY(const auto known, tx.query_one("SELECT size, note FROM journal_checkpoints "
-                                     "ORDER BY size DESC LIMIT 1"));
-  const std::int64_t size = known ? known->at(0).integer() : 0;
+Result<Verification> Journal::begin_checkpoint(store::Tx& tx) const {
+  TRY(const auto row, tx.query_one("SELECT size FROM journal_checkpoints "
+                                   "ORDER BY size DESC LIMIT 1"));
+  const std::int64_t size = row ? row->at(0).integer() : 0;
   TRY(const std::int64_t newest, last(tx));
-  if (known && newest == size) return known->at(1).text();
   if (newest < size) {
     return base::fail(Code::conflict, "sign journal: its tail is cut", "journal_broken");
   }
   TRY(auto progress, resume_from(tx, size));
-  while (progress.checked < newest && !progress.broken) {
-    TRY(const auto rows, rows_after(tx, progress.checked, limits::list_max));
-    for (const auto& row : rows) {
-      if (!look(progress, row)) break;
-    }
+  progress.wanted = newest;
+  return progress;
+}
+
+Result<bool> Journal::prepare_checkpoint(store::Tx& tx, Verification& progress, int limit) const {
+  const auto left = progress.wanted - progress.checked;
+  TRY(const auto rows,
+      rows_after(tx, progress.checked, static_cast<int>(std::min<std::int64_t>(limit, left))));
+  for (const auto& row : rows) {
+    if (!look(progress, row)) break;
   }
+  if (rows.empty() && left > 0) break_at(progress, progress.checked + 1, "the entry is missing");
   if (progress.broken) {
     return base::fail(Code::conflict,
                       fmt::format("sign journal: entry {}: {}", *progress.broken, progress.why),
                       "journal_broken");
   }
-  const Checkpoint made{signer.name(), newest, progress.tree.root()};
+  return progress.checked == progress.wanted;
+}
+
+Result<std::string> Journal::sign_checkpoint(store::Tx& tx, const Verification& progress,
+                                             const NoteSigner& signer, base::WallTime now) const {
+  BRIDGE_ASSERT(progress.has_tree && progress.tree.size() == progress.checked);
+  TRY(const auto known, tx.query_one("SELECT size, note FROM journal_checkpoints "
+                                     "ORDER BY size DESC LIMIT 1"));
+  if (known && known->at(0).integer() >= progress.checked) return known->at(1).text();
+  const Checkpoint made{signer.name(), progress.checked, progress.tree.root()};
   std::string note = signer.sign(made.text());
   TRY_OK(
       tx.execute("INSERT INTO journal_checkpoints (size, made_at, root, subtrees, note) "
                  "VALUES ($1, $2, $3, $4, $5)",
-                 {newest, to_stamp(now), blob_of(made.root),
+                 {made.size, to_stamp(now), blob_of(made.root),
                   Value(store::Blob{progress.tree.state()}), note}));
   return note;
+}
+
+base::Task<std::string> make_checkpoint(store::Store& store, const Journal& journal,
+                                        const NoteSigner& signer, const base::Clock& clock) {
+  CO_TRY(auto begun, co_await store.read([journal = &journal](store::Tx& tx) {
+    return journal->begin_checkpoint(tx);
+  }));
+  // A work may run a second time: each begins from a copy.
+  struct Piece {
+    Verification progress;
+    bool is_last = false;
+  } piece{std::move(begun)};
+  while (!piece.is_last) {
+    auto look_on = [journal = &journal, before = piece.progress](store::Tx& tx) -> Result<Piece> {
+      Piece looked{before};
+      TRY(looked.is_last,
+          journal->prepare_checkpoint(tx, looked.progress, limits::checkpoint_entries));
+      return looked;
+    };
+    CO_TRY(piece, co_await store.read(std::move(look_on)));
+  }
+  co_return co_await store.write([journal = &journal, progress = std::move(piece.progress),
+                                  signer = &signer, now = clock.wall()](store::Tx& tx) {
+    return journal->sign_checkpoint(tx, progress, *signer, now);
+  });
 }
 
 }  // namespace engine

@@ -84,6 +84,7 @@ struct Verification {
   MerkleTree tree;
   bool has_tree = true;
   std::int64_t vouched = 0;  // entries up to here are in a good checkpoint
+  std::int64_t wanted = 0;   // a checkpoint in the making: entries up to here are to be in it
 };
 
 class Journal {
@@ -100,11 +101,16 @@ class Journal {
   base::Result<EntryPage> page(store::Tx& tx, std::int64_t after, int limit,
                                const EntryFilter& filter = {}) const;
 
-  // Signs the tree as it is and remembers the note; the last one again if nothing was appended.
-  // conflict, reason journal_broken: the entries since the last checkpoint are not what was
-  // written; nothing is signed. Work: the entries since the last checkpoint.
-  base::Result<std::string> checkpoint(store::Tx& tx, const NoteSigner& signer,
-                                       base::WallTime now) const;
+  // A checkpoint is made in three moves, so that no transaction has to look at all the entries
+  // since the last one; `make_checkpoint` makes them. First: where to begin.
+  base::Result<Verification> begin_checkpoint(store::Tx& tx) const;
+  // Then, until it is true: looks at up to `limit` more entries. conflict, reason journal_broken:
+  // the entries since the last checkpoint are not what was written, or their tail is cut.
+  base::Result<bool> prepare_checkpoint(store::Tx& tx, Verification& progress, int limit) const;
+  // Last: signs the tree of what was looked at and remembers the note; the last one again if it
+  // tells of as many entries, or more.
+  base::Result<std::string> sign_checkpoint(store::Tx& tx, const Verification& progress,
+                                            const NoteSigner& signer, base::WallTime now) const;
   // True when limits::checkpoint_entries or checkpoint_period have passed since the last one.
   base::Result<bool> is_checkpoint_due(store::Tx& tx, base::WallTime now) const;
   // The last note, or none.
@@ -122,6 +128,12 @@ class Journal {
  private:
   JournalTail* tail_;
 };
+
+// Signs the entries that are committed when this begins and remembers the note; the last one again
+// if nothing was appended since. Looks at limits::checkpoint_entries in a transaction that reads,
+// and writes for a moment only. All outlive the task. Errors as of the three moves.
+base::Task<std::string> make_checkpoint(store::Store& store, const Journal& journal,
+                                        const NoteSigner& signer, const base::Clock& clock);
 
 // Reads committed entries once each, in order. On the loop thread; cheap to have by the thousand.
 class Follower {

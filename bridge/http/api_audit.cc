@@ -120,10 +120,7 @@ Result<json::object> checkpoint_view(const ApiNeeds& needs, const std::string& n
 Task<Response> make_checkpoint(ApiNeeds& needs, Request& request) {
   CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto note,
-         co_await needs.store.write([journal = &needs.journal, signer = &needs.signer,
-                                     now = needs.clock.wall()](store::Tx& tx) {
-           return journal->checkpoint(tx, *signer, now);
-         }));
+         co_await engine::make_checkpoint(needs.store, needs.journal, needs.signer, needs.clock));
   CO_TRY(const auto view, checkpoint_view(needs, note));
   co_return json_response(view);
 }

@@ -128,7 +128,9 @@ TEST_F(DoctorTest, ACutTailIsFound) {
   write_entries(5, now);
   const auto signer = engine::NoteSigner::generate("flywheel/test");
   write([&](store::Tx& tx) -> base::Result<> {
-    TRY_OK(journal.checkpoint(tx, signer, now));
+    TRY(auto progress, journal.begin_checkpoint(tx));
+    TRY_OK(journal.prepare_checkpoint(tx, progress, 5));
+    TRY_OK(journal.sign_checkpoint(tx, progress, signer, now));
     return {};
   });
   EXPECT_EQ(in_store("audit").health, Health::ok) << in_store("audit").detail;

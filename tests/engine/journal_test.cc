@@ -3,6 +3,7 @@
 #include "tests/engine/fixture.h"
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 
 namespace engine {
 namespace {
@@ -91,10 +92,7 @@ struct Written {
               .data = {{"i", i}, {"text", "Grüße"}, {"half", 0.5}}});
     }
   }
-  std::string sign() {
-    return f.write([&](store::Tx& tx) { return journal.checkpoint(tx, signer, f.clock.wall()); })
-        .value();
-  }
+  std::string sign() { return f.run(make_checkpoint(*f.store, journal, signer, f.clock)).value(); }
   void sql(std::string statement) {
     const auto done = f.write([&](store::Tx& tx) { return tx.execute(statement); });
     ASSERT_TRUE(done) << done.error().message;
@@ -231,10 +229,38 @@ TEST(Journal, ABrokenStretchIsNotSigned) {
   w.sign();
   w.append_many(5);
   w.sql("UPDATE journal SET actor = 'mallory' WHERE seq = 8");
-  const auto refused = w.f.write(
-      [&](store::Tx& tx) { return w.journal.checkpoint(tx, w.signer, w.f.clock.wall()); });
+  const auto refused = w.f.run(make_checkpoint(*w.f.store, w.journal, w.signer, w.f.clock));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().reason, "journal_broken");
+}
+
+TEST(Journal, ManyEntriesAreLookedAtInPiecesAndSignedTogether) {
+  Written w;
+  const int count = 2 * limits::checkpoint_entries + 3;
+  w.append_many(count);
+  EXPECT_THAT(w.sign(), testing::HasSubstr(fmt::format("\n{}\n", count)));
+  EXPECT_TRUE(w.verify().is_good());
+  EXPECT_EQ(w.verify().checkpoints, 1);
+}
+
+TEST(Journal, WhatIsAppendedOrSignedWhileACheckpointIsMadeStaysTrue) {
+  Written w;
+  w.append_many(10);
+  auto slow = w.f.write([&](store::Tx& tx) { return w.journal.begin_checkpoint(tx); }).value();
+  const auto look_on = [&](int limit) {
+    return w.f.write([&](store::Tx& tx) { return w.journal.prepare_checkpoint(tx, slow, limit); })
+        .value();
+  };
+  EXPECT_FALSE(look_on(6));
+  w.append_many(5);
+  EXPECT_TRUE(look_on(6));
+  const auto newer = w.sign();
+  const auto note = w.f.write([&](store::Tx& tx) {
+    return w.journal.sign_checkpoint(tx, slow, w.signer, w.f.clock.wall());
+  });
+  EXPECT_EQ(note.value(), newer);
+  EXPECT_EQ(w.verify().checkpoints, 1);
+  EXPECT_EQ(w.verify().vouched, 15);
 }
 
 TEST(Journal, CheckpointsAreDueByCountAndByAge) {
