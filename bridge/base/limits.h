@@ -88,6 +88,7 @@ inline constexpr int packet_failures_max = 20;
 // The daemon.
 inline constexpr auto lane_stops = 5s;      // after it was told to stop
 inline constexpr auto http_stops = 2s;      // requests that run may still end
+inline constexpr auto start_tail = 5s;      // until what starting used is not wanted again
 inline constexpr auto house_pause = 30s;    // between looks at deadlines and checkpoints
 inline constexpr auto session_doubt = 60s;  // between looks at a session that says nothing
 
@@ -109,12 +110,14 @@ inline constexpr std::uint32_t pattern_heap_kib_max = 16 * 1024;
 
 // Store.
 inline constexpr std::size_t store_group_max = 256;       // transactions in one commit
-inline constexpr std::size_t store_group_min = 16;        // unless fewer wait
+inline constexpr std::size_t store_group_min = 32;        // unless fewer wait
 inline constexpr std::size_t store_waiting_max = 65'536;  // transactions that wait
 inline constexpr std::size_t store_rows_max = 100'000;    // of one statement
 inline constexpr std::size_t store_statements_max = 512;  // kept prepared on a connection
 inline constexpr std::size_t store_value_bytes_max = 256u << 20;
 inline constexpr int store_log_pages_max = 2000;  // then they are copied into the database
+inline constexpr int store_log_growth_max = 8;    // times as many: then readers are waited for
+inline constexpr auto store_readers = 100ms;      // so long
 inline constexpr int store_backup_pages = 1024;   // copied at a time
 inline constexpr std::size_t store_ballast_bytes = 16u << 20;
 inline constexpr std::size_t store_lock_bytes_max = 1024;

@@ -320,10 +320,19 @@ bool Connection::has_broken_reference() const {
 bool Connection::is_read_only() const { return sqlite3_db_readonly(database_, "main") == 1; }
 
 base::Result<> Connection::checkpoint(int log_pages_max) {
-  if (log_pages_ < log_pages_max) return {};
-  log_pages_ = 0;
-  const int status =
-      sqlite3_wal_checkpoint_v2(database_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  if (log_pages_ < tried_pages_) tried_pages_ = 0;  // The log was begun anew.
+  if (log_pages_ - tried_pages_ < log_pages_max) return {};
+  tried_pages_ = log_pages_;
+  // Where reads follow one another without a gap, the log is never free to be begun anew.
+  const bool waits = log_pages_ / limits::store_log_growth_max >= log_pages_max;
+  const auto wait = [this](auto limit) {
+    sqlite3_busy_timeout(database_, static_cast<int>(std::chrono::milliseconds(limit).count()));
+  };
+  if (waits) wait(limits::store_readers);
+  const int status = sqlite3_wal_checkpoint_v2(
+      database_, nullptr, waits ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE, nullptr,
+      nullptr);
+  if (waits) wait(limits::store_busy);
   if (status == SQLITE_OK || (status & 0xff) == SQLITE_BUSY) return {};
   return failed(database_, status, "checkpoint store");
 }

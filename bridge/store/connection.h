@@ -57,8 +57,9 @@ class Connection {
   bool has_broken_reference() const;
   bool is_read_only() const;
 
-  // Copies finished pages from the log into the database, as far as readers allow, if there are as
-  // many as `log_pages_max`.
+  // Copies finished pages from the log into the database, as far as readers allow, if it has grown
+  // by `log_pages_max` since the last time; the next transaction then begins it anew. A log of
+  // store_log_growth_max times as many also waits for the readers, store_readers long.
   base::Result<> checkpoint(int log_pages_max);
   // Leaves the log as it is when the connection is closed.
   void close_without_checkpoint();
@@ -106,7 +107,8 @@ class Connection {
   Statements controls_;
   std::array<Recent, 128> recent_;
   bool is_guarded_ = true;
-  int log_pages_ = 0;
+  int log_pages_ = 0;    // in the log after the last commit
+  int tried_pages_ = 0;  // when they were last copied
   std::int64_t writes_ = 0;
 };
 

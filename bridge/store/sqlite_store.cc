@@ -116,7 +116,8 @@ base::Result<> SqliteStore::prepare(std::span<const Migration> migrations) {
   TRY_OK(connection_->control("PRAGMA journal_mode = WAL"));
   TRY_OK(migrate(*connection_, migrations));
   TRY(generation_, store::generation(*connection_));
-  return {};
+  // Migrations have touched much that work does not.
+  return connection_->control("PRAGMA shrink_memory");
 }
 
 base::Result<> SqliteStore::start() {

@@ -17,11 +17,10 @@ struct World {
   explicit World(std::uint64_t seed) : random(seed) {}
 
   base::Result<std::unique_ptr<SqliteStore>> open() {
-    // A short log is copied back often.
     return SqliteStore::open({.path = folder / "store.db",
                               .threading = threading,
                               .ballast_bytes = ballast_bytes,
-                              .log_pages_max = 6,
+                              .log_pages_max = log_pages_max,
                               .vfs = vfs.name(),
                               .died = [this](const base::Error& error) { died.push_back(error); }},
                              loop.get_executor(), tables);
@@ -92,6 +91,7 @@ struct World {
   std::mt19937_64 random;    // what cuts leave
   std::mt19937_64 sizes{1};  // the same work in every world
   std::size_t ballast_bytes = 0;
+  int log_pages_max = 6;  // copied back often
   std::vector<base::Error> died;
 };
 
@@ -201,6 +201,7 @@ TEST(PowerCut, WithoutSyncsAcknowledgedWorkIsLost) {
 
 TEST(PowerCut, ACommitReachesTheFileInOneWriteAndASync) {
   World world(1);
+  world.log_pages_max = 1000;
   auto store = world.open();
   ASSERT_TRUE(store);
   ASSERT_TRUE(world.add(**store, 1));

@@ -227,6 +227,39 @@ TEST(SqliteStore, AStatementThatEndsTheTransactionIsNoConstraint) {
   EXPECT_TRUE(write_one(f.loop, **store, "INSERT INTO things (name) VALUES ('b')"));
 }
 
+// Of a log that is copied every twenty pages.
+struct SmallLog : InFile {
+  SmallLog() { options.log_pages_max = 20; }
+
+  // Each changes two or three pages.
+  void write_many(Store& store, int count) {
+    for (int i = 0; i < count; ++i) {
+      ASSERT_TRUE(write_one(loop, store, "INSERT INTO things (size) VALUES ($1)", {i}));
+    }
+  }
+  std::uintmax_t pages(std::string_view file) const {
+    return std::filesystem::file_size(options.path + std::string(file)) / 4096;
+  }
+};
+
+TEST(SqliteStore, ALongReadHoldsTheLogBackAndNoWriter) {
+  SmallLog f;
+  const auto store = f.open();
+  ASSERT_TRUE(store) << store.error().message;
+  f.write_many(**store, 5);
+  sqlite3* reader = nullptr;
+  ASSERT_EQ(sqlite3_open(f.options.path.c_str(), &reader), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM things", nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  f.write_many(**store, 100);
+  const auto held = f.pages("-wal");
+  EXPECT_GE(held, 200);
+  sqlite3_close(reader);
+  f.write_many(**store, 500);
+  EXPECT_LE(f.pages("-wal"), held + 40);
+  EXPECT_EQ(rows_of(f.loop, **store, "SELECT count(*) FROM things"), (std::vector<Row>{{605}}));
+}
+
 TEST(Ballast, SpaceIsGivenAwayAndTakenAgain) {
   Folder folder;
   const std::string path = folder / "ballast";
