@@ -4,6 +4,7 @@
 #include "bridge/app/command_line.h"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include <CLI/Config.hpp>
@@ -72,26 +73,10 @@ std::string what_is_missing(const CLI::App& command, const std::string& fallback
   return names.empty() ? fallback : "missing: " + names;
 }
 
-}  // namespace
-
-CLI::App* add_command(CLI::App& parent, const std::string& name, const std::string& text,
-                      const std::string& example) {
-  CLI::App* command = parent.add_subcommand(name, text);
-  command->footer("Example:\n  " + example);
-  command->fallthrough();
-  return command;
-}
-
-CLI::App* add_group(CLI::App& parent, const std::string& name, const std::string& text) {
-  CLI::App* group = parent.add_subcommand(name, text);
-  group->require_subcommand(1);
-  group->fallthrough();
-  return group;
-}
-
-int run_command_line(int argc, const char* const* argv, Console& console) {
+// The exit status if that is all; otherwise `line` knows what to run. The tree of commands is gone
+// then: a daemon that runs for months has no use for it.
+std::optional<int> parse(int argc, const char* const* argv, Console& console, CommandLine& line) {
   CLI::App root(summary, "flywheel");
-  CommandLine line;
   set_up(root, line);
   std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
   const auto command = find_command(root, arguments);
@@ -110,6 +95,29 @@ int run_command_line(int argc, const char* const* argv, Console& console) {
     return usage_error(console, line, {command ? *command : &root, error.what()});
   }
   console.is_json = root.get_option("--json")->count() > 0;
+  return std::nullopt;
+}
+
+}  // namespace
+
+CLI::App* add_command(CLI::App& parent, const std::string& name, const std::string& text,
+                      const std::string& example) {
+  CLI::App* command = parent.add_subcommand(name, text);
+  command->footer("Example:\n  " + example);
+  command->fallthrough();
+  return command;
+}
+
+CLI::App* add_group(CLI::App& parent, const std::string& name, const std::string& text) {
+  CLI::App* group = parent.add_subcommand(name, text);
+  group->require_subcommand(1);
+  group->fallthrough();
+  return group;
+}
+
+int run_command_line(int argc, const char* const* argv, Console& console) {
+  CommandLine line;
+  if (const auto ended = parse(argc, argv, console, line)) return *ended;
   const int status = line.run(console);
   console.out.flush();
   if (!console.out) {

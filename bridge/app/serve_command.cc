@@ -69,6 +69,14 @@ awaitable<void> feed_watchdog(base::Clock& clock) {
   }
 }
 
+// Readiness is told before the start has quite ended: its tail looks at the house, the session and
+// what waits.
+awaitable<void> forget_start(base::Clock& clock) {
+  forget_code();
+  co_await clock.sleep_until(clock.now() + limits::start_tail);
+  forget_code();
+}
+
 // Why the daemon ends: nothing means that the queue was drained.
 base::Task<> run_until_end(Daemon& daemon) {
   auto watch = [](Daemon& running) -> base::Task<> {
@@ -119,7 +127,7 @@ awaitable<int> serve(Console& console, DaemonSettings settings, base::Faults& fa
                           {"requeued", recovered.queued},
                           {"doubtful", recovered.doubtful}});
   notify_service_manager("READY=1");
-  forget_code();
+  daemon->bridge().tasks().spawn(forget_start(clock));
   daemon->bridge().tasks().spawn(feed_watchdog(clock));
   auto ended = co_await signals.until(run_until_end(*daemon));
   notify_service_manager("STOPPING=1");

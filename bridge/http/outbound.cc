@@ -59,8 +59,11 @@ Task<std::vector<events::Address>> look_up(std::string host) {
 
 base::Result<std::unique_ptr<Internet>> Internet::create(
     const std::filesystem::path& authority_file) {
-  TRY(auto tls, TlsContext::client(authority_file));
-  return std::unique_ptr<Internet>(new Internet(std::move(tls)));
+  std::unique_ptr<Internet> internet(new Internet());
+  if (!authority_file.empty()) {
+    TRY(internet->tls_, TlsContext::client(authority_file));
+  }
+  return internet;
 }
 
 Task<std::vector<events::Address>> Internet::resolve(std::string host) {
@@ -76,7 +79,15 @@ Task<OutboundAnswer> Internet::send(OutboundRequest request) {
   co_return co_await base::with_deadline(exchange(std::move(request)), limit, std::move(doing));
 }
 
-Task<std::unique_ptr<Stream>> Internet::connect(const OutboundRequest& request) const {
+// The system's certificates take most of a megabyte: those who call nobody do without.
+base::Result<TlsContext*> Internet::tls() {
+  if (!tls_) {
+    TRY(tls_, TlsContext::client({}));
+  }
+  return &*tls_;
+}
+
+Task<std::unique_ptr<Stream>> Internet::connect(const OutboundRequest& request) {
   const auto executor = co_await asio::this_coro::executor;
   boost::system::error_code error;
   tcp::socket socket(executor);
@@ -93,7 +104,8 @@ Task<std::unique_ptr<Stream>> Internet::connect(const OutboundRequest& request) 
         fmt::format("connect to {}: {}", request.target.authority(), error.message()));
   }
   if (!request.target.is_secure) co_return plain_stream(std::move(socket));
-  auto stream = tls_client_stream(std::move(socket), tls_, request.target.host);
+  CO_TRY(auto* const secure, tls());
+  auto stream = tls_client_stream(std::move(socket), *secure, request.target.host);
   if (!co_await stream->handshake()) {
     co_return base::fail(Code::unavailable,
                          fmt::format("connect to {}: no TLS connection with a certificate that is "
@@ -103,7 +115,7 @@ Task<std::unique_ptr<Stream>> Internet::connect(const OutboundRequest& request) 
   co_return stream;
 }
 
-Task<OutboundAnswer> Internet::exchange(OutboundRequest request) const {
+Task<OutboundAnswer> Internet::exchange(OutboundRequest request) {
   CO_TRY(const auto stream, co_await connect(request));
   const auto broken = [&] {
     return base::fail(Code::unavailable, fmt::format("{} to {}: the connection broke before the "

@@ -6,13 +6,14 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 namespace http {
 
 class Internet final : public events::Outbound {
  public:
   // Servers must be known to the certificates of the file, or to the system's when it is empty.
-  // invalid: it cannot be read.
+  // invalid: it cannot be read. The system's are read when the first server wants them.
   static base::Result<std::unique_ptr<Internet>> create(
       const std::filesystem::path& authority_file = {});
 
@@ -20,11 +21,12 @@ class Internet final : public events::Outbound {
   base::Task<events::OutboundAnswer> send(events::OutboundRequest request) override;
 
  private:
-  explicit Internet(TlsContext tls) : tls_(std::move(tls)) {}
-  base::Task<std::unique_ptr<Stream>> connect(const events::OutboundRequest& request) const;
-  base::Task<events::OutboundAnswer> exchange(events::OutboundRequest request) const;
+  Internet() = default;
+  base::Result<TlsContext*> tls();
+  base::Task<std::unique_ptr<Stream>> connect(const events::OutboundRequest& request);
+  base::Task<events::OutboundAnswer> exchange(events::OutboundRequest request);
 
-  TlsContext tls_;
+  std::optional<TlsContext> tls_;
 };
 
 }  // namespace http
