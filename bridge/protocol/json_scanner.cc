@@ -1,5 +1,6 @@
 #include "bridge/protocol/json_scanner.h"
 
+#include "bridge/base/ascii.h"
 #include "bridge/base/result.h"
 
 namespace protocol {
@@ -10,12 +11,6 @@ constexpr std::uint32_t citation_end = 0xEE8881;    // U+E201
 
 bool is_space(unsigned char byte) {
   return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
-}
-
-bool is_digit(unsigned char byte) { return byte >= '0' && byte <= '9'; }
-
-bool is_hex(unsigned char byte) {
-  return is_digit(byte) || (byte >= 'a' && byte <= 'f') || (byte >= 'A' && byte <= 'F');
 }
 
 // UTF-8 bytes of no-break space, zero-width characters, word joiner and byte order mark.
@@ -165,7 +160,7 @@ void JsonScanner::begin_value(unsigned char byte) {
       expect_ = Expect::literal;
       return;
     default:
-      if (is_digit(byte)) {
+      if (base::is_digit(byte)) {
         expect_ = Expect::digits;
         return;
       }
@@ -211,7 +206,7 @@ void JsonScanner::in_string(unsigned char byte) {
       expect_ = Expect::text;
       return;
     case Expect::hex:
-      if (!is_hex(byte)) return fail("\\u without four hexadecimal digits", offset_);
+      if (!base::is_hex_digit(byte)) return fail("\\u without four hexadecimal digits", offset_);
       if (--hex_left_ == 0) expect_ = Expect::text;
       return;
     default:
@@ -222,7 +217,7 @@ void JsonScanner::in_string(unsigned char byte) {
 
 // False if the number ended before `byte`.
 bool JsonScanner::in_number(unsigned char byte) {
-  const bool digit = is_digit(byte);
+  const bool digit = base::is_digit(byte);
   const bool is_e = byte == 'e' || byte == 'E';
   switch (expect_) {
     case Expect::minus:

@@ -1,5 +1,6 @@
 #include "bridge/schema/ecma_pattern.h"
 
+#include "bridge/base/ascii.h"
 #include "bridge/base/limits.h"
 #include "bridge/schema/utf8.h"
 
@@ -26,14 +27,12 @@ constexpr std::string_view not_space_class =
     R"(\x{00}-\x{08}\x{0e}-\x{1f}\x{21}-\x{9f}\x{a1}-\x{167f}\x{1681}-\x{1fff}\x{200b}-\x{2027})"
     R"(\x{202a}-\x{202e}\x{2030}-\x{205e}\x{2060}-\x{2fff}\x{3001}-\x{fefe}\x{ff00}-\x{10ffff})";
 
-bool is_digit(char32_t c) { return c >= '0' && c <= '9'; }
-bool is_letter(char32_t c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_syntax_character(char32_t c) {
   return c < 0x80 && c != 0 &&
          std::string_view("^$\\.*+?()[]{}|/").find(static_cast<char>(c)) != std::string_view::npos;
 }
 bool is_name_part(char32_t c) {
-  return is_letter(c) || is_digit(c) || c == '_' || c == '$' || c >= 0x80;
+  return base::is_letter(c) || base::is_digit(c) || c == '_' || c == '$' || c >= 0x80;
 }
 
 // A recursive descent over the grammar of ECMA-262, section 22.2.1, with the parameter
@@ -76,7 +75,7 @@ class Translator {
                 fmt::format("not an ECMA-262 regular expression: {} at offset {}", what, at_));
   }
   void literal(char32_t c) {
-    if (is_letter(c) || is_digit(c)) {
+    if (base::is_letter(c) || base::is_digit(c)) {
       out_ += static_cast<char>(c);
     } else {
       out_ += fmt::format("\\x{{{:x}}}", static_cast<std::uint32_t>(c));
@@ -114,7 +113,7 @@ class Translator {
     const std::size_t start = at_;
     while (!at_end() && is_name_part(peek())) next();
     std::string name(text_.substr(start, at_ - start));
-    if (name.empty() || is_digit(static_cast<unsigned char>(name[0])) || !accept(">")) {
+    if (name.empty() || base::is_digit(static_cast<unsigned char>(name[0])) || !accept(">")) {
       return wrong("a group name needs letters, digits, _ or $ and a closing >");
     }
     return name;
@@ -234,9 +233,9 @@ class Translator {
   }
 
   base::Result<std::uint32_t> count() {
-    if (!is_digit(peek())) return wrong("a quantifier needs a number");
+    if (!base::is_digit(peek())) return wrong("a quantifier needs a number");
     std::uint32_t number = 0;
-    while (is_digit(peek())) {
+    while (base::is_digit(peek())) {
       number = number * 10 + static_cast<std::uint32_t>(next() - '0');
       if (number > quantifier_max) {
         return wrong(fmt::format("a quantifier above {} is not supported", quantifier_max));
@@ -291,7 +290,7 @@ class Translator {
     if (!accept("{") || close == text_.npos) return wrong("\\p needs {property}");
     const auto name = text_.substr(at_, close - at_);
     for (unsigned char letter : name) {
-      if (!is_letter(letter) && !is_digit(letter) && letter != '_' && letter != '=') {
+      if (!base::is_letter(letter) && !base::is_digit(letter) && letter != '_' && letter != '=') {
         return wrong("a Unicode property has letters, digits, _ and =");
       }
     }
@@ -321,10 +320,10 @@ class Translator {
       case 'v':
         return U'\v';
       case '0':
-        if (is_digit(peek())) return wrong("octal escapes are not allowed");
+        if (base::is_digit(peek())) return wrong("octal escapes are not allowed");
         return U'\0';
       case 'c':
-        if (!is_letter(peek())) return wrong("\\c needs a letter");
+        if (!base::is_letter(peek())) return wrong("\\c needs a letter");
         return next() % 32;
       case 'x':
         return hex(2);
@@ -345,9 +344,9 @@ class Translator {
     for (int i = 0; i < digits; ++i) {
       const char32_t c = peek();
       const char32_t lower = c | 0x20;
-      if (is_digit(c)) {
+      if (base::is_digit(c)) {
         value = value * 16 + (c - '0');
-      } else if (is_letter(c) && lower <= 'f') {
+      } else if (base::is_letter(c) && lower <= 'f') {
         value = value * 16 + (lower - 'a' + 10);
       } else {
         return wrong(fmt::format("{} hexadecimal digits are needed", digits));

@@ -1,3 +1,4 @@
+#include "bridge/base/ascii.h"
 #include "bridge/schema/format.h"
 #include "bridge/schema/punycode.h"
 #include "bridge/schema/regex.h"
@@ -11,18 +12,12 @@ namespace {
 constexpr std::size_t label_bytes_max = 63;
 constexpr std::size_t hostname_bytes_max = 253;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_alphanumeric(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
-
 // Letters, digits and inner hyphens.
 bool is_ldh_label(std::string_view label) {
   if (label.empty() || label.size() > label_bytes_max) return false;
   if (label.front() == '-' || label.back() == '-') return false;
   for (char c : label) {
-    if (!is_alphanumeric(c) && c != '-') return false;
+    if (!base::is_alphanumeric(c) && c != '-') return false;
   }
   return true;
 }
@@ -107,7 +102,7 @@ bool all_labels(std::string_view text, IsLabel is_label) {
 
 bool is_atom_character(char c, bool international) {
   if (static_cast<unsigned char>(c) >= 0x80) return international;
-  return is_alphanumeric(c) ||
+  return base::is_alphanumeric(c) ||
          (c != '\0' && std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos);
 }
 
@@ -182,7 +177,7 @@ bool is_ipv4(std::string_view text) {
                       if (part.size() > 1 && part[0] == '0') return false;
                       int number = 0;
                       for (char c : part) {
-                        if (!is_digit(c)) return false;
+                        if (!base::is_digit(c)) return false;
                         number = number * 10 + (c - '0');
                       }
                       return number <= 255 && parts <= 4;
@@ -200,7 +195,7 @@ bool is_ipv6(std::string_view text) {
   }
   for (;;) {
     std::size_t digits = 0;
-    while (digits < text.size() && is_hex(text[digits])) ++digits;
+    while (digits < text.size() && base::is_hex_digit(text[digits])) ++digits;
     if (digits < text.size() && text[digits] == '.') {
       groups += 2;
       return is_ipv4(text) && (has_gap ? groups < 8 : groups == 8);

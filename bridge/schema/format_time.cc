@@ -1,3 +1,4 @@
+#include "bridge/base/ascii.h"
 #include "bridge/schema/format.h"
 
 #include <optional>
@@ -5,14 +6,12 @@
 namespace schema {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 // Exactly `count` digits from the front.
 std::optional<int> take_number(std::string_view& text, std::size_t count) {
   if (text.size() < count) return std::nullopt;
   int number = 0;
   for (char c : text.substr(0, count)) {
-    if (!is_digit(c)) return std::nullopt;
+    if (!base::is_digit(c)) return std::nullopt;
     number = number * 10 + (c - '0');
   }
   text.remove_prefix(count);
@@ -47,7 +46,7 @@ std::optional<int> take_offset(std::string_view& text) {
 // One or more digits and a unit; false leaves the text as it was.
 bool take_quantity(std::string_view& text, char unit) {
   std::size_t digits = 0;
-  while (digits < text.size() && is_digit(text[digits])) ++digits;
+  while (digits < text.size() && base::is_digit(text[digits])) ++digits;
   if (digits == 0 || digits == text.size() || text[digits] != unit) return false;
   text.remove_prefix(digits + 1);
   return true;

@@ -1,3 +1,4 @@
+#include "bridge/base/ascii.h"
 #include "bridge/schema/format.h"
 #include "bridge/schema/utf8.h"
 
@@ -6,9 +7,6 @@ namespace {
 
 using Text = std::string_view;
 
-bool is_digit(char32_t c) { return c >= '0' && c <= '9'; }
-bool is_letter(char32_t c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_hex(char32_t c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 bool is_one_of(char32_t c, Text set) {
   return c != 0 && c < 0x80 && set.find(static_cast<char>(c)) != Text::npos;
 }
@@ -29,8 +27,8 @@ enum class Characters { ascii, international };
 bool consists_of(Text text, Text more, Characters characters, bool allow_private = false) {
   for (std::size_t at = 0; at < text.size();) {
     if (text[at] == '%') {
-      if (at + 2 >= text.size() || !is_hex(static_cast<unsigned char>(text[at + 1])) ||
-          !is_hex(static_cast<unsigned char>(text[at + 2]))) {
+      if (at + 2 >= text.size() || !base::is_hex_digit(static_cast<unsigned char>(text[at + 1])) ||
+          !base::is_hex_digit(static_cast<unsigned char>(text[at + 2]))) {
         return false;
       }
       at += 3;
@@ -41,7 +39,8 @@ bool consists_of(Text text, Text more, Characters characters, bool allow_private
     at += size;
     const bool is_wide =
         characters == Characters::international && (is_ucs(c) || (allow_private && is_private(c)));
-    if (!is_letter(c) && !is_digit(c) && !is_one_of(c, "-._~") && !is_one_of(c, more) && !is_wide) {
+    if (!base::is_letter(c) && !base::is_digit(c) && !is_one_of(c, "-._~") && !is_one_of(c, more) &&
+        !is_wide) {
       return false;
     }
   }
@@ -60,7 +59,7 @@ bool is_ip_literal(Text text) {
   const auto dot = text.find('.');
   if (dot == 0 || dot == text.npos || dot + 1 == text.size()) return false;
   for (unsigned char c : text.substr(0, dot)) {
-    if (!is_hex(c)) return false;
+    if (!base::is_hex_digit(c)) return false;
   }
   const auto rest = text.substr(dot + 1);
   return rest.find('%') == rest.npos && consists_of(rest, user_characters, Characters::ascii);
@@ -83,7 +82,7 @@ bool is_authority(Text text, Characters characters) {
   }
   if (text.empty()) return true;
   for (unsigned char c : text.substr(1)) {
-    if (!is_digit(c)) return false;
+    if (!base::is_digit(c)) return false;
   }
   return true;
 }
@@ -91,11 +90,11 @@ bool is_authority(Text text, Characters characters) {
 bool take_scheme(Text& text) {
   const auto end = text.find_first_of(":/?#");
   if (end == text.npos || end == 0 || text[end] != ':' ||
-      !is_letter(static_cast<unsigned char>(text[0]))) {
+      !base::is_letter(static_cast<unsigned char>(text[0]))) {
     return false;
   }
   for (unsigned char c : text.substr(0, end)) {
-    if (!is_letter(c) && !is_digit(c) && !is_one_of(c, "+-.")) return false;
+    if (!base::is_letter(c) && !base::is_digit(c) && !is_one_of(c, "+-.")) return false;
   }
   text.remove_prefix(end + 1);
   return true;
@@ -131,7 +130,7 @@ bool is_variable(Text text) {
     const auto length = text.substr(colon + 1);
     if (length.empty() || length.size() > 4 || length[0] == '0') return false;
     for (unsigned char c : length) {
-      if (!is_digit(c)) return false;
+      if (!base::is_digit(c)) return false;
     }
     text = text.substr(0, colon);
   }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include <boost/json/value_from.hpp>
 #include <fmt/format.h>
 
 namespace services {
@@ -20,10 +21,6 @@ chat::Prompt as_posted(protocol::Prompt prompt) {
   return {.text = std::move(prompt.text),
           .marker = std::move(prompt.marker),
           .end_marker = std::move(prompt.end_marker)};
-}
-
-json::array as_array(const std::vector<std::string>& texts) {
-  return json::array(texts.begin(), texts.end());
 }
 
 std::string path_in(const std::string& url) {
@@ -546,7 +543,7 @@ engine::Outcome Exchange::answered(const std::shared_ptr<Story>& story, Answer a
   json::object result{{"response", std::move(answer.response)},
                       {"route", story->post.raw->route},
                       {"repairs", story->repairs},
-                      {"warnings", as_array(answer.warnings)},
+                      {"warnings", json::value_from(answer.warnings)},
                       {"post", story->post.id}};
   engine::Outcome outcome{engine::Outcome::Done{result}};
   if (story->is_repair()) {

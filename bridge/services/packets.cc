@@ -13,6 +13,7 @@
 #include <ranges>
 
 #include <boost/json/serialize.hpp>
+#include <boost/json/value_from.hpp>
 #include <fmt/format.h>
 
 namespace services {
@@ -76,10 +77,6 @@ json::object summary(const engine::Job& job) {
                                  {"retryable", is_retryable(*job.error)}};
   }
   return view;
-}
-
-json::array as_array(const std::vector<std::string>& texts) {
-  return json::array(texts.begin(), texts.end());
 }
 
 engine::Payload payload_of(const protocol::Packet& packet, std::string_view url) {
@@ -367,7 +364,7 @@ base::Task<> Packets::settled(engine::JobId id, std::vector<std::string> warning
       )sql",
                         {id.text, warning}));
     }
-    json::object data{{"warnings", as_array(warnings)}};
+    json::object data{{"warnings", json::value_from(warnings)}};
     TRY_OK(journal_.append(tx,
                            {.type = "packet.settled",
                             .subject = id.text,

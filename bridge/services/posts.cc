@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::array<std::string_view, 4> stage_names = {"intent", "armed", "sent", "replied"};
 
-constexpr std::array migrations = {
+constexpr std::array steps = {
     store::Migration{"posts", 1, R"sql(
       CREATE TABLE posts (
         id TEXT PRIMARY KEY,
@@ -167,7 +167,7 @@ Result<> move(store::Tx& tx, std::string_view id, PostStage from, PostStage to, 
 
 std::string_view name(PostStage stage) { return stage_names[static_cast<std::size_t>(stage)]; }
 
-std::span<const store::Migration> post_migrations() { return migrations; }
+std::span<const store::Migration> post_migrations() { return steps; }
 
 namespace posts {
 

@@ -1,5 +1,7 @@
 #include "bridge/services/workflows/expression_tokens.h"
 
+#include "bridge/base/ascii.h"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -15,8 +17,7 @@ using base::Result;
 namespace {
 
 bool begins_name(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_in_name(char c) { return begins_name(c) || is_digit(c) || c == '-'; }
+bool is_in_name(char c) { return begins_name(c) || base::is_digit(c) || c == '-'; }
 
 class Tokenizer {
  public:
@@ -42,7 +43,8 @@ class Tokenizer {
     if (at_ == text_.size()) return Token{Token::Kind::end, column()};
     const char c = text_[at_];
     if (begins_name(c)) return name();
-    if (is_digit(c) || (c == '-' && at_ + 1 < text_.size() && is_digit(text_[at_ + 1]))) {
+    if (base::is_digit(c) ||
+        (c == '-' && at_ + 1 < text_.size() && base::is_digit(text_[at_ + 1]))) {
       return number();
     }
     if (c == '\'') return quoted();
@@ -68,7 +70,7 @@ class Tokenizer {
     if (text_[at_] == '-') ++at_;
     const auto is_part = [&](char c) {
       const bool is_signed = (c == '-' || c == '+') && (text_[at_ - 1] | 0x20) == 'e';
-      return is_digit(c) || c == '.' || c == 'e' || c == 'E' || is_signed;
+      return base::is_digit(c) || c == '.' || c == 'e' || c == 'E' || is_signed;
     };
     while (at_ < text_.size() && is_part(text_[at_])) ++at_;
     auto value = base::parse_json(text_.substr(from, at_ - from));

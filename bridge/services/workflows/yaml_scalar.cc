@@ -1,5 +1,7 @@
 #include "bridge/services/workflows/yaml_scalar.h"
 
+#include "bridge/base/ascii.h"
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -18,11 +20,9 @@ bool is_one_of(std::string_view text, std::initializer_list<std::string_view> wo
   return std::ranges::find(words, text) != words.end();
 }
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 std::size_t digits(std::string_view text, std::size_t from) {
   std::size_t end = from;
-  while (end < text.size() && is_digit(text[end])) ++end;
+  while (end < text.size() && base::is_digit(text[end])) ++end;
   return end - from;
 }
 
