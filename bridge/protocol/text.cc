@@ -9,16 +9,16 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::string_view citation_begin = "\xEE\x88\x80";
-constexpr std::string_view citation_end = "\xEE\x88\x81";
+constexpr std::string_view citation_opening = "\xEE\x88\x80";
+constexpr std::string_view citation_closing = "\xEE\x88\x81";
 
 // Removes from the first citation mark to its end, or to the end of the line.
 void remove_citations(std::string& line) {
   std::size_t begin = 0;
-  while ((begin = line.find(citation_begin, begin)) != std::string::npos) {
-    const std::size_t end = line.find(citation_end, begin);
+  while ((begin = line.find(citation_opening, begin)) != std::string::npos) {
+    const std::size_t end = line.find(citation_closing, begin);
     if (end == std::string::npos) return line.resize(begin);
-    line.erase(begin, end + citation_end.size() - begin);
+    line.erase(begin, end + citation_closing.size() - begin);
   }
 }
 
@@ -99,10 +99,10 @@ std::string without_invisible(std::string_view object) {
       out.append(object, at++, 2);
       continue;
     }
-    if (!in_string && object.substr(at).starts_with(citation_begin)) {
-      const std::size_t end = object.find(citation_end, at);
+    if (!in_string && object.substr(at).starts_with(citation_opening)) {
+      const std::size_t end = object.find(citation_closing, at);
       if (end == std::string_view::npos) break;
-      at = end + citation_end.size() - 1;
+      at = end + citation_closing.size() - 1;
       continue;
     }
     if (!in_string && static_cast<unsigned char>(c) >= 0x80) continue;

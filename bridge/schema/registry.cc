@@ -33,7 +33,7 @@ bool fits(const json::value& value, std::size_t depth_left, std::size_t& values_
   return true;
 }
 
-const json::string* text_member(const json::object& object, std::string_view key) {
+const json::string* string_member(const json::object& object, std::string_view key) {
   const json::value* value = object.if_contains(key);
   return value ? value->if_string() : nullptr;
 }
@@ -72,7 +72,7 @@ class Indexer {
  private:
   // Empty without an `$id` that names a resource.
   static std::string own_id(const json::object& object, const std::string& base) {
-    const auto* id = text_member(object, "$id");
+    const auto* id = string_member(object, "$id");
     if (!id) return {};
     const auto split = split_fragment(*id);
     if (!split.fragment.empty() || split.resource.empty()) return {};
@@ -83,7 +83,7 @@ class Indexer {
 
   static void set_dialect(Resource& resource, const json::object& object,
                           const std::shared_ptr<Resource>& around) {
-    if (const auto* dialect = text_member(object, "$schema")) {
+    if (const auto* dialect = string_member(object, "$schema")) {
       resource.dialect = split_fragment(*dialect).fragment.empty()
                              ? std::string(split_fragment(*dialect).resource)
                              : std::string(*dialect);
@@ -98,7 +98,7 @@ class Indexer {
   static base::Result<> add_anchor(Resource& resource, const json::object& object,
                                    std::string_view keyword, const json::value& schema,
                                    const std::string& pointer) {
-    const auto* name = text_member(object, keyword);
+    const auto* name = string_member(object, keyword);
     if (!name) return {};
     auto [place, is_new] = resource.anchors.try_emplace(std::string(*name));
     if (!is_new && place->second.schema != &schema) {
