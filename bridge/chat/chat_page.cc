@@ -16,6 +16,15 @@ using base::fail;
 
 namespace {
 
+// The first line of a message of ours: FLYWHEEL-JOB-<uuid>-<16 digits>. New chats share one draft,
+// so it may be that of a message which goes out in another tab.
+bool is_marker(std::string_view line) {
+  constexpr std::string_view start = "FLYWHEEL-JOB-";
+  constexpr std::size_t rest = 36 + 1 + 16;
+  return line.size() == start.size() + rest && line.starts_with(start) &&
+         line.find_first_not_of("0123456789abcdef-", start.size()) == std::string_view::npos;
+}
+
 // States that end by themselves.
 bool is_passing(const Judgement& judged, base::Instant::duration document_age) {
   if (judged.is_weak) return document_age < limits::unknown_page_grace;
@@ -149,7 +158,7 @@ base::Task<Sighting> ChatPage::wait_until_ready(const Prompt* own) {
       continue;
     }
     const bool is_own = own && seen.composer && seen.composer->attachments == 0 &&
-                        first_line(seen.composer->text) == own->marker;
+                        is_marker(first_line(seen.composer->text));
     if (judged.state == State::draft_present && !is_draft_cleared &&
         (is_own || options_.drafts == DraftPolicy::clear)) {
       is_draft_cleared = true;

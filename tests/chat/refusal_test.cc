@@ -205,6 +205,15 @@ TEST(Refusal, ADraftIsAPersonsUnlessTheOptionsOrTheMarkerSayOtherwise) {
                        w.chat = must_be(co_await w.open({}));
                        co_await sends(w);
                      }});
+    cases.push_back(
+        {fmt::format("{} another of ours", shell), with(shell), [sends](World& w) -> Story {
+           // New chats share one draft, and another tab has just written into it.
+           auto knobs = w.site->knobs(w.url);
+           knobs.draft = packet_prompt(w.number + 77).text;
+           w.site->set_knobs(w.url, knobs);
+           w.chat = must_be(co_await w.open({}));
+           co_await sends(w);
+         }});
   }
   in_worlds(cases);
 }
