@@ -3,6 +3,8 @@ import { svg } from "./dom.js";
 import { tone, words, shorten } from "./text.js";
 
 const box = { width: 176, height: 58, gapX: 56, gapY: 22, margin: 14 };
+// How far a line that passes under other steps is pulled down; it comes three quarters of the way.
+const dip = 26;
 
 // The column of each step: one behind the last of what it needs. Steps are few and have no cycles,
 // but whatever came is drawn: a step that needs itself stays where it is.
@@ -54,11 +56,26 @@ function placesOf(jobs) {
   return {
     places,
     width: 2 * box.margin + columns.length * (box.width + box.gapX) - box.gapX,
-    height: 2 * box.margin + tall * (box.height + box.gapY) - box.gapY,
+    height: 2 * box.margin + tall * (box.height + box.gapY),
   };
 }
 
+// Between steps of one row with others in between.
+function edgeBelow(from, to, isDone) {
+  const x1 = from.x + box.width * 0.8;
+  const y1 = from.y + box.height;
+  const x2 = to.x + box.width * 0.2;
+  const y2 = to.y + box.height + 7;
+  return svg("path", {
+    class: isDone ? "edge done" : "edge",
+    d: `M${x1},${y1} C${x1},${y1 + dip} ${x2},${y2 + dip} ${x2},${y2}`,
+    "marker-end": "url(#arrow)",
+  });
+}
+
 function edge(from, to, isDone) {
+  const isOver = to.x - from.x > 1.5 * (box.width + box.gapX);
+  if (isOver && Math.abs(to.y - from.y) < box.height) return edgeBelow(from, to, isDone);
   const x1 = from.x + box.width;
   const y1 = from.y + box.height / 2;
   const x2 = to.x - 7;
