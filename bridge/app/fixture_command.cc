@@ -14,11 +14,13 @@ namespace {
 struct FixtureOptions {
   std::uint16_t port = 0;
   std::string shell = "C";
+  int faults = 0;
 };
 
 int serve(Console& console, const FixtureOptions& options) {
   fixture::Knobs knobs;
   knobs.shell = options.shell;
+  knobs.faults_percent = options.faults;
   auto site = fixture::Site::start({.port = options.port, .knobs = knobs});
   if (!site) {
     print_error(console, site.error().message);
@@ -53,6 +55,9 @@ void add_fixture_command(CLI::App& root, CommandLine& line) {
   command->add_option("--shell", options->shell, "The page: B, C or D (default C)")
       ->type_name("B|C|D")
       ->check(CLI::IsMember({"B", "C", "D"}));
+  command->add_option("--faults", options->faults, "So many of a hundred messages go wrong")
+      ->type_name("PERCENT")
+      ->check(CLI::Range(0, 100));
   command->callback([options, &line] {
     line.run = [options](Console& console) { return serve(console, *options); };
   });

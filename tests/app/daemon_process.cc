@@ -151,9 +151,9 @@ std::optional<int> DaemonProcess::wait_end(Moment until) {
 
 std::string DaemonProcess::log() const { return text_of(log_file_, log_begin_); }
 
-DaemonCalls::DaemonCalls(const fs::path& state) {
+DaemonCalls::DaemonCalls(const fs::path& state, std::string key) {
   const auto place = base::parse_json(text_of(state / "daemon.json"));
-  std::string token = text_of(state / "admin.key");
+  std::string token = key.empty() ? text_of(state / "admin.key") : std::move(key);
   while (token.ends_with('\n')) token.pop_back();
   // A daemon that has died since leaves the file behind or takes it along.
   if (place) client_.emplace(std::string(place->at("url").as_string()), std::move(token));

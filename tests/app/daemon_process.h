@@ -52,11 +52,11 @@ class DaemonProcess {
   std::optional<int> status_;
 };
 
-// Speaks HTTP with the daemon of a state directory, as its administrator.
+// Speaks HTTP with the daemon of a state directory: as its administrator, or with a key.
 class DaemonCalls {
  public:
   // The daemon must have been ready.
-  explicit DaemonCalls(const std::filesystem::path& state);
+  explicit DaemonCalls(const std::filesystem::path& state, std::string key = {});
 
   base::Result<http::ClientReply> call(http::ClientRequest request);
 

@@ -1,7 +1,7 @@
 // The dashboard in a real Chromium, over a real daemon.
-#include "cdp/browser.h"
 #include "tests/app/daemon_process.h"
 #include "tests/e2e/project.h"
+#include "tests/e2e/visitor.h"
 
 #include <csignal>
 #include <filesystem>
@@ -10,8 +10,6 @@
 #include <iostream>
 #include <memory>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -25,89 +23,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using namespace std::chrono_literals;
-using Story = boost::asio::awaitable<void>;
-
-template <class T>
-T must(cdp::Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().message);
-  if constexpr (!std::is_void_v<T>) return *std::move(result);
-}
-
-std::string js_text(std::string_view text) { return json::serialize(json::value(text)); }
-
-// A tab, and what no page of ours may do: log an error, throw, break its policy or open a dialog.
-class Visitor {
- public:
-  explicit Visitor(std::unique_ptr<cdp::Page> page) : page_(std::move(page)) {}
-
-  cdp::Page& page() { return *page_; }
-
-  Story watch() {
-    faults_ = page_->subscribe({"Runtime.exceptionThrown", "Runtime.consoleAPICalled",
-                                "Log.entryAdded", "Page.javascriptDialogOpening"});
-    must(co_await page_->call("Runtime.enable"));
-    must(co_await page_->call("Log.enable"));
-  }
-
-  // Waits until the expression is true.
-  Story until(std::string expression) {
-    const auto wait = fmt::format(
-        "new Promise((done) => {{ const look = () => ({0}) ? done(true) : setTimeout(look, 20);"
-        " look(); }})",
-        expression);
-    // A page that goes elsewhere takes the promise with it.
-    auto came = co_await page_->evaluate(wait, {.await_promise = true, .limit = 20s});
-    for (int i = 0; !came && came.error().failure != cdp::Failure::timeout && i < 20; ++i) {
-      came = co_await page_->evaluate(wait, {.await_promise = true, .limit = 20s});
-    }
-    EXPECT_TRUE(came) << expression << (came ? "" : came.error().message)
-                      << "\nthe page: " << co_await text();
-  }
-  Story sees(std::string words) {
-    co_await until(fmt::format("document.body.textContent.includes({})", js_text(words)));
-  }
-  boost::asio::awaitable<std::string> text() {
-    const auto all = co_await page_->evaluate("document.body ? document.body.innerText : ''");
-    co_return all && all->is_string() ? std::string(all->get_string()) : std::string();
-  }
-  boost::asio::awaitable<json::value> value(std::string expression) {
-    co_return must(co_await page_->evaluate(std::move(expression)));
-  }
-  Story go(std::string view) {
-    co_await value(fmt::format("location.hash = {}", js_text("#/" + view)));
-    co_await until("!document.querySelector('main [aria-busy]')");
-  }
-  // A character that needs other keys on other keyboards.
-  Story types(std::string character) {
-    co_await value(
-        fmt::format("document.activeElement.dispatchEvent(new KeyboardEvent('keydown', "
-                    "{{key: {}, bubbles: true, cancelable: true}}))",
-                    js_text(character)));
-  }
-  Story press(std::initializer_list<std::string> keys) {
-    for (const auto& key : keys) must(co_await page_->press(key));
-  }
-
-  // What a network refuses is told by the page; everything else is a fault of ours.
-  std::vector<std::string> faults() {
-    std::vector<std::string> found;
-    while (const auto event = faults_.try_next()) {
-      const auto& of = event->params();
-      if (event->method() == "Runtime.consoleAPICalled" && of.at("type") != "error") continue;
-      if (event->method() == "Log.entryAdded") {
-        const auto& entry = of.at("entry").as_object();
-        if (entry.at("level") != "error" || entry.at("source") == "network") continue;
-      }
-      found.push_back(event->method() + " " + std::string(event->params_text()));
-    }
-    return found;
-  }
-
- private:
-  std::unique_ptr<cdp::Page> page_;
-  cdp::Subscription faults_;
-};
-
 class Dashboard : public Project {
  protected:
   void SetUp() override {
@@ -136,28 +51,7 @@ class Dashboard : public Project {
     return std::string(parsed(made.out).at("url").as_string());
   }
 
-  // Runs the story in a browser of its own, on the sign-in page of a new link.
-  void visit(const std::function<Story(Visitor&)>& story) {
-    boost::asio::io_context loop;
-    std::exception_ptr error;
-    bool has_ended = false;
-    const auto whole = [&]() -> Story {
-      const app::TestFolder profile;
-      auto browser = must(co_await cdp::Browser::launch({.profile_dir = profile.path() / "p"}));
-      Visitor visitor(must(co_await browser->first_page()));
-      co_await visitor.watch();
-      co_await story(visitor);
-      EXPECT_THAT(visitor.faults(), IsEmpty());
-      must(co_await browser->close());
-    };
-    boost::asio::co_spawn(loop, whole, [&](const std::exception_ptr& thrown) {
-      error = thrown;
-      has_ended = true;
-    });
-    loop.run_for(100s);
-    if (error) std::rethrow_exception(error);
-    EXPECT_TRUE(has_ended);
-  }
+  void visit(const std::function<Story(Visitor&)>& story) { visit_dashboard(story); }
   Story sign_in(Visitor& visitor) const {
     must(co_await visitor.page().navigate(link()));
     co_await visitor.until("location.pathname === '/' && document.querySelector('.state-name')");

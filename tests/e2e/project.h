@@ -33,7 +33,7 @@ inline json::value parsed(const std::string& text) {
 class Project : public testing::Test {
  protected:
   void configure(const fixture::Knobs& knobs = {}) {
-    auto started = fixture::Site::start({});
+    auto started = fixture::Site::start({.knobs = knobs});
     ASSERT_TRUE(started) << started.error().message;
     site = *std::move(started);
     url = site->new_conversation(knobs);
