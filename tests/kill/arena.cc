@@ -124,6 +124,24 @@ std::size_t SharedBrowser::tabs() const {
   return counted.value_or(0);
 }
 
+bool SharedBrowser::lose_a_tab(std::string_view part_of_address) const {
+  auto lose = [](std::string url, std::string part) -> cdp::Task<bool> {
+    CO_TRY(auto browser, co_await cdp::Browser::attach(std::move(url)));
+    CO_TRY(const auto pages, co_await browser->pages());
+    bool is_lost = false;
+    for (const auto& page : pages) {
+      if (page.url.find(part) == std::string::npos) continue;
+      is_lost = (co_await browser->call("Target.closeTarget", {{"targetId", page.id}})).has_value();
+      break;
+    }
+    CO_TRY_OK(co_await browser->close());
+    co_return is_lost;
+  };
+  const auto lost = kill_test::run(lose(url_, std::string(part_of_address)));
+  EXPECT_TRUE(lost) << lost.error().message;
+  return lost.value_or(false);
+}
+
 Arena::Arena() {
   auto started = fixture::Site::start({});
   BRIDGE_ASSERT(started);

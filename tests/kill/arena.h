@@ -8,6 +8,7 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -27,6 +28,8 @@ class SharedBrowser {
   const std::string& url() const { return url_; }  // ws://…
   // The tabs that are open now.
   std::size_t tabs() const;
+  // Closes one whose address has this in it, as a person might. False: there is none.
+  bool lose_a_tab(std::string_view part_of_address) const;
 
  private:
   void run(std::promise<std::string> told, std::promise<void>& shall_end);
