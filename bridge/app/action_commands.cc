@@ -15,8 +15,9 @@ using boost::asio::awaitable;
 
 struct ActionOptions {
   BridgeOptions bridge;
-  std::string agent, action, params, id, note, state, key;
-  bool is_dry = false;
+  std::string agent, action, params, id, note, state, key, verdict;
+  std::string reason;
+  bool is_dry = false, is_all = false;
 };
 using Story = std::function<awaitable<int>(Console&, const ActionOptions&, http::Client&)>;
 
@@ -31,7 +32,8 @@ void print_whole(Console& console, const json::object& asked) {
   const auto row = [&](std::string_view name, const std::string& text) {
     if (!text.empty()) console.out << fmt::format("{:<10} {}\n", name, text);
   };
-  for (const auto* name : {"params", "approvals", "expires", "error", "detail", "result"}) {
+  for (const auto* name :
+       {"undoes", "params", "approvals", "resolutions", "expires", "error", "detail", "result"}) {
     row(name, text_in(asked, name));
   }
 }
@@ -148,6 +150,69 @@ Story decide(std::string decision) {
   };
 }
 
+awaitable<int> resolve(Console& console, const ActionOptions& options, http::Client& client) {
+  json::object body{{"verdict", options.verdict}};
+  if (!options.note.empty()) body["note"] = options.note;
+  http::ClientRequest request{
+      .method = "POST",
+      .target = fmt::format("/api/approvals/{}/resolve?wait=30", encoded(options.id)),
+      .body = json::value(std::move(body))};
+  co_return co_await call(console, client, std::move(request), [&](const json::value& answer) {
+    print_whole(console, answer.as_object());
+  });
+}
+
+void print_switches(Console& console, const json::value& answer) {
+  const auto& off = answer.as_object().at("switched_off").as_object();
+  for (const auto& [place, reason] : off) {
+    console.out << fmt::format("off  {:<40}  {}\n", std::string_view(place),
+                               std::string_view(reason.as_string()));
+  }
+  if (off.empty()) console.err << "nothing is switched off\n";
+}
+
+awaitable<int> switches(Console& console, const ActionOptions&, http::Client& client) {
+  co_return co_await call(console, client, {.target = "/api/actions"},
+                          [&](const json::value& answer) { print_switches(console, answer); });
+}
+
+// The API's "on" is that of the kill switch.
+Story flip(bool is_killed) {
+  return [is_killed](Console& console, const ActionOptions& options,
+                     http::Client& client) -> awaitable<int> {
+    json::object body{{"on", is_killed}, {"reason", options.reason}};
+    if (options.is_all) body["all"] = true;
+    if (!options.action.empty()) body["action"] = options.action;
+    if (!options.agent.empty()) body["agent"] = options.agent;
+    http::ClientRequest request{
+        .method = "POST", .target = "/api/actions/kill", .body = json::value(std::move(body))};
+    co_return co_await call(console, client, std::move(request),
+                            [&](const json::value& answer) { print_switches(console, answer); });
+  };
+}
+
+void add_switch(CLI::App& command, ActionOptions& options) {
+  auto* all = command.add_flag("--all", options.is_all, "Every action");
+  auto* action = command.add_option("--action", options.action, "This action and its undo");
+  auto* agent = command.add_option("--agent", options.agent, "Whatever this agent asks for");
+  action->type_name("ACTION")->excludes(all);
+  agent->type_name("AGENT")->excludes(all)->excludes(action);
+  command.add_option("--reason", options.reason, "Why; everybody can read it")
+      ->type_name("TEXT")
+      ->required();
+}
+
+awaitable<int> undo(Console& console, const ActionOptions& options, http::Client& client) {
+  json::object body{{"wait", 30}};
+  if (!options.key.empty()) body["idempotency_key"] = options.key;
+  http::ClientRequest request{.method = "POST",
+                              .target = "/api/approvals/" + encoded(options.id) + "/undo",
+                              .body = json::value(std::move(body))};
+  co_return co_await call(console, client, std::move(request), [&](const json::value& answer) {
+    print_whole(console, answer.as_object());
+  });
+}
+
 void add_wish(CLI::App& command, ActionOptions& options) {
   command.add_option("agent", options.agent, "The agent that wants it")
       ->type_name("AGENT")
@@ -157,49 +222,100 @@ void add_wish(CLI::App& command, ActionOptions& options) {
       ->type_name("JSON");
 }
 
+using More = std::function<void(CLI::App&, ActionOptions&)>;
+
+// Adds commands of the group.
+class Group {
+ public:
+  Group(CLI::App& group, CommandLine& line) : group_(group), line_(line) {}
+
+  void add(const std::string& name, const std::string& summary, const std::string& example,
+           Story story, const More& more = {}) {
+    add_remote_command<ActionOptions>(group_, line_, name, summary, "flywheel action " + example,
+                                      std::move(story), more);
+  }
+
+ private:
+  CLI::App& group_;
+  CommandLine& line_;
+};
+
+void add_id(CLI::App& command, ActionOptions& options) {
+  command.add_option("id", options.id, "What was asked for")->type_name("ID")->required();
+}
+
+void add_word(CLI::App& command, ActionOptions& options) {
+  add_id(command, options);
+  command.add_option("--note", options.note, "Why; everybody can read it")->type_name("TEXT");
+}
+
+void add_key(CLI::App& command, ActionOptions& options) {
+  command.add_option("--idempotency-key", options.key, "The same key asks once")->type_name("KEY");
+}
+
+void add_verdict(CLI::App& command, ActionOptions& options) {
+  add_word(command, options);
+  command
+      .add_option("--verdict", options.verdict,
+                  "sent: it was done; not-sent: it was not, do it now if it still may be done; "
+                  "abandon: give it up")
+      ->type_name("sent|not-sent|abandon")
+      ->check(CLI::IsMember({"sent", "not-sent", "abandon"}))
+      ->required();
+}
+
+constexpr std::string_view example_id = "0197f3a2-0000-7000-8000-000000000001";
+constexpr std::string_view example_wish =
+    "builder message.send --params '{\"to\": \"critic\", \"text\": \"hi\"}'";
+
+void add_wishes(Group& group) {
+  group.add("list", "List what may be asked for", "list", list);
+  group.add("check", "Say what would happen, and why; nothing is done",
+            fmt::format("check {}", example_wish), check, add_wish);
+  group.add("execute", "Do it, or ask people first", fmt::format("execute {}", example_wish),
+            execute, [](CLI::App& command, ActionOptions& options) {
+              add_wish(command, options);
+              command.add_flag("--dry-run", options.is_dry, "Only decide");
+              add_key(command, options);
+            });
+  group.add("approvals", "List what was asked for, newest first", "approvals --is waiting",
+            approvals, [](CLI::App& command, ActionOptions& options) {
+              command.add_option("--is", options.state, "Only those in this state")
+                  ->type_name("waiting|approved|rejected|expired|done|failed|held");
+              command.add_option("--agent", options.agent, "Only this agent's")->type_name("AGENT");
+            });
+  group.add("show", "Show one with what people said", fmt::format("show {}", example_id), show,
+            add_id);
+}
+
+// What people say to what was asked for.
+void add_words(Group& group) {
+  group.add("approve", "Let it be done, once", fmt::format("approve {}", example_id),
+            decide("approve"), add_word);
+  group.add("reject", "Let it not be done",
+            fmt::format("reject {} --note \"not today\"", example_id), decide("reject"), add_word);
+  group.add("undo", "Take back one that was done, under the same policy",
+            fmt::format("undo {}", example_id), undo,
+            [](CLI::App& command, ActionOptions& options) {
+              add_id(command, options);
+              add_key(command, options);
+            });
+  group.add("resolve", "Say what became of one that is held: nobody knows whether it was done",
+            fmt::format("resolve {}", example_id) + " --verdict sent --note \"it is in the log\"",
+            resolve, add_verdict);
+  group.add("switches", "Show what is switched off, and why", "switches", switches);
+  group.add("off", "Switch off an action, an agent's actions, or all, at once",
+            "off --all --reason \"incident 7\"", flip(true), add_switch);
+  group.add("on", "Switch on again", "on --action deploy.staging --reason \"it is mended\"",
+            flip(false), add_switch);
+}
+
 }  // namespace
 
 void add_action_commands(CLI::App& root, CommandLine& line) {
-  CLI::App* group = add_group(root, "action", "What agents ask for, and what people say to it");
-  const auto add = [&](const std::string& name, const std::string& summary,
-                       const std::string& example, Story story,
-                       const std::function<void(CLI::App&, ActionOptions&)>& more = {}) {
-    add_remote_command<ActionOptions>(*group, line, name, summary, example, std::move(story), more);
-  };
-  add("list", "List what may be asked for", "flywheel action list", list);
-  add("check", "Say what would happen, and why; nothing is done",
-      "flywheel action check builder message.send --params '{\"to\": \"critic\", \"text\": "
-      "\"hi\"}'",
-      check, add_wish);
-  add("execute", "Do it, or ask people first",
-      "flywheel action execute builder message.send --params '{\"to\": \"critic\", \"text\": "
-      "\"hi\"}'",
-      execute, [](CLI::App& command, ActionOptions& options) {
-        add_wish(command, options);
-        command.add_flag("--dry-run", options.is_dry, "Only decide");
-        command.add_option("--idempotency-key", options.key, "The same key asks once")
-            ->type_name("KEY");
-      });
-  add("approvals", "List what was asked for, newest first",
-      "flywheel action approvals --is waiting", approvals,
-      [](CLI::App& command, ActionOptions& options) {
-        command.add_option("--is", options.state, "Only those in this state")
-            ->type_name("waiting|approved|rejected|expired|done|failed|held");
-        command.add_option("--agent", options.agent, "Only this agent's")->type_name("AGENT");
-      });
-  const auto add_id = [](CLI::App& command, ActionOptions& options) {
-    command.add_option("id", options.id, "What was asked for")->type_name("ID")->required();
-  };
-  const auto add_word = [add_id](CLI::App& command, ActionOptions& options) {
-    add_id(command, options);
-    command.add_option("--note", options.note, "Why; everybody can read it")->type_name("TEXT");
-  };
-  const std::string id = "0197f3a2-0000-7000-8000-000000000001";
-  add("show", "Show one with what people said", "flywheel action show " + id, show, add_id);
-  add("approve", "Let it be done, once", "flywheel action approve " + id, decide("approve"),
-      add_word);
-  add("reject", "Let it not be done", "flywheel action reject " + id + " --note \"not today\"",
-      decide("reject"), add_word);
+  Group group(*add_group(root, "action", "What agents ask for, and what people say to it"), line);
+  add_wishes(group);
+  add_words(group);
 }
 
 }  // namespace app

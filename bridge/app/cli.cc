@@ -41,6 +41,7 @@ void set_up(CLI::App& root, CommandLine& line) {
   add_fleet_commands(root, line);
   add_workflow_commands(root, line);
   add_memory_commands(root, line);
+  add_subscription_commands(root, line);
   add_dashboard_command(root, line);
   add_store_commands(root, line);
   add_bead_commands(root, line);

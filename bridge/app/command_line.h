@@ -45,6 +45,7 @@ void add_message_commands(CLI::App& root, CommandLine& line);
 void add_fleet_commands(CLI::App& root, CommandLine& line);
 void add_workflow_commands(CLI::App& root, CommandLine& line);
 void add_memory_commands(CLI::App& root, CommandLine& line);
+void add_subscription_commands(CLI::App& root, CommandLine& line);
 void add_dashboard_command(CLI::App& root, CommandLine& line);
 void add_store_commands(CLI::App& root, CommandLine& line);
 void add_bead_commands(CLI::App& root, CommandLine& line);

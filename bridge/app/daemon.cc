@@ -125,6 +125,7 @@ base::Result<> Daemon::prepare(base::Faults& faults) {
       [this](store::Tx& tx, const engine::Change& change, const engine::Now& now) {
         return messages_->on_change(tx, change, now);
       });
+  TRY_OK(prepare_outbound());
   TRY_OK(build_actions());
   memory_ =
       std::make_unique<services::memory::Memory>(bridge_->store(), bridge_->journal(), clock_);
@@ -152,16 +153,21 @@ base::Result<> Daemon::prepare(base::Faults& faults) {
   }
   authenticator_ =
       std::make_unique<http::Authenticator>(http::find_in(*keys_), std::move(verifier), clock_);
-  return prepare_webhooks();
+  prepare_webhooks();
+  return {};
 }
 
-base::Result<> Daemon::prepare_webhooks() {
+base::Result<> Daemon::prepare_outbound() {
   auto internet = http::Internet::create(settings_.webhook_authority);
   if (!internet) {
     return base::fail(base::Code::invalid, "bridge.webhooks.authority: " + internet.error().message,
                       "configuration");
   }
   internet_ = *std::move(internet);
+  return {};
+}
+
+void Daemon::prepare_webhooks() {
   auto& webhooks = settings_.webhooks;
   webhooks.instance = bridge_->signer().name();
   // The handshake wants a DNS name; the instance is "flywheel/<hexadecimal>".
@@ -182,7 +188,6 @@ base::Result<> Daemon::prepare_webhooks() {
   bridge_->add_kind(std::string(events::webhook_kind), {.handler = subscriptions_->handler(),
                                                         .retries = events::webhook_retries(),
                                                         .entry = nullptr});
-  return {};
 }
 
 // What a step may do, by the word before the "/" of its `uses`.

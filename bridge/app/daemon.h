@@ -65,7 +65,8 @@ class Daemon {
   base::Result<> prepare(base::Faults& faults);
   base::Result<> build_actions();
   void build_workflows();
-  base::Result<> prepare_webhooks();
+  base::Result<> prepare_outbound();
+  void prepare_webhooks();
   std::vector<http::NotReady> not_ready();
 
   boost::asio::any_io_executor executor_;
@@ -77,10 +78,10 @@ class Daemon {
   std::unique_ptr<services::Keys> keys_;
   std::unique_ptr<services::Agents> agents_;
   std::unique_ptr<services::Messages> messages_;
+  std::unique_ptr<http::Internet> internet_;
   std::unique_ptr<services::Actions> actions_;
   std::unique_ptr<services::Fleets> fleets_;
   std::unique_ptr<services::memory::Memory> memory_;
-  std::unique_ptr<http::Internet> internet_;
   std::unique_ptr<events::Subscriptions> subscriptions_;
   std::unique_ptr<services::Schedules> schedules_;
   std::unique_ptr<services::Workflows> workflows_;

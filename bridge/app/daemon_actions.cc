@@ -100,7 +100,9 @@ base::Result<> Daemon::build_actions() {
                                            .journal = bridge_->journal(),
                                            .timeline = bridge_->timeline(),
                                            .bells = bridge_->bells(),
-                                           .clock = clock_},
+                                           .clock = clock_,
+                                           .outbound = internet_.get(),
+                                           .allowed_networks = settings_.webhooks.allow_private},
                                           settings_.actions, std::move(builtins)));
   bridge_->add_kind(std::string(services::actions::action_kind),
                     {.handler =

@@ -1,5 +1,4 @@
 // Actions: what may be asked for, what was, and what people say to it.
-#include "bridge/base/hash.h"
 #include "bridge/base/limits.h"
 #include "bridge/http/api_parts.h"
 #include "bridge/http/caching.h"
@@ -51,6 +50,25 @@ constexpr std::string_view decide_schema = R"json({
   }
 })json";
 
+constexpr std::string_view resolve_schema = R"json({
+  "type": "object",
+  "additionalProperties": false,
+  "required": ["verdict"],
+  "properties": {
+    "verdict": {"enum": ["sent", "not-sent", "abandon"]},
+    "note": {"type": "string", "maxLength": 2000}
+  }
+})json";
+
+constexpr std::string_view undo_schema = R"json({
+  "type": ["object", "null"],
+  "additionalProperties": false,
+  "properties": {
+    "wait": {"type": "integer", "minimum": 0, "maximum": 40},
+    "idempotency_key": {"type": "string", "minLength": 1, "maxLength": 255}
+  }
+})json";
+
 constexpr std::string_view kill_schema = R"json({
   "type": "object",
   "additionalProperties": false,
@@ -64,41 +82,19 @@ constexpr std::string_view kill_schema = R"json({
   }
 })json";
 
-std::vector<BodyError> check_params(std::vector<BodyError> errors, const json::value& body) {
-  const auto* object = body.if_object();
-  const auto* params = object ? object->if_contains("params") : nullptr;
-  if (params && json::serialize(*params).size() > limits::action_params_bytes_max) {
-    errors.push_back({"/params", "maxLength",
-                      fmt::format("is larger than {} bytes", limits::action_params_bytes_max)});
-  }
-  return errors;
+std::vector<BodyError> check_params(const json::value& body) {
+  const auto* params = body.get_object().if_contains("params");
+  if (!params || json::serialize(*params).size() <= limits::action_params_bytes_max) return {};
+  return {{"/params", "maxLength",
+           fmt::format("is larger than {} bytes", limits::action_params_bytes_max)}};
 }
 
-std::vector<BodyError> check_check(const json::value& body) {
-  static const auto by_schema = body_check(check_schema);
-  return check_params(by_schema(body), body);
-}
-
-std::vector<BodyError> check_execute(const json::value& body) {
-  static const auto by_schema = body_check(execute_schema);
-  return check_params(by_schema(body), body);
-}
-
-std::vector<BodyError> check_kill(const json::value& body) {
-  static const auto by_schema = body_check(kill_schema);
-  auto errors = by_schema(body);
-  if (!errors.empty()) return errors;
+std::vector<BodyError> check_place(const json::value& body) {
   const auto& object = body.get_object();
   int places = 0;
   for (const auto* place : {"action", "agent", "all"}) places += object.contains(place) ? 1 : 0;
-  if (places != 1) {
-    errors.push_back({"", "oneOf", "what: give one of \"action\", \"agent\" and \"all\""});
-  }
-  return errors;
-}
-
-json::value text_or_null(std::string_view text) {
-  return text.empty() ? json::value(nullptr) : json::value(text);
+  if (places == 1) return {};
+  return {{"", "oneOf", "what: give one of \"action\", \"agent\" and \"all\""}};
 }
 
 json::object view_of(const actions::Decision& decision) {
@@ -132,6 +128,7 @@ json::object view_of(const actions::Asked& asked) {
           {"ended", time_or_null(asked.ended)},
           {"error", text_or_null(asked.error)},
           {"job", text_or_null(asked.job)},
+          {"undoes", text_or_null(asked.undoes)},
           {"links", json::object{{"self", "/api/approvals/" + asked.id},
                                  {"events", "/api/events?subject=" + asked.id}}}};
 }
@@ -146,6 +143,19 @@ json::object view_of(const services::Actions::View& found) {
                                      {"time", base::rfc3339(one.time)}});
   }
   view["approvals"] = std::move(approvals);
+  json::array resolutions;
+  for (const auto& one : found.resolutions) {
+    resolutions.push_back(json::object{{"by", one.name},
+                                       {"verdict", one.verdict},
+                                       {"note", text_or_null(one.note)},
+                                       {"time", base::rfc3339(one.time)}});
+  }
+  view["resolutions"] = std::move(resolutions);
+  view["undo"] = nullptr;
+  if (found.undo) {
+    view["undo"] =
+        json::object{{"id", found.undo->id}, {"state", actions::name(found.undo->state)}};
+  }
   view["result"] = nullptr;
   if (found.job && found.job->result) view["result"] = *found.job->result;
   if (found.job && found.job->error) {
@@ -183,13 +193,29 @@ Task<Response> check(ApiNeeds& needs, Request& request) {
   co_return json_response(view_of(decision));
 }
 
-base::Result<actions::Request> asked_with(const Request& request) {
-  TRY(auto key, idempotency_key(request));
-  auto body = request.json.get_object();
-  if (key.empty()) key = text_in(request.json, "idempotency_key");
-  for (const auto* apart : {"idempotency_key", "wait"}) body.erase(apart);
-  body["gptId"] = request.param("gptId");
-  return actions::Request{std::move(key), base::sha256_hex(base::canonical_json(body))};
+// By the query or the body.
+base::Result<std::chrono::seconds> wait_in(const Request& request) {
+  const auto* body = request.json.if_object();
+  if (const auto* twin = body ? body->if_contains("wait") : nullptr) {
+    return std::chrono::seconds(twin->to_number<std::int64_t>());
+  }
+  return request.wait();
+}
+
+// What is wanted, once it has ended or waits for people, or the request does not wait any more.
+Task<Response> answered(ApiNeeds& needs, Request& request, actions::Answer answer,
+                        std::chrono::seconds wait) {
+  if (!answer.asked) co_return refusal(answer.decision);
+  CO_TRY(const auto found, co_await needs.actions.get(caller_of(request.principal),
+                                                      answer.asked->id, needs.clock.now() + wait));
+  const auto state = found.asked.state;
+  const bool is_open = state == actions::State::waiting || state == actions::State::approved;
+  auto view = view_of(found);
+  view["decision"] = view_of(answer.decision);
+  auto response = json_response(view, is_open ? 202 : 200);
+  response.add("Location", "/api/approvals/" + found.asked.id);
+  if (answer.is_replay) response.add("Idempotency-Replayed", "true");
+  co_return response;
 }
 
 Task<Response> execute(ApiNeeds& needs, Request& request) {
@@ -204,25 +230,21 @@ Task<Response> execute(ApiNeeds& needs, Request& request) {
     view["dry_run"] = true;
     co_return json_response(view);
   }
-  CO_TRY(auto wait, request.wait());
-  CO_TRY(auto asked, asked_with(request));
-  if (const auto* twin = body.if_contains("wait")) {
-    wait = std::chrono::seconds(twin->to_number<std::int64_t>());
-  }
-  const auto caller = caller_of(request.principal);
-  CO_TRY(const auto answer, co_await needs.actions.ask(caller, request.param("gptId"),
-                                                       wish_in(request.json), std::move(asked)));
-  if (!answer.asked) co_return refusal(answer.decision);
-  CO_TRY(const auto found,
-         co_await needs.actions.get(caller, answer.asked->id, needs.clock.now() + wait));
-  const auto state = found.asked.state;
-  const bool is_open = state == actions::State::waiting || state == actions::State::approved;
-  auto view = view_of(found);
-  view["decision"] = view_of(answer.decision);
-  auto response = json_response(view, is_open ? 202 : 200);
-  response.add("Location", "/api/approvals/" + found.asked.id);
-  if (answer.is_replay) response.add("Idempotency-Replayed", "true");
-  co_return response;
+  CO_TRY(const auto wait, wait_in(request));
+  CO_TRY(auto asked, asked_with(request, "gptId"));
+  CO_TRY(auto answer, co_await needs.actions.ask(caller_of(request.principal),
+                                                 request.param("gptId"), wish_in(request.json),
+                                                 {std::move(asked.key), std::move(asked.hash)}));
+  co_return co_await answered(needs, request, std::move(answer), wait);
+}
+
+Task<Response> undo(ApiNeeds& needs, Request& request) {
+  CO_TRY_OK(request.only_query({"wait"}));
+  CO_TRY(const auto wait, wait_in(request));
+  CO_TRY(auto asked, asked_with(request, "id"));
+  CO_TRY(auto answer, co_await needs.actions.undo(caller_of(request.principal), request.param("id"),
+                                                  {std::move(asked.key), std::move(asked.hash)}));
+  co_return co_await answered(needs, request, std::move(answer), wait);
 }
 
 Task<Response> decide(ApiNeeds& needs, Request& request) {
@@ -242,6 +264,17 @@ Task<Response> look(ApiNeeds& needs, Request& request) {
   CO_TRY(const auto found,
          co_await needs.actions.get(caller_of(request.principal), request.param("id"),
                                     needs.clock.now() + wait));
+  co_return json_response(view_of(found));
+}
+
+Task<Response> resolve(ApiNeeds& needs, Request& request) {
+  CO_TRY_OK(request.only_query({"wait"}));
+  CO_TRY(const auto wait, request.wait());
+  const auto caller = caller_of(request.principal);
+  CO_TRY(const auto asked, co_await needs.actions.resolve(caller, request.param("id"),
+                                                          text_in(request.json, "verdict"),
+                                                          text_in(request.json, "note")));
+  CO_TRY(const auto found, co_await needs.actions.get(caller, asked.id, needs.clock.now() + wait));
   co_return json_response(view_of(found));
 }
 
@@ -281,6 +314,7 @@ Task<Response> list_actions(ApiNeeds& needs, Request& request) {
         {"risk", definition.risk},
         {"min_tier", services::agents::name(definition.min_tier)},
         {"params", definition.params},
+        {"undo", definition.undo != nullptr},
         {"switched_off", own == off.end() ? json::value(nullptr) : json::value(own->second)}});
   }
   json::object switches;
@@ -316,12 +350,18 @@ void add_action_routes(Router& router, ApiNeeds& needs) {
                with(needs, act));
   };
   add(Method::get, "actions", "actions", list_actions);
-  add(Method::post, "actions/kill", "admin", kill, Body::json, check_kill);
+  add(Method::post, "actions/kill", "admin", kill, Body::json,
+      body_check(kill_schema, check_place));
   add(Method::get, "approvals", "actions", list_asked);
   add(Method::get, "approvals/{id}", "actions", look);
-  add(Method::post, "gpt-agents/{gptId}/actions/check", "actions", check, Body::json, check_check);
+  add(Method::post, "approvals/{id}/undo", "actions", undo, Body::optional,
+      body_check(undo_schema));
+  add(Method::post, "approvals/{id}/resolve", "approve", resolve, Body::json,
+      body_check(resolve_schema));
+  add(Method::post, "gpt-agents/{gptId}/actions/check", "actions", check, Body::json,
+      body_check(check_schema, check_params));
   add(Method::post, "gpt-agents/{gptId}/actions/execute", "actions", execute, Body::json,
-      check_execute);
+      body_check(execute_schema, check_params));
   add(Method::post, "gpt-agents/{gptId}/actions/approve", "approve", decide, Body::json,
       body_check(decide_schema));
 }

@@ -1,7 +1,6 @@
 // The registry of agents: registered, imported, looked at, changed, and heard of.
 #include "bridge/http/api_agents.h"
 
-#include "bridge/base/hash.h"
 #include "bridge/base/limits.h"
 #include "bridge/http/api_parts.h"
 #include "bridge/http/caching.h"
@@ -77,9 +76,8 @@ constexpr std::string_view beat_schema = R"json({
 })json";
 
 // The members of one schema, without some and with others required.
-std::function<std::vector<BodyError>(const json::value&)> variant(
-    std::initializer_list<std::string_view> without,
-    std::initializer_list<std::string_view> required) {
+BodyCheck variant(std::initializer_list<std::string_view> without,
+                  std::initializer_list<std::string_view> required) {
   auto schema = *base::parse_json(agent_schema);
   for (const auto name : without) schema.at("properties").as_object().erase(name);
   schema.at("required") = json::array(required.begin(), required.end());
@@ -108,6 +106,12 @@ std::vector<BodyError> check_new(const json::value& body) {
   if (object == nullptr || !object->contains("import")) return check_one(body);
   auto errors = check_import(body);
   return errors.empty() ? check_entries(object->at("import").get_array()) : errors;
+}
+
+// One agent, or many.
+BodyCheck new_check() {
+  return {fmt::format(R"({{"anyOf": [{}, {}]}})", variant({}, {"name"}).schema, import_schema),
+          check_new};
 }
 
 std::optional<std::string> said(const json::object& body, std::string_view name) {
@@ -154,10 +158,6 @@ std::optional<services::NewKey> key_in(const json::object& body, const std::stri
   return key;
 }
 
-json::value text_or_null(std::string_view text) {
-  return text.empty() ? json::value(nullptr) : json::value(text);
-}
-
 // Of what people say about the agent. Its liveness changes by itself, so it is no part of this, and
 // a GET is never answered with 304.
 std::string tag_of(const agents::Agent& agent) {
@@ -200,7 +200,8 @@ Task<Response> import(ApiNeeds& needs, Request& request, services::Agents::Reque
 
 Task<Response> add(ApiNeeds& needs, Request& request) {
   CO_TRY_OK(request.only_query({}));
-  CO_TRY(auto asked, asked_with(request));
+  CO_TRY(auto keyed, asked_with(request));
+  services::Agents::Request asked{std::move(keyed.key), std::move(keyed.hash)};
   const auto& body = request.json.get_object();
   if (body.contains("import")) co_return co_await import(needs, request, std::move(asked));
   const std::string text = new_api_key();
@@ -361,14 +362,6 @@ Task<Response> stats(ApiNeeds& needs, Request& request) {
 
 }  // namespace
 
-base::Result<services::Agents::Request> asked_with(const Request& request) {
-  TRY(auto key, idempotency_key(request));
-  auto body = request.json.get_object();
-  if (key.empty()) key = text_in(request.json, "idempotency_key");
-  body.erase("idempotency_key");
-  return services::Agents::Request{std::move(key), base::sha256_hex(base::canonical_json(body))};
-}
-
 json::object agent_view(const ApiNeeds& needs, const agents::Agent& agent) {
   const std::string self = "/api/gpt-agents/" + agent.id;
   const auto& catalogue = needs.agents.settings().catalogue;
@@ -418,7 +411,7 @@ void add_agent_routes(Router& router, ApiNeeds& needs) {
                 .check = std::move(check)},
                with(needs, act));
   };
-  add_route(Method::post, "/register", "agents:write", add, Body::json, check_new);
+  add_route(Method::post, "/register", "agents:write", add, Body::json, new_check());
   add_route(Method::get, "", "agents:read", list);
   add_route(Method::get, "/stats", "agents:read", stats);
   add_route(Method::get, "/{gptId}", "agents:read", look);

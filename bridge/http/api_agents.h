@@ -7,9 +7,6 @@
 
 namespace http {
 
-// The request's idempotency key and the hash of the body without it.
-base::Result<services::Agents::Request> asked_with(const Request& request);
-
 json::object agent_view(const ApiNeeds& needs, const services::agents::Agent& agent);
 
 }  // namespace http

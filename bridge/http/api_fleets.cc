@@ -1,5 +1,4 @@
 // Fleets: looked at, sent on missions and called back.
-#include "bridge/base/hash.h"
 #include "bridge/base/limits.h"
 #include "bridge/http/api_agents.h"
 #include "bridge/http/api_parts.h"
@@ -152,12 +151,12 @@ Task<Response> stats(ApiNeeds& needs, Request& request) {
 
 Task<Response> deploy(ApiNeeds& needs, Request& request) {
   CO_TRY_OK(request.only_query({}));
-  CO_TRY(auto asked, asked_with(request));
   const auto& category = request.param("category");
-  asked.hash = base::sha256_hex(category + "\n" + asked.hash);
+  CO_TRY(auto asked, asked_with(request, "category"));
   CO_TRY(const auto sent,
          co_await needs.fleets.deploy(caller_of(request.principal), category,
-                                      text_in(request.json, "objective"), std::move(asked)));
+                                      text_in(request.json, "objective"),
+                                      {std::move(asked.key), std::move(asked.hash)}));
   const auto view = view_of(sent.mission);
   auto response = json_response(view, 201);
   response.add("Location", text_in(view.at("links"), "self"));

@@ -43,16 +43,9 @@ json::object view_of(const services::Key& key) {
           {"revoked", time_or_null(key.revoked)}};
 }
 
-// What was asked for, without the name of the request itself.
-std::string hash_of(json::object body) {
-  body.erase("idempotency_key");
-  return base::sha256_hex(base::canonical_json(body));
-}
-
 Task<Response> create(ApiNeeds& needs, Request& request) {
   CO_TRY_OK(request.only_query({}));
-  CO_TRY(auto asked, idempotency_key(request));
-  if (asked.empty()) asked = text_in(request.json, "idempotency_key");
+  CO_TRY(auto asked, asked_with(request));
   const auto& body = request.json.get_object();
   const std::string text = new_api_key();
   services::NewKey key{.name = text_in(request.json, "name"),
@@ -60,8 +53,8 @@ Task<Response> create(ApiNeeds& needs, Request& request) {
                        .scopes = {},
                        .digest = *api_key_digest(text),
                        .creator = request.principal.id,
-                       .request = std::move(asked),
-                       .request_hash = hash_of(body)};
+                       .request = std::move(asked.key),
+                       .request_hash = std::move(asked.hash)};
   for (const auto& scope : body.at("scopes").get_array()) {
     key.scopes.emplace_back(scope.get_string());
   }

@@ -52,9 +52,7 @@ constexpr std::string_view search_schema = R"json({
 })json";
 
 std::vector<BodyError> check_search(const json::value& body) {
-  static const auto by_schema = body_check(search_schema);
-  auto errors = by_schema(body);
-  if (!errors.empty()) return errors;
+  std::vector<BodyError> errors;
   if (const auto query = memory::Query::parse(text_in(body, "query")); !query) {
     errors.push_back({"/query", "query", query.error().message});
   }
@@ -128,15 +126,10 @@ memory::NewEntry entry_in(const json::object& body) {
 
 Task<Response> store(ApiNeeds& needs, Request& request) {
   CO_TRY_OK(request.only_query({}));
-  CO_TRY(auto key, idempotency_key(request));
-  auto body = request.json.get_object();
-  if (key.empty()) key = text_in(body, "idempotency_key");
-  body.erase("idempotency_key");
-  // The agent is a part of what is asked.
-  body["agent"] = request.param("gptId");
-  auto hash = base::sha256_hex(base::canonical_json(body));
+  CO_TRY(auto asked, asked_with(request, "gptId"));
   auto stored = co_await needs.memory.store(asker_of(request.principal), request.param("gptId"),
-                                            entry_in(body), std::move(key), std::move(hash));
+                                            entry_in(request.json.get_object()),
+                                            std::move(asked.key), std::move(asked.hash));
   if (!stored) co_return refusal_response(std::move(stored).error());
   const auto view = whole(stored->entry);
   auto response = json_response(view, 201);
@@ -252,7 +245,7 @@ void add_memory_routes(Router& router, ApiNeeds& needs) {
                with(needs, act));
   };
   add(Method::post, "/memory/store", store, Body::json, body_check(new_entry_schema));
-  add(Method::post, "/memory/search", search, Body::json, check_search);
+  add(Method::post, "/memory/search", search, Body::json, body_check(search_schema, check_search));
   add(Method::get, "/memory", list);
   add(Method::get, "/memory/{id}", look);
   add(Method::del, "/memory/{id}", remove);

@@ -1,5 +1,4 @@
 // Messages and queries between agents.
-#include "bridge/base/hash.h"
 #include "bridge/base/limits.h"
 #include "bridge/http/api_parts.h"
 #include "bridge/http/caching.h"
@@ -76,36 +75,23 @@ constexpr std::string_view nothing_schema = R"json({
   "type": ["object", "null"], "additionalProperties": false
 })json";
 
-std::vector<BodyError> check_meta(std::vector<BodyError> errors, const json::value& body) {
-  const auto* object = body.if_object();
-  const auto* meta = object ? object->if_contains("meta") : nullptr;
-  if (meta && json::serialize(*meta).size() > limits::message_meta_bytes_max) {
-    errors.push_back({"/meta", "maxLength",
-                      fmt::format("is larger than {} bytes", limits::message_meta_bytes_max)});
-  }
-  return errors;
-}
-
-std::vector<BodyError> check_message(const json::value& body) {
-  static const auto by_schema = body_check(message_schema);
-  return check_meta(by_schema(body), body);
+std::vector<BodyError> check_meta(const json::value& body) {
+  const auto* meta = body.get_object().if_contains("meta");
+  if (!meta || json::serialize(*meta).size() <= limits::message_meta_bytes_max) return {};
+  return {{"/meta", "maxLength",
+           fmt::format("is larger than {} bytes", limits::message_meta_bytes_max)}};
 }
 
 std::vector<BodyError> check_query(const json::value& body) {
-  static const auto by_schema = body_check(query_schema);
-  auto errors = by_schema(body);
-  const auto* schema = body.is_object() ? body.get_object().if_contains("schema") : nullptr;
-  if (!errors.empty() || schema == nullptr) return errors;
-  if (const auto good = messages::check_schema(*schema); !good) {
-    errors.push_back({"/schema", "schema", good.error().message});
-  }
-  return errors;
+  const auto* schema = body.get_object().if_contains("schema");
+  if (!schema) return {};
+  const auto good = messages::check_schema(*schema);
+  if (good) return {};
+  return {{"/schema", "schema", good.error().message}};
 }
 
 std::vector<BodyError> check_broadcast(const json::value& body) {
-  static const auto by_schema = body_check(broadcast_schema);
-  auto errors = check_meta(by_schema(body), body);
-  if (!errors.empty()) return errors;
+  auto errors = check_meta(body);
   const auto& object = body.get_object();
   int ways = 0;
   for (const auto* way : {"to", "category", "capability"}) ways += object.contains(way) ? 1 : 0;
@@ -113,10 +99,6 @@ std::vector<BodyError> check_broadcast(const json::value& body) {
     errors.push_back({"", "oneOf", "whom: give one of \"to\", \"category\" and \"capability\""});
   }
   return errors;
-}
-
-json::value text_or_null(std::string_view text) {
-  return text.empty() ? json::value(nullptr) : json::value(text);
 }
 
 json::object view_of(const messages::Party& party) {
@@ -173,16 +155,6 @@ json::object view_of(const services::Messages::Result& result) {
   return view;
 }
 
-base::Result<messages::Request> asked_with(const Request& request) {
-  TRY(auto key, idempotency_key(request));
-  auto body = request.json.get_object();
-  if (key.empty()) key = text_in(request.json, "idempotency_key");
-  for (const auto* apart : {"idempotency_key", "wait"}) body.erase(apart);
-  // The same body to another agent is another message.
-  body["gptId"] = request.param("gptId");
-  return messages::Request{std::move(key), base::sha256_hex(base::canonical_json(body))};
-}
-
 services::Messages::Say said(const Request& request) {
   const auto& body = request.json;
   services::Messages::Say say{.to = {},
@@ -197,11 +169,12 @@ services::Messages::Say said(const Request& request) {
 
 Task<Response> send(ApiNeeds& needs, Request& request) {
   CO_TRY_OK(request.only_query({}));
-  CO_TRY(auto asked, asked_with(request));
+  CO_TRY(auto asked, asked_with(request, "gptId"));
   auto say = said(request);
   say.to = request.param("gptId");
-  CO_TRY(const auto sent, co_await needs.messages.send(caller_of(request.principal), std::move(say),
-                                                       std::move(asked)));
+  CO_TRY(const auto sent,
+         co_await needs.messages.send(caller_of(request.principal), std::move(say),
+                                      {std::move(asked.key), std::move(asked.hash)}));
   auto response = json_response(view_of(sent.message), 201);
   if (sent.is_replay) response.add("Idempotency-Replayed", "true");
   co_return response;
@@ -210,7 +183,7 @@ Task<Response> send(ApiNeeds& needs, Request& request) {
 Task<Response> query(ApiNeeds& needs, Request& request) {
   CO_TRY_OK(request.only_query({"wait"}));
   CO_TRY(auto wait, request.wait());
-  CO_TRY(auto asked, asked_with(request));
+  CO_TRY(auto asked, asked_with(request, "gptId"));
   const auto& body = request.json.get_object();
   if (const auto* twin = body.if_contains("wait")) {
     wait = std::chrono::seconds(twin->to_number<std::int64_t>());
@@ -222,7 +195,9 @@ Task<Response> query(ApiNeeds& needs, Request& request) {
                               .thread = text_in(request.json, "thread")};
   if (const auto* schema = body.if_contains("schema")) ask.schema = *schema;
   const auto caller = caller_of(request.principal);
-  CO_TRY(const auto sent, co_await needs.messages.ask(caller, std::move(ask), std::move(asked)));
+  CO_TRY(const auto sent,
+         co_await needs.messages.ask(caller, std::move(ask),
+                                     {std::move(asked.key), std::move(asked.hash)}));
   CO_TRY(const auto result,
          co_await needs.messages.result(caller, sent.message.recipient.id, sent.message.id,
                                         needs.clock.now() + wait));
@@ -327,9 +302,10 @@ void add_message_routes(Router& router, ApiNeeds& needs) {
                 .check = std::move(check)},
                with(needs, act));
   };
-  add(Method::post, "broadcast", broadcast, Body::json, check_broadcast);
-  add(Method::post, "{gptId}/message", send, Body::json, check_message);
-  add(Method::post, "{gptId}/query", query, Body::json, check_query);
+  add(Method::post, "broadcast", broadcast, Body::json,
+      body_check(broadcast_schema, check_broadcast));
+  add(Method::post, "{gptId}/message", send, Body::json, body_check(message_schema, check_meta));
+  add(Method::post, "{gptId}/query", query, Body::json, body_check(query_schema, check_query));
   add(Method::get, "{gptId}/queries/{id}", look);
   add(Method::get, "{gptId}/messages", list);
   add(Method::post, "{gptId}/messages/{id}/ack", ack, Body::optional, body_check(nothing_schema));

@@ -1,5 +1,6 @@
 #include "bridge/http/api_parts.h"
 
+#include "bridge/base/hash.h"
 #include "bridge/base/limits.h"
 #include "bridge/schema/registry.h"
 #include "bridge/schema/schema.h"
@@ -44,12 +45,12 @@ Handler with(ApiNeeds& needs, Act act) {
   return [&needs, act](Request& request) { return act(needs, request); };
 }
 
-std::function<std::vector<BodyError>(const json::value&)> body_check(std::string_view schema) {
+BodyCheck body_check(std::string_view schema, std::vector<BodyError> (*more)(const json::value&)) {
   auto document = base::parse_json(schema);
   BRIDGE_ASSERT(document.has_value());
   auto compiled = schema::Schema::compile(schema::Registry(), *std::move(document));
   BRIDGE_ASSERT(compiled.has_value());
-  return [compiled = *std::move(compiled)](const json::value& body) {
+  auto check = [compiled = *std::move(compiled), more](const json::value& body) {
     std::vector<BodyError> errors;
     auto found = compiled.check(body);
     if (!found) return std::vector{BodyError{"", "limits", found.error().message}};
@@ -57,8 +58,9 @@ std::function<std::vector<BodyError>(const json::value&)> body_check(std::string
       errors.push_back({std::move(violation.instance_location), std::move(violation.keyword),
                         std::move(violation.message)});
     }
-    return errors;
+    return errors.empty() && more ? more(body) : errors;
   };
+  return {std::string(schema), std::move(check)};
 }
 
 base::Result<std::string> idempotency_key(const Request& request) {
@@ -104,6 +106,21 @@ std::string text_in(const json::value& body, std::string_view name) {
   const auto* object = body.if_object();
   const auto* value = object ? object->if_contains(name) : nullptr;
   return value && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+base::Result<AskedFor> asked_with(const Request& request, std::string_view param) {
+  AskedFor asked;
+  TRY(asked.key, idempotency_key(request));
+  if (asked.key.empty()) asked.key = text_in(request.json, "idempotency_key");
+  auto body = request.json.is_object() ? request.json.get_object() : json::object();
+  for (const auto* apart : {"idempotency_key", "wait"}) body.erase(apart);
+  if (!param.empty()) body[param] = request.param(param);
+  asked.hash = base::sha256_hex(base::canonical_json(body));
+  return asked;
+}
+
+json::value text_or_null(std::string_view text) {
+  return text.empty() ? json::value(nullptr) : json::value(text);
 }
 
 double seconds(std::chrono::milliseconds time) { return static_cast<double>(time.count()) / 1000; }
@@ -160,6 +177,7 @@ void add_api(Router& router, ApiNeeds& needs) {
   add_event_routes(router, needs);
   add_health_routes(router, needs);
   add_dashboard_routes(router, needs);
+  add_openapi_routes(router, needs);
 }
 
 }  // namespace http

@@ -1,5 +1,4 @@
 // Schedules: made, looked at, paused and run by people.
-#include "bridge/base/hash.h"
 #include "bridge/base/limits.h"
 #include "bridge/http/api_parts.h"
 #include "bridge/http/caching.h"
@@ -42,9 +41,9 @@ constexpr std::string_view nothing_schema = R"json({
 })json";
 
 // What no schema says in words that help.
-std::vector<BodyError> choices(const json::object& body) {
+std::vector<BodyError> choices(const json::value& body) {
   std::vector<BodyError> errors;
-  const auto has = [&](std::string_view name) { return body.contains(name); };
+  const auto has = [&](std::string_view name) { return body.get_object().contains(name); };
   const auto one_of = [&](std::string_view a, std::string_view b, std::string_view what) {
     if (has(a) == has(b)) {
       errors.push_back({"", "oneOf", fmt::format("{}: give one of \"{}\" and \"{}\"", what, a, b)});
@@ -67,16 +66,6 @@ std::vector<BodyError> choices(const json::object& body) {
   only_with("deadline_seconds", "packet");
   only_with("inputs", "workflow");
   return errors;
-}
-
-std::vector<BodyError> check_new(const json::value& body) {
-  static const auto by_schema = body_check(new_schedule_schema);
-  auto errors = by_schema(body);
-  return errors.empty() ? choices(body.get_object()) : errors;
-}
-
-json::value text_or_null(std::string_view text) {
-  return text.empty() ? json::value(nullptr) : json::value(text);
 }
 
 constexpr std::string_view runs_path = "/api/gpt-workflows/runs/";
@@ -132,25 +121,15 @@ json::object with_packet(const services::Schedule& schedule) {
   return view;
 }
 
-std::string hash_of(json::object body) {
-  body.erase("idempotency_key");
-  return base::sha256_hex(base::canonical_json(body));
-}
-
-base::Result<std::string> key_of(const Request& request) {
-  TRY(auto key, idempotency_key(request));
-  return key.empty() ? text_in(request.json, "idempotency_key") : key;
-}
-
 Task<Response> create(ApiNeeds& needs, Request& request) {
   CO_TRY_OK(request.only_query({}));
-  CO_TRY(auto key, key_of(request));
+  CO_TRY(auto keyed, asked_with(request));
   const auto& body = request.json.get_object();
   services::NewSchedule asked{.name = text_in(body, "name"),
                               .cron = text_in(body, "cron"),
                               .interval = text_in(body, "interval"),
-                              .request = std::move(key),
-                              .request_hash = hash_of(body)};
+                              .request = std::move(keyed.key),
+                              .request_hash = std::move(keyed.hash)};
   if (const auto zone = text_in(body, "time_zone"); !zone.empty()) asked.zone = zone;
   if (const auto* packet = body.if_contains("packet")) asked.packet = *packet;
   if (const auto workflow = text_in(body, "workflow"); !workflow.empty()) {
@@ -208,9 +187,9 @@ Task<Response> resume(ApiNeeds& needs, Request& request) {
 
 Task<Response> run(ApiNeeds& needs, Request& request) {
   CO_TRY_OK(request.only_query({}));
-  CO_TRY(auto key, key_of(request));
-  CO_TRY(const auto started, co_await needs.schedules.run_now(request.param("id"), std::move(key),
-                                                              request.principal.id));
+  CO_TRY(auto asked, asked_with(request));
+  CO_TRY(const auto started, co_await needs.schedules.run_now(
+                                 request.param("id"), std::move(asked.key), request.principal.id));
   auto response = json_response(view_of(started), 202);
   if (!started.job.empty()) response.add("Location", "/api/packets/" + started.job);
   if (!started.flow.empty()) response.add("Location", fmt::format("{}{}", runs_path, started.flow));
@@ -236,7 +215,7 @@ void add_schedule_routes(Router& router, ApiNeeds& needs) {
                 .check = std::move(check)},
                with(needs, act));
   };
-  add(Method::post, "", create, Body::json, check_new);
+  add(Method::post, "", create, Body::json, body_check(new_schedule_schema, choices));
   add(Method::get, "", list);
   add(Method::get, "/{id}", look);
   add(Method::del, "/{id}", remove);

@@ -7,10 +7,6 @@ namespace {
 
 using base::Task;
 
-json::value text_or_null(const std::string& text) {
-  return text.empty() ? json::value(nullptr) : json::value(text);
-}
-
 json::object view_of(const chat::SessionView& view) {
   return {{"state", chat::name(view.state)},
           {"since", base::rfc3339(view.since)},

@@ -1,5 +1,4 @@
 // Subscriptions of agents to events, and the deliveries of webhooks.
-#include "bridge/base/hash.h"
 #include "bridge/http/api_parts.h"
 #include "bridge/http/caching.h"
 #include "bridge/services/events/subscriptions.h"
@@ -76,9 +75,7 @@ Via via_of(const json::object& body) {
 }
 
 std::vector<BodyError> check_new(const json::value& body) {
-  static const auto by_schema = body_check(subscribe_schema);
-  auto errors = by_schema(body);
-  if (!errors.empty()) return errors;
+  std::vector<BodyError> errors;
   const auto& object = body.get_object();
   if (via_of(object) == Via::webhook) {
     if (!object.contains("url")) {
@@ -100,10 +97,6 @@ std::vector<BodyError> check_new(const json::value& body) {
 
 json::array array_of(const std::vector<std::string>& words) {
   return json::array(words.begin(), words.end());
-}
-
-json::value text_or_null(std::string_view text) {
-  return text.empty() ? json::value(nullptr) : json::value(text);
 }
 
 std::string path_of(const Subscription& subscription) {
@@ -190,20 +183,16 @@ std::vector<std::string> words(const json::object& body, std::string_view name) 
 
 Task<Response> subscribe(ApiNeeds& needs, Request& request) {
   CO_TRY_OK(request.only_query({}));
-  auto body = request.json.get_object();
-  CO_TRY(auto key, idempotency_key(request));
-  if (key.empty()) key = text_in(request.json, "idempotency_key");
-  body.erase("idempotency_key");
-  ::events::NewSubscription asked{
-      .wish = {.types = words(body, "types"),
-               .subjects = words(body, "subjects"),
-               .categories = words(body, "categories")},
-      .via = via_of(body),
-      .url = text_in(body, "url"),
-      .secret = text_in(body, "secret"),
-      .request = std::move(key),
-      .request_hash = base::sha256_hex(
-          fmt::format("{} {}", request.param("gptId"), base::canonical_json(body)))};
+  const auto& body = request.json.get_object();
+  CO_TRY(auto keyed, asked_with(request, "gptId"));
+  ::events::NewSubscription asked{.wish = {.types = words(body, "types"),
+                                           .subjects = words(body, "subjects"),
+                                           .categories = words(body, "categories")},
+                                  .via = via_of(body),
+                                  .url = text_in(body, "url"),
+                                  .secret = text_in(body, "secret"),
+                                  .request = std::move(keyed.key),
+                                  .request_hash = std::move(keyed.hash)};
   for (auto& type : asked.wish.types) type = ::events::type_pattern(type);
   for (auto& category : asked.wish.categories) category = ::events::category_key(category);
   auto created = co_await needs.subscriptions.subscribe(request.param("gptId"), std::move(asked),
@@ -350,7 +339,8 @@ void add_subscription_routes(Router& router, ApiNeeds& needs) {
   const std::string agent = "/gpt-agents/{gptId}";
   const std::string one = agent + "/subscriptions/{id}";
   const auto nothing = body_check(nothing_schema);
-  add(Method::post, agent + "/subscribe", subscribe, Body::json, check_new);
+  add(Method::post, agent + "/subscribe", subscribe, Body::json,
+      body_check(subscribe_schema, check_new));
   add(Method::post, agent + "/unsubscribe", unsubscribe, Body::json,
       body_check(unsubscribe_schema));
   add(Method::get, agent + "/events", stream);

@@ -101,7 +101,8 @@ Task<std::unique_ptr<Stream>> Internet::connect(const OutboundRequest& request) 
   if (error) {
     co_return base::fail(
         Code::unavailable,
-        fmt::format("connect to {}: {}", request.target.authority(), error.message()));
+        fmt::format("connect to {}: {}", request.target.authority(), error.message()),
+        "no_connection");
   }
   if (!request.target.is_secure) co_return plain_stream(std::move(socket));
   CO_TRY(auto* const secure, tls());
@@ -110,7 +111,8 @@ Task<std::unique_ptr<Stream>> Internet::connect(const OutboundRequest& request) 
     co_return base::fail(Code::unavailable,
                          fmt::format("connect to {}: no TLS connection with a certificate that is "
                                      "trusted and is for this host",
-                                     request.target.authority()));
+                                     request.target.authority()),
+                         "no_connection");
   }
   co_return stream;
 }

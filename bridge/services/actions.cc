@@ -1,10 +1,6 @@
 #include "bridge/services/actions.h"
 
-#include "bridge/schema/utf8.h"
 #include "bridge/services/actions/action_limits.h"
-#include "bridge/services/actions/program.h"
-
-#include <algorithm>
 
 #include <fmt/format.h>
 
@@ -32,33 +28,6 @@ base::Result<> complete(store::Tx& tx, const Caller& caller, const std::string& 
   wish.agent = agent.id;
   wish.tier = agent.tier;
   return {};
-}
-
-// What the job may use is what the agent is trusted with by then.
-base::Result<agents::Tier> tier_now(store::Tx& tx, const Asked& asked) {
-  if (asked.agent.empty()) return agents::Tier::founder;
-  TRY(const auto agent, agents::find(tx, asked.agent));
-  return agent.tier;
-}
-
-std::string text_in(const json::object& object, std::string_view key) {
-  const auto* value = object.if_contains(key);
-  return value && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
-// What a program wrote, with U+FFFD for what is no UTF-8.
-std::string as_text(std::string_view bytes) {
-  std::string text;
-  for (std::size_t at = 0; at < bytes.size();) {
-    const auto decoded = schema::decode_utf8(bytes, at);
-    text += decoded.size == 0 ? std::string_view("\xEF\xBF\xBD") : bytes.substr(at, decoded.size);
-    at += std::max<std::size_t>(decoded.size, 1);
-  }
-  return text;
-}
-
-engine::Outcome failed(std::string code, std::string detail) {
-  return engine::Outcome{engine::Outcome::Failed{{std::move(code), std::move(detail)}}};
 }
 
 }  // namespace
@@ -104,6 +73,19 @@ base::Result<bool> Actions::withdraw(store::Tx& tx, const std::string& id, const
   return actions::withdraw(act(tx, now, std::move(actor)), id);
 }
 
+Task<actions::Answer> Actions::undo(Caller caller, std::string id, actions::Request request) {
+  const auto now = needs_.timeline.now();
+  co_return co_await needs_.store.write([this, caller = std::move(caller), id = std::move(id),
+                                         request = std::move(request),
+                                         now](store::Tx& tx) -> base::Result<actions::Answer> {
+    Wish who;
+    TRY_OK(complete(tx, caller, "", who));
+    who.behind = caller.behind;
+    return actions::undo(act(tx, now, caller.principal), catalogue_, id, std::move(who),
+                         caller.name, request);
+  });
+}
+
 Task<Asked> Actions::decide(Caller caller, std::string id, bool is_yes, std::string note) {
   if (!caller.agent.empty()) {
     co_return base::fail(Code::denied, "decide on an action: only a person may", "not_a_person");
@@ -117,63 +99,17 @@ Task<Asked> Actions::decide(Caller caller, std::string id, bool is_yes, std::str
   });
 }
 
-Task<engine::Outcome> Actions::handle(engine::Claim claim, engine::LaneContext& lane) {
-  // It began and nobody knows how far it came.
-  if (claim.is_reconcile) {
-    co_return engine::Outcome{engine::Outcome::Held{
-        {"unknown_outcome", "the bridge ended while the action was being done"}}};
+Task<Asked> Actions::resolve(Caller caller, std::string id, std::string verdict, std::string note) {
+  if (!caller.agent.empty()) {
+    co_return base::fail(Code::denied, "resolve an action: only a person may", "not_a_person");
   }
-  const auto id = text_in(claim.job.payload, "asked");
-  const auto job = claim.job.id.text;
-  auto asked = co_await needs_.store.read([this, id, job](store::Tx& tx) -> base::Result<Asked> {
-    TRY(const auto wanted, actions::get(tx, id));
-    TRY(const auto tier, tier_now(tx, wanted));
-    return actions::checked(tx, catalogue_, id, job, tier);
+  const auto now = needs_.timeline.now();
+  co_return co_await needs_.store.write([this, caller = std::move(caller), id = std::move(id),
+                                         verdict = std::move(verdict), note = std::move(note),
+                                         now](store::Tx& tx) -> base::Result<Asked> {
+    return actions::resolve(act(tx, now, caller.principal), id,
+                            {verdict, caller.principal, caller.name, note, now.wall});
   });
-  if (!asked && asked.error().code != Code::denied && asked.error().code != Code::not_found) {
-    co_return std::unexpected(std::move(asked).error());
-  }
-  if (!asked) co_return failed("not_allowed", asked.error().message);
-  const auto& definition = *catalogue_.find(asked->action);
-  if (definition.kind == actions::Kind::program) {
-    co_return co_await run_program(*std::move(asked), definition, lane);
-  }
-  const Caller as{.principal = "action:" + asked->id,
-                  .name = asked->asker,
-                  .agent = asked->agent,
-                  .may_act = true,  // it asked for an action
-                  .behind = asked->behind.empty() ? asked->principal : asked->behind,
-                  .within = asked->principal};
-  auto result = co_await builtins_.at(asked->action)(*asked, as);
-  if (result) co_return engine::Outcome{engine::Outcome::Done{*std::move(result)}};
-  const auto& error = result.error();
-  if (error.code == Code::unavailable || error.code == Code::busy) {
-    co_return std::unexpected(error);
-  }
-  co_return failed(error.reason.empty() ? std::string(base::name(error.code)) : error.reason,
-                   error.message);
-}
-
-Task<engine::Outcome> Actions::run_program(Asked asked, const actions::Definition& what,
-                                           engine::LaneContext& lane) {
-  CO_TRY_OK(co_await lane.set_stage(lane.lease(), engine::Stage::intent));
-  CO_TRY_OK(co_await lane.set_stage(lane.lease(), engine::Stage::armed));
-  auto ran = co_await actions::run(what.program, actions::words_of(what.program, asked.params));
-  // From here on it is known how it ended.
-  CO_TRY_OK(co_await lane.set_stage(lane.lease(), engine::Stage::sent));
-  if (!ran) {
-    co_return failed(
-        ran.error().reason.empty() ? std::string(base::name(ran.error().code)) : ran.error().reason,
-        ran.error().message);
-  }
-  if (ran->status != 0) {
-    co_return failed("program_failed", fmt::format("it ended with status {}: {}", ran->status,
-                                                   ran->err.substr(0, 1000)));
-  }
-  co_return engine::Outcome{engine::Outcome::Done{json::object{{"status", ran->status},
-                                                               {"out", as_text(ran->out)},
-                                                               {"err", as_text(ran->err)},
-                                                               {"clipped", ran->is_clipped}}}};
 }
 
 base::Result<> Actions::on_change(store::Tx& tx, const engine::Change& change,
@@ -185,21 +121,24 @@ Task<Actions::View> Actions::get(Caller caller, std::string id, base::Instant de
   const engine::Bells::Ear ear(needs_.bells, actions::bell_of_action(id));
   for (;;) {
     const auto rung = ear.count();
-    CO_TRY(auto view,
-           co_await needs_.store.read([this, caller, id](store::Tx& tx) -> base::Result<View> {
-             TRY(auto asked, actions::get(tx, id));
-             if (!caller.agent.empty()) {
-               TRY(const auto own, agents::find(tx, caller.agent));
-               if (own.id != asked.agent) {
-                 return base::fail(Code::denied, "the action is another agent's", "other_agent");
-               }
-             }
-             TRY(auto approvals, actions::approvals(tx, asked));
-             View found{std::move(asked), std::move(approvals), {}};
-             if (found.asked.job.empty()) return found;
-             TRY(found.job, needs_.queue.get(tx, {found.asked.job}));
-             return found;
-           }));
+    CO_TRY(auto view, co_await needs_.store.read([this, caller,
+                                                  id](store::Tx& tx) -> base::Result<View> {
+      TRY(auto asked, actions::get(tx, id));
+      if (!caller.agent.empty()) {
+        TRY(const auto own, agents::find(tx, caller.agent));
+        if (own.id != asked.agent) {
+          return base::fail(Code::denied, "the action is another agent's", "other_agent");
+        }
+      }
+      TRY(auto approvals, actions::approvals(tx, asked));
+      TRY(auto resolutions, actions::resolutions(tx, id));
+      TRY(auto undo, actions::undo_of(tx, id));
+      View found{
+          std::move(asked), std::move(approvals), std::move(resolutions), std::move(undo), {}};
+      if (found.asked.job.empty()) return found;
+      TRY(found.job, needs_.queue.get(tx, {found.asked.job}));
+      return found;
+    }));
     if (view.asked.state != State::approved || needs_.clock.now() >= deadline) {
       co_return std::move(view);
     }

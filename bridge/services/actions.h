@@ -34,6 +34,8 @@ class Actions {
     const engine::Timeline& timeline;
     engine::Bells& bells;
     base::Clock& clock;
+    events::Outbound* outbound = nullptr;  // null: nobody is called
+    std::vector<events::Network> allowed_networks = {};
   };
   // Does a built-in action as its asker; done twice it must do once (the key is the action's id).
   using BuiltIn = std::function<base::Task<base::json::value>(const actions::Asked&, Caller)>;
@@ -56,6 +58,8 @@ class Actions {
   // denied, reason other_agent.
   base::Task<actions::Answer> ask(Caller caller, std::string which, actions::Wish wish,
                                   actions::Request request);
+  // Takes back what was done, in the caller's own name; see actions::undo.
+  base::Task<actions::Answer> undo(Caller caller, std::string id, actions::Request request);
   // The same within the transaction of somebody who waits for it; one that is refused or finds no
   // room has changed nothing but the journal.
   base::Result<actions::Answer> ask(store::Tx& tx, const Caller& caller, const std::string& which,
@@ -67,9 +71,15 @@ class Actions {
   // A person's word; denied, reason not_a_person: an agent's key decides nothing.
   base::Task<actions::Asked> decide(Caller caller, std::string id, bool is_yes, std::string note);
 
+  // A person's word on one that is held; see actions::resolve. denied, reason not_a_person.
+  base::Task<actions::Asked> resolve(Caller caller, std::string id, std::string verdict,
+                                     std::string note);
+
   struct View {
     actions::Asked asked;
     std::vector<actions::Approval> approvals;
+    std::vector<actions::Resolution> resolutions;
+    std::optional<actions::Asked> undo;  // the latest that takes it back
     std::optional<engine::Job> job;
   };
   // Waits until it has ended or waits for people, or the deadline.
@@ -89,8 +99,11 @@ class Actions {
   actions::Act act(store::Tx& tx, const engine::Now& now, std::string actor) const {
     return {tx, needs_.journal, needs_.queue, needs_.bells, now, std::move(actor), on_end_};
   }
+  base::Task<engine::Outcome> reconcile(engine::Claim claim, std::string id);
   base::Task<engine::Outcome> run_program(actions::Asked asked, const actions::Definition& what,
                                           engine::LaneContext& lane);
+  base::Task<engine::Outcome> call_http(actions::Asked asked, const actions::HttpCall& call,
+                                        engine::LaneContext& lane);
   boost::asio::awaitable<void> keep_house();
 
   Needs needs_;

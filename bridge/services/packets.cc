@@ -230,8 +230,15 @@ boost::asio::awaitable<protocol::Checked<Submitted>> Packets::submit(Caller call
 }
 
 base::Task<engine::JobId> Packets::find(std::string prefix) {
-  co_return co_await store_.read(
-      [this, prefix](store::Tx& tx) { return queue_.expand(tx, prefix); });
+  co_return co_await store_.read([this, prefix](store::Tx& tx) -> Result<engine::JobId> {
+    TRY(auto id, queue_.expand(tx, prefix));
+    TRY(const auto job, queue_.get(tx, id));
+    // What becomes of an action is decided by its own rules alone.
+    if (job.lane.text.starts_with("action:")) {
+      return base::fail(Code::not_found, fmt::format("find packet {}: there is none", prefix));
+    }
+    return id;
+  });
 }
 
 // A job as people see it, with what was found out later.

@@ -1,44 +1,15 @@
-// The registry from the command line, with a daemon that runs.
-#include "tests/app/service.h"
-
-#include <optional>
-#include <string>
-#include <vector>
+// The registry from the command line.
+#include "tests/app/daemon_commands.h"
 
 #include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 namespace app {
 namespace {
 
 namespace json = boost::json;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::Not;
 
-class AgentCommands : public testing::Test {
- protected:
-  void SetUp() override {
-    folder.write(".flywheel/chatgpt.json",
-                 R"({"crt_url": "http://127.0.0.1:9/c/1", "mcp_server": "test",
-                     "writer_agent": "tester", "bridge": {"listen": "127.0.0.1:0"}})");
-    const Manager manager(folder.path() / "notify");
-    const Environment environment({{"NOTIFY_SOCKET", folder.path() / "notify"}});
-    service.emplace(std::vector<std::string>{"serve", "--headless"}, folder);
-    ASSERT_THAT(manager.until("READY=1"), Not(IsEmpty())) << folder.read("log");
-  }
-  void TearDown() override {
-    if (service) EXPECT_EQ(service->stop(), 0) << folder.read("log");
-  }
-  Finished run(std::vector<std::string> arguments, std::string_view input = {}) const {
-    return flywheel(std::move(arguments), input, folder.path());
-  }
-
-  TestFolder folder;
-  std::optional<Service> service;
-};
+using AgentCommands = DaemonCommands;
 
 TEST_F(AgentCommands, ARegistryIsImportedLookedAtAndSentOut) {
   const auto file = std::string(SOURCE_DIR) + "/fixtures/registry/registry.json";
@@ -66,6 +37,28 @@ TEST_F(AgentCommands, ARegistryIsImportedLookedAtAndSentOut) {
   EXPECT_THAT(run({"fleet", "list"}).out, HasSubstr("on a mission, 0%"));
   EXPECT_THAT(run({"fleet", "recall", "travel-commerce"}).out, HasSubstr("recalled"));
   EXPECT_THAT(run({"fleet", "missions", "travel-commerce"}).out, HasSubstr("A week in May"));
+}
+
+TEST_F(AgentCommands, AFleetIsPutToWorkAndAScheduleBeginsAWorkflow) {
+  EXPECT_EQ(run({"fleet", "orchestrate", "core", "--objective", "Go"}).status, 1);
+  for (const auto* name : {"Scout", "Judge"}) {
+    run({"gpt", "register", "--name", name, "--kind", "cli", "--category", "Core", "--status",
+         "active"});
+  }
+  const auto begun = run({"fleet", "orchestrate", "core", "--objective", "Go", "--step", "Look",
+                          "--step", "Judge it"});
+  EXPECT_EQ(begun.status, 0) << begun.err;
+  EXPECT_THAT(begun.out, HasSubstr("step_2                    pending"));
+
+  folder.write("w.yaml",
+               "{name: w, inputs: {city: {type: string}}, jobs: {agree: {approval: true}}}");
+  EXPECT_EQ(run({"workflow", "create", "w.yaml"}).status, 0);
+  const auto made = run({"schedule", "create", "--name", "trip", "--every", "1h", "--workflow", "w",
+                         "--input", "city=Rome"});
+  EXPECT_EQ(made.status, 0) << made.err;
+  EXPECT_THAT(run({"schedule", "run", "trip"}).out, HasSubstr("started"));
+  EXPECT_THAT(run({"schedule", "show", "trip"}).out, HasSubstr("a run of the workflow w"));
+  EXPECT_THAT(run({"workflow", "status", "w"}).out, HasSubstr("running"));
 }
 
 TEST_F(AgentCommands, OneIsRegisteredChangedAndRemoved) {

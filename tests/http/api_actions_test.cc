@@ -1,8 +1,7 @@
 // Actions over HTTP, and the ways by which somebody may try to get one done without its policy.
-#include "bridge/engine/crew.h"
 #include "bridge/services/actions/action_limits.h"
-#include "bridge/services/actions/rows.h"
-#include "tests/http/api_fixture.h"
+#include "bridge/services/actions/rules.h"
+#include "tests/http/acting.h"
 
 #include <gmock/gmock.h>
 
@@ -12,90 +11,6 @@ namespace {
 namespace acts = services::actions;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-// The daemon's runners beside the API.
-struct Acting : ApiFixture {
-  // Registers an agent of each sort, makes keys, and works the lanes.
-  Story begin() {
-    const auto agent = [&](std::string_view name, std::string_view tier) -> Story {
-      co_await call("POST", "/api/gpt-agents/register",
-                    {.body = json::object{{"name", name}, {"kind", "cli"}, {"tier", tier}}});
-    };
-    co_await agent("Builder", "operator");
-    co_await agent("Guest", "visitor");
-    co_await agent("Elder", "architect");
-    builder = co_await key("builder", {"actions", "messages", "approve"}, "Builder");
-    guest = co_await key("guest", {"actions"}, "Guest");
-    elder = co_await key("elder", {"actions"}, "Elder");
-    anna = co_await key("anna", {"approve", "actions"});
-    bert = co_await key("bert", {"approve", "actions"});
-    handlers[std::string(acts::action_kind)] = [this](engine::Claim claim,
-                                                      engine::LaneContext& lane) {
-      return actions->handle(std::move(claim), lane);
-    };
-    engine.emplace(*store, *queue, clock, timeline, bells, faults, "life");
-    crew.emplace(loop.get_executor(), *engine, handlers);
-    on_ring = [this](const std::string& bell) {
-      if (crew) crew->rung(bell);
-    };
-    const auto started = co_await crew->start();
-    EXPECT_TRUE(started);
-  }
-  Story end() {
-    crew->stop();
-    co_await crew->idle(clock, base::Instant::max());
-    co_await crew->join();
-    crew.reset();
-  }
-  // Runs the story between the two.
-  void act(std::function<Story()> story) {
-    run([&, story = std::move(story)]() -> Story {
-      co_await begin();
-      co_await story();
-      co_await end();
-    });
-  }
-  asio::awaitable<http::ClientReply> post(std::string as, std::string path, json::value body) {
-    co_return co_await call_as(as, "POST", "/api/" + path, {.body = std::move(body)});
-  }
-  asio::awaitable<http::ClientReply> execute(std::string as, std::string who, std::string action,
-                                             json::object params) {
-    co_return co_await post(
-        as, "gpt-agents/" + who + "/actions/execute",
-        json::object{{"action", action}, {"params", std::move(params)}, {"wait", 40}});
-  }
-  asio::awaitable<http::ClientReply> decide(std::string as, std::string approval,
-                                            std::string decision = "approve") {
-    co_return co_await post(as, "gpt-agents/builder/actions/approve",
-                            json::object{{"approval", approval}, {"decision", decision}});
-  }
-  // The state that it comes to.
-  asio::awaitable<std::string> becomes(std::string id) {
-    const auto found = co_await call("GET", "/api/approvals/" + id + "?wait=40");
-    co_return text(found.json(), "state");
-  }
-  // Starts what comes next without a runner, so that the row can be changed before it is done.
-  Story rest() {
-    crew->stop();
-    co_await crew->idle(clock, base::Instant::max());
-    co_await crew->join();
-    crew.emplace(loop.get_executor(), *engine, handlers);
-  }
-  Story go_on() {
-    const auto started = co_await crew->start();
-    EXPECT_TRUE(started);
-  }
-  asio::awaitable<std::size_t> done() {
-    const auto page = co_await call("GET", "/api/audit?type=action.completed");
-    co_return page.json().at("items").as_array().size();
-  }
-
-  std::string builder, guest, elder, anna, bert;
-  base::Faults faults;
-  std::optional<engine::Engine> engine;
-  std::map<std::string, engine::Handler> handlers;
-  std::optional<engine::Crew> crew;
-};
 
 TEST(ApiActions, AHarmlessOneIsDoneAtOnceAndTheShellIsNeverAsked) {
   Acting f;
@@ -306,6 +221,69 @@ TEST(ApiActions, TheSameKeyAsksOnce) {
     const auto again = co_await f.post(f.builder, "gpt-agents/builder/actions/execute", body);
     EXPECT_EQ(again.json().at("id"), first.json().at("id"));
     EXPECT_EQ(again.header("idempotency-replayed"), "true");
+    EXPECT_EQ(co_await f.done(), 1u);
+  });
+}
+
+TEST(ApiActions, AWorkflowIsNoWayAroundThePolicy) {
+  Acting f;
+  f.act([&]() -> Story {
+    const auto create = [&](std::string name, json::object with) -> Story {
+      const json::object greet{{"uses", "action/greet"}, {"with", std::move(with)}};
+      const auto made = co_await f.post(
+          f.admin, "gpt-workflows/create",
+          json::object{{"name", name},
+                       {"inputs", json::object{{"who", json::object{{"default", "root"}}}}},
+                       {"jobs", json::object{{"greet", greet}}}});
+      EXPECT_EQ(made.status, 201) << made.body;
+    };
+    const auto begin = [&](std::string as, std::string name) -> asio::awaitable<std::string> {
+      const auto begun = co_await f.post(as, "gpt-workflows/" + name + "/execute", json::object());
+      EXPECT_EQ(begun.status, 202) << begun.body;
+      const auto& action = begun.json().at("jobs").at("greet").at("action");
+      co_return text(action, "id");
+    };
+    co_await create("risky", {{"name", "${{ inputs.who }}"}});
+    co_await create("harmless", {{"name", "x"}});
+    // A key that may not ask for actions lets no workflow ask either, and an agent's run has no
+    // more trust than the agent.
+    const auto flows = co_await f.key("flows", {"workflows"});
+    const auto refused = co_await f.post(flows, "gpt-workflows/harmless/execute", json::object());
+    EXPECT_EQ(refused.status, 403);
+    EXPECT_EQ(refused.json().at("code"), "no_actions");
+    const auto guest = co_await f.key("guest2", {"workflows", "actions"}, "Guest");
+    const auto low = co_await f.post(guest, "gpt-workflows/harmless/execute", json::object());
+    EXPECT_EQ(low.json().at("jobs").at("greet").at("error").at("code"), "tier_too_low") << low.body;
+
+    // Who lets a run begin decides nothing of it.
+    const auto carl = co_await f.key("carl", {"workflows", "actions", "approve"});
+    const auto own = co_await begin(carl, "risky");
+    EXPECT_EQ((co_await f.decide(carl, own)).json().at("code"), "own_request");
+    // Other parameters than those that people see.
+    const auto changed = co_await f.write([&](store::Tx& tx) {
+      return tx.execute("UPDATE asked_actions SET params = '{\"name\": \"evil\"}' WHERE id = $1",
+                        {own});
+    });
+    EXPECT_TRUE(changed);
+    EXPECT_EQ((co_await f.decide(f.anna, own)).json().at("code"), "changed");
+    // Or another who asked for it.
+    const auto other = co_await begin(carl, "risky");
+    const auto hidden = co_await f.write([&](store::Tx& tx) {
+      return tx.execute("UPDATE asked_actions SET behind = '' WHERE id = $1", {other});
+    });
+    EXPECT_TRUE(hidden);
+    EXPECT_EQ((co_await f.decide(carl, other)).json().at("code"), "changed");
+    EXPECT_EQ(co_await f.done(), 0u);
+
+    const auto right = co_await begin(carl, "risky");
+    const auto shown = co_await f.call("GET", "/api/approvals/" + right);
+    EXPECT_EQ(shown.json().at("params").at("name"), "root");
+    const auto run = text(shown.json(), "workflow_run");
+    EXPECT_EQ((co_await f.decide(f.anna, right)).status, 200);
+    const auto ended = co_await f.call("GET", "/api/gpt-workflows/runs/" + run + "?wait=40");
+    EXPECT_EQ(ended.json().at("result"), "success") << ended.body;
+    EXPECT_EQ(ended.json().at("jobs").at("greet").at("outputs").at("text"), "hello root $HOME;\n");
+    EXPECT_EQ((co_await f.decide(f.bert, right)).status, 409);
     EXPECT_EQ(co_await f.done(), 1u);
   });
 }

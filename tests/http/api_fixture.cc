@@ -66,7 +66,8 @@ ApiFixture::ApiFixture(int depth_max) {
       [this](const services::agents::Act& act, const services::agents::Agent& agent) {
         return messages->on_removal(act, agent);
       });
-  build_actions();
+  internet = *http::Internet::create();
+  build_actions({});
   memory.emplace(*store, journal, clock);
   services::StepKinds kinds;
   kinds["packet"] = services::packet_steps(*packets, types);
@@ -126,7 +127,7 @@ void ApiFixture::build_queue(int depth_max) {
   replies.emplace(*queue, journal);
 }
 
-void ApiFixture::build_actions() {
+void ApiFixture::build_actions(json::object more) {
   std::map<std::string, services::Actions::BuiltIn> builtins;
   builtins["message.send"] = [this](const services::actions::Asked& asked,
                                     services::Caller as) -> base::Task<json::value> {
@@ -142,7 +143,7 @@ void ApiFixture::build_actions() {
                                 services::Caller) -> base::Task<json::value> {
     co_return json::object{{"purged", true}};
   };
-  const auto configured = *base::parse_json(R"json({
+  auto configured = *base::parse_json(R"json({
     "greet": {"kind": "program", "description": "Says hello.", "risk": 10, "min_tier": "citizen",
               "argv": ["/bin/echo", "hello", "{name}", "$HOME;"],
               "params": {"type": "object", "required": ["name"], "additionalProperties": false,
@@ -150,17 +151,26 @@ void ApiFixture::build_actions() {
               "raise": [{"when": {"properties": {"name": {"const": "root"}}}, "add": 60}]},
     "wipe": {"kind": "program", "description": "Wipes.", "risk": 90, "min_tier": "operator",
              "argv": ["/bin/echo", "wiped"], "params": {"type": "object"}},
+    "mark": {"kind": "program", "description": "Waits for a file.", "risk": 60,
+             "min_tier": "operator",
+             "argv": ["/bin/sh", "-c", "until [ -e $0 ]; do /bin/sleep 0.01; done; echo x >> $0",
+                      "{file}"],
+             "params": {"type": "object", "required": ["file"],
+                        "properties": {"file": {"type": "string"}}}},
     "slow": {"kind": "program", "description": "Never ends.", "risk": 0, "min_tier": "visitor",
              "argv": ["/bin/sleep", "1000"], "timeout_seconds": 1, "params": {"type": "object"}},
     "fail": {"kind": "program", "description": "Fails.", "risk": 0, "min_tier": "visitor",
              "argv": ["/bin/false"], "params": {"type": "object"}}
   })json");
+  for (auto& [name, action] : more) configured.as_object()[name] = action;
   auto made = services::Actions::create({.store = *store,
                                          .queue = *queue,
                                          .journal = journal,
                                          .timeline = timeline,
                                          .bells = bells,
-                                         .clock = clock},
+                                         .clock = clock,
+                                         .outbound = internet.get(),
+                                         .allowed_networks = webhooks.allow_private},
                                         configured.as_object(), std::move(builtins));
   BRIDGE_ASSERT(made);
   actions = *std::move(made);
@@ -174,7 +184,6 @@ void ApiFixture::run(std::function<Story()> story) {
 }
 
 void ApiFixture::build_subscriptions() {
-  if (!internet) internet = *http::Internet::create();
   subscriptions.emplace(events::Subscriptions::Needs{.executor = loop.get_executor(),
                                                      .store = *store,
                                                      .queue = *queue,

@@ -76,6 +76,8 @@ class ApiFixture {
   // A key's text.
   asio::awaitable<std::string> key(std::string name, std::vector<std::string> scopes,
                                    std::string agent = "");
+  // Before `run`: more actions than the usual ones.
+  void build_actions(json::object more);
   // One call with the admin's key, or with another.
   asio::awaitable<http::ClientReply> call(std::string method, std::string target, Call more = {});
   asio::awaitable<http::ClientReply> call_as(std::string token, std::string method,
@@ -113,6 +115,7 @@ class ApiFixture {
   std::optional<services::Keys> keys;
   std::optional<services::Agents> agents;
   std::optional<services::Messages> messages;
+  std::unique_ptr<http::Internet> internet;
   std::unique_ptr<services::Actions> actions;
   std::optional<services::Fleets> fleets;
   std::optional<services::memory::Memory> memory;
@@ -120,7 +123,6 @@ class ApiFixture {
   std::optional<services::Schedules> schedules;
   std::optional<services::Workflows> workflows;
   std::optional<services::SignIn> sign_in;
-  std::unique_ptr<http::Internet> internet;
   events::WebhookSettings webhooks{.instance = "flywheel/test", .origin = "flywheel-test"};
   std::optional<events::Subscriptions> subscriptions;
   std::optional<http::Authenticator> authenticator;
@@ -142,7 +144,6 @@ class ApiFixture {
   std::optional<engine::Engine> engine_;
   std::optional<engine::Crew> crew_;
   void build_queue(int depth_max);
-  void build_actions();
   // Webhooks are worked by a crew of their own.
   Story work_webhooks(base::Scope& tasks);
 };

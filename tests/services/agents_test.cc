@@ -1,20 +1,14 @@
-#include "bridge/engine/schema.h"
 #include "bridge/services/agents/agent_limits.h"
 #include "bridge/services/fleets.h"
 #include "bridge/services/keys.h"
-#include "bridge/store/sqlite_store.h"
+#include "tests/services/registry_test.h"
 #include "tests/support/virtual_clock.h"
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 #include <fmt/format.h>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 namespace services {
 namespace {
@@ -30,31 +24,12 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-class AgentsTest : public testing::Test {
+class AgentsTest : public RegistryTest {
  protected:
   AgentsTest() {
-    std::vector<store::Migration> steps;
-    for (const auto part : {engine::migrations(), key_migrations(), agents::migrations()}) {
-      steps.insert(steps.end(), part.begin(), part.end());
-    }
-    auto opened = store::SqliteStore::open({.path = ":memory:"}, loop.get_executor(), steps);
-    BRIDGE_ASSERT(opened);
-    store = *std::move(opened);
     registry.emplace(Agents::Needs{.store = *store, .journal = journal, .clock = clock},
                      Agents::Settings());
     keys.emplace(*store, journal, clock);
-  }
-
-  template <class T>
-  T run(boost::asio::awaitable<T> task) {
-    std::optional<T> result;
-    boost::asio::co_spawn(loop, std::move(task), [&](std::exception_ptr error, T value) {
-      BRIDGE_ASSERT(!error);
-      result.emplace(std::move(value));
-    });
-    loop.restart();
-    loop.run();
-    return *std::move(result);
   }
 
   agents::Agent added(Facts facts) {
@@ -67,13 +42,6 @@ class AgentsTest : public testing::Test {
     const auto found = run(registry->get(std::move(which)));
     return found ? found->slug : "";
   }
-  std::vector<std::string> told(std::string type = {}) {
-    std::vector<std::string> types;
-    const auto page =
-        run(store->read([&](store::Tx& tx) { return journal.page(tx, 0, 500, {.type = type}); }));
-    for (const auto& entry : page->entries) types.push_back(entry.type);
-    return types;
-  }
   agents::Beaten beat(std::string which, std::string status = {}) {
     auto beaten = run(registry->beat(admin, std::move(which), std::move(status), {}));
     EXPECT_TRUE(beaten) << (beaten ? "" : beaten.error().message);
@@ -85,11 +53,8 @@ class AgentsTest : public testing::Test {
         [&](store::Tx& tx) { return agents::sweep({tx, journal, clock.wall(), "bridge"}, {}); }));
   }
 
-  boost::asio::io_context loop;
   test::VirtualClock clock;
   const base::Instant started = clock.now();
-  engine::Journal journal;
-  std::unique_ptr<store::SqliteStore> store;
   std::optional<Agents> registry;
   std::optional<Keys> keys;
   const Caller admin{.principal = "key:1", .name = "root", .is_admin = true};

@@ -1,19 +1,12 @@
 #include "bridge/services/fleets.h"
 
-#include "bridge/engine/schema.h"
 #include "bridge/services/keys.h"
-#include "bridge/store/sqlite_store.h"
+#include "tests/services/registry_test.h"
 #include "tests/support/virtual_clock.h"
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 namespace services {
 namespace {
@@ -24,32 +17,14 @@ using agents::Status;
 using base::Code;
 using testing::ElementsAre;
 
-class FleetsTest : public testing::Test {
+class FleetsTest : public RegistryTest {
  protected:
   FleetsTest() {
-    std::vector<store::Migration> steps;
-    for (const auto part : {engine::migrations(), key_migrations(), agents::migrations()}) {
-      steps.insert(steps.end(), part.begin(), part.end());
-    }
-    auto opened = store::SqliteStore::open({.path = ":memory:"}, loop.get_executor(), steps);
-    BRIDGE_ASSERT(opened);
-    store = *std::move(opened);
     const Agents::Needs needs{.store = *store, .journal = journal, .clock = clock};
     registry.emplace(needs, Agents::Settings());
     fleets.emplace(needs, registry->settings().catalogue);
   }
 
-  template <class T>
-  T run(boost::asio::awaitable<T> task) {
-    std::optional<T> result;
-    boost::asio::co_spawn(loop, std::move(task), [&](std::exception_ptr error, T value) {
-      BRIDGE_ASSERT(!error);
-      result.emplace(std::move(value));
-    });
-    loop.restart();
-    loop.run();
-    return *std::move(result);
-  }
   void add(std::string name, Status status) {
     ASSERT_TRUE(run(registry->add(
         admin, {.name = std::move(name), .category = "Travel & Commerce", .status = status}, {})));
@@ -61,18 +36,8 @@ class FleetsTest : public testing::Test {
   base::Result<Mission> report(const Mission& mission, std::string agent, agents::Report said) {
     return run(fleets->report(admin, mission.category, mission.id, std::move(agent), said));
   }
-  std::vector<std::string> told() {
-    std::vector<std::string> types;
-    const auto page = run(
-        store->read([&](store::Tx& tx) { return journal.page(tx, 0, 500, {.type = "mission."}); }));
-    for (const auto& entry : page->entries) types.push_back(entry.type);
-    return types;
-  }
 
-  boost::asio::io_context loop;
   test::VirtualClock clock;
-  engine::Journal journal;
-  std::unique_ptr<store::SqliteStore> store;
   std::optional<Agents> registry;
   std::optional<Fleets> fleets;
   const Caller admin{.principal = "key:1", .name = "root", .is_admin = true};
@@ -97,7 +62,8 @@ TEST_F(FleetsTest, TheActiveMembersGoOnAMissionAndComeBack) {
   EXPECT_EQ(status("b"), Status::active);
   EXPECT_EQ(run(fleets->recall(admin, "travel-commerce")).error().reason, "no_mission");
   EXPECT_EQ(report(mission, "a", {.progress = 60}).error().reason, "mission_over");
-  EXPECT_THAT(told(), ElementsAre("mission.started", "mission.progressed", "mission.recalled"));
+  EXPECT_THAT(told("mission."),
+              ElementsAre("mission.started", "mission.progressed", "mission.recalled"));
 }
 
 TEST_F(FleetsTest, AMissionEndsWithItsLastPart) {
@@ -114,7 +80,7 @@ TEST_F(FleetsTest, AMissionEndsWithItsLastPart) {
   EXPECT_EQ(ended.state, Mission::State::completed);
   EXPECT_EQ(ended.progress(), 50);
   EXPECT_EQ(status("a"), Status::active);
-  EXPECT_EQ(told().back(), "mission.completed");
+  EXPECT_EQ(told("mission.").back(), "mission.completed");
   EXPECT_TRUE(deploy()) << "the next one may begin";
 }
 

@@ -1,36 +1,23 @@
 #include "bridge/services/keys.h"
 
-#include "bridge/engine/schema.h"
 #include "bridge/services/agents/rules.h"
-#include "bridge/store/sqlite_store.h"
+#include "tests/services/registry_test.h"
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 #include <sys/stat.h>
 
 namespace services {
 namespace {
 
-class KeysTest : public testing::Test {
+class KeysTest : public RegistryTest {
  protected:
   KeysTest() {
-    std::vector<store::Migration> steps;
-    for (const auto part : {engine::migrations(), key_migrations(), agents::migrations()}) {
-      steps.insert(steps.end(), part.begin(), part.end());
-    }
-    auto opened = store::SqliteStore::open({.path = ":memory:"}, loop.get_executor(), steps);
-    BRIDGE_ASSERT(opened);
-    store = *std::move(opened);
     keys.emplace(*store, journal, clock);
     std::string name = (std::filesystem::temp_directory_path() / "keys-XXXXXX").string();
     BRIDGE_ASSERT(::mkdtemp(name.data()));
@@ -38,18 +25,6 @@ class KeysTest : public testing::Test {
     file = folder / "admin.key";
   }
   ~KeysTest() override { std::filesystem::remove_all(folder); }
-
-  template <class T>
-  T run(boost::asio::awaitable<T> task) {
-    std::optional<T> result;
-    boost::asio::co_spawn(loop, std::move(task), [&](std::exception_ptr error, T value) {
-      BRIDGE_ASSERT(!error);
-      result.emplace(std::move(value));
-    });
-    loop.restart();
-    loop.run();
-    return *std::move(result);
-  }
 
   NewKey new_key(std::string_view text, std::string request = "", std::string hash = "") {
     return {.name = "ci",
@@ -65,17 +40,8 @@ class KeysTest : public testing::Test {
     std::getline(in, line);
     return line;
   }
-  std::vector<std::string> told() {
-    std::vector<std::string> types;
-    const auto page = run(store->read([&](store::Tx& tx) { return journal.page(tx, 0, 100, {}); }));
-    for (const auto& entry : page->entries) types.push_back(entry.type);
-    return types;
-  }
 
-  boost::asio::io_context loop;
   base::SystemClock clock;
-  engine::Journal journal;
-  std::unique_ptr<store::SqliteStore> store;
   std::optional<Keys> keys;
   std::filesystem::path folder;
   std::filesystem::path file;

@@ -13,7 +13,7 @@ namespace services::actions {
 
 // waiting → approved → done | failed | held, or rejected, or expired; what was taken back has
 // expired too, with the error withdrawn. Without need of approval it begins as approved; one that
-// was held is done or failed once a person has resolved its job.
+// was held is approved again, or failed, once a person has said what became of it.
 enum class State { waiting, approved, rejected, expired, done, failed, held };
 std::string_view name(State state);
 std::optional<State> state_named(std::string_view word);
@@ -36,6 +36,7 @@ struct Asked {
   base::WallTime expires;
   std::optional<base::WallTime> ended = {};
   std::string error = {};
+  std::string undoes = {};  // the id of what it takes back
 
   bool has_ended() const {
     return state != State::waiting && state != State::approved && state != State::held;
@@ -51,6 +52,15 @@ struct Approval {
   std::string principal;
   std::string name;
   bool is_yes = false;
+  std::string note = {};
+  base::WallTime time;
+};
+
+// A person's word on what became of one that was held.
+struct Resolution {
+  std::string verdict;  // sent, not-sent, abandon
+  std::string principal;
+  std::string name;
   std::string note = {};
   base::WallTime time;
 };

@@ -3,6 +3,7 @@
 #include "bridge/base/hash.h"
 #include "bridge/schema/registry.h"
 #include "bridge/services/actions/action_limits.h"
+#include "bridge/services/actions/place.h"
 
 #include <algorithm>
 #include <array>
@@ -72,33 +73,51 @@ std::string text_in(const json::object& object, std::string_view key) {
   return value && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
-// Every "{name}" in the words must be a parameter that the schema requires as a plain value.
-std::optional<std::string> unknown_word(const std::vector<std::string>& argv,
-                                        const json::value& params) {
+constexpr std::string_view result_place = "result.";
+
+// The names that are no parameters of the schema. Those that must stand somewhere must be required.
+std::optional<std::string> unknown_place(const std::vector<std::string>& names,
+                                         const json::value& params, bool is_needed) {
   const auto* object = params.if_object();
-  const auto* required = object ? object->if_contains("required") : nullptr;
-  for (const auto& word : argv) {
-    if (!word.starts_with('{') || !word.ends_with('}')) continue;
-    const auto wanted = word.substr(1, word.size() - 2);
-    const bool is_there = required && required->is_array() &&
-                          std::ranges::any_of(required->get_array(), [&](const json::value& one) {
-                            return one.is_string() && one.get_string() == wanted;
-                          });
-    if (!is_there) return wanted;
+  const auto* list = object ? object->if_contains(is_needed ? "required" : "properties") : nullptr;
+  for (const auto& name : names) {
+    if (name.starts_with(result_place)) continue;
+    const bool is_there =
+        list && (list->is_array() ? std::ranges::any_of(list->get_array(),
+                                                        [&](const json::value& one) {
+                                                          return one.is_string() &&
+                                                                 one.get_string() == name;
+                                                        })
+                                  : list->as_object().contains(name));
+    if (!is_there) return name;
   }
   return std::nullopt;
 }
 
-Result<Program> program_of(const std::string& name, const json::object& given) {
-  Program program;
+std::vector<std::string> places_of(const std::vector<std::string>& argv) {
+  std::vector<std::string> names;
+  for (const auto& word : argv) {
+    if (auto name = place_in(word)) names.push_back(*std::move(name));
+  }
+  return names;
+}
+
+Result<std::vector<std::string>> words_in(const std::string& name, const json::object& given) {
   const auto* argv = given.if_contains("argv");
   if (!argv || !argv->is_array() || argv->get_array().empty()) {
     return wrong(name, "/argv", "must be the program and its arguments");
   }
-  for (const auto& word : argv->get_array()) program.argv.emplace_back(word.as_string());
-  if (!std::filesystem::path(program.argv.front()).is_absolute()) {
+  std::vector<std::string> words;
+  for (const auto& word : argv->get_array()) words.emplace_back(word.as_string());
+  if (!std::filesystem::path(words.front()).is_absolute()) {
     return wrong(name, "/argv/0", "must be an absolute path: no shell and no PATH is asked");
   }
+  return words;
+}
+
+Result<Program> program_of(const std::string& name, const json::object& given) {
+  Program program;
+  TRY(program.argv, words_in(name, given));
   if (const auto* environment = given.if_contains("environment")) {
     for (const auto& [key, value] : environment->as_object()) {
       program.environment[key] = std::string(value.as_string());
@@ -127,10 +146,71 @@ Result<std::vector<Raise>> raises_of(const std::string& name, const json::object
   return raises;
 }
 
+// Reads what is done into `definition`, with the names that are its places: those that must have a
+// value, and the others.
+struct Places {
+  std::vector<std::string> needed, others;
+};
+Result<Places> read_deed(Definition& definition, const json::object& given) {
+  if (definition.kind == Kind::program) {
+    TRY(definition.program, program_of(definition.name, given));
+    return Places{places_of(definition.program.argv), {}};
+  }
+  auto call = http_call_of(given);
+  if (!call) return wrong(definition.name, "", call.error().message);
+  definition.call = *std::move(call);
+  return Places{path_places(definition.call), other_places(definition.call)};
+}
+
+Result<> check_places(const Definition& definition, const Places& places,
+                      std::string_view pointer) {
+  auto unknown = unknown_place(places.needed, definition.params, true);
+  if (!unknown) unknown = unknown_place(places.others, definition.params, false);
+  if (!unknown) return {};
+  return wrong(definition.name, pointer,
+               fmt::format("{{{}}} is no parameter that is always there", *unknown));
+}
+
+Result<> add_undo(Definition& definition, const json::object& given) {
+  const auto* configured = given.if_contains("undo");
+  if (!configured) return {};
+  auto undo = std::make_shared<Definition>(definition);
+  Places places;
+  if (definition.kind == Kind::program) {
+    TRY(undo->program.argv, words_in(definition.name + "/undo", configured->as_object()));
+    places.needed = places_of(undo->program.argv);
+  } else {
+    auto call = http_undo_of(configured->as_object(), definition.call);
+    if (!call) return wrong(definition.name, "/undo", call.error().message);
+    undo->call = *std::move(call);
+    places = {path_places(undo->call), other_places(undo->call)};
+  }
+  TRY_OK(check_places(*undo, places, "/undo"));
+  for (const auto& names : {places.needed, places.others}) {
+    for (const auto& name : names) {
+      if (name.starts_with(result_place)) undo->results.push_back(name);
+    }
+  }
+  TRY(undo->schema, compiled(json::object()));
+  definition.undo = std::move(undo);
+  return {};
+}
+
+// A secret can be changed, and nobody can guess it by the hash.
+std::string hash_without_secrets(json::object given) {
+  if (auto* headers = given.if_contains("headers")) {
+    for (auto& [name, value] : headers->as_object()) {
+      if (auto* object = value.if_object()) object->erase("secret");
+    }
+  }
+  return base::sha256_hex(base::canonical_json(given));
+}
+
 Result<Definition> configured_one(const std::string& name, const json::object& given) {
   const auto kind = text_in(given, "kind");
-  if (kind != "program") {
-    return wrong(name, "/kind", fmt::format("\"{}\" is no kind of action: only \"program\"", kind));
+  if (kind != "program" && kind != "http") {
+    return wrong(name, "/kind",
+                 fmt::format("\"{}\" is no kind of action: only \"program\" and \"http\"", kind));
   }
   const auto* params = given.if_contains("params");
   if (!params) return wrong(name, "/params", "a JSON Schema of its parameters is missing");
@@ -138,21 +218,25 @@ Result<Definition> configured_one(const std::string& name, const json::object& g
   if (!schema) return wrong(name, "/params", schema.error().message);
   const auto tier = agents::tier_of(text_in(given, "min_tier"));
   if (!tier) return wrong(name, "/min_tier", "must be a tier");
-  TRY(auto program, program_of(name, given));
-  if (const auto word = unknown_word(program.argv, *params)) {
-    return wrong(name, "/argv", fmt::format("{{{}}} is no parameter that is always there", *word));
-  }
   TRY(auto raises, raises_of(name, given));
-  return Definition{.name = name,
-                    .description = text_in(given, "description"),
-                    .kind = Kind::program,
-                    .risk = given.at("risk").to_number<int>(),
-                    .min_tier = *tier,
-                    .params = *params,
-                    .schema = *std::move(schema),
-                    .raises = std::move(raises),
-                    .program = std::move(program),
-                    .hash = base::sha256_hex(base::canonical_json(given))};
+  Definition definition{.name = name,
+                        .description = text_in(given, "description"),
+                        .kind = kind == "http" ? Kind::http : Kind::program,
+                        .risk = given.at("risk").to_number<int>(),
+                        .min_tier = *tier,
+                        .params = *params,
+                        .schema = *std::move(schema),
+                        .raises = std::move(raises),
+                        .hash = hash_without_secrets(given)};
+  TRY(const auto places, read_deed(definition, given));
+  TRY_OK(check_places(definition, places, ""));
+  for (const auto& names : {places.needed, places.others}) {
+    if (std::ranges::any_of(names, [](const auto& one) { return one.starts_with(result_place); })) {
+      return wrong(name, "", "only its undo knows what it gave");
+    }
+  }
+  TRY_OK(add_undo(definition, given));
+  return definition;
 }
 
 Definition built_in(const BuiltIn& one) {
@@ -173,7 +257,9 @@ Definition built_in(const BuiltIn& one) {
 
 }  // namespace
 
-std::string_view name(Kind kind) { return kind == Kind::builtin ? "builtin" : "program"; }
+std::string_view name(Kind kind) {
+  return kind == Kind::builtin ? "builtin" : kind == Kind::program ? "program" : "http";
+}
 
 Result<Catalogue> Catalogue::load(const std::vector<std::string>& builtins,
                                   const json::object& configured) {

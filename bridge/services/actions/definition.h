@@ -4,16 +4,18 @@
 #include "bridge/base/json.h"
 #include "bridge/base/result.h"
 #include "bridge/schema/schema.h"
+#include "bridge/services/actions/http_call.h"
 #include "bridge/services/agents/agent.h"
 
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace services::actions {
 
-enum class Kind { builtin, program };
+enum class Kind { builtin, program, http };
 std::string_view name(Kind kind);
 
 // Parameters that make it riskier.
@@ -40,7 +42,12 @@ struct Definition {
   schema::Schema schema;
   std::vector<Raise> raises;
   Program program = {};
-  std::string hash;  // of all of it: who approves approves this definition too
+  HttpCall call = {};
+  std::string hash;  // of all of it but its secrets: who approves approves this definition too
+  // What takes it back, under the same policy; null: nothing does. Its parameters are those of what
+  // it takes back, and by their names ("result.body.id") what that has given.
+  std::shared_ptr<const Definition> undo = {};
+  std::vector<std::string> results = {};  // of an undo: what it wants of what was given
 };
 
 class Catalogue {

@@ -48,6 +48,7 @@ std::optional<Decision> killed(const Kills& kills, const Wish& wish) {
 
 Decision decide(const Catalogue& catalogue, const Kills& kills, const Wish& wish) {
   const Definition* definition = catalogue.find(wish.action);
+  if (definition && !wish.undoes.empty()) definition = definition->undo.get();
   if (!definition) {
     return refused("unknown_action", fmt::format("there is no action \"{}\"", wish.action));
   }
@@ -65,6 +66,10 @@ Decision decide(const Catalogue& catalogue, const Kills& kills, const Wish& wish
       decision.violations.push_back({one.instance_location, one.keyword, one.message});
     }
     return decision;
+  }
+  if (definition->kind == Kind::http) {
+    const auto request = request_of(definition->call, wish.params);
+    if (!request) return refused("invalid_params", request.error().message);
   }
   Decision decision;
   decision.is_allowed = true;

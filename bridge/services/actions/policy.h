@@ -18,6 +18,7 @@ struct Wish {
   base::json::value params;
   std::string agent = {};  // the agent's id; empty: none
   agents::Tier tier = agents::Tier::visitor;
+  std::string undoes = {};  // what it takes back; empty: nothing, it is the action itself
   std::string behind = {};  // the principal for whom it is asked; empty: for the asker
 };
 

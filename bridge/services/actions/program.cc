@@ -1,6 +1,7 @@
 #include "bridge/services/actions/program.h"
 
 #include "bridge/base/scope.h"
+#include "bridge/services/actions/place.h"
 
 #include <array>
 #include <cerrno>
@@ -9,7 +10,6 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/json/serialize.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
@@ -20,7 +20,6 @@
 namespace services::actions {
 
 namespace asio = boost::asio;
-namespace json = boost::json;
 using asio::posix::stream_descriptor;
 using base::Code;
 
@@ -149,21 +148,23 @@ base::Task<> ended(stream_descriptor& handle) {
   co_return base::Result<>();
 }
 
+// Its status, once nothing of its group is left.
+base::Task<int> watch(Child& child, stream_descriptor& handle, const Program& program) {
+  const auto in_time = co_await base::with_deadline(
+      ended(handle), std::chrono::seconds(program.timeout_s), "run " + program.argv.front());
+  const int status = child.end();
+  if (!in_time) co_return std::unexpected(in_time.error());
+  co_return status;
+}
+
 }  // namespace
 
-std::vector<std::string> words_of(const Program& program, const json::value& params) {
+std::vector<std::string> words_of(const Program& program, const base::json::value& params) {
   std::vector<std::string> words;
   for (const auto& word : program.argv) {
-    const bool is_place = word.size() > 2 && word.starts_with('{') && word.ends_with('}');
-    const auto* object = params.if_object();
-    const auto* value =
-        is_place && object ? object->if_contains(word.substr(1, word.size() - 2)) : nullptr;
-    if (!value) {
-      words.push_back(word);
-    } else {
-      words.push_back(value->is_string() ? std::string(value->get_string())
-                                         : json::serialize(*value));
-    }
+    const auto name = place_in(word);
+    const auto* value = name ? value_of(params, *name) : nullptr;
+    words.push_back(value ? text_of(*value) : word);
   }
   return words;
 }
@@ -190,17 +191,12 @@ base::Task<Ran> run(const Program& program, std::vector<std::string> words) {
   handle.assign(static_cast<int>(::syscall(SYS_pidfd_open, *id, 0)));
   Output told{.text = {}, .most = program.output_bytes_max};
   Output complained{.text = {}, .most = program.output_bytes_max};
-  base::Scope readers(executor);
-  readers.spawn(drain(out, told));
-  readers.spawn(drain(err, complained));
-  const auto in_time = co_await base::with_deadline(
-      ended(handle), std::chrono::seconds(program.timeout_s), "run " + program.argv.front());
-  const int status = child.end();
-  co_await readers.join();
-  if (!in_time) co_return std::unexpected(in_time.error());
+  auto watching = base::beside(drain(err, complained), watch(child, handle, program));
+  const auto status = co_await base::beside(drain(out, told), std::move(watching));
+  if (!status) co_return std::unexpected(status.error());
   drain_rest(out, told);
   drain_rest(err, complained);
-  co_return Ran{status, std::move(told.text), std::move(complained.text),
+  co_return Ran{*status, std::move(told.text), std::move(complained.text),
                 told.is_clipped || complained.is_clipped};
 }
 

@@ -2,8 +2,10 @@
 
 #include "bridge/base/hash.h"
 #include "bridge/engine/time.h"
+#include "bridge/services/actions/action_limits.h"
 #include "bridge/services/actions/rules.h"
 
+#include <algorithm>
 #include <array>
 
 #include <boost/json/serialize.hpp>
@@ -68,6 +70,23 @@ constexpr std::array steps = {
       ) STRICT
     )sql"},
     store::Migration{"actions", 2, R"sql(
+      CREATE TABLE action_resolutions (
+        asked TEXT NOT NULL REFERENCES asked_actions (id),
+        number INTEGER NOT NULL,
+        verdict TEXT NOT NULL CHECK (verdict IN ('sent', 'not-sent', 'abandon')),
+        principal TEXT NOT NULL,
+        name TEXT NOT NULL,
+        note TEXT NOT NULL,
+        time_ms INTEGER NOT NULL,
+        PRIMARY KEY (asked, number)
+      ) STRICT;
+
+      ALTER TABLE asked_actions ADD COLUMN undoes TEXT NOT NULL DEFAULT '';
+      CREATE INDEX asked_actions_undoes ON asked_actions (undoes, id) WHERE undoes <> '';
+      CREATE UNIQUE INDEX asked_actions_undone ON asked_actions (undoes)
+        WHERE undoes <> '' AND state IN ('waiting', 'approved', 'done', 'held')
+    )sql"},
+    store::Migration{"actions", 3, R"sql(
       ALTER TABLE asked_actions ADD COLUMN behind TEXT NOT NULL DEFAULT ''
     )sql"},
 };
@@ -96,6 +115,7 @@ Result<Asked> asked_of(const store::Row& row) {
   if (!at->is_null()) asked.ended = from_stamp((*at).integer());
   ++at;
   asked.error = text();
+  asked.undoes = text();
   asked.behind = text();
   return asked;
 }
@@ -114,7 +134,7 @@ std::optional<State> state_named(std::string_view word) {
 }
 
 std::string hash_of(const Asked& asked) {
-  json::object whole{
+  json::object told{
       {"id", asked.id},
       {"action", asked.action},
       {"definition", asked.definition_hash},
@@ -124,8 +144,9 @@ std::string hash_of(const Asked& asked) {
       {"approvers", asked.approvers},
       {"expires", to_stamp(asked.expires)},
   };
-  if (!asked.behind.empty()) whole["behind"] = asked.behind;
-  return base::sha256_hex(base::canonical_json(whole));
+  if (!asked.undoes.empty()) told["undoes"] = asked.undoes;
+  if (!asked.behind.empty()) told["behind"] = asked.behind;
+  return base::sha256_hex(base::canonical_json(told));
 }
 
 namespace rows {
@@ -134,7 +155,7 @@ Result<std::vector<Asked>> all(store::Tx& tx, std::string_view rest, store::Valu
   TRY(const auto found,
       tx.query(fmt::format("SELECT id, action, params, agent, asker, principal, definition_hash, "
                            "hash, risk, approvers, state, job, asked_ms, expires_ms, ended_ms, "
-                           "error, behind FROM asked_actions {}",
+                           "error, undoes, behind FROM asked_actions {}",
                            rest),
                std::move(values)));
   std::vector<Asked> asked;
@@ -156,13 +177,13 @@ Result<> insert(store::Tx& tx, const Asked& asked, const std::string& request,
   TRY_OK(tx.execute(
       "INSERT INTO asked_actions (id, action, params, agent, asker, principal, "
       "request, request_hash, definition_hash, hash, risk, approvers, state, job, "
-      "asked_ms, expires_ms, error, behind) "
+      "asked_ms, expires_ms, error, undoes, behind) "
       "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
-      "$16, $17, $18)",
+      "$16, $17, $18, $19)",
       {asked.id, asked.action, json::serialize(asked.params), asked.agent, asked.asker,
        asked.principal, request.empty() ? store::Value() : store::Value(request), request_hash,
        asked.definition_hash, asked.hash, asked.risk, asked.approvers, name(asked.state), asked.job,
-       to_stamp(asked.asked), to_stamp(asked.expires), asked.error, asked.behind}));
+       to_stamp(asked.asked), to_stamp(asked.expires), asked.error, asked.undoes, asked.behind}));
   return {};
 }
 
@@ -199,6 +220,30 @@ Result<std::vector<Approval>> approvals(store::Tx& tx, const std::string& id,
                      from_stamp(row.at(4).integer())});
   }
   return given;
+}
+
+Result<> add_resolution(store::Tx& tx, const std::string& id, const Resolution& word) {
+  TRY_OK(
+      tx.execute("INSERT INTO action_resolutions "
+                 "(asked, number, verdict, principal, name, note, time_ms) "
+                 "SELECT $1, COALESCE(MAX(number), 0) + 1, $2, $3, $4, $5, $6 "
+                 "FROM action_resolutions WHERE asked = $1",
+                 {id, word.verdict, word.principal, word.name, word.note, to_stamp(word.time)}));
+  return {};
+}
+
+Result<std::vector<Resolution>> resolutions(store::Tx& tx, const std::string& id) {
+  TRY(const auto found,
+      tx.query("SELECT verdict, principal, name, note, time_ms FROM action_resolutions "
+               "WHERE asked = $1 ORDER BY number DESC LIMIT $2",
+               {id, limits::resolutions_shown}));
+  std::vector<Resolution> words;
+  for (const auto& row : found) {
+    words.push_back({row.at(0).text(), row.at(1).text(), row.at(2).text(), row.at(3).text(),
+                     from_stamp(row.at(4).integer())});
+  }
+  std::ranges::reverse(words);
+  return words;
 }
 
 Result<Kills> kills(store::Tx& tx) {

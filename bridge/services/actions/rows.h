@@ -26,6 +26,10 @@ base::Result<> add_approval(store::Tx& tx, const std::string& id, const std::str
 base::Result<std::vector<Approval>> approvals(store::Tx& tx, const std::string& id,
                                               const std::string& hash);
 
+base::Result<> add_resolution(store::Tx& tx, const std::string& id, const Resolution& word);
+// In their order; the latest limits::resolutions_shown.
+base::Result<std::vector<Resolution>> resolutions(store::Tx& tx, const std::string& id);
+
 base::Result<Kills> kills(store::Tx& tx);
 base::Result<> set_kill(store::Tx& tx, const std::string& place, const std::string& reason,
                         const std::string& principal, base::WallTime now);

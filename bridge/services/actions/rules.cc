@@ -43,24 +43,6 @@ Result<> start(const Act& act, Asked& asked) {
   return {};
 }
 
-Result<std::optional<Answer>> of_request(const Act& act, const Request& request) {
-  if (request.key.empty()) return std::nullopt;
-  TRY(const auto row, act.tx.query_one("SELECT id, request_hash FROM asked_actions "
-                                       "WHERE principal = $1 AND request = $2",
-                                       {act.actor, request.key}));
-  if (!row) return std::nullopt;
-  if (row->at(1).text() != request.hash) {
-    return base::fail(Code::conflict, "this idempotency key came with another action",
-                      "idempotency_mismatch");
-  }
-  TRY(auto asked, get(act.tx, row->at(0).text()));
-  Answer answer{std::move(asked), {}, true};
-  answer.decision.is_allowed = true;
-  answer.decision.risk = answer.asked->risk;
-  answer.decision.approvers = answer.asked->approvers;
-  return std::optional(std::move(answer));
-}
-
 auto conflict(const Asked& asked, std::string_view why, std::string reason) {
   return base::fail(Code::conflict, fmt::format("action {}: {}", asked.id, why), std::move(reason));
 }
@@ -87,6 +69,12 @@ Result<> end(const Act& act, Asked asked, State from, State to, std::string_view
 
 }  // namespace
 
+const Definition* definition_of(const Catalogue& catalogue, std::string_view action,
+                                std::string_view undoes) {
+  const auto* definition = catalogue.find(action);
+  return definition && !undoes.empty() ? definition->undo.get() : definition;
+}
+
 std::string bell_of_action(const std::string& id) { return "action:" + id; }
 
 Result<> Act::tell(std::string type, const Asked& asked, json::object more) const {
@@ -96,6 +84,7 @@ Result<> Act::tell(std::string type, const Asked& asked, json::object more) cons
   more["risk"] = asked.risk;
   more["hash"] = asked.hash;
   if (!asked.error.empty()) more["error"] = asked.error;
+  if (!asked.undoes.empty()) more["undoes"] = asked.undoes;
   TRY_OK(journal.append(tx,
                         {.type = std::move(type),
                          .subject = asked.id,
@@ -111,14 +100,32 @@ Result<Decision> decide(store::Tx& tx, const Catalogue& catalogue, const Wish& w
   return decide(catalogue, off, wish);
 }
 
+Result<std::optional<Answer>> replayed(const Act& act, const Request& request) {
+  if (request.key.empty()) return std::nullopt;
+  TRY(const auto row, act.tx.query_one("SELECT id, request_hash FROM asked_actions "
+                                       "WHERE principal = $1 AND request = $2",
+                                       {act.actor, request.key}));
+  if (!row) return std::nullopt;
+  if (row->at(1).text() != request.hash) {
+    return base::fail(Code::conflict, "this idempotency key came with another action",
+                      "idempotency_mismatch");
+  }
+  TRY(auto asked, get(act.tx, row->at(0).text()));
+  Answer answer{std::move(asked), {}, true};
+  answer.decision.is_allowed = true;
+  answer.decision.risk = answer.asked->risk;
+  answer.decision.approvers = answer.asked->approvers;
+  return std::optional(std::move(answer));
+}
+
 Result<Answer> ask(const Act& act, const Catalogue& catalogue, const Wish& wish,
                    const std::string& asker, const Request& request) {
-  TRY(auto known, of_request(act, request));
+  TRY(auto known, replayed(act, request));
   if (known) return *std::move(known);
   Answer answer;
   TRY(answer.decision, decide(act.tx, catalogue, wish));
   const auto& decision = answer.decision;
-  const auto* definition = catalogue.find(wish.action);
+  const auto* definition = definition_of(catalogue, wish.action, wish.undoes);
   Asked asked{
       .id = base::uuid_v7(act.now.wall),
       .action = wish.action,
@@ -132,7 +139,8 @@ Result<Answer> ask(const Act& act, const Catalogue& catalogue, const Wish& wish,
       .risk = decision.risk,
       .approvers = decision.approvers,
       .asked = act.now.wall,
-      .expires = engine::from_stamp(engine::to_stamp(act.now.wall + limits::approval_waits))};
+      .expires = engine::from_stamp(engine::to_stamp(act.now.wall + limits::approval_waits)),
+      .undoes = wish.undoes};
   asked.hash = hash_of(asked);
   if (!decision.is_allowed) {
     TRY_OK(act.tell("action.denied", asked, {{"code", decision.code}}));
@@ -165,7 +173,7 @@ Result<Asked> say(const Act& act, const Catalogue& catalogue, const std::string&
   if (asked.is_wish_of(word.principal)) {
     return conflict(asked, "who asked for it cannot decide on it", "own_request");
   }
-  const auto* definition = catalogue.find(asked.action);
+  const auto* definition = definition_of(catalogue, asked.action, asked.undoes);
   if (!definition || definition->hash != asked.definition_hash || hash_of(asked) != asked.hash) {
     return conflict(asked, "it is not any more what was asked for", "changed");
   }
@@ -210,11 +218,11 @@ Result<Asked> checked(store::Tx& tx, const Catalogue& catalogue, const std::stri
     return base::fail(Code::denied, fmt::format("do {}: {}", asked.action, why), "not_allowed");
   };
   if (asked.state != State::approved || asked.job != job) return denied("it is not approved");
-  const auto* definition = catalogue.find(asked.action);
+  const auto* definition = definition_of(catalogue, asked.action, asked.undoes);
   if (!definition || definition->hash != asked.definition_hash || hash_of(asked) != asked.hash) {
     return denied("it is not any more what was asked for");
   }
-  const Wish wish{asked.action, asked.params, asked.agent, tier};
+  const Wish wish{asked.action, asked.params, asked.agent, tier, asked.undoes};
   TRY(const auto decision, decide(tx, catalogue, wish));
   if (!decision.is_allowed) return denied(decision.reasons.front());
   TRY(const auto given, rows::approvals(tx, id, asked.hash));
@@ -223,20 +231,42 @@ Result<Asked> checked(store::Tx& tx, const Catalogue& catalogue, const std::stri
   return asked;
 }
 
+Result<Asked> resolve(const Act& act, const std::string& id, const Resolution& word) {
+  TRY(const auto asked, get(act.tx, id));
+  if (asked.state != State::held) {
+    return conflict(asked, fmt::format("it is {}, not held", name(asked.state)), "not_held");
+  }
+  // Else who wanted it could have it done twice by one approval.
+  if (asked.approvers > 0 && asked.is_wish_of(word.principal)) {
+    return conflict(asked, "who asked for it cannot decide on it", "own_request");
+  }
+  const auto verdict = engine::verdict_named(word.verdict);
+  BRIDGE_ASSERT(verdict);
+  TRY_OK(rows::add_resolution(act.tx, id, word));
+  TRY_OK(act.tell("action.resolution", asked, {{"verdict", word.verdict}, {"note", word.note}}));
+  TRY_OK(act.queue.resolve(act.tx, {asked.job}, *verdict, word.note, act.now, act.actor));
+  return get(act.tx, id);
+}
+
+Result<std::vector<Resolution>> resolutions(store::Tx& tx, const std::string& id) {
+  return rows::resolutions(tx, id);
+}
+
 Result<> on_change(const Act& act, const engine::Change& change) {
   const auto& job = change.job;
   if (job.kind != action_kind) return {};
   const bool is_held = job.state == engine::State::held;
-  if (!engine::is_final(job.state) && !is_held) return {};
+  const bool is_back = change.from == engine::State::held && !engine::is_final(job.state);
+  if (!engine::is_final(job.state) && !is_held && !is_back) return {};
   TRY(const auto asked, rows::one(act.tx, "WHERE job = $1 AND job <> ''", {job.id.text}));
   if (!asked) return {};
-  const auto to = is_held                            ? State::held
-                  : job.state == engine::State::done ? State::done
-                                                     : State::failed;
   Asked moved = *asked;
-  moved.state = to;
-  moved.ended = act.now.wall;
-  moved.error = job.error ? job.error->code : "";
+  moved.state = is_back                            ? State::approved
+                : is_held                          ? State::held
+                : job.state == engine::State::done ? State::done
+                                                   : State::failed;
+  moved.ended = is_back ? std::nullopt : std::optional(act.now.wall);
+  moved.error = job.error && !is_back ? job.error->code : "";
   TRY_OK(rows::move(act.tx, moved, asked->state));
   return tell_end(act, moved);
 }

@@ -50,10 +50,26 @@ struct Answer {
   Decision decision;
   bool is_replay = false;
 };
+// What was answered to the request when it came first, if it did. conflict, reason
+// idempotency_mismatch.
+base::Result<std::optional<Answer>> replayed(const Act& act, const Request& request);
 // Notes that it is wanted: its job is queued, or it waits for people. A refusal is entered into the
-// journal. conflict, reason idempotency_mismatch. busy, reason too_many_waiting.
+// journal. As replayed; busy, reason too_many_waiting.
 base::Result<Answer> ask(const Act& act, const Catalogue& catalogue, const Wish& wish,
                          const std::string& asker, const Request& request);
+
+// The definition of the action, or of what takes back one that was done; null: there is none.
+const Definition* definition_of(const Catalogue& catalogue, std::string_view action,
+                                std::string_view undoes);
+
+// Notes, as `ask` does, that what was done as `id` is to be taken back. `who` says for whom and
+// with what trust, and has nothing else. denied, reason other_agent. conflict, reason not_done;
+// no_undo: the definition has none, or it needs what was not given; changed: the definition is
+// another now; undo_waits, already_undone: once is enough.
+base::Result<Answer> undo(const Act& act, const Catalogue& catalogue, const std::string& id,
+                          Wish who, const std::string& asker, const Request& request);
+// The latest that takes it back.
+base::Result<std::optional<Asked>> undo_of(store::Tx& tx, const std::string& id);
 
 // A person's word. The one that completes the approvals queues the job; a no ends it. conflict,
 // reason not_waiting: it waits no more; already_decided: by this person; own_request: who asks
@@ -69,7 +85,14 @@ base::Result<bool> withdraw(const Act& act, const std::string& id);
 base::Result<Asked> checked(store::Tx& tx, const Catalogue& catalogue, const std::string& id,
                             const std::string& job, agents::Tier tier);
 
-// The end of its job.
+// A person's word on what became of a held one. sent: it is done, with these words as its result.
+// not-sent: its job looks at every condition once more, as before a first time. abandon: failed.
+// conflict, reason not_held; own_request: others had to approve, and they decide on this as well;
+// wrong_stage: it is known that it was done.
+base::Result<Asked> resolve(const Act& act, const std::string& id, const Resolution& word);
+base::Result<std::vector<Resolution>> resolutions(store::Tx& tx, const std::string& id);
+
+// What its job comes to.
 base::Result<> on_change(const Act& act, const engine::Change& change);
 
 // Requests whose time has passed; how many, at most limits::approvals_swept_at_once.

@@ -1,5 +1,6 @@
 #include "bridge/services/agents/mission_rows.h"
 
+#include "bridge/engine/time.h"
 #include "bridge/services/agents/rows.h"
 
 #include <fmt/format.h>
@@ -34,7 +35,7 @@ Result<> add_members(store::Tx& tx, Mission& mission) {
                                .state = *member_state_of(row[3].text()),
                                .progress = static_cast<int>(row[4].integer()),
                                .note = row[5].text(),
-                               .changed = rows::time_of(row[6])});
+                               .changed = engine::from_stamp(row[6].integer())});
   }
   return {};
 }
@@ -60,8 +61,8 @@ Result<std::vector<Mission>> all(store::Tx& tx, std::string_view rest, store::Va
                     .objective = row[3].text(),
                     .state = mission_state_of(row[4].text()),
                     .creator = row[5].text(),
-                    .created = rows::time_of(row[6])};
-    if (!row[7].is_null()) mission.ended = rows::time_of(row[7]);
+                    .created = engine::from_stamp(row[6].integer())};
+    if (!row[7].is_null()) mission.ended = engine::from_stamp(row[7].integer());
     TRY_OK(add_members(tx, mission));
     missions.push_back(std::move(mission));
   }
@@ -80,7 +81,7 @@ Result<> insert(store::Tx& tx, const Mission& mission) {
     VALUES ($1, $2, $3, $4, $5, $6, $7)
   )sql",
                     {mission.id, mission.category, mission.category_key, mission.objective,
-                     name(mission.state), mission.creator, rows::stamp(mission.created)}));
+                     name(mission.state), mission.creator, engine::to_stamp(mission.created)}));
   return {};
 }
 
@@ -90,7 +91,7 @@ Result<> add_member(store::Tx& tx, const std::string& mission, const Member& mem
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
   )sql",
                     {mission, member.agent, member.slug, member.name, name(member.state),
-                     member.progress, member.note, rows::stamp(member.changed)}));
+                     member.progress, member.note, engine::to_stamp(member.changed)}));
   return {};
 }
 
@@ -101,13 +102,13 @@ Result<> set_member(store::Tx& tx, const std::string& mission, const Member& mem
     WHERE mission = $1 AND agent = $2
   )sql",
                     {mission, member.agent, name(member.state), member.progress, member.note,
-                     rows::stamp(member.changed)}));
+                     engine::to_stamp(member.changed)}));
   return {};
 }
 
 Result<> set_state(store::Tx& tx, const Mission& mission) {
   TRY_OK(tx.execute("UPDATE missions SET state = $2, ended_at = $3 WHERE id = $1",
-                    {mission.id, name(mission.state), rows::stamp(*mission.ended)}));
+                    {mission.id, name(mission.state), engine::to_stamp(*mission.ended)}));
   return {};
 }
 

@@ -1,4 +1,5 @@
 // Heartbeats, and who has stopped to send them.
+#include "bridge/engine/time.h"
 #include "bridge/services/agents/agent_limits.h"
 #include "bridge/services/agents/rows.h"
 #include "bridge/services/agents/rules.h"
@@ -54,7 +55,7 @@ Result<int> sweep(const Act& act, const Windows& windows) {
     ORDER BY a.last_beat_at, a.id
     LIMIT $2
   )sql",
-                {rows::stamp(act.now - windows.degraded), limits::agents_swept_at_once}));
+                {engine::to_stamp(act.now - windows.degraded), limits::agents_swept_at_once}));
   for (auto& agent : silent) {
     TRY_OK(tell_offline(act, agent));
     TRY_OK(rows::set_told_offline(act.tx, agent));

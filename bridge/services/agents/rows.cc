@@ -1,5 +1,6 @@
 #include "bridge/services/agents/rows.h"
 
+#include "bridge/engine/time.h"
 #include "bridge/services/agents/agent_limits.h"
 
 #include <array>
@@ -134,14 +135,14 @@ Agent agent_of(const store::Row& row) {
               .aliases = words_of(row[12]),
               .capabilities = words_of(row[13]),
               .creator = row[14].text(),
-              .created = rows::time_of(row[15]),
-              .changed = rows::time_of(row[16]),
+              .created = engine::from_stamp(row[15].integer()),
+              .changed = engine::from_stamp(row[16].integer()),
               .revision = row[17].integer(),
               .beats = row[19].integer(),
               .reported = row[20].text(),
               .metrics = json::parse(row[21].text()).as_object(),
               .is_told_offline = row[22].flag()};
-  if (!row[18].is_null()) agent.last_beat = rows::time_of(row[18]);
+  if (!row[18].is_null()) agent.last_beat = engine::from_stamp(row[18].integer());
   return agent;
 }
 
@@ -164,14 +165,6 @@ Result<> put_words(store::Tx& tx, const Agent& agent) {
 std::span<const store::Migration> migrations() { return steps; }
 
 namespace rows {
-
-std::int64_t stamp(base::WallTime time) {
-  return std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
-}
-
-base::WallTime time_of(const store::Value& value) {
-  return base::WallTime(std::chrono::milliseconds(value.integer()));
-}
 
 Result<std::vector<Agent>> all(store::Tx& tx, std::string_view rest, store::Values values) {
   TRY(const auto found, tx.query(fmt::format("{}{}", select, rest), std::move(values)));
@@ -198,23 +191,24 @@ Result<> insert(store::Tx& tx, const Agent& agent) {
                     {agent.id, agent.slug, agent.name, name(agent.kind), agent.link, agent.category,
                      agent.category_key, agent.purpose, name(agent.status), name(agent.tier),
                      agent.is_tier_set ? 1 : 0, agent.date_added, text_of(agent.aliases),
-                     text_of(agent.capabilities), agent.creator, stamp(agent.created),
-                     stamp(agent.changed), agent.revision}));
+                     text_of(agent.capabilities), agent.creator, engine::to_stamp(agent.created),
+                     engine::to_stamp(agent.changed), agent.revision}));
   return put_words(tx, agent);
 }
 
 Result<> update(store::Tx& tx, const Agent& agent) {
-  TRY_OK(tx.execute(R"sql(
+  TRY_OK(
+      tx.execute(R"sql(
     UPDATE agents
     SET name = $2, kind = $3, link = $4, category = $5, category_key = $6, purpose = $7,
         status = $8, tier = $9, tier_set = $10, date_added = $11, aliases = $12,
         capabilities = $13, changed_at = $14, revision = $15
     WHERE id = $1
   )sql",
-                    {agent.id, agent.name, name(agent.kind), agent.link, agent.category,
-                     agent.category_key, agent.purpose, name(agent.status), name(agent.tier),
-                     agent.is_tier_set ? 1 : 0, agent.date_added, text_of(agent.aliases),
-                     text_of(agent.capabilities), stamp(agent.changed), agent.revision}));
+                 {agent.id, agent.name, name(agent.kind), agent.link, agent.category,
+                  agent.category_key, agent.purpose, name(agent.status), name(agent.tier),
+                  agent.is_tier_set ? 1 : 0, agent.date_added, text_of(agent.aliases),
+                  text_of(agent.capabilities), engine::to_stamp(agent.changed), agent.revision}));
   return put_words(tx, agent);
 }
 
@@ -224,7 +218,7 @@ Result<> set_beat(store::Tx& tx, const Agent& agent) {
     SET last_beat_at = $2, beats = $3, reported = $4, metrics = $5, told_offline = $6
     WHERE id = $1
   )sql",
-                    {agent.id, stamp(*agent.last_beat), agent.beats, agent.reported,
+                    {agent.id, engine::to_stamp(*agent.last_beat), agent.beats, agent.reported,
                      json::serialize(agent.metrics), agent.is_told_offline ? 1 : 0}));
   return {};
 }
@@ -248,7 +242,7 @@ Result<> add_beat(store::Tx& tx, const Agent& agent) {
     INSERT INTO agent_beats (agent, number, at, status, metrics)
     VALUES ($1, $2, $3, $4, $5)
   )sql",
-                    {agent.id, agent.beats, stamp(*agent.last_beat), agent.reported,
+                    {agent.id, agent.beats, engine::to_stamp(*agent.last_beat), agent.reported,
                      json::serialize(agent.metrics)}));
   TRY_OK(tx.execute("DELETE FROM agent_beats WHERE agent = $1 AND number <= $2",
                     {agent.id, agent.beats - limits::agent_beats_kept}));
@@ -268,7 +262,7 @@ Result<std::vector<Beat>> beats(store::Tx& tx, const std::string& id, std::int64
   std::vector<Beat> beats;
   for (const auto& row : found) {
     beats.push_back({.number = row[0].integer(),
-                     .time = time_of(row[1]),
+                     .time = engine::from_stamp(row[1].integer()),
                      .status = row[2].text(),
                      .metrics = json::parse(row[3].text()).as_object()});
   }

@@ -12,9 +12,6 @@
 
 namespace services::agents::rows {
 
-std::int64_t stamp(base::WallTime time);
-base::WallTime time_of(const store::Value& value);
-
 // Every agent that the rest of the statement leaves ("WHERE a.id = $1").
 base::Result<std::vector<Agent>> all(store::Tx& tx, std::string_view rest, store::Values values);
 // The first of them.

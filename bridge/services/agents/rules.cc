@@ -1,6 +1,7 @@
 #include "bridge/services/agents/rules.h"
 
 #include "bridge/base/ids.h"
+#include "bridge/engine/time.h"
 #include "bridge/services/agents/agent_limits.h"
 #include "bridge/services/agents/fleets.h"
 #include "bridge/services/agents/rows.h"
@@ -270,12 +271,13 @@ Result<> keep_answer(const Act& act, const std::string& request, const std::stri
                      const json::value& answer) {
   if (request.empty()) return {};
   TRY_OK(act.tx.execute("DELETE FROM agent_requests WHERE at < $1",
-                        {rows::stamp(act.now - limits::agent_requests_kept)}));
-  TRY_OK(act.tx.execute(R"sql(
+                        {engine::to_stamp(act.now - limits::agent_requests_kept)}));
+  TRY_OK(act.tx.execute(
+      R"sql(
     INSERT INTO agent_requests (creator, request, hash, answer, at)
     VALUES ($1, $2, $3, $4, $5)
   )sql",
-                        {act.actor, request, hash, json::serialize(answer), rows::stamp(act.now)}));
+      {act.actor, request, hash, json::serialize(answer), engine::to_stamp(act.now)}));
   return {};
 }
 

@@ -1,6 +1,5 @@
 #include "bridge/base/limits.h"
 #include "bridge/services/events/event_limits.h"
-#include "bridge/services/events/row_text.h"
 #include "bridge/services/events/subscription_rows.h"
 
 #include <algorithm>
@@ -38,10 +37,10 @@ Delivery delivery_of_row(const store::Row& row) {
           .job = row[9].text(),
           .status = number_in(row[10]),
           .detail = row[11].text(),
-          .created = time_of(row[12]),
-          .last = maybe_time_of(row[13]),
-          .next = maybe_time_of(row[14]),
-          .ended = maybe_time_of(row[15])};
+          .created = engine::from_stamp(row[12].integer()),
+          .last = engine::time_or_none(row[13]),
+          .next = engine::time_or_none(row[14]),
+          .ended = engine::time_or_none(row[15])};
 }
 
 Result<std::vector<Delivery>> all(store::Tx& tx, std::string_view rest, store::Values values) {
@@ -125,21 +124,23 @@ Result<> insert_delivery(store::Tx& tx, const Delivery& made) {
             $9, $10, $11, $12, $13, $14, $15)
   )sql",
       {made.id, made.subscription, made.event, made.type, name(made.state), made.attempts,
-       made.round, made.jobs, made.job, made.status, made.detail, stamp(made.created),
-       maybe_stamp(made.last), maybe_stamp(made.next), maybe_stamp(made.ended)}));
+       made.round, made.jobs, made.job, made.status, made.detail, engine::to_stamp(made.created),
+       engine::stamp_or_null(made.last), engine::stamp_or_null(made.next),
+       engine::stamp_or_null(made.ended)}));
   return {};
 }
 
 Result<> update_delivery(store::Tx& tx, const Delivery& changed) {
-  TRY_OK(tx.execute(R"sql(
+  TRY_OK(
+      tx.execute(R"sql(
     UPDATE deliveries
     SET state = $2, attempts = $3, round = $4, jobs = $5, job = $6, status = $7, detail = $8,
         last_at = $9, next_at = $10, ended_at = $11
     WHERE id = $1
   )sql",
-                    {changed.id, name(changed.state), changed.attempts, changed.round, changed.jobs,
-                     changed.job, changed.status, changed.detail, maybe_stamp(changed.last),
-                     maybe_stamp(changed.next), maybe_stamp(changed.ended)}));
+                 {changed.id, name(changed.state), changed.attempts, changed.round, changed.jobs,
+                  changed.job, changed.status, changed.detail, engine::stamp_or_null(changed.last),
+                  engine::stamp_or_null(changed.next), engine::stamp_or_null(changed.ended)}));
   return {};
 }
 

@@ -41,8 +41,8 @@ class Outbound {
   // Every address of the host. unavailable: it has none, or nobody knows.
   virtual base::Task<std::vector<Address>> resolve(std::string host) = 0;
   // Any status is an answer, and no redirect is followed. The server's certificate must be good for
-  // the target's host. unavailable: no connection, or no TLS; timeout: not in time, so the request
-  // may have been carried out.
+  // the target's host. unavailable: no connection, or no TLS (reason no_connection: nothing was
+  // sent), or it broke; timeout: not in time. The request may have been carried out.
   virtual base::Task<OutboundAnswer> send(OutboundRequest request) = 0;
 };
 

@@ -2,8 +2,8 @@
 
 #include "bridge/base/json.h"
 #include "bridge/base/limits.h"
+#include "bridge/engine/time.h"
 #include "bridge/services/events/event_limits.h"
-#include "bridge/services/events/row_text.h"
 
 #include <array>
 
@@ -122,17 +122,17 @@ Result<Subscription> subscription_of(const store::Row& row) {
                      .wish = {},
                      .via = row[3].text() == name(Via::webhook) ? Via::webhook : Via::sse,
                      .creator = row[4].text(),
-                     .created = time_of(row[5]),
+                     .created = engine::from_stamp(row[5].integer()),
                      .url = row[6].text(),
                      .secret = row[7].text(),
                      .old_secret = row[8].text(),
-                     .old_until = maybe_time_of(row[9]),
+                     .old_until = engine::time_or_none(row[9]),
                      .disabled = row[10].text(),
                      .cursor = row[12].integer(),
                      .failures = static_cast<int>(row[13].integer()),
-                     .failing_since = maybe_time_of(row[14]),
+                     .failing_since = engine::time_or_none(row[14]),
                      .throttles = static_cast<int>(row[15].integer()),
-                     .throttled_until = maybe_time_of(row[16]),
+                     .throttled_until = engine::time_or_none(row[16]),
                      .pending = static_cast<int>(row[17].integer())};
   TRY(const auto wish, object_in(row[2].text()));
   found.wish = {.types = words_in(wish, "types"),
@@ -238,22 +238,24 @@ Result<> insert(store::Tx& tx, const Subscription& made, const std::string& requ
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '', NULL, '', $11, $12, 0, NULL, 0, NULL)
   )sql",
       {made.id, made.agent, text_of(made.wish), name(made.via), made.creator,
-       request.empty() ? std::nullopt : std::optional(request), request_hash, stamp(made.created),
-       made.url, made.secret, text_of(made.handshake), made.cursor}));
+       request.empty() ? std::nullopt : std::optional(request), request_hash,
+       engine::to_stamp(made.created), made.url, made.secret, text_of(made.handshake),
+       made.cursor}));
   return {};
 }
 
 Result<> update(store::Tx& tx, const Subscription& changed) {
-  TRY_OK(tx.execute(R"sql(
+  TRY_OK(tx.execute(
+      R"sql(
     UPDATE subscriptions
     SET secret = $2, old_secret = $3, old_until_at = $4, disabled = $5, handshake = $6,
         failures = $7, failing_since_at = $8, throttles = $9, throttled_until_at = $10
     WHERE id = $1
   )sql",
-                    {changed.id, changed.secret, changed.old_secret, maybe_stamp(changed.old_until),
-                     changed.disabled, text_of(changed.handshake), changed.failures,
-                     maybe_stamp(changed.failing_since), changed.throttles,
-                     maybe_stamp(changed.throttled_until)}));
+      {changed.id, changed.secret, changed.old_secret, engine::stamp_or_null(changed.old_until),
+       changed.disabled, text_of(changed.handshake), changed.failures,
+       engine::stamp_or_null(changed.failing_since), changed.throttles,
+       engine::stamp_or_null(changed.throttled_until)}));
   return {};
 }
 

@@ -1,4 +1,5 @@
 #include "bridge/base/limits.h"
+#include "bridge/engine/time.h"
 #include "bridge/services/workflows/workflow_rows.h"
 
 #include <boost/json/serialize.hpp>
@@ -9,20 +10,12 @@ namespace services::workflow_rows {
 namespace json = boost::json;
 using base::Code;
 using base::Result;
+using engine::stamp_or_null;
+using engine::time_or_none;
+using engine::to_stamp;
 using store::Value;
 
 namespace {
-
-std::int64_t stamp(base::WallTime time) {
-  return std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
-}
-Value stamp(const std::optional<base::WallTime>& time) {
-  return time ? Value(stamp(*time)) : Value();
-}
-std::optional<base::WallTime> time_of(const Value& value) {
-  if (value.is_null()) return std::nullopt;
-  return base::WallTime(std::chrono::milliseconds(value.integer()));
-}
 
 constexpr std::string_view unfinished = "running";
 
@@ -61,8 +54,8 @@ Run run_of(const store::Row& row) {
                     .cancelled = small(14),
                     .wish = static_cast<workflow::Wish>(small(15))},
           .error = row[16].text(),
-          .created = *time_of(row[17]),
-          .finished = time_of(row[18])};
+          .created = *time_or_none(row[17]),
+          .finished = time_or_none(row[18])};
 }
 
 Result<std::vector<Run>> all(store::Tx& tx, std::string_view rest, store::Values values) {
@@ -99,9 +92,9 @@ workflow::StepState state_of(const store::Row& row) {
                             .tries = static_cast<int>(row[7].integer()),
                             .is_approved = row[8].flag(),
                             .job = row[9].text(),
-                            .started = time_of(row[10]),
-                            .finished = time_of(row[11]),
-                            .due = time_of(row[12])};
+                            .started = time_or_none(row[10]),
+                            .finished = time_or_none(row[11]),
+                            .due = time_or_none(row[12])};
   if (!row[2].is_null()) state.error = workflow::StepError{row[2].text(), row[3].text()};
   return state;
 }
@@ -120,9 +113,9 @@ store::Values values_of(const std::string& run, std::size_t step,
           state.tries,
           state.is_approved ? 1 : 0,
           state.job,
-          stamp(state.started),
-          stamp(state.finished),
-          stamp(state.due)};
+          stamp_or_null(state.started),
+          stamp_or_null(state.finished),
+          stamp_or_null(state.due)};
 }
 
 std::vector<std::size_t> numbers_of(const std::vector<store::Row>& rows) {
@@ -225,8 +218,8 @@ Result<> insert(store::Tx& tx, const Run& run, const json::object& inputs) {
                      static_cast<int>(state.wish),
                      result_text(state),
                      run.error,
-                     stamp(run.created),
-                     stamp(run.finished),
+                     to_stamp(run.created),
+                     stamp_or_null(run.finished),
                      run.agent,
                      run.behind,
                      run.depth}));
@@ -245,7 +238,7 @@ Result<> update(store::Tx& tx, const Run& run) {
   )sql",
                                      {run.id, state.unfinished, state.running, state.ready,
                                       state.failed, state.cancelled, static_cast<int>(state.wish),
-                                      result_text(state), run.error, stamp(run.finished)}));
+                                      result_text(state), run.error, stamp_or_null(run.finished)}));
   BRIDGE_ASSERT(changed == 1);
   return {};
 }
@@ -315,7 +308,7 @@ Result<std::vector<std::size_t>> ready(store::Tx& tx, const std::string& run, ba
   TRY(const auto rows, tx.query("SELECT step FROM workflow_steps WHERE run = $1 "
                                 "AND phase = 'ready' AND (due_at IS NULL OR due_at <= $2) "
                                 "ORDER BY step LIMIT $3",
-                                {run, stamp(now), most}));
+                                {run, to_stamp(now), most}));
   return numbers_of(rows);
 }
 
@@ -374,7 +367,7 @@ Result<bool> set_step_outputs(store::Tx& tx, const std::string& run, std::size_t
 Result<std::vector<Due>> due(store::Tx& tx, base::WallTime now, int most) {
   TRY(const auto rows, tx.query("SELECT run, step FROM workflow_steps WHERE due_at IS NOT NULL "
                                 "AND due_at <= $1 ORDER BY due_at LIMIT $2",
-                                {stamp(now), most}));
+                                {to_stamp(now), most}));
   std::vector<Due> found;
   for (const auto& row : rows) {
     found.push_back({row[0].text(), static_cast<std::size_t>(row[1].integer())});
@@ -385,7 +378,7 @@ Result<std::vector<Due>> due(store::Tx& tx, base::WallTime now, int most) {
 Result<std::optional<base::WallTime>> next_due(store::Tx& tx) {
   TRY(const auto row,
       tx.query_one("SELECT MIN(due_at) FROM workflow_steps WHERE due_at IS NOT NULL"));
-  return time_of(row->at(0));
+  return time_or_none(row->at(0));
 }
 
 }  // namespace services::workflow_rows

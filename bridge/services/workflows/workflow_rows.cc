@@ -1,6 +1,7 @@
 #include "bridge/services/workflows/workflow_rows.h"
 
 #include "bridge/base/limits.h"
+#include "bridge/engine/time.h"
 
 #include <array>
 
@@ -119,14 +120,6 @@ namespace workflow_rows {
 
 namespace {
 
-std::int64_t stamp(base::WallTime time) {
-  return std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
-}
-
-base::WallTime time_of(const Value& value) {
-  return base::WallTime(std::chrono::milliseconds(value.integer()));
-}
-
 constexpr std::string_view select_workflows =
     "SELECT id, name, version, creator, created_at, updated_at FROM workflows ";
 
@@ -135,8 +128,8 @@ Workflow workflow_of(const store::Row& row) {
           .name = row[1].text(),
           .version = row[2].integer(),
           .creator = row[3].text(),
-          .created = time_of(row[4]),
-          .updated = time_of(row[5])};
+          .created = engine::from_stamp(row[4].integer()),
+          .updated = engine::from_stamp(row[5].integer())};
 }
 
 Result<std::vector<Workflow>> workflows(store::Tx& tx, std::string_view rest,
@@ -211,10 +204,10 @@ Result<> add_version(store::Tx& tx, const Workflow& workflow,
         tx.execute("INSERT INTO workflows (id, name, version, creator, created_at, updated_at) "
                    "VALUES ($1, $2, $3, $4, $5, $6)",
                    {workflow.id, workflow.name, workflow.version, workflow.creator,
-                    stamp(workflow.created), stamp(workflow.updated)}));
+                    engine::to_stamp(workflow.created), engine::to_stamp(workflow.updated)}));
   } else {
     TRY_OK(tx.execute("UPDATE workflows SET version = $2, updated_at = $3 WHERE id = $1",
-                      {workflow.id, workflow.version, stamp(workflow.updated)}));
+                      {workflow.id, workflow.version, engine::to_stamp(workflow.updated)}));
   }
   const auto key = request.key.empty() ? std::nullopt : std::optional(request.key);
   TRY_OK(
@@ -223,7 +216,7 @@ Result<> add_version(store::Tx& tx, const Workflow& workflow,
                  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
                  {workflow.id, workflow.version, json::serialize(definition.document), hash,
                   numbers_text(definition.output_reads), request.creator, key, request.hash,
-                  stamp(workflow.updated)}));
+                  engine::to_stamp(workflow.updated)}));
   for (std::size_t i = 0; i < definition.steps.size(); ++i) {
     const auto& step = definition.steps[i];
     TRY_OK(tx.execute(
