@@ -240,8 +240,8 @@ TEST(ApiActions, AWorkflowIsNoWayAroundThePolicy) {
     const auto begin = [&](std::string as, std::string name) -> asio::awaitable<std::string> {
       const auto begun = co_await f.post(as, "gpt-workflows/" + name + "/execute", json::object());
       EXPECT_EQ(begun.status, 202) << begun.body;
-      const auto& action = begun.json().at("jobs").at("greet").at("action");
-      co_return text(action, "id");
+      const auto run = begun.json();
+      co_return text(run.at("jobs").at("greet").at("action"), "id");
     };
     co_await create("risky", {{"name", "${{ inputs.who }}"}});
     co_await create("harmless", {{"name", "x"}});

@@ -232,8 +232,7 @@ class Life {
     std::vector<store::Migration> steps;
     for (const auto part : {engine::migrations(), post_migrations(), packet_migrations(),
                             agents::migrations(), messages::migrations(), actions::migrations(),
-                            messages::migrations(), actions::migrations(), schedule_migrations(),
-                            workflow_migrations(), memory::migrations()}) {
+                            schedule_migrations(), workflow_migrations(), memory::migrations()}) {
       steps.insert(steps.end(), part.begin(), part.end());
     }
     const auto threading = fatal ? store::Threading::in_caller : store::Threading::own_threads;
