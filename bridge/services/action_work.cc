@@ -1,4 +1,5 @@
 // What the job of an action does.
+#include "bridge/services/action_trust.h"
 #include "bridge/services/actions.h"
 #include "bridge/services/actions/action_limits.h"
 #include "bridge/services/actions/place.h"
@@ -14,13 +15,6 @@ using base::Code;
 using base::Task;
 
 namespace {
-
-// What the job may use is what the agent is trusted with by then.
-base::Result<agents::Tier> tier_now(store::Tx& tx, const Asked& asked) {
-  if (asked.agent.empty()) return agents::Tier::founder;
-  TRY(const auto agent, agents::find(tx, asked.agent));
-  return agent.tier;
-}
 
 engine::Outcome failed(std::string code, std::string detail) {
   return engine::Outcome{engine::Outcome::Failed{{std::move(code), std::move(detail)}}};
@@ -43,11 +37,13 @@ Task<engine::Outcome> Actions::handle(engine::Claim claim, engine::LaneContext& 
   const std::string id(named->get_string());
   if (claim.is_reconcile) co_return co_await reconcile(std::move(claim), id);
   const auto job = claim.job.id.text;
-  auto asked = co_await needs_.store.read([this, id, job](store::Tx& tx) -> base::Result<Asked> {
-    TRY(const auto wanted, actions::get(tx, id));
-    TRY(const auto tier, tier_now(tx, wanted));
-    return actions::checked(tx, catalogue_, id, job, tier);
-  });
+  const auto now = needs_.clock.wall();
+  auto asked =
+      co_await needs_.store.read([this, id, job, now](store::Tx& tx) -> base::Result<Asked> {
+        TRY(const auto wanted, actions::get(tx, id));
+        TRY(const auto tier, tier_now(tx, wanted, now));
+        return actions::checked(tx, catalogue_, id, job, tier);
+      });
   if (!asked && asked.error().code != Code::denied && asked.error().code != Code::not_found) {
     co_return std::unexpected(std::move(asked).error());
   }

@@ -1,5 +1,6 @@
 #include "bridge/services/actions.h"
 
+#include "bridge/services/action_trust.h"
 #include "bridge/services/actions/action_limits.h"
 
 #include <fmt/format.h>
@@ -17,10 +18,11 @@ using base::Task;
 namespace {
 
 // In whose name and with what trust somebody asks.
-base::Result<> complete(store::Tx& tx, const Caller& caller, const std::string& which, Wish& wish) {
+base::Result<> complete(store::Tx& tx, const Caller& caller, const std::string& which, Wish& wish,
+                        base::WallTime now) {
   wish.tier = agents::Tier::visitor;
   if (which.empty() && caller.agent.empty()) {
-    wish.tier = caller.is_admin ? agents::Tier::founder : agents::Tier::operator_;
+    TRY(wish.tier, tier_without_agent(tx, caller.principal, now));
     return {};
   }
   TRY(const auto agent, agents::find(tx, which.empty() ? caller.agent : which));
@@ -41,13 +43,14 @@ base::Result<std::unique_ptr<Actions>> Actions::create(Needs needs, const json::
 }
 
 Task<actions::Decision> Actions::check(Caller caller, std::string which, Wish wish) {
-  co_return co_await needs_.store.read(
-      [this, caller = std::move(caller), which = std::move(which),
-       wish = std::move(wish)](store::Tx& tx) -> base::Result<actions::Decision> {
-        Wish whole = wish;
-        TRY_OK(complete(tx, caller, which, whole));
-        return actions::decide(tx, catalogue_, whole);
-      });
+  const auto now = needs_.clock.wall();
+  co_return co_await needs_.store.read([this, caller = std::move(caller), which = std::move(which),
+                                        wish = std::move(wish),
+                                        now](store::Tx& tx) -> base::Result<actions::Decision> {
+    Wish whole = wish;
+    TRY_OK(complete(tx, caller, which, whole, now));
+    return actions::decide(tx, catalogue_, whole);
+  });
 }
 
 Task<actions::Answer> Actions::ask(Caller caller, std::string which, Wish wish,
@@ -63,7 +66,7 @@ base::Result<actions::Answer> Actions::ask(store::Tx& tx, const Caller& caller,
                                            const std::string& which, Wish wish,
                                            const actions::Request& request,
                                            const engine::Now& now) const {
-  TRY_OK(complete(tx, caller, which, wish));
+  TRY_OK(complete(tx, caller, which, wish, now.wall));
   wish.behind = caller.behind;
   return actions::ask(act(tx, now, caller.principal), catalogue_, wish, caller.name, request);
 }
@@ -79,7 +82,7 @@ Task<actions::Answer> Actions::undo(Caller caller, std::string id, actions::Requ
                                          request = std::move(request),
                                          now](store::Tx& tx) -> base::Result<actions::Answer> {
     Wish who;
-    TRY_OK(complete(tx, caller, "", who));
+    TRY_OK(complete(tx, caller, "", who, now.wall));
     who.behind = caller.behind;
     return actions::undo(act(tx, now, caller.principal), catalogue_, id, std::move(who),
                          caller.name, request);

@@ -261,6 +261,21 @@ Result<> revoke_keys_of(store::Tx& tx, const engine::Journal& journal, const age
   return {};
 }
 
+Result<Key> good_key(store::Tx& tx, std::string_view principal, base::WallTime now) {
+  const auto bad = [&](std::string_view why) {
+    return base::fail(Code::denied, fmt::format("{}: the key {}", principal, why), "key_not_good");
+  };
+  constexpr std::string_view prefix = "key:";
+  if (!principal.starts_with(prefix)) return bad("is none");
+  TRY(const auto row, tx.query_one(fmt::format("SELECT {} FROM api_keys WHERE id = $1", columns),
+                                   {principal.substr(prefix.size())}));
+  if (!row) return bad("is not known");
+  auto key = key_of(*row);
+  if (key.revoked) return bad("has been revoked");
+  if (key.expires && *key.expires <= now) return bad("has expired");
+  return key;
+}
+
 Result<Key> add_key(store::Tx& tx, const engine::Journal& journal, const NewKey& asked,
                     base::WallTime now) {
   Key key{.id = base::uuid_v7(now),

@@ -46,6 +46,8 @@ std::span<const store::Migration> key_migrations();
 // Makes a key, in a transaction of somebody else's. What came before with the request is not asked.
 base::Result<Key> add_key(store::Tx& tx, const engine::Journal& journal, const NewKey& asked,
                           base::WallTime now);
+// The key of a principal "key:ID". denied, reason key_not_good: it is unknown, revoked or expired.
+base::Result<Key> good_key(store::Tx& tx, std::string_view principal, base::WallTime now);
 // Ends the life of every key that is bound to the agent, by its id or by what it answers to.
 base::Result<> revoke_keys_of(store::Tx& tx, const engine::Journal& journal,
                               const agents::Agent& agent, const std::string& actor,

@@ -89,6 +89,11 @@ struct Acting : ApiFixture {
     const auto started = co_await crew->start();
     EXPECT_TRUE(started);
   }
+  asio::awaitable<std::string> principal_of(std::string key) {
+    const auto found = co_await keys->find(*http::api_key_digest(key));
+    EXPECT_TRUE(found && *found);
+    co_return "key:" + (**found).id;
+  }
   asio::awaitable<std::size_t> done() {
     const auto page = co_await call("GET", "/api/audit?type=action.completed");
     co_return page.json().at("items").as_array().size();

@@ -191,6 +191,43 @@ TEST(ApiActions, WhatWasApprovedIsLookedAtOnceMoreBeforeItIsDone) {
   });
 }
 
+TEST(ApiActions, WhoAsksWithoutAnAgentIsTrustedAsFarAsTheKeyGoesByThen) {
+  Acting f;
+  f.act([&]() -> Story {
+    const auto ask = [&](std::string principal) -> asio::awaitable<acts::Answer> {
+      const services::Caller claims{.principal = principal, .name = "x", .is_admin = true};
+      auto answer =
+          co_await f.actions->ask(claims, "", {.action = "crown", .params = json::object()}, {});
+      EXPECT_TRUE(answer) << answer.error().message;
+      co_return *std::move(answer);
+    };
+    const auto founder = co_await f.key("founder", {"admin"});
+    const auto by_founder = co_await f.principal_of(founder);
+    // Neither a key without the scope, whatever is claimed of it, nor a token is a founder's.
+    EXPECT_EQ((co_await ask(co_await f.principal_of(f.bert))).decision.code, "tier_too_low");
+    EXPECT_EQ((co_await ask("jwt:https://issuer#root")).decision.code, "tier_too_low");
+
+    const auto good = co_await ask(by_founder);
+    EXPECT_TRUE(good.asked);
+    EXPECT_EQ(co_await f.becomes(good.asked->id), "done");
+    // The keys are revoked between the wish and the act: a founder's, and an agent's own.
+    co_await f.rest();
+    const auto late = co_await ask(by_founder);
+    EXPECT_TRUE(late.asked);
+    const auto bound =
+        co_await f.post(f.builder, "gpt-agents/builder/actions/execute",
+                        json::object{{"action", "greet"}, {"params", json::object{{"name", "x"}}}});
+    for (const auto& key : {founder, f.builder}) {
+      const auto id = (co_await f.principal_of(key)).substr(std::string_view("key:").size());
+      EXPECT_EQ((co_await f.call("DELETE", "/api/keys/" + id)).status, 204);
+    }
+    co_await f.go_on();
+    EXPECT_EQ(co_await f.becomes(late.asked->id), "failed");
+    EXPECT_EQ(co_await f.becomes(text(bound.json(), "id")), "failed");
+    EXPECT_EQ(co_await f.done(), 1u);
+  });
+}
+
 TEST(ApiActions, AWishThatNobodyDecidesOnExpires) {
   Acting f;
   f.act([&]() -> Story {

@@ -157,6 +157,8 @@ void ApiFixture::build_actions(json::object more) {
                       "{file}"],
              "params": {"type": "object", "required": ["file"],
                         "properties": {"file": {"type": "string"}}}},
+    "crown": {"kind": "program", "description": "Crowns.", "risk": 10, "min_tier": "founder",
+              "argv": ["/bin/echo", "crowned"], "params": {"type": "object"}},
     "slow": {"kind": "program", "description": "Never ends.", "risk": 0, "min_tier": "visitor",
              "argv": ["/bin/sleep", "1000"], "timeout_seconds": 1, "params": {"type": "object"}},
     "fail": {"kind": "program", "description": "Fails.", "risk": 0, "min_tier": "visitor",

@@ -1,0 +1,34 @@
+#include "bridge/services/action_trust.h"
+
+#include "bridge/services/agents/rules.h"
+#include "bridge/services/keys.h"
+
+#include <algorithm>
+
+namespace services {
+
+using base::Result;
+
+namespace {
+
+bool has_key(std::string_view principal) { return principal.starts_with("key:"); }
+
+}  // namespace
+
+Result<agents::Tier> tier_without_agent(store::Tx& tx, const std::string& principal,
+                                        base::WallTime now) {
+  if (!has_key(principal)) return agents::Tier::operator_;
+  TRY(const auto key, good_key(tx, principal, now));
+  if (!key.agent.empty()) return agents::Tier::visitor;
+  const bool is_admin = std::ranges::find(key.scopes, "admin") != key.scopes.end();
+  return is_admin ? agents::Tier::founder : agents::Tier::operator_;
+}
+
+Result<agents::Tier> tier_now(store::Tx& tx, const actions::Asked& asked, base::WallTime now) {
+  if (asked.agent.empty()) return tier_without_agent(tx, asked.principal, now);
+  if (has_key(asked.principal)) TRY_OK(good_key(tx, asked.principal, now));
+  TRY(const auto agent, agents::find(tx, asked.agent));
+  return agent.tier;
+}
+
+}  // namespace services

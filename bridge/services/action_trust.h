@@ -1,0 +1,24 @@
+// How far those are trusted who ask for actions.
+#pragma once
+
+#include "bridge/base/clock.h"
+#include "bridge/services/actions/action.h"
+#include "bridge/services/agents/agent.h"
+#include "bridge/store/store.h"
+
+#include <string>
+
+namespace services {
+
+// Of somebody who asks for no agent: as far as the key goes now, that of a founder with the scope
+// admin, of an operator with any other. What a token or a workflow may cannot be looked at again
+// when the action is done, so that makes nobody a founder. denied, reason key_not_good: the key of
+// `principal` is revoked or has expired.
+base::Result<agents::Tier> tier_without_agent(store::Tx& tx, const std::string& principal,
+                                              base::WallTime now);
+
+// Of whoever asked, when it is to be done: the agent's by then, or as above. A key that is no
+// longer good takes what was asked with it along.
+base::Result<agents::Tier> tier_now(store::Tx& tx, const actions::Asked& asked, base::WallTime now);
+
+}  // namespace services
