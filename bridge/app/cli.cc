@@ -4,7 +4,6 @@
 #include "bridge/app/command_line.h"
 
 #include <algorithm>
-#include <optional>
 #include <vector>
 
 #include <CLI/Config.hpp>
@@ -74,31 +73,6 @@ std::string what_is_missing(const CLI::App& command, const std::string& fallback
   return names.empty() ? fallback : "missing: " + names;
 }
 
-// The exit status if that is all; otherwise `line` knows what to run. The tree of commands is gone
-// then: a daemon that runs for months has no use for it.
-std::optional<int> parse(int argc, const char* const* argv, Console& console, CommandLine& line) {
-  CLI::App root(summary, "flywheel");
-  set_up(root, line);
-  std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
-  const auto command = find_command(root, arguments);
-  const bool asks_for_help = std::ranges::any_of(
-      arguments, [](const std::string& word) { return word == "--help" || word == "-h"; });
-  if (!command && !asks_for_help) return usage_error(console, line, command.error());
-  try {
-    std::ranges::reverse(arguments);  // CLI11 takes them from the back.
-    root.parse(arguments);
-  } catch (const CLI::Success& success) {  // Help or version.
-    return root.exit(success, console.out, console.err);
-  } catch (const CLI::RequiredError& error) {
-    const CLI::App& where = command ? **command : root;
-    return usage_error(console, line, {&where, what_is_missing(where, error.what())});
-  } catch (const CLI::ParseError& error) {
-    return usage_error(console, line, {command ? *command : &root, error.what()});
-  }
-  console.is_json = root.get_option("--json")->count() > 0;
-  return std::nullopt;
-}
-
 }  // namespace
 
 CLI::App* add_command(CLI::App& parent, const std::string& name, const std::string& text,
@@ -117,8 +91,26 @@ CLI::App* add_group(CLI::App& parent, const std::string& name, const std::string
 }
 
 int run_command_line(int argc, const char* const* argv, Console& console) {
+  CLI::App root(summary, "flywheel");
   CommandLine line;
-  if (const auto ended = parse(argc, argv, console, line)) return *ended;
+  set_up(root, line);
+  std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  const auto command = find_command(root, arguments);
+  const bool asks_for_help = std::ranges::any_of(
+      arguments, [](const std::string& word) { return word == "--help" || word == "-h"; });
+  if (!command && !asks_for_help) return usage_error(console, line, command.error());
+  try {
+    std::ranges::reverse(arguments);  // CLI11 takes them from the back.
+    root.parse(arguments);
+  } catch (const CLI::Success& success) {  // Help or version.
+    return root.exit(success, console.out, console.err);
+  } catch (const CLI::RequiredError& error) {
+    const CLI::App& where = command ? **command : root;
+    return usage_error(console, line, {&where, what_is_missing(where, error.what())});
+  } catch (const CLI::ParseError& error) {
+    return usage_error(console, line, {command ? *command : &root, error.what()});
+  }
+  console.is_json = root.get_option("--json")->count() > 0;
   const int status = line.run(console);
   console.out.flush();
   if (!console.out) {

@@ -14,8 +14,7 @@ namespace app {
 
 // What the command line asks for. Groups fill it in while CLI11 parses.
 struct CommandLine {
-  // Runs the chosen command and returns an ExitStatus or another process exit status. No CLI::App
-  // lives any more then.
+  // Runs the chosen command and returns an ExitStatus or another process exit status.
   std::function<int(Console&)> run;
   // The exit status of a usage error, for commands where it is not exit_usage.
   std::map<const CLI::App*, int> usage_status;
