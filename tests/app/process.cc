@@ -54,7 +54,14 @@ TestFolder::TestFolder() {
   path_ = mkdtemp(name.data());
 }
 
-TestFolder::~TestFolder() { std::filesystem::remove_all(path_); }
+TestFolder::~TestFolder() {
+  // A browser that was killed may still write into its profile while it is taken away.
+  std::error_code failed;
+  for (int tries = 0; tries < 100; ++tries) {
+    std::filesystem::remove_all(path_, failed);
+    if (!failed) return;
+  }
+}
 
 std::string TestFolder::write(std::string_view name, std::string_view text) const {
   const std::filesystem::path file = path_ / name;

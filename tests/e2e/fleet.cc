@@ -1,6 +1,7 @@
 #include "tests/e2e/fleet.h"
 
 #include <chrono>
+#include <csignal>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -45,6 +46,11 @@ void Fleet::SetUp() {
 }
 
 void Fleet::TearDown() {
+  // A browser that is told to end writes into its profile until it has.
+  if (daemon && !daemon->has_ended()) {
+    daemon->signal(SIGTERM);
+    EXPECT_TRUE(daemon->wait_end(std::chrono::steady_clock::now() + 60s));
+  }
   Project::TearDown();
   if (HasFailure() && daemon) std::cerr << daemon->log();
 }
