@@ -40,12 +40,19 @@ base::Result<> make_key(const fs::path& path, const std::string& text) {
 
 }  // namespace
 
-void add_bridge_options(CLI::App& command, BridgeOptions& options) {
+void add_place(CLI::App& command, BridgeOptions& options) {
   command
       .add_option("--config", options.config,
                   "The configuration (default: .flywheel/chatgpt.json of the project)")
+      ->envname("FLYWHEEL_CONFIG")
       ->type_name("FILE");
-  command.add_option("--state", options.state, "The state directory")->type_name("DIR");
+  command.add_option("--state-dir,--state", options.state, "The state directory")
+      ->envname("FLYWHEEL_STATE")
+      ->type_name("DIR");
+}
+
+void add_bridge_options(CLI::App& command, BridgeOptions& options) {
+  add_place(command, options);
   command.add_option("--url", options.url, "Another conversation than the configured one")
       ->type_name("URL");
   command
@@ -72,13 +79,7 @@ base::Result<Config> config_for(const BridgeOptions& options) {
     return config;
   }
   if (options.url) config->crt_url = *options.url;
-  if (options.state) {
-    const fs::path state = fs::absolute(*options.state, error);
-    if (config->browser.profile_dir == config->state / "profiles" / config->mcp_server) {
-      config->browser.profile_dir = state / "profiles" / config->mcp_server;
-    }
-    config->state = state;
-  }
+  if (options.state) set_state(*config, fs::absolute(*options.state, error));
   return config;
 }
 

@@ -22,6 +22,9 @@ struct BridgeOptions {
   bool is_headed = false;
 };
 
+// Adds --config and --state. FLYWHEEL_CONFIG and FLYWHEEL_STATE say the same for every command.
+void add_place(CLI::App& command, BridgeOptions& options);
+// Those, and which conversation, browser and window.
 void add_bridge_options(CLI::App& command, BridgeOptions& options);
 
 // The project's configuration; errors have the reason "configuration". With `url` given and no

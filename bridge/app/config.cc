@@ -145,6 +145,12 @@ void read_http(const json::object& object, const Members& bridge, Config& config
   }
 }
 
+fs::path store_in(const fs::path& state) { return state / "flywheel.db"; }
+
+fs::path profile_in(const fs::path& state, const std::string& server) {
+  return state / "profiles" / server;
+}
+
 Config typed(const json::object& object, const fs::path& file) {
   Config config;
   config.file = fs::absolute(file).lexically_normal();
@@ -158,8 +164,7 @@ Config typed(const json::object& object, const fs::path& file) {
   config.listen = bridge.text("listen");
   config.state = bridge.path("state", config.project / ".flywheel" / "state");
   const std::string store = bridge.text("store");
-  config.store =
-      is_url(store) ? store : bridge.path("store", config.state / "flywheel.db").string();
+  config.store = is_url(store) ? store : bridge.path("store", store_in(config.state)).string();
   config.senders = bridge.texts("senders");
   config.draft = bridge.text("draft") == "clear" ? DraftPolicy::clear : DraftPolicy::stop;
   config.page_profiles = bridge.path("page_profiles", config.project / ".flywheel" / "pages");
@@ -167,7 +172,7 @@ Config typed(const json::object& object, const fs::path& file) {
   // A name without a folder is looked up on the PATH when the browser starts.
   const fs::path executable = browser.text("executable");
   config.browser = {executable.has_parent_path() ? config.project / executable : executable,
-                    browser.path("profile_dir", config.state / "profiles" / config.mcp_server),
+                    browser.path("profile_dir", profile_in(config.state, config.mcp_server)),
                     browser.flag("headless"), browser.at("window").number("width"),
                     browser.at("window").number("height")};
   const Members timeouts = bridge.at("timeouts");
@@ -207,6 +212,14 @@ base::Result<Config> parse_config(std::string_view text, const fs::path& file) {
                             file.string(), config.agents.active.count()));
   }
   return config;
+}
+
+void set_state(Config& config, const fs::path& state) {
+  auto& profile = config.browser.profile_dir;
+  const auto& server = config.mcp_server;
+  if (config.store == store_in(config.state)) config.store = store_in(state).string();
+  if (profile == profile_in(config.state, server)) profile = profile_in(state, server);
+  config.state = state;
 }
 
 base::Result<Config> load_config(const fs::path& file) {

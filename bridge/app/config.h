@@ -87,6 +87,10 @@ base::Result<Config> parse_config(std::string_view text, const std::filesystem::
 
 base::Result<Config> load_config(const std::filesystem::path& file);
 
+// Another state directory than the file's. The store and the browser's profile move with it, but
+// for one that the file puts elsewhere. Nothing is moved on the disk.
+void set_state(Config& config, const std::filesystem::path& state);
+
 // `given` if there is one, else .flywheel/chatgpt.json in the nearest project from `start` upward.
 // not_found says where was looked and what a configuration needs.
 base::Result<Config> find_config(const std::optional<std::filesystem::path>& given,

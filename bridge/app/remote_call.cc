@@ -28,14 +28,6 @@ void add_query(std::string& target, std::string_view name, const std::string& va
                         encoded(value));
 }
 
-void add_place(CLI::App& command, BridgeOptions& options) {
-  command
-      .add_option("--config", options.config,
-                  "The configuration (default: .flywheel/chatgpt.json of the project)")
-      ->type_name("FILE");
-  command.add_option("--state-dir,--state", options.state, "The state directory")->type_name("DIR");
-}
-
 // Calls once and prints what comes, by `show` for people.
 awaitable<int> call(Console& console, http::Client& client, http::ClientRequest request,
                     std::function<void(const json::value&)> show) {

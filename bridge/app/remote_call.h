@@ -32,9 +32,6 @@ boost::asio::awaitable<int> call(Console& console, http::Client& client,
                                  http::ClientRequest request,
                                  std::function<void(const boost::json::value&)> show);
 
-// The options by which a daemon is found.
-void add_place(CLI::App& command, BridgeOptions& options);
-
 // A command that talks to the daemon. `Options` has a member `bridge`.
 template <class Options>
 CLI::App* add_remote_command(

@@ -76,8 +76,7 @@ void add(CLI::App& root, CommandLine& line, const std::string& name, const std::
   CLI::App* command = add_command(root, name, summary, fmt::format("flywheel {} copy.db", name));
   auto options = std::make_shared<StoreOptions>();
   command->add_option("file", options->file, what)->type_name("FILE")->required();
-  command->add_option("--config", options->bridge.config, "The configuration")->type_name("FILE");
-  command->add_option("--state", options->bridge.state, "The state directory")->type_name("DIR");
+  add_place(*command, options->bridge);
   command->callback([options, run, &line] {
     line.run = [options, run](Console& console) { return run(console, *options); };
   });

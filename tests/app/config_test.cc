@@ -73,6 +73,23 @@ TEST(Config, WhatTheFileSaysGoesBeforeTheDefaults) {
   EXPECT_EQ(config->webhooks.authority, "/p/ca.pem");
 }
 
+TEST(Config, AnotherStateDirectoryTakesTheStoreAndTheProfileAlong) {
+  auto config = parse_config(minimal, "/etc/fw/chatgpt.json");
+  ASSERT_TRUE(config) << config.error().message;
+  set_state(*config, "/var/lib/fw");
+  EXPECT_EQ(config->state, "/var/lib/fw");
+  EXPECT_EQ(config->store, "/var/lib/fw/flywheel.db");
+  EXPECT_EQ(config->browser.profile_dir, "/var/lib/fw/profiles/work");
+
+  auto placed = parse_config(
+      with_bridge(R"({"store": "/disk/fw.db", "browser": {"profile_dir": "/disk/profile"}})"),
+      "/etc/fw/chatgpt.json");
+  ASSERT_TRUE(placed) << placed.error().message;
+  set_state(*placed, "/var/lib/fw");
+  EXPECT_EQ(placed->store, "/disk/fw.db");
+  EXPECT_EQ(placed->browser.profile_dir, "/disk/profile");
+}
+
 TEST(Config, AnUnknownKeyNamesTheNearestKnownOne) {
   EXPECT_THAT(refusal_of(with_bridge(R"({"brwoser": {}})")),
               HasSubstr("/bridge/brwoser: unknown key \"brwoser\"; did you mean browser?"));

@@ -187,8 +187,16 @@ TEST(ServiceManager, ADaemonTellsThatItIsReadyAliveAndStopping) {
                   folder);
   EXPECT_THAT(manager.until("READY=1"), Not(IsEmpty())) << folder.read("log");
   EXPECT_TRUE(std::filesystem::exists(folder.path() / "state" / "daemon.json"));
+  // The unit may write nowhere else: the folder of the configuration is read-only there.
+  EXPECT_TRUE(std::filesystem::exists(folder.path() / "state" / "flywheel.db"));
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / ".flywheel"));
   EXPECT_THAT(manager.until("WATCHDOG=1"), Not(IsEmpty()));
   EXPECT_THAT(manager.until("WATCHDOG=1"), Not(IsEmpty()));
+  const TestFolder elsewhere;
+  const Environment place({{"FLYWHEEL_CONFIG", folder.path() / "chatgpt.json"},
+                           {"FLYWHEEL_STATE", folder.path() / "state"}});
+  const auto listed = flywheel({"packet", "list"}, {}, elsewhere.path());
+  EXPECT_EQ(listed.status, 0) << listed.err;
   EXPECT_EQ(service.stop(), 0) << folder.read("log");
   EXPECT_THAT(manager.until("STOPPING=1"), Not(IsEmpty()));
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "state" / "daemon.json"));
