@@ -61,6 +61,7 @@ TestFolder::~TestFolder() {
     std::filesystem::remove_all(path_, failed);
     if (!failed) return;
   }
+  ADD_FAILURE() << path_ << ": " << failed.message();
 }
 
 std::string TestFolder::write(std::string_view name, std::string_view text) const {
