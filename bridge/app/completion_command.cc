@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <optional>
-#include <string>
 
 #include <fmt/format.h>
 
@@ -222,25 +220,21 @@ std::string fish_script(const std::vector<Place>& places) {
   return out;
 }
 
-// None: for no such shell.
-std::optional<std::string> script_of(const CLI::App& root, const std::string& shell) {
+int print_script(const CLI::App& root, const std::string& shell, Console& console) {
   std::vector<Place> places;
   collect(root, places);
-  if (shell == "bash") return bash_script(places);
-  if (shell == "zsh") return zsh_script(places);
-  if (shell == "fish") return fish_script(places);
-  return std::nullopt;
-}
-
-int print_script(const std::optional<std::string>& script, const std::string& shell,
-                 Console& console) {
-  if (script) {
-    console.out << *script;
-    return exit_ok;
+  if (shell == "bash") {
+    console.out << bash_script(places);
+  } else if (shell == "zsh") {
+    console.out << zsh_script(places);
+  } else if (shell == "fish") {
+    console.out << fish_script(places);
+  } else {
+    print_error(console,
+                "no completion for the shell \"" + shell + "\"; there are bash, zsh and fish");
+    return exit_usage;
   }
-  print_error(console,
-              "no completion for the shell \"" + shell + "\"; there are bash, zsh and fish");
-  return exit_usage;
+  return exit_ok;
 }
 
 }  // namespace
@@ -253,9 +247,7 @@ void add_completion_command(CLI::App& root, CommandLine& line) {
       ->type_name("bash|zsh|fish")
       ->required();
   command->callback([shell, &root, &line] {
-    line.run = [shell, script = script_of(root, *shell)](Console& console) {
-      return print_script(script, *shell, console);
-    };
+    line.run = [shell, &root](Console& console) { return print_script(root, *shell, console); };
   });
 }
 
