@@ -48,7 +48,7 @@ Task<engine::Outcome> Actions::handle(engine::Claim claim, engine::LaneContext& 
     co_return std::unexpected(std::move(asked).error());
   }
   if (!asked) co_return failed("not_allowed", asked.error().message);
-  const auto& definition = *actions::definition_of(catalogue_, asked->action, asked->undoes);
+  const auto& definition = *catalogue_.find(asked->action, asked->undoes);
   if (definition.kind == actions::Kind::program) {
     co_return co_await run_program(*std::move(asked), definition, lane);
   }

@@ -58,13 +58,13 @@ class Actions {
   // denied, reason other_agent.
   base::Task<actions::Answer> ask(Caller caller, std::string which, actions::Wish wish,
                                   actions::Request request);
-  // Takes back what was done, in the caller's own name; see actions::undo.
-  base::Task<actions::Answer> undo(Caller caller, std::string id, actions::Request request);
   // The same within the transaction of somebody who waits for it; one that is refused or finds no
   // room has changed nothing but the journal.
   base::Result<actions::Answer> ask(store::Tx& tx, const Caller& caller, const std::string& which,
                                     actions::Wish wish, const actions::Request& request,
                                     const engine::Now& now) const;
+  // Takes back what was done, in the caller's own name; see actions::undo.
+  base::Task<actions::Answer> undo(Caller caller, std::string id, actions::Request request);
   // See actions::withdraw.
   base::Result<bool> withdraw(store::Tx& tx, const std::string& id, const engine::Now& now,
                               std::string actor) const;

@@ -57,8 +57,9 @@ class Catalogue {
   static base::Result<Catalogue> load(const std::vector<std::string>& builtins,
                                       const base::json::object& configured);
 
-  // Null: there is none.
-  const Definition* find(std::string_view name) const;
+  // The action's, or, with the id of one that was done, that of what takes it back. Null: there is
+  // none.
+  const Definition* find(std::string_view name, std::string_view undoes = {}) const;
   const std::map<std::string, Definition, std::less<>>& all() const { return all_; }
 
  private:

@@ -47,8 +47,7 @@ std::optional<Decision> killed(const Kills& kills, const Wish& wish) {
 }  // namespace
 
 Decision decide(const Catalogue& catalogue, const Kills& kills, const Wish& wish) {
-  const Definition* definition = catalogue.find(wish.action);
-  if (definition && !wish.undoes.empty()) definition = definition->undo.get();
+  const Definition* definition = catalogue.find(wish.action, wish.undoes);
   if (!definition) {
     return refused("unknown_action", fmt::format("there is no action \"{}\"", wish.action));
   }

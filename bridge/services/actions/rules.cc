@@ -69,12 +69,6 @@ Result<> end(const Act& act, Asked asked, State from, State to, std::string_view
 
 }  // namespace
 
-const Definition* definition_of(const Catalogue& catalogue, std::string_view action,
-                                std::string_view undoes) {
-  const auto* definition = catalogue.find(action);
-  return definition && !undoes.empty() ? definition->undo.get() : definition;
-}
-
 std::string bell_of_action(const std::string& id) { return "action:" + id; }
 
 Result<> Act::tell(std::string type, const Asked& asked, json::object more) const {
@@ -125,7 +119,7 @@ Result<Answer> ask(const Act& act, const Catalogue& catalogue, const Wish& wish,
   Answer answer;
   TRY(answer.decision, decide(act.tx, catalogue, wish));
   const auto& decision = answer.decision;
-  const auto* definition = definition_of(catalogue, wish.action, wish.undoes);
+  const auto* definition = catalogue.find(wish.action, wish.undoes);
   Asked asked{
       .id = base::uuid_v7(act.now.wall),
       .action = wish.action,
@@ -173,7 +167,7 @@ Result<Asked> say(const Act& act, const Catalogue& catalogue, const std::string&
   if (asked.is_wish_of(word.principal)) {
     return conflict(asked, "who asked for it cannot decide on it", "own_request");
   }
-  const auto* definition = definition_of(catalogue, asked.action, asked.undoes);
+  const auto* definition = catalogue.find(asked.action, asked.undoes);
   if (!definition || definition->hash != asked.definition_hash || hash_of(asked) != asked.hash) {
     return conflict(asked, "it is not any more what was asked for", "changed");
   }
@@ -218,7 +212,7 @@ Result<Asked> checked(store::Tx& tx, const Catalogue& catalogue, const std::stri
     return base::fail(Code::denied, fmt::format("do {}: {}", asked.action, why), "not_allowed");
   };
   if (asked.state != State::approved || asked.job != job) return denied("it is not approved");
-  const auto* definition = definition_of(catalogue, asked.action, asked.undoes);
+  const auto* definition = catalogue.find(asked.action, asked.undoes);
   if (!definition || definition->hash != asked.definition_hash || hash_of(asked) != asked.hash) {
     return denied("it is not any more what was asked for");
   }

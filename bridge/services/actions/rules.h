@@ -58,10 +58,6 @@ base::Result<std::optional<Answer>> replayed(const Act& act, const Request& requ
 base::Result<Answer> ask(const Act& act, const Catalogue& catalogue, const Wish& wish,
                          const std::string& asker, const Request& request);
 
-// The definition of the action, or of what takes back one that was done; null: there is none.
-const Definition* definition_of(const Catalogue& catalogue, std::string_view action,
-                                std::string_view undoes);
-
 // Notes, as `ask` does, that what was done as `id` is to be taken back. `who` says for whom and
 // with what trust, and has nothing else. denied, reason other_agent. conflict, reason not_done;
 // no_undo: the definition has none, or it needs what was not given; changed: the definition is

@@ -65,7 +65,7 @@ Result<Answer> undo(const Act& act, const Catalogue& catalogue, const std::strin
   if (!who.agent.empty() && who.agent != done.agent) {
     return base::fail(Code::denied, "the action is another agent's", "other_agent");
   }
-  const auto* definition = definition_of(catalogue, done.action, done.id);
+  const auto* definition = catalogue.find(done.action, done.id);
   if (!definition || !done.undoes.empty()) {
     return conflict(done, "nothing takes it back", "no_undo");
   }
