@@ -2,6 +2,7 @@
 
 #include "bridge/app/console.h"
 #include "bridge/base/json.h"
+#include "cdp/json_text.h"
 
 #include <cerrno>
 #include <csignal>
@@ -20,11 +21,6 @@ constexpr std::size_t daemon_file_bytes_max = 4096;
 
 fs::path file_in(const fs::path& state) { return state / "daemon.json"; }
 
-std::string text_in(const json::object& object, std::string_view key) {
-  const auto* value = object.if_contains(key);
-  return value && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
 bool is_alive(int pid) { return pid > 0 && (::kill(pid, 0) == 0 || errno == EPERM); }
 
 std::optional<DaemonFile> read(const fs::path& state) {
@@ -33,7 +29,8 @@ std::optional<DaemonFile> read(const fs::path& state) {
   const auto value = base::parse_json(*text);
   if (!value || !value->is_object()) return std::nullopt;
   const auto& object = value->get_object();
-  DaemonFile daemon{.url = text_in(object, "url"), .incarnation = text_in(object, "incarnation")};
+  DaemonFile daemon{.url = cdp::text_in(object, "url"),
+                    .incarnation = cdp::text_in(object, "incarnation")};
   if (const auto* pid = object.if_contains("pid"); pid && pid->is_int64()) {
     daemon.pid = static_cast<int>(pid->get_int64());
   }

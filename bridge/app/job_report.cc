@@ -3,6 +3,7 @@
 #include "bridge/app/browser_session.h"
 #include "bridge/app/exit_status.h"
 #include "bridge/protocol/text.h"
+#include "cdp/json_text.h"
 
 #include <array>
 #include <utility>
@@ -16,11 +17,6 @@ namespace json = boost::json;
 using base::Code;
 
 namespace {
-
-std::string text_in(const json::object& object, std::string_view key) {
-  const auto* value = object.if_contains(key);
-  return value && value->is_string() ? std::string(value->get_string()) : std::string();
-}
 
 // What a step is called for people; empty for steps nobody waits for.
 std::string_view told(std::string_view type) {
@@ -72,7 +68,8 @@ void Progress::note(const engine::Entry& entry) {
   const std::string_view text = told(entry.type);
   if (text.empty()) return;
   const auto* error = entry.data.if_contains("error");
-  const std::string code = error && error->is_object() ? text_in(error->get_object(), "code") : "";
+  const std::string code =
+      error && error->is_object() ? cdp::text_in(error->get_object(), "code") : "";
   step(code.empty() ? std::string(text) : fmt::format("{} ({})", text, code));
 }
 
@@ -92,12 +89,12 @@ void Progress::say(std::string_view text) {
 std::optional<base::Error> error_of(const json::object& view) {
   const auto* error = view.if_contains("error");
   if (error == nullptr || !error->is_object()) return std::nullopt;
-  const std::string reason = text_in(error->get_object(), "code");
-  return base::Error{code_of(reason), text_in(error->get_object(), "detail"), reason};
+  const std::string reason = cdp::text_in(error->get_object(), "code");
+  return base::Error{code_of(reason), cdp::text_in(error->get_object(), "detail"), reason};
 }
 
 int exit_status_of(const json::object& view) {
-  const std::string state = text_in(view, "state");
+  const std::string state = cdp::text_in(view, "state");
   if (state == "done") return exit_ok;
   if (state == "queued" || state == "running") return exit_timeout;
   const auto error = error_of(view);
@@ -125,15 +122,15 @@ int print_job(Console& console, const json::object& view) {
   }
   const auto error = error_of(view);
   if (status == exit_timeout && !error) {
-    print_error(console,
-                fmt::format("packet {} is still {}", text_in(view, "id"), text_in(view, "state")));
+    print_error(console, fmt::format("packet {} is still {}", cdp::text_in(view, "id"),
+                                     cdp::text_in(view, "state")));
     return status;
   }
   const auto* failure = view.if_contains("error");
   const std::string raw =
-      failure && failure->is_object() ? text_in(failure->get_object(), "raw") : "";
+      failure && failure->is_object() ? cdp::text_in(failure->get_object(), "raw") : "";
   if (!console.is_json && !raw.empty()) print_error(console, "the reply as it came:\n" + raw);
-  print_error(console, error ? error->message : "the packet is " + text_in(view, "state"));
+  print_error(console, error ? error->message : "the packet is " + cdp::text_in(view, "state"));
   return status;
 }
 
@@ -167,7 +164,7 @@ base::Task<json::object> see_through(Bridge& bridge, services::Caller caller, js
   const engine::JobId id = submitted->id;
   // Of a packet that was handed in before, nothing new may ever be written.
   CO_TRY(auto first, co_await bridge.packets().view(id));
-  const std::string known = text_in(first, "state");
+  const std::string known = cdp::text_in(first, "state");
   if (known != "queued" && known != "running") co_return std::move(first);
   for (;;) {
     CO_TRY(const auto entries, co_await follower.next(deadline));
@@ -178,7 +175,7 @@ base::Task<json::object> see_through(Bridge& bridge, services::Caller caller, js
       has_failed = entry->type == "packet.retrying";
     }
     CO_TRY(auto view, co_await bridge.packets().view(id));
-    const std::string state = text_in(view, "state");
+    const std::string state = cdp::text_in(view, "state");
     if (state != "queued" && state != "running") co_return std::move(view);
     if (has_failed && state == "queued") {
       co_return co_await give_up(bridge, id, std::move(view));

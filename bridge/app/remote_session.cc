@@ -3,6 +3,7 @@
 #include "bridge/app/session_commands.h"
 #include "bridge/app/session_report.h"
 #include "bridge/base/limits.h"
+#include "cdp/json_text.h"
 
 #include <boost/url/encode.hpp>
 #include <boost/url/rfc/unreserved_chars.hpp>
@@ -29,11 +30,6 @@ base::Task<json::object> ask(http::Client& client, std::string method, std::stri
   co_return std::move(answer.get_object());
 }
 
-std::string text_in(const json::object& view, std::string_view key) {
-  const auto* value = view.if_contains(key);
-  return value && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
 bool flag_in(const json::object& view, std::string_view key) {
   const auto* value = view.if_contains(key);
   return value && value->is_bool() && value->get_bool();
@@ -54,7 +50,7 @@ awaitable<int> inspect(Console& console, http::Client& client, std::string url) 
   const auto view = co_await ask(client, "GET", target);
   if (!view) co_return print_failed(console, view.error());
   print_inspection(console, *view);
-  co_return text_in(*view, "state") == "unknown_ui" ? exit_negative : exit_ok;
+  co_return cdp::text_in(*view, "state") == "unknown_ui" ? exit_negative : exit_ok;
 }
 
 awaitable<int> login(Console& console, http::Client& client) {
@@ -74,9 +70,9 @@ awaitable<int> login(Console& console, http::Client& client) {
                                        "start again with flywheel session login",
                                        "login_required"});
     }
-    if (const auto state = text_in(*view, "state"); state != shown) {
+    if (const auto state = cdp::text_in(*view, "state"); state != shown) {
       shown = state;
-      console.err << fmt::format("  {}: {}", state, text_in(*view, "evidence")) << std::endl;
+      console.err << fmt::format("  {}: {}", state, cdp::text_in(*view, "evidence")) << std::endl;
     }
     co_await clock.sleep_until(clock.now() + limits::sign_in_look);
     view = co_await ask(client, "GET", "/api/session");

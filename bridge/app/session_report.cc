@@ -4,6 +4,7 @@
 #include "bridge/app/daemon_client.h"
 #include "bridge/app/exit_status.h"
 #include "bridge/chat/state.h"
+#include "cdp/json_text.h"
 
 #include <boost/json/array.hpp>
 #include <fmt/format.h>
@@ -12,11 +13,6 @@ namespace app {
 namespace {
 
 namespace json = boost::json;
-
-std::string text_in(const json::object& object, std::string_view key) {
-  const auto* value = object.if_contains(key);
-  return value && value->is_string() ? std::string(value->get_string()) : std::string();
-}
 
 bool flag_in(const json::object& object, std::string_view key) {
   const auto* value = object.if_contains(key);
@@ -34,24 +30,24 @@ void print_row(Console& console, std::string_view name, const std::string& text)
 }
 
 void print_state(Console& console, const json::object& view) {
-  print_row(console, "state", text_in(view, "state"));
-  print_row(console, "since", text_in(view, "since"));
-  print_row(console, "evidence", text_in(view, "evidence"));
-  print_row(console, "what to do", text_in(view, "advice"));
-  const std::string shell = text_in(view, "shell");
+  print_row(console, "state", cdp::text_in(view, "state"));
+  print_row(console, "since", cdp::text_in(view, "since"));
+  print_row(console, "evidence", cdp::text_in(view, "evidence"));
+  print_row(console, "what to do", cdp::text_in(view, "advice"));
+  const std::string shell = cdp::text_in(view, "shell");
   print_row(console, "shell", shell.empty() ? "none that is known" : shell);
-  print_row(console, "conversation", text_in(view, "conversation"));
-  print_row(console, "browser", text_in(view, "browser"));
-  print_row(console, "next check", text_in(view, "next_check"));
+  print_row(console, "conversation", cdp::text_in(view, "conversation"));
+  print_row(console, "browser", cdp::text_in(view, "browser"));
+  print_row(console, "next check", cdp::text_in(view, "next_check"));
 }
 
 void print_blocks(Console& console, const json::array& blocks) {
   for (const auto& item : blocks) {
     if (!item.is_object()) continue;
     const auto& block = item.get_object();
-    console.out << fmt::format("    code [{}]{}\n", text_in(block, "language"),
+    console.out << fmt::format("    code [{}]{}\n", cdp::text_in(block, "language"),
                                flag_in(block, "partial") ? " (the page shows only a part)" : "");
-    const std::string text = text_in(block, "text");
+    const std::string text = cdp::text_in(block, "text");
     for (std::size_t at = 0; at <= text.size();) {
       const auto end = std::min(text.find('\n', at), text.size());
       console.out << "      " << text.substr(at, end - at) << '\n';
@@ -77,7 +73,7 @@ void print_composer(Console& console, const json::object& view) {
   };
   print_row(console, "composer",
             fmt::format("{} found, {} characters, {} attachments", number("count"),
-                        text_in(*composer, "text").size(), number("attachments")));
+                        cdp::text_in(*composer, "text").size(), number("attachments")));
 }
 
 }  // namespace
@@ -100,15 +96,15 @@ void print_inspection(Console& console, const json::object& view) {
   for (const auto& item : array_in(view, "turns")) {
     if (!item.is_object()) continue;
     const auto& turn = item.get_object();
-    console.out << fmt::format("\n{} {} ({})\n", text_in(turn, "role"), text_in(turn, "id"),
-                               condition(turn));
-    if (const auto text = text_in(turn, "text"); !text.empty()) {
+    console.out << fmt::format("\n{} {} ({})\n", cdp::text_in(turn, "role"),
+                               cdp::text_in(turn, "id"), condition(turn));
+    if (const auto text = cdp::text_in(turn, "text"); !text.empty()) {
       console.out << "    " << text << '\n';
     }
     print_blocks(console, array_in(turn, "code_blocks"));
   }
   print_blocks(console, array_in(view, "code_blocks"));
-  if (const auto digest = text_in(view, "digest"); !digest.empty()) {
+  if (const auto digest = cdp::text_in(view, "digest"); !digest.empty()) {
     console.out << "\nThe shape of the page, without anything written on it:\n" << digest << '\n';
   }
 }
@@ -129,8 +125,9 @@ int print_screenshot(Console& console, const std::string& file, std::string_view
 
 int status_of_session(const json::object& view) {
   if (flag_in(view, "can_send")) return exit_ok;
-  const auto state = chat::state_named(text_in(view, "state"));
-  return state ? exit_status_of(chat::as_error(*state, text_in(view, "evidence"))) : exit_negative;
+  const auto state = chat::state_named(cdp::text_in(view, "state"));
+  return state ? exit_status_of(chat::as_error(*state, cdp::text_in(view, "evidence")))
+               : exit_negative;
 }
 
 }  // namespace app

@@ -1,4 +1,5 @@
 // The API as an OpenAPI document, made of what the router knows: what answers is what is told.
+#include "bridge/base/ascii.h"
 #include "bridge/http/api_parts.h"
 #include "bridge/http/caching.h"
 
@@ -40,21 +41,12 @@ constexpr std::string_view problem_schema = R"json({
   }
 })json";
 
-std::string lower(std::string_view text) {
-  std::string word(text);
-  for (char& c : word) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  }
-  return word;
-}
-
 // "post_packets_id_cancel"
 std::string operation_id(const Route& route) {
-  std::string id = lower(name(route.method));
+  std::string id = base::lower(name(route.method));
   for (const char c : route.path) {
-    const bool is_word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    if (is_word) id += c;
-    if (!is_word && id.back() != '_') id += '_';
+    if (base::is_alphanumeric(c)) id += c;
+    if (!base::is_alphanumeric(c) && id.back() != '_') id += '_';
   }
   while (id.ends_with('_')) id.pop_back();
   return id;
@@ -121,7 +113,7 @@ json::object openapi(const Router& router, const std::string& version) {
   for (const auto* route : router.routes()) {
     auto& path = paths[route->path];
     if (!path.is_object()) path = json::object();
-    path.as_object()[lower(name(route->method))] = operation(*route);
+    path.as_object()[base::lower(name(route->method))] = operation(*route);
   }
   const json::object problem{
       {"description", "Why not (RFC 9457)."},

@@ -1,17 +1,11 @@
 #include "bridge/http/host_policy.h"
 
+#include "bridge/base/ascii.h"
+
 #include <algorithm>
 
 namespace http {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string lowered(text);
-  for (char& c : lowered) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  }
-  return lowered;
-}
 
 struct Authority {
   std::string_view name;  // an IPv6 address keeps its brackets
@@ -41,7 +35,7 @@ std::optional<Authority> parse_authority(std::string_view text) {
 
 // "host:port" with the scheme's port spelled out.
 std::string full(const Authority& authority, bool is_secure) {
-  std::string text = lower(authority.name) + ":";
+  std::string text = base::lower(authority.name) + ":";
   return text += authority.port.empty() ? (is_secure ? "443" : "80") : authority.port;
 }
 
@@ -76,19 +70,19 @@ std::optional<Refusal> refuse_foreign_page(const Request& request) {
 
 HostPolicy::HostPolicy(std::vector<std::string> names, std::vector<std::string> origins)
     : names_{"localhost", "127.0.0.1", "[::1]"} {
-  for (const auto& name : names) names_.push_back(lower(name));
-  for (const auto& origin : origins) origins_.push_back(lower(origin));
+  for (const auto& name : names) names_.push_back(base::lower(name));
+  for (const auto& origin : origins) origins_.push_back(base::lower(origin));
 }
 
 std::optional<Refusal> HostPolicy::check(const Request& request) const {
   const auto host = parse_authority(request.header("host").value_or(""));
   if (!host) return Refusal{400, "bad_request", "Host is no host"};
-  if (std::ranges::find(names_, lower(host->name)) == names_.end()) {
+  if (std::ranges::find(names_, base::lower(host->name)) == names_.end()) {
     return Refusal{421, "misdirected_request", "this server does not answer to that Host"};
   }
   const auto origin = request.header("origin");
   if (!origin) return std::nullopt;
-  if (std::ranges::find(origins_, lower(*origin)) != origins_.end()) return std::nullopt;
+  if (std::ranges::find(origins_, base::lower(*origin)) != origins_.end()) return std::nullopt;
   if (is_own_origin(request, *host, *origin)) return std::nullopt;
   return Refusal{403, "foreign_origin", "pages of other origins may not call this server"};
 }

@@ -4,6 +4,7 @@
 #include "bridge/schema/registry.h"
 #include "bridge/services/actions/action_limits.h"
 #include "bridge/services/actions/place.h"
+#include "cdp/json_text.h"
 
 #include <algorithm>
 #include <array>
@@ -68,11 +69,6 @@ Result<schema::Schema> compiled(const json::value& document) {
   return schema::Schema::compile(schema::Registry(), document);
 }
 
-std::string text_in(const json::object& object, std::string_view key) {
-  const auto* value = object.if_contains(key);
-  return value && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
 constexpr std::string_view result_place = "result.";
 
 // The names that are no parameters of the schema. Those that must stand somewhere must be required.
@@ -123,7 +119,7 @@ Result<Program> program_of(const std::string& name, const json::object& given) {
       program.environment[key] = std::string(value.as_string());
     }
   }
-  program.folder = text_in(given, "folder");
+  program.folder = cdp::text_in(given, "folder");
   if (const auto* timeout = given.if_contains("timeout_seconds")) {
     program.timeout_s = timeout->to_number<int>();
   }
@@ -207,7 +203,7 @@ std::string hash_without_secrets(json::object given) {
 }
 
 Result<Definition> configured_one(const std::string& name, const json::object& given) {
-  const auto kind = text_in(given, "kind");
+  const auto kind = cdp::text_in(given, "kind");
   if (kind != "program" && kind != "http") {
     return wrong(name, "/kind",
                  fmt::format("\"{}\" is no kind of action: only \"program\" and \"http\"", kind));
@@ -216,11 +212,11 @@ Result<Definition> configured_one(const std::string& name, const json::object& g
   if (!params) return wrong(name, "/params", "a JSON Schema of its parameters is missing");
   auto schema = compiled(*params);
   if (!schema) return wrong(name, "/params", schema.error().message);
-  const auto tier = agents::tier_of(text_in(given, "min_tier"));
+  const auto tier = agents::tier_of(cdp::text_in(given, "min_tier"));
   if (!tier) return wrong(name, "/min_tier", "must be a tier");
   TRY(auto raises, raises_of(name, given));
   Definition definition{.name = name,
-                        .description = text_in(given, "description"),
+                        .description = cdp::text_in(given, "description"),
                         .kind = kind == "http" ? Kind::http : Kind::program,
                         .risk = given.at("risk").to_number<int>(),
                         .min_tier = *tier,
@@ -282,9 +278,10 @@ Result<Catalogue> Catalogue::load(const std::vector<std::string>& builtins,
   return catalogue;
 }
 
-const Definition* Catalogue::find(std::string_view name) const {
+const Definition* Catalogue::find(std::string_view name, std::string_view undoes) const {
   const auto found = all_.find(name);
-  return found == all_.end() ? nullptr : &found->second;
+  if (found == all_.end()) return nullptr;
+  return undoes.empty() ? &found->second : found->second.undo.get();
 }
 
 }  // namespace services::actions

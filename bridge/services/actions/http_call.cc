@@ -1,7 +1,9 @@
 #include "bridge/services/actions/http_call.h"
 
+#include "bridge/base/ascii.h"
 #include "bridge/services/actions/action_limits.h"
 #include "bridge/services/actions/place.h"
+#include "cdp/json_text.h"
 
 #include <algorithm>
 #include <array>
@@ -27,11 +29,6 @@ auto wrong(std::string_view pointer, std::string_view why) {
 
 auto misfit(std::string_view name, std::string_view why) {
   return base::fail(Code::invalid, fmt::format("the parameter {} {}", name, why), "invalid_params");
-}
-
-std::string text_in(const json::object& object, std::string_view key) {
-  const auto* value = object.if_contains(key);
-  return value && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
 std::string encoded(std::string_view text) {
@@ -72,7 +69,7 @@ Result<events::Target> target_of(const std::string& url) {
 
 bool is_token(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+    return base::is_alphanumeric(c) ||
            std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
   });
 }
@@ -82,24 +79,20 @@ bool is_header_text(std::string_view text) {
 }
 
 bool is_ours(std::string_view name) {
-  std::string lower(name);
-  std::ranges::transform(lower, lower.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  });
   constexpr std::array ours = {"host",   "content-length", "content-type",      "connection",
                                "te",     "upgrade",        "transfer-encoding", "trailer",
                                "expect", "idempotency-key"};
-  return std::ranges::find(ours, lower) != ours.end();
+  return std::ranges::find(ours, base::lower(name)) != ours.end();
 }
 
 Result<std::string> secret_of(std::string_view pointer, const json::object& given) {
-  std::string secret = text_in(given, "secret");
-  if (const auto name = text_in(given, "secret_env"); !name.empty()) {
+  std::string secret = cdp::text_in(given, "secret");
+  if (const auto name = cdp::text_in(given, "secret_env"); !name.empty()) {
     const char* value = std::getenv(name.c_str());
     if (!value) return wrong(pointer, "the environment has no variable " + name);
     secret = value;
   }
-  if (const auto path = text_in(given, "secret_file"); !path.empty()) {
+  if (const auto path = cdp::text_in(given, "secret_file"); !path.empty()) {
     std::ifstream file(path);
     secret.resize(limits::action_secret_bytes_max + 1);
     file.read(secret.data(), static_cast<std::streamsize>(secret.size()));
@@ -126,7 +119,7 @@ Result<> add_headers(HttpCall& call, const json::object& given) {
     if (const auto* object = value.if_object()) {
       TRY(const auto secret, secret_of(pointer, *object));
       call.secrets.push_back(secret);
-      text = text_in(*object, "prefix") + secret;
+      text = cdp::text_in(*object, "prefix") + secret;
     } else {
       text = std::string(value.as_string());
     }
@@ -199,8 +192,8 @@ Result<std::string> query_of(const HttpCall& call, const json::value& params) {
 }
 
 Result<> add_request(HttpCall& call, const json::object& given) {
-  call.method = text_in(given, "method");
-  TRY(call.target, target_of(text_in(given, "url")));
+  call.method = cdp::text_in(given, "method");
+  TRY(call.target, target_of(cdp::text_in(given, "url")));
   call.query = given.contains("query") ? given.at("query").as_object() : json::object();
   call.body = given.contains("body") ? given.at("body") : json::value();
   if (call.is_read() && !call.body.is_null()) {

@@ -1,5 +1,6 @@
 #include "bridge/services/agents/agent.h"
 
+#include "bridge/base/ascii.h"
 #include "bridge/services/agents/agent_limits.h"
 
 #include <algorithm>
@@ -49,8 +50,6 @@ std::optional<Enum> value_of(const Words<Enum, count>& words, std::string_view w
   return std::nullopt;
 }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 }  // namespace
 
 std::string_view name(Kind kind) { return word_of(kinds, kind); }
@@ -60,9 +59,7 @@ std::string_view name(Tier tier) { return word_of(tiers, tier); }
 
 std::optional<Kind> kind_of(std::string_view word) { return value_of(kinds, word); }
 std::optional<Status> status_of(std::string_view word) {
-  std::string lowered(word);
-  std::ranges::transform(lowered, lowered.begin(), lower);
-  return value_of(statuses, lowered);
+  return value_of(statuses, base::lower(word));
 }
 std::optional<Liveness> liveness_of(std::string_view word) { return value_of(livenesses, word); }
 std::optional<Tier> tier_of(std::string_view word) { return value_of(tiers, word); }
@@ -71,8 +68,8 @@ std::string slug_of(std::string_view text) {
   std::string slug;
   bool is_gap = false;
   for (const char c : text) {
-    const char small = lower(c);
-    if ((small < 'a' || small > 'z') && (small < '0' || small > '9')) {
+    const char small = base::lower(c);
+    if (!base::is_alphanumeric(small)) {
       is_gap = true;
       continue;
     }

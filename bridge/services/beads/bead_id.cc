@@ -1,5 +1,6 @@
 #include "bridge/services/beads/bead_id.h"
 
+#include "bridge/base/ascii.h"
 #include "bridge/base/hash.h"
 
 #include <algorithm>
@@ -14,16 +15,12 @@ constexpr std::size_t rest_bytes_min = 2;
 constexpr std::size_t rest_bytes_max = 64;
 constexpr std::size_t bytes_max = prefix.size() + rest_bytes_max;
 
-bool is_letter_or_digit(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
 bool has_packet_form(std::string_view id) {
   if (!id.starts_with(prefix)) return false;
   const std::string_view rest = id.substr(prefix.size());
   return rest.size() >= rest_bytes_min && rest.size() <= rest_bytes_max &&
-         is_letter_or_digit(rest[0]) && std::ranges::all_of(rest, [](char c) {
-           return is_letter_or_digit(c) || c == '_' || c == '-';
+         base::is_alphanumeric(rest[0]) && std::ranges::all_of(rest, [](char c) {
+           return base::is_alphanumeric(c) || c == '_' || c == '-';
          });
 }
 
@@ -59,7 +56,7 @@ std::string packet_id(std::string_view id) {
   if (has_packet_form(id) && !is_reserved(id)) return std::string(id);
   std::string escaped(escaped_prefix);
   for (const char c : id) {
-    if (is_letter_or_digit(c) || c == '-') {
+    if (base::is_alphanumeric(c) || c == '-') {
       escaped += c;
     } else {
       escaped += "_" + base::hex(std::string_view(&c, 1));

@@ -4,6 +4,7 @@
 #include "bridge/base/limits.h"
 #include "bridge/engine/time.h"
 #include "bridge/services/events/event_limits.h"
+#include "cdp/json_text.h"
 
 #include <array>
 
@@ -111,11 +112,6 @@ Result<json::object> object_in(const std::string& text) {
   return base::fail(Code::internal, "read subscription: not an object", "corrupt");
 }
 
-std::string text_in(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(name);
-  return value && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
 Result<Subscription> subscription_of(const store::Row& row) {
   Subscription found{.id = row[0].text(),
                      .agent = row[1].text(),
@@ -139,8 +135,8 @@ Result<Subscription> subscription_of(const store::Row& row) {
                 .subjects = words_in(wish, "subjects"),
                 .categories = words_in(wish, "categories")};
   TRY(const auto handshake, object_in(row[11].text()));
-  found.handshake = {.result = text_in(handshake, "result"),
-                     .detail = text_in(handshake, "detail")};
+  found.handshake = {.result = cdp::text_in(handshake, "result"),
+                     .detail = cdp::text_in(handshake, "detail")};
   if (const auto* rate = handshake.if_contains("per_minute"); rate && rate->is_int64()) {
     found.handshake.per_minute = static_cast<int>(rate->get_int64());
   }

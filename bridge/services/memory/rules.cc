@@ -5,6 +5,7 @@
 #include "bridge/services/memory/memory_limits.h"
 #include "bridge/services/memory/rules_parts.h"
 #include "bridge/services/memory/text_index.h"
+#include "cdp/json_text.h"
 
 #include <algorithm>
 
@@ -25,15 +26,10 @@ json::object facts(const Entry& entry) {
           {"sha256", entry.sha256},         {"bytes", entry.bytes}};
 }
 
-std::string text_in(const json::object& object, std::string_view key) {
-  const auto* value = object.if_contains(key);
-  return value && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
 // What it belongs to: the job that was answered, else the thread of the messages.
 std::string thread_of(const Entry& entry) {
-  auto job = text_in(entry.provenance, "job");
-  return job.empty() ? text_in(entry.provenance, "thread") : job;
+  auto job = cdp::text_in(entry.provenance, "job");
+  return job.empty() ? cdp::text_in(entry.provenance, "thread") : job;
 }
 
 Entry made(const Act& act, const Owner& owner, Origin origin, NewEntry asked,

@@ -8,6 +8,7 @@
 #include "bridge/schema/schema.h"
 #include "bridge/services/finish.h"
 #include "bridge/services/messages/rows.h"
+#include "cdp/json_text.h"
 
 #include <boost/json/serialize.hpp>
 
@@ -18,11 +19,6 @@ using base::Code;
 using base::Result;
 
 namespace {
-
-std::string text_in(const json::object& object, std::string_view key) {
-  const auto* value = object.if_contains(key);
-  return value && value->is_string() ? std::string(value->get_string()) : std::string();
-}
 
 Result<schema::Schema> compiled(const json::value& document) {
   return schema::Schema::compile(schema::Registry(), document);
@@ -125,9 +121,9 @@ std::unique_ptr<AnswerFinish> QueryQuestion::finish(std::string end_marker) cons
 
 Result<std::shared_ptr<const Question>> question_of(const engine::Job& job) {
   const json::object& payload = job.payload;
-  protocol::Query query{.asker = text_in(payload, "asker"),
-                        .text = text_in(payload, "text"),
-                        .context = text_in(payload, "context"),
+  protocol::Query query{.asker = cdp::text_in(payload, "asker"),
+                        .text = cdp::text_in(payload, "text"),
+                        .context = cdp::text_in(payload, "context"),
                         .schema = {}};
   std::optional<schema::Schema> wanted;
   if (const auto* document = payload.if_contains("schema"); document && !document->is_null()) {
@@ -141,8 +137,8 @@ Result<std::shared_ptr<const Question>> question_of(const engine::Job& job) {
 Result<> note_address(store::Tx& tx, const engine::Job& job, const chat::Sent& sent) {
   const auto bound = chat::binding_of(sent.url);
   if (!bound || chat::is_new_chat(bound->path)) return {};
-  return rows::set_address(tx, text_in(job.payload, "agent"), text_in(job.payload, "thread"),
-                           sent.url, job.timings.queued);
+  return rows::set_address(tx, cdp::text_in(job.payload, "agent"),
+                           cdp::text_in(job.payload, "thread"), sent.url, job.timings.queued);
 }
 
 }  // namespace
@@ -152,8 +148,9 @@ QuestionKind query_questions() {
           .question = question_of,
           .address = [](store::Tx& tx, const engine::Job& job) -> Result<std::string> {
             const auto& payload = job.payload;
-            TRY(auto url, rows::address(tx, text_in(payload, "agent"), text_in(payload, "thread")));
-            return url.empty() ? text_in(payload, "link") : url;
+            TRY(auto url,
+                rows::address(tx, cdp::text_in(payload, "agent"), cdp::text_in(payload, "thread")));
+            return url.empty() ? cdp::text_in(payload, "link") : url;
           },
           .sent = note_address};
 }

@@ -1,5 +1,6 @@
 #include "bridge/services/schedule/cron.h"
 
+#include "bridge/base/ascii.h"
 #include "bridge/base/limits.h"
 
 #include <algorithm>
@@ -43,14 +44,6 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 7> nicknames
      {"@monthly", "0 0 1 * *"},
      {"@yearly", "0 0 1 1 *"},
      {"@annually", "0 0 1 1 *"}}};
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
 
 struct Values {
   std::bitset<60> set;
@@ -113,7 +106,7 @@ class FieldParser {
     const std::size_t start = at_;
     for (std::size_t i = 0; i < field_.names.size(); ++i) {
       const std::string_view name = field_.names[i];
-      if (lower(text_.substr(at_, name.size())) != name) continue;
+      if (base::lower(text_.substr(at_, name.size())) != name) continue;
       at_ += name.size();
       return field_.first + static_cast<int>(i);
     }
@@ -204,8 +197,8 @@ base::Result<Cron> Cron::parse(std::string_view text) {
   }
   std::vector<Word> words = words_of(text);
   if (words.size() == 1 && words[0].text.starts_with('@')) {
-    const auto known =
-        std::ranges::find(nicknames, lower(words[0].text), &decltype(nicknames)::value_type::first);
+    const auto known = std::ranges::find(nicknames, base::lower(words[0].text),
+                                         &decltype(nicknames)::value_type::first);
     if (known == nicknames.end()) {
       return wrong(
           fmt::format("column {}: unknown word; there are @hourly, @daily, @midnight, "

@@ -16,7 +16,7 @@ using base::Result;
 
 namespace {
 
-bool begins_name(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+bool begins_name(char c) { return base::is_letter(c) || c == '_'; }
 bool is_in_name(char c) { return begins_name(c) || base::is_digit(c) || c == '-'; }
 
 class Tokenizer {
