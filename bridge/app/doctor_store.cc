@@ -242,6 +242,10 @@ Findings check_service_unit() {
     values[text.substr(0, equals)] = text.substr(std::min(equals + 1, text.size()));
   }
   const std::string& active = values["ActiveState"];
+  if (values["LoadState"].empty()) {
+    return {{"service", Health::note, "systemd did not answer about flywheel.service",
+             "systemctl status flywheel, as root"}};
+  }
   if (values["LoadState"] != "loaded") {
     return {{"service", Health::note, "flywheel.service is not installed",
              "cmake --install puts the units where systemd finds them"}};
