@@ -5,9 +5,9 @@
 //   FLYWHEEL_FAULT_RUNS=300    how many runs; 12 without it
 //   FLYWHEEL_FAULT_PERCENT=5   so many of a hundred messages
 //   FLYWHEEL_FAULT_SEED=…      the faults of another run
-//   FLYWHEEL_FAULT_UNKNOWN=1   also posts whose fate nobody is told. The first message of a new
-//   chat is
-//                              then held for a person, and there is none: such a run does not end
+//   FLYWHEEL_FAULT_UNKNOWN=1   also posts that were not taken without a word. The first message of
+//                              a new chat is then held for a person, and there is none: such a run
+//                              does not end
 #include "tests/e2e/fleet.h"
 #include "tests/kill/arena.h"
 
