@@ -180,6 +180,13 @@ void ChatPage::bind(const std::string& conversation_id) {
   eyes_->network().bind(conversation_id);
 }
 
+// It was another chat.
+void ChatPage::unbind(const Binding& home) {
+  bound_ = home;
+  options_.url = home.origin + home.path;
+  eyes_->network().bind({});
+}
+
 base::Task<> ChatPage::clear_draft(const Sighting& seen) {
   json::object what{{"shell", seen.shell()}, {"text", nullptr}};
   CO_TRY(auto cleared, co_await eyes_->run("clear(" + json::serialize(what) + ")",

@@ -9,7 +9,9 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace chat {
 
@@ -87,10 +89,15 @@ class ChatPage final : public Conversation {
   boost::asio::awaitable<void> learn_address(const Prompt& prompt);
   base::Error refusal(const Post& post) const;
   base::Task<Search> look_for(const Prompt& prompt);
+  base::Task<Search> look_in_recent_chats(const Prompt& prompt);
+  base::Task<std::vector<std::string>> recent_chats();
+  base::Result<std::optional<Search>> found_in(const Readback& readback,
+                                               const Prompt& prompt) const;
   base::Task<std::optional<Sent>> find_on_page(const Prompt& prompt);
   base::Task<std::optional<Readback>> fresh_readback();
   base::Task<> check_way();
   void bind(const std::string& conversation_id);
+  void unbind(const Binding& home);
   Sent sent_by(const Post& post) const;
 
   std::shared_ptr<Eyes> eyes_;

@@ -61,29 +61,97 @@ base::Task<Search> ChatPage::find(const Prompt& prompt) {
   co_return found;
 }
 
+// Nothing: the message is not there.
+base::Result<std::optional<Search>> ChatPage::found_in(const Readback& readback,
+                                                       const Prompt& prompt) const {
+  const Message* own = readback.find(prompt.marker);
+  if (own == nullptr && readback.has_elsewhere(prompt.marker)) {
+    return fail(Code::conflict,
+                "look for the message: it was sent, and then edited away in the conversation",
+                "fork_detected");
+  }
+  if (own == nullptr) return std::nullopt;
+  return Search{.sent = Sent{.user_message_id = own->id,
+                             .conversation_id = readback.conversation_id(),
+                             .url = bound_.origin + bound_.path,
+                             .proof = "readback"},
+                .is_altered = trimmed(own->text) != trimmed(prompt.text),
+                .last_turn = {}};
+}
+
+// The chats that began where this one would, as the page is told when it is loaded.
+base::Task<std::vector<std::string>> ChatPage::recent_chats() {
+  CO_TRY_OK(co_await load());
+  const NetworkWatch& network = eyes_->network();
+  const auto is_told = [&network] {
+    return network.recent_chats() && !network.recent_chats()->is_empty();
+  };
+  const base::Instant deadline = clock_.now() + limits::readback_appears;
+  base::Instant look_at = clock_.now() + limits::readback_look;
+  while (!is_told() && clock_.now() < deadline) {
+    if (eyes_->failure()) co_return std::unexpected(*eyes_->failure());
+    co_await eyes_->news().wait(std::min(deadline, look_at));
+    if (clock_.now() < look_at) continue;
+    CO_TRY_OK(co_await check_way());
+    look_at = clock_.now() + limits::readback_look;
+  }
+  if (network.recent_chats()) co_return network.recent_chats()->begun_at(bound_.path);
+  co_return fail(Code::unavailable,
+                 "look for the message: the new chat has no known address, and the page was told "
+                 "no list of chats",
+                 "unknown_outcome");
+}
+
+// A chat that began without telling its address is one of the newest in the provider's list. The
+// list may lag behind and names only some, so what is not found there is not known to be unsent.
+base::Task<Search> ChatPage::look_in_recent_chats(const Prompt& prompt) {
+  // However a look into a chat ends: unless it is ours, the page belongs to the new chat.
+  struct Visit {
+    ChatPage& page;
+    const Binding home;
+    bool is_ours = false;
+    ~Visit() {
+      if (!is_ours) page.unbind(home);
+    }
+  };
+  CO_TRY(const auto ids, co_await recent_chats());
+  for (const std::string& id : ids) {
+    Visit visit{*this, bound_};
+    bind(id);
+    const auto readback = co_await fresh_readback();
+    if (!readback) {
+      const Code code = readback.error().code;
+      const bool is_lost = eyes_->failure() || state_of(eyes_->page().state());
+      if (is_lost || code == Code::login_required || code == Code::busy) {
+        co_return std::unexpected(readback.error());
+      }
+      continue;  // This chat cannot be read; another one may be ours.
+    }
+    if (!*readback || (*readback)->conversation_id() != id) continue;
+    CO_TRY(auto found, found_in(**readback, prompt));
+    if (!found) continue;
+    visit.is_ours = true;
+    co_return *std::move(found);
+  }
+  CO_TRY_OK(co_await load());
+  co_return fail(Code::unavailable,
+                 "look for the message: the new chat has no known address, and none of the newest "
+                 "chats shows the message",
+                 "unknown_outcome");
+}
+
 base::Task<Search> ChatPage::look_for(const Prompt& prompt) {
+  if (is_new_chat(bound_.path)) co_return co_await look_in_recent_chats(prompt);
   CO_TRY(const auto readback, co_await fresh_readback());
   if (!readback) {
     CO_TRY(auto shown, co_await find_on_page(prompt));
     co_return Search{.sent = std::move(shown)};
   }
-  const Message* own = readback->find(prompt.marker);
-  if (own == nullptr && readback->has_elsewhere(prompt.marker)) {
-    co_return fail(Code::conflict,
-                   "look for the message: it was sent, and then edited away in the conversation",
-                   "fork_detected");
-  }
-  if (own == nullptr) {
-    // The page's own word for the last turn, as a baseline has it, and not before it is drawn.
-    CO_TRY(const Sighting seen, co_await wait_until_ready(&prompt));
-    co_return Search{.sent = {}, .last_turn = seen.turns.empty() ? "" : seen.turns.back().turn};
-  }
-  co_return Search{.sent = Sent{.user_message_id = own->id,
-                                .conversation_id = readback->conversation_id(),
-                                .url = bound_.origin + bound_.path,
-                                .proof = "readback"},
-                   .is_altered = trimmed(own->text) != trimmed(prompt.text),
-                   .last_turn = {}};
+  CO_TRY(auto found, found_in(*readback, prompt));
+  if (found) co_return *std::move(found);
+  // The page's own word for the last turn, as a baseline has it, and not before it is drawn.
+  CO_TRY(const Sighting seen, co_await wait_until_ready(&prompt));
+  co_return Search{.sent = {}, .last_turn = seen.turns.empty() ? "" : seen.turns.back().turn};
 }
 
 // A page may draw only a part of a long conversation, so what it does not show proves nothing.

@@ -221,6 +221,8 @@ base::Task<Sent> ChatPage::proof_of_send(const Prompt& prompt, base::Instant doc
       if (is_told && post->status >= 400 && post->status < 500) {
         co_return std::unexpected(refusal(*post));
       }
+      // A failed connection proves nothing, not even one that was refused: the browser by itself
+      // repeats a request whose kept connection closed, and tells how the repetition ended.
       if (is_told) {
         co_return unknown_outcome(post->status != 0
                                       ? fmt::format("the server answered {}", post->status)

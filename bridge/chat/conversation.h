@@ -95,7 +95,8 @@ class Conversation {
 
   // Loads the conversation afresh and looks for a user message whose first line is the marker.
   // Nothing: it is certainly not in what the provider showed. fork_detected: it is there, but on a
-  // branch that was edited away. Other errors: not known.
+  // branch that was edited away. Other errors: not known. A new chat without an address is looked
+  // for among the newest chats; if none shows the message, that is unknown_outcome.
   virtual base::Task<Search> find(const Prompt& prompt) = 0;
 
   // Sends at most once. An error with reason unknown_outcome: the message may have been sent, and

@@ -175,6 +175,8 @@ Orders NetworkWatch::on_request(const json::object& params) {
   } else if (method == "GET" && path.starts_with("/backend-api/conversation/") &&
              path.find('/', sizeof "/backend-api/conversation/" - 1) == std::string::npos) {
     requests_[id] = {Kind::conversation, 0};
+  } else if (method == "GET" && path == "/backend-api/conversations" && conversation_id_.empty()) {
+    requests_[id] = {Kind::chats, 0};
   }
   return {};
 }
@@ -330,6 +332,10 @@ void NetworkWatch::on_body(const std::string& request_id, std::string_view body)
   if (request == requests_.end()) return;
   if (request->second.kind == Kind::session) {
     session_body(body);
+  } else if (request->second.kind == Kind::chats) {
+    // The page may ask for several, such as of the chats that are pinned; those are often empty.
+    auto list = RecentChats::parse(body);
+    if (list && !(recent_chats_ && list->is_empty())) recent_chats_ = *std::move(list);
   } else if (auto readback = Readback::parse(body)) {
     readback_ = std::move(*readback);
   }
@@ -378,6 +384,7 @@ void NetworkWatch::on_new_document() {
   posts_.clear();
   early_items_.clear();
   readback_.reset();
+  recent_chats_.reset();
   ++version_;
 }
 

@@ -4,6 +4,7 @@
 
 #include "bridge/chat/delta_stream.h"
 #include "bridge/chat/readback.h"
+#include "bridge/chat/recent_chats.h"
 #include "bridge/chat/state.h"
 
 #include <cstdint>
@@ -90,11 +91,13 @@ class NetworkWatch {
   const std::deque<std::unique_ptr<Post>>& posts() const { return posts_; }
   // The last reading of the conversation since the last new document.
   const std::optional<Readback>& readback() const { return readback_; }
+  // Of a new chat: the last list of chats that was understood since the last new document.
+  const std::optional<RecentChats>& recent_chats() const { return recent_chats_; }
   // Grows with everything that may matter to somebody who waits.
   std::uint64_t version() const { return version_; }
 
  private:
-  enum class Kind { session, conversation, other };
+  enum class Kind { session, conversation, chats, other };
   struct Request {
     Kind kind = Kind::other;
     int status = 0;
@@ -120,6 +123,7 @@ class NetworkWatch {
   std::deque<std::string> posted_;  // first lines, newest last
   std::vector<std::pair<std::string, std::optional<std::uint64_t>>> early_items_;
   std::optional<Readback> readback_;
+  std::optional<RecentChats> recent_chats_;
   NetworkEvidence evidence_;
   std::uint64_t version_ = 0;
   bool next_is_challenged_ = false;

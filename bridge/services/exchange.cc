@@ -88,6 +88,7 @@ struct Exchange::Story {
   std::unique_ptr<chat::Conversation> conversation = {};
   std::unique_ptr<AnswerFinish> finish = {};
   std::optional<std::string> doubt = {};  // what only a person can decide
+  std::string untold = {};                // why the last look told nothing
 
   bool is_repair() const { return job != root.id; }
   std::string name() const {
@@ -395,17 +396,33 @@ base::Task<> Exchange::find_sent(Story& story) {
   }
   const base::Instant at = clock_.now();
   CO_TRY_OK(co_await story.lane.engine().store.write(
-      [id = story.post.id, sent = *search.sent, now = story.lane.engine().timeline.now()](
-          store::Tx& tx) { return posts::set_sent(tx, id, sent, now); }));
+      [id = story.post.id, job = story.root, &kind = story.kind, sent = *search.sent,
+       now = story.lane.engine().timeline.now()](store::Tx& tx) -> base::Result<> {
+        TRY_OK(posts::set_sent(tx, id, sent, now));
+        return kind.sent ? kind.sent(tx, job, sent) : base::Result<>();
+      }));
   note_sent(story, *std::move(search.sent), at);
   co_return base::Result<>();
+}
+
+// The page that clicked. A repair of a question that began a chat was clicked in that chat.
+base::Task<base::Instant> Exchange::silence(const Story& story) {
+  CO_TRY(base::Instant quiet, co_await conversations_.silence(story.url));
+  const auto bound = chat::binding_of(story.url);
+  const std::string& path = story.post.baseline.path;
+  if (bound && chat::is_new_chat(bound->path) && !chat::is_new_chat(path)) {
+    const std::string clicked = bound->origin + path;
+    CO_TRY(const base::Instant later, co_await conversations_.silence(clicked));
+    quiet = std::max(quiet, later);
+  }
+  co_return quiet;
 }
 
 // The only road out of `armed`. Absent from two fresh loads, with nothing after the baseline, long
 // enough after the old page died: certainly unsent. Anything that stays open is for a person.
 base::Task<> Exchange::reconcile(Story& story) {
   story.conversation.reset();
-  CO_TRY(const base::Instant quiet, co_await conversations_.silence(story.url));
+  CO_TRY(const base::Instant quiet, co_await silence(story));
   CO_TRY_OK(co_await open(story));
   CO_TRY(const Looked found,
          co_await look_at(story, std::vector<base::Instant>{quiet + limits::reconcile_first,
@@ -422,7 +439,8 @@ base::Task<> Exchange::reconcile(Story& story) {
 // What this store never armed can only have been sent by a process before this one, whose pages are
 // dead: those of this one need not be closed, and who comes late need not wait.
 base::Task<> Exchange::recall(Story& story) {
-  // A new chat has no address at which to look; a doubtful message is for a person then.
+  // A new chat has no address at which to look; a doubtful message that is in none of the newest
+  // chats is for a person.
   if (!story.is_doubtful && chat::is_new_chat(path_in(story.url))) co_return base::Result<>();
   CO_TRY(const base::Instant alone, co_await conversations_.alone_since());
   CO_TRY_OK(co_await open(story));
@@ -439,17 +457,20 @@ base::Task<> Exchange::recall(Story& story) {
 }
 
 // A look at each of the times, until the message is found or the answer is plain. What is absent
-// before them may still arrive, so a look at once, if they are yet to come, can only find.
+// before them may still arrive, so a look at once, if they are yet to come, can only find. What the
+// last of them cannot tell either is for a person.
 base::Task<Exchange::Looked> Exchange::look_at(Story& story, std::vector<base::Instant> times) {
   const base::Instant first = times.front();
   if (clock_.now() < first) times.insert(times.begin(), clock_.now());
+  Looked found = Looked::nothing;
   for (const auto at : times) {
     if (clock_.now() < at) co_await clock_.sleep_until(at);
-    CO_TRY(const Looked found, co_await look(story));
+    CO_TRY(found, co_await look(story));
     CO_TRY_OK(story.lane.engine().faults.at("exchange.looked"));
     if (found == Looked::sent || story.doubt) co_return found;
     if (at >= first && found == Looked::overtaken) co_return found;
   }
+  if (found == Looked::untold) story.doubt = story.untold;
   co_return Looked::nothing;
 }
 
@@ -477,8 +498,8 @@ base::Task<Exchange::Looked> Exchange::look(Story& story) {
     co_return std::unexpected(error);
   }
   if (error.reason == "unknown_outcome" && chat::is_new_chat(path_in(story.url))) {
-    story.doubt = error.message;
-    co_return Looked::nothing;
+    story.untold = error.message;
+    co_return Looked::untold;
   }
   CO_TRY_OK(co_await trip(story, error));
   co_return std::unexpected(error);

@@ -64,7 +64,7 @@ class Exchange {
  private:
   struct Story;
   class Steps;
-  enum class Looked { sent, nothing, overtaken };
+  enum class Looked { sent, nothing, overtaken, untold };
 
   base::Task<> begin(Story& story, engine::Claim claim);
   base::Result<Post> start_anew(const Story& story) const;
@@ -72,6 +72,7 @@ class Exchange {
   base::Task<> send(Story& story);
   base::Task<> read(Story& story);
   base::Task<> reconcile(Story& story);
+  base::Task<base::Instant> silence(const Story& story);
   base::Task<> recall(Story& story);
   base::Task<Looked> look_at(Story& story, std::vector<base::Instant> times);
   base::Task<Looked> look(Story& story);

@@ -73,13 +73,50 @@ TEST(Find, WhatTheServerDoesNotShowYetIsNotKnown) {
                 })});
 }
 
-TEST(Find, ANewChatWithoutAnAddressDecidesNothing) {
-  in_worlds({on("C", "{}", [](World& w) -> Story {
-    w.chat = must_be(co_await w.open({.url = w.site->origin() + "/"}));
+// Nobody learned the chat's address: the connection was lost after the site had taken the message.
+TEST(Find, TheFirstMessageOfANewChatIsFoundAmongTheNewestChats) {
+  std::vector<Case> cases;
+  for (const char* path : {"/", "/g/g-0123abcd-planner"}) {
+    cases.push_back(on("C", "{}", [path](World& w) -> Story {
+      const auto home = w.site->origin() + path;
+      w.chat = must_be(co_await w.open({.url = home}));
+      EXPECT_EQ(outcome(co_await w.send()), "unknown_outcome") << path;
+      const auto own = w.prompt;
+      // Another one begins later.
+      w.chat = must_be(co_await w.open({.url = home}));
+      w.next_prompt();
+      EXPECT_EQ(outcome(co_await w.send()), "unknown_outcome") << path;
+
+      w.prompt = own;
+      w.chat = must_be(co_await w.open({.url = home}));
+      const auto found = must_be(co_await w.chat->find(w.prompt)).sent;
+      EXPECT_TRUE(found.has_value()) << path;
+      if (!found) co_return;
+      EXPECT_EQ(found->proof, "readback") << path;
+      EXPECT_EQ(found->url, w.site->address(found->conversation_id)) << path;
+      EXPECT_EQ(w.chat->url(), found->url) << path;
+      EXPECT_EQ(w.accepted().size(), 1u) << path;
+      w.expect_answer(must_be(co_await w.reply(*found)));
+    }));
+  }
+  in_worlds(cases, with("C", R"({"send": "lost"})"));
+}
+
+// The list of chats may lag behind, so what it lacks proves nothing.
+TEST(Find, AFirstMessageThatNoChatShowsIsNotKnown) {
+  const auto story = [](World& w) -> Story {
+    const auto home = w.site->origin() + "/";
+    w.chat = must_be(co_await w.open({.url = home}));
+    EXPECT_EQ(outcome(co_await w.send()), "unknown_outcome");
     const auto found = co_await w.chat->find(w.prompt);
     EXPECT_FALSE(found.has_value());
     if (!found) EXPECT_EQ(found.error().reason, "unknown_outcome");
-  })});
+    EXPECT_EQ(w.chat->url(), home);
+    EXPECT_EQ(must_be(co_await w.chat->state()).state, chat::State::submit_unknown);
+    EXPECT_TRUE(w.accepted().empty());
+  };
+  in_worlds({on("C", "{}", story)}, with("C", R"({"send": "unreachable"})"));
+  in_worlds({on("C", "{}", story)}, with("C", R"({"send": "unreachable", "chat_list": false})"));
 }
 
 }  // namespace

@@ -53,6 +53,31 @@ const std::string send_path = "/backend-api/f/conversation";
 const std::string body = R"({"action":"next","messages":[{"id":"u-1","author":{"role":"user"},)"
                          R"("content":{"content_type":"text","parts":["MARK\nhello"]}}]})";
 
+TEST(NetworkWatch, TheListOfChatsIsReadOnlyWhereAChatBegins) {
+  const std::string list_path = "/backend-api/conversations?offset=0&limit=28&order=updated";
+  const auto asked = [&](Watched& w) {
+    w.request("1", "GET", list_path);
+    w.response("1", list_path, 200, {}, "application/json");
+    return w.tell("Network.loadingFinished", {{"requestId", "1"}}).size();
+  };
+  Watched bound;
+  EXPECT_EQ(asked(bound), 0u);
+  Watched fresh{NetworkWatch(std::string(site), "")};
+  ASSERT_EQ(asked(fresh), 1u);
+  fresh.watch.on_body("1", R"({"items": [{"id": "c-1", "gizmo_id": null}]})");
+  ASSERT_TRUE(fresh.watch.recent_chats());
+  EXPECT_EQ(fresh.watch.recent_chats()->begun_at("/"), std::vector<std::string>{"c-1"});
+
+  // Neither an empty list nor one that is not understood takes its place.
+  for (const std::string_view other : {R"({"items": []})", R"({"items": 7})"}) {
+    ASSERT_EQ(asked(fresh), 1u);
+    fresh.watch.on_body("1", other);
+    EXPECT_FALSE(fresh.watch.recent_chats()->is_empty());
+  }
+  fresh.watch.on_new_document();
+  EXPECT_FALSE(fresh.watch.recent_chats());
+}
+
 TEST(NetworkWatch, WhileAnEndIsAwaitedGrowthIsNewsOnlyThere) {
   Watched w;
   w.request("2", "POST", send_path, body);

@@ -47,6 +47,15 @@ class Daemon : public Project {
 
   std::filesystem::path state() const { return folder.path() / ".flywheel" / "state"; }
 
+  // Every packet begins a chat.
+  void configure_new_chats(const fixture::Knobs& knobs) {
+    configure(knobs);
+    const std::string file = ".flywheel/chatgpt.json";
+    auto settings = parsed(text_of((folder.path() / file).string())).as_object();
+    settings["crt_url"] = site->origin() + "/";
+    folder.write(file, json::serialize(settings));
+  }
+
   void launch(std::vector<std::string> environment = {}) {
     daemon.reset();
     daemon = std::make_unique<DaemonProcess>(
@@ -297,6 +306,29 @@ TEST_F(Daemon, APersonDecidesWhatTheConversationDoesNotTell) {
   EXPECT_EQ(run({"packet", "resolve", id, "--verdict", "not-sent", "--note", "looked"}).status, 0);
   EXPECT_EQ(becomes(id, "done"), "done");
   EXPECT_EQ(accepted(), 2u);  // the person's and ours
+}
+
+TEST_F(Daemon, AMessageThatBeganAChatIsFoundAlthoughTheConnectionWasLost) {
+  configure_new_chats({.send = "lost", .send_times = 1});
+  start();
+  const auto sent = run({"send", "--json", packet("bd-lost")});
+
+  ASSERT_EQ(sent.status, 0) << sent.err;
+  EXPECT_EQ(parsed(sent.out).at("response").at("bead_id"), "bd-lost");
+  EXPECT_EQ(site->ledger().posts.size(), 1u);
+  EXPECT_EQ(site->ledger().accepted().size(), 1u);
+}
+
+TEST_F(Daemon, AMessageThatNoChatShowsIsHeldAndNotSentAgain) {
+  configure_new_chats({.send = "unreachable"});
+  start();
+  const std::string id = hand_in("bd-nowhere");
+
+  ASSERT_EQ(becomes(id, "held"), "held");
+  const auto held = parsed(run({"packet", "show", id, "--json"}).out);
+  EXPECT_EQ(held.at("error").at("code"), "unknown_outcome");
+  EXPECT_EQ(site->ledger().posts.size(), 1u);
+  EXPECT_TRUE(site->ledger().accepted().empty());
 }
 
 // With a disk that does what the test says.
