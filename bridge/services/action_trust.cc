@@ -24,7 +24,13 @@ Result<agents::Tier> tier_without_agent(store::Tx& tx, const std::string& princi
   return is_admin ? agents::Tier::founder : agents::Tier::operator_;
 }
 
+Result<> check_behind(store::Tx& tx, const std::string& behind, base::WallTime now) {
+  if (has_key(behind)) TRY_OK(good_key(tx, behind, now));
+  return {};
+}
+
 Result<agents::Tier> tier_now(store::Tx& tx, const actions::Asked& asked, base::WallTime now) {
+  TRY_OK(check_behind(tx, asked.behind, now));
   if (asked.agent.empty()) return tier_without_agent(tx, asked.principal, now);
   if (has_key(asked.principal)) TRY_OK(good_key(tx, asked.principal, now));
   TRY(const auto agent, agents::find(tx, asked.agent));

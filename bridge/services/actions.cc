@@ -20,6 +20,7 @@ namespace {
 // In whose name and with what trust somebody asks.
 base::Result<> complete(store::Tx& tx, const Caller& caller, const std::string& which, Wish& wish,
                         base::WallTime now) {
+  TRY_OK(check_behind(tx, caller.behind, now));
   wish.tier = agents::Tier::visitor;
   if (which.empty() && caller.agent.empty()) {
     TRY(wish.tier, tier_without_agent(tx, caller.principal, now));

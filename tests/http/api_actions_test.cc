@@ -325,5 +325,31 @@ TEST(ApiActions, AWorkflowIsNoWayAroundThePolicy) {
   });
 }
 
+TEST(ApiActions, ARunOfARevokedKeyAsksForNothingMore) {
+  Acting f;
+  f.act([&]() -> Story {
+    const json::object greet{
+        {"uses", "action/greet"}, {"with", json::object{{"name", "x"}}}, {"approval", true}};
+    const auto made = co_await f.post(
+        f.admin, "gpt-workflows/create",
+        json::object{{"name", "patient"}, {"jobs", json::object{{"greet", greet}}}});
+    EXPECT_EQ(made.status, 201) << made.body;
+    const auto carl = co_await f.key("carl", {"workflows", "actions"});
+    const auto begun = co_await f.post(carl, "gpt-workflows/patient/execute", json::object());
+    const auto run = "gpt-workflows/runs/" + text(begun.json(), "id");
+
+    const auto id = (co_await f.principal_of(carl)).substr(std::string_view("key:").size());
+    EXPECT_EQ((co_await f.call("DELETE", "/api/keys/" + id)).status, 204);
+    const auto yes = co_await f.post(f.anna, run + "/steps/greet/approve",
+                                     json::object{{"decision", "approve"}});
+    EXPECT_EQ(yes.status, 200) << yes.body;
+
+    const auto ended = co_await f.call("GET", "/api/" + run + "?wait=40");
+    EXPECT_EQ(ended.json().at("result"), "failure") << ended.body;
+    EXPECT_EQ(ended.json().at("jobs").at("greet").at("error").at("code"), "key_not_good");
+    EXPECT_EQ(co_await f.done(), 0u);
+  });
+}
+
 }  // namespace
 }  // namespace http_test

@@ -232,6 +232,45 @@ TEST(ActionSteps, WhoLetARunBeginDoesNotDecideOnWhatItAsks) {
   EXPECT_EQ(life.run(life.flows->execute(next, "removal", {}, "")).error().reason, "too_deep");
 }
 
+TEST(ActionSteps, ARunAsksNoLongerThanTheKeyThatBeganItIsGood) {
+  for (const auto& [column, why] :
+       {std::pair("revoked_at", "has been revoked"), std::pair("expires_at", "has expired")}) {
+    Trusted life;
+    life.create(removal);
+    const auto id = life.execute("removal", {}, life.elder);
+    const auto ended = life.run(life.store->write([&](store::Tx& tx) {
+      return tx.execute(fmt::format("UPDATE api_keys SET {} = 1 WHERE id = '8'", column), {});
+    }));
+    EXPECT_TRUE(ended);
+
+    life.begin();
+    const auto view = life.ended(id);
+
+    EXPECT_EQ(view.at("result"), "failure");
+    EXPECT_EQ(life.error_of(view, "remove"), "key_not_good");
+    EXPECT_THAT(std::string(view.at("jobs").at("remove").at("error").at("detail").as_string()),
+                HasSubstr(why));
+    EXPECT_THAT(life.acted, IsEmpty());
+  }
+}
+
+TEST(ActionSteps, WhatWaitsForPeopleIsNotDoneOnceTheKeyBehindItIsRevoked) {
+  Trusted life;
+  life.create(removal);
+  life.begin();
+  const auto id = life.waiting();
+  const auto revoked = life.run(life.store->write([](store::Tx& tx) {
+    return tx.execute("UPDATE api_keys SET revoked_at = 1 WHERE id = '8'", {});
+  }));
+  EXPECT_TRUE(revoked);
+
+  EXPECT_TRUE(life.decide(id, true));
+  const auto view = life.ended(id);
+
+  EXPECT_EQ(life.error_of(view, "remove"), "not_allowed");
+  EXPECT_THAT(life.acted, IsEmpty());
+}
+
 TEST(ActionSteps, CreatingChecksTheActionAndWhatIsKnownOfItsParameters) {
   Life life;
   const auto refused = life.try_create(R"(

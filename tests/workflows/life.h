@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bridge/base/faults.h"
+#include "bridge/base/hash.h"
 #include "bridge/base/random.h"
 #include "bridge/base/scope.h"
 #include "bridge/engine/crew.h"
@@ -9,6 +10,7 @@
 #include "bridge/services/actions.h"
 #include "bridge/services/agents.h"
 #include "bridge/services/exchange.h"
+#include "bridge/services/keys.h"
 #include "bridge/services/memory/memory.h"
 #include "bridge/services/messages.h"
 #include "bridge/services/posts.h"
@@ -54,6 +56,8 @@ class Life {
       for (const auto& lane : names) TRY_OK(queue->declare_lane(tx, lane, "nobody"));
       TRY_OK(queue->declare_lane(tx, lane_of("http://127.0.0.1:9/c/1"), "account"));
       TRY_OK(queue->recover(tx, store->incarnation(), store->generation(), timeline.now()));
+      // Those who begin runs with actions.
+      for (const auto* id : {"1", "8"}) TRY_OK(add_good_key(tx, id));
       return {};
     }));
     BRIDGE_ASSERT(ready);
@@ -228,11 +232,21 @@ class Life {
   std::optional<base::Scope> tasks;
 
  private:
+  static base::Result<> add_good_key(store::Tx& tx, const std::string& id) {
+    TRY_OK(tx.execute(R"sql(
+      INSERT INTO api_keys (id, name, agent, scopes, digest, creator, request_hash, created_at)
+      VALUES ($1, 'somebody', '', '[]', $2, 'test', '', 0)
+      ON CONFLICT (id) DO NOTHING
+    )sql",
+                      {id, base::sha256_hex(id)}));
+    return {};
+  }
   void open(const std::string& path, base::Faults* fatal) {
     std::vector<store::Migration> steps;
-    for (const auto part : {engine::migrations(), post_migrations(), packet_migrations(),
-                            agents::migrations(), messages::migrations(), actions::migrations(),
-                            schedule_migrations(), workflow_migrations(), memory::migrations()}) {
+    for (const auto part :
+         {engine::migrations(), post_migrations(), packet_migrations(), agents::migrations(),
+          messages::migrations(), actions::migrations(), schedule_migrations(),
+          workflow_migrations(), memory::migrations(), key_migrations()}) {
       steps.insert(steps.end(), part.begin(), part.end());
     }
     const auto threading = fatal ? store::Threading::in_caller : store::Threading::own_threads;
