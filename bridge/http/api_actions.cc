@@ -186,7 +186,6 @@ Response refusal(const actions::Decision& decision) {
 }
 
 Task<Response> check(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto decision,
          co_await needs.actions.check(caller_of(request.principal), request.param("gptId"),
                                       wish_in(request.json)));
@@ -219,7 +218,6 @@ Task<Response> answered(ApiNeeds& needs, Request& request, actions::Answer answe
 }
 
 Task<Response> execute(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"wait"}));
   const auto& body = request.json.get_object();
   const auto* dry = body.if_contains("dry_run");
   if (dry && dry->get_bool()) {
@@ -239,7 +237,6 @@ Task<Response> execute(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> undo(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"wait"}));
   CO_TRY(const auto wait, wait_in(request));
   CO_TRY(auto asked, asked_with(request, "id"));
   CO_TRY(auto answer, co_await needs.actions.undo(caller_of(request.principal), request.param("id"),
@@ -248,7 +245,6 @@ Task<Response> undo(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> decide(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto asked,
          co_await needs.actions.decide(
              caller_of(request.principal), text_in(request.json, "approval"),
@@ -259,7 +255,6 @@ Task<Response> decide(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> look(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"wait"}));
   CO_TRY(const auto wait, request.wait());
   CO_TRY(const auto found,
          co_await needs.actions.get(caller_of(request.principal), request.param("id"),
@@ -268,7 +263,6 @@ Task<Response> look(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> resolve(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"wait"}));
   CO_TRY(const auto wait, request.wait());
   const auto caller = caller_of(request.principal);
   CO_TRY(const auto asked, co_await needs.actions.resolve(caller, request.param("id"),
@@ -279,7 +273,6 @@ Task<Response> resolve(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> list_asked(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"limit", "cursor", "state", "agent"}));
   CO_TRY(const auto page, page_of(request));
   actions::Filter filter{.state = {},
                          .agent = std::string(request.query_value("agent").value_or(""))};
@@ -302,7 +295,6 @@ Task<Response> list_asked(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> list_actions(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto off, co_await needs.actions.switches());
   json::array items;
   for (const auto& [name, definition] : needs.actions.catalogue().all()) {
@@ -324,7 +316,6 @@ Task<Response> list_actions(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> kill(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   const auto& body = request.json;
   std::string place = "all";
   for (const auto* kind : {"action", "agent"}) {
@@ -342,12 +333,13 @@ void add_action_routes(Router& router, ApiNeeds& needs) {
   const auto add = [&](Method method, std::string path, std::string scope, Act act,
                        Body body = Body::none,
                        std::function<std::vector<BodyError>(const json::value&)> check = {}) {
-    router.add({.method = method,
-                .path = "/api/" + std::move(path),
-                .scope = std::move(scope),
-                .body = body,
-                .check = std::move(check)},
-               with(needs, act));
+    add_declared(router,
+                 {.method = method,
+                  .path = "/api/" + std::move(path),
+                  .scope = std::move(scope),
+                  .body = body,
+                  .check = std::move(check)},
+                 with(needs, act));
   };
   add(Method::get, "actions", "actions", list_actions);
   add(Method::post, "actions/kill", "admin", kill, Body::json,

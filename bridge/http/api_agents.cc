@@ -199,7 +199,6 @@ Task<Response> import(ApiNeeds& needs, Request& request, services::Agents::Reque
 }
 
 Task<Response> add(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(auto keyed, asked_with(request));
   services::Agents::Request asked{std::move(keyed.key), std::move(keyed.hash)};
   const auto& body = request.json.get_object();
@@ -222,7 +221,6 @@ Task<Response> add(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> look(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto agent, co_await needs.agents.get(request.param("gptId")));
   co_return agent_response(needs, agent);
 }
@@ -236,7 +234,6 @@ Task<std::optional<std::int64_t>> matched(ApiNeeds& needs, const Request& reques
 }
 
 Task<Response> change(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto revision, co_await matched(needs, request));
   auto changed = co_await needs.agents.change(caller_of(request.principal), request.param("gptId"),
                                               facts_in(request.json.get_object()), revision);
@@ -245,7 +242,6 @@ Task<Response> change(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> remove(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto revision, co_await matched(needs, request));
   CO_TRY_OK(
       co_await needs.agents.remove(caller_of(request.principal), request.param("gptId"), revision));
@@ -255,7 +251,6 @@ Task<Response> remove(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> beat(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   std::optional<json::object> metrics;
   if (const auto* body = request.json.if_object(); body && body->contains("metrics")) {
     metrics = body->at("metrics").get_object();
@@ -278,7 +273,6 @@ Task<Response> beat(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> beats(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"limit", "cursor"}));
   CO_TRY(const auto page, page_of(request));
   std::int64_t before = 0;
   std::from_chars(page.after.data(), page.after.data() + page.after.size(), before);
@@ -330,22 +324,17 @@ Task<Response> list_of(ApiNeeds& needs, const Request& request, agents::Filter f
 }
 
 Task<Response> list(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query(
-      {"limit", "cursor", "category", "status", "tier", "kind", "capability", "q"}));
   CO_TRY(auto filter, filter_of(request));
   co_return co_await list_of(needs, request, std::move(filter));
 }
 
 Task<Response> list_custom_gpts(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(
-      request.only_query({"limit", "cursor", "category", "status", "tier", "capability", "q"}));
   CO_TRY(auto filter, filter_of(request));
   filter.kind = agents::Kind::custom_gpt;
   co_return co_await list_of(needs, request, std::move(filter));
 }
 
 Task<Response> stats(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto found, co_await needs.agents.stats());
   const auto counts = [](const std::map<std::string, std::int64_t>& counted) {
     json::object object;
@@ -404,12 +393,13 @@ void add_agent_routes(Router& router, ApiNeeds& needs) {
   const auto add_route = [&](Method method, std::string path, std::string scope, Act act,
                              Body body = Body::none,
                              std::function<std::vector<BodyError>(const json::value&)> check = {}) {
-    router.add({.method = method,
-                .path = "/api/gpt-agents" + std::move(path),
-                .scope = std::move(scope),
-                .body = body,
-                .check = std::move(check)},
-               with(needs, act));
+    add_declared(router,
+                 {.method = method,
+                  .path = "/api/gpt-agents" + std::move(path),
+                  .scope = std::move(scope),
+                  .body = body,
+                  .check = std::move(check)},
+                 with(needs, act));
   };
   add_route(Method::post, "/register", "agents:write", add, Body::json, new_check());
   add_route(Method::get, "", "agents:read", list);
@@ -421,8 +411,8 @@ void add_agent_routes(Router& router, ApiNeeds& needs) {
   add_route(Method::post, "/{gptId}/heartbeat", "agents:write", beat, Body::optional,
             body_check(beat_schema));
   add_route(Method::get, "/{gptId}/heartbeats", "agents:read", beats);
-  router.add({.method = Method::get, .path = "/api/custom-gpts", .scope = "agents:read"},
-             with(needs, list_custom_gpts));
+  add_declared(router, {.method = Method::get, .path = "/api/custom-gpts", .scope = "agents:read"},
+               with(needs, list_custom_gpts));
 }
 
 }  // namespace http

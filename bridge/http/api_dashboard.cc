@@ -83,7 +83,6 @@ Task<> tell(ApiNeeds& needs, std::string type, const Principal& principal, json:
 
 // The token is behind the "#", so it is in no request's address and in no log.
 Task<Response> make_link(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   const auto key = Authenticator::key_of(request);
   if (!key) {
     co_return base::fail(Code::denied, "make a link to the dashboard: it needs an API key");
@@ -106,7 +105,6 @@ json::object view_of(const ApiNeeds& needs, const Principal& principal, base::Wa
 }
 
 Task<Response> sign_in(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   auto signed_in = co_await needs.authenticator.sign_in(request, text_in(request.json, "token"));
   if (!signed_in) co_return std::move(signed_in).error();
   const auto& session = signed_in->session;
@@ -122,7 +120,6 @@ Task<Response> sign_in(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> look(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   const auto cookie = dashboard_cookie(request);
   const auto session = cookie ? needs.authenticator.sessions().find(*cookie) : std::nullopt;
   if (!session) {
@@ -132,7 +129,6 @@ Task<Response> look(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> sign_out(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   const auto cookie = dashboard_cookie(request);
   if (cookie && needs.authenticator.sessions().find(*cookie)) {
     needs.authenticator.sessions().sign_out(*cookie);
@@ -147,7 +143,11 @@ Task<Response> sign_out(ApiNeeds& needs, Request& request) {
 
 void add_dashboard_routes(Router& router, ApiNeeds& needs) {
   const auto add_page = [&](std::string path, const base::EmbeddedFile& found) {
-    router.add({.method = Method::get, .path = std::move(path), .is_public = true}, file(found));
+    router.add({.method = Method::get,
+                .path = std::move(path),
+                .is_public = true,
+                .answers = {{.media_type = media_type(found.path)}}},
+               file(found));
   };
   for (const auto& found : embedded::dashboard_files()) {
     if (found.path == "index.html") {
@@ -159,21 +159,23 @@ void add_dashboard_routes(Router& router, ApiNeeds& needs) {
     }
   }
   const std::string session = "/api/dashboard/session";
-  router.add({.method = Method::post,
-              .path = "/api/dashboard/links",
-              .scope = "admin",
-              .body = Body::optional,
-              .check = body_check(nothing_schema)},
-             with(needs, make_link));
-  router.add({.method = Method::post,
-              .path = session,
-              .is_public = true,
-              .body = Body::json,
-              .check = body_check(sign_in_schema),
-              .body_bytes_max = 4096},
-             with(needs, sign_in));
-  router.add({.method = Method::get, .path = session}, with(needs, look));
-  router.add({.method = Method::del, .path = session}, with(needs, sign_out));
+  add_declared(router,
+               {.method = Method::post,
+                .path = "/api/dashboard/links",
+                .scope = "admin",
+                .body = Body::optional,
+                .check = body_check(nothing_schema)},
+               with(needs, make_link));
+  add_declared(router,
+               {.method = Method::post,
+                .path = session,
+                .is_public = true,
+                .body = Body::json,
+                .check = body_check(sign_in_schema),
+                .body_bytes_max = 4096},
+               with(needs, sign_in));
+  add_declared(router, {.method = Method::get, .path = session}, with(needs, look));
+  add_declared(router, {.method = Method::del, .path = session}, with(needs, sign_out));
 }
 
 }  // namespace http

@@ -156,7 +156,6 @@ Task<Response> page_of_events(ApiNeeds& needs, Request& request, std::uint64_t a
 }
 
 Task<Response> events(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"types", "subject", "last_event_id", "limit", "cursor"}));
   auto wish = ::events::wish_of(request.query_value("types").value_or(""),
                                 request.query_value("subject").value_or(""));
   const JournalEvents::Wants wants = [wish = std::move(wish)](const engine::Entry& entry) {
@@ -183,8 +182,8 @@ Task<Response> events_answer(ApiNeeds& needs, Request& request, JournalEvents::W
 }
 
 void add_event_routes(Router& router, ApiNeeds& needs) {
-  router.add({.method = Method::get, .path = "/api/events", .scope = "events"},
-             with(needs, events));
+  add_declared(router, {.method = Method::get, .path = "/api/events", .scope = "events"},
+               with(needs, events));
 }
 
 }  // namespace http

@@ -96,7 +96,6 @@ json::object view_of(const ApiNeeds& needs, const agents::Fleet& fleet) {
 }
 
 Task<Response> list(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto fleets, co_await needs.fleets.list());
   json::array items;
   for (const auto& fleet : fleets) items.push_back(view_of(needs, fleet));
@@ -105,7 +104,6 @@ Task<Response> list(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> look(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto fleet, co_await needs.fleets.get(request.param("category")));
   auto view = view_of(needs, fleet);
   json::array members;
@@ -115,7 +113,6 @@ Task<Response> look(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> stats(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto found, co_await needs.fleets.stats());
   json::array fleets;
   std::size_t size = 0;
@@ -150,7 +147,6 @@ Task<Response> stats(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> deploy(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   const auto& category = request.param("category");
   CO_TRY(auto asked, asked_with(request, "category"));
   CO_TRY(const auto sent,
@@ -165,14 +161,12 @@ Task<Response> deploy(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> recall(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto mission,
          co_await needs.fleets.recall(caller_of(request.principal), request.param("category")));
   co_return json_response(view_of(mission));
 }
 
 Task<Response> missions(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"limit", "cursor"}));
   CO_TRY(const auto page, page_of(request));
   CO_TRY(const auto found,
          co_await needs.fleets.missions(request.param("category"), page.after, page.limit));
@@ -183,14 +177,12 @@ Task<Response> missions(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> mission(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto found,
          co_await needs.fleets.mission(request.param("category"), request.param("mission")));
   co_return json_response(view_of(found));
 }
 
 Task<Response> report(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   const auto& body = request.json.get_object();
   agents::Report said;
   if (const auto* progress = body.if_contains("progress")) {
@@ -215,7 +207,7 @@ void add_fleet_routes(Router& router, ApiNeeds& needs) {
                 .scope = std::move(scope),
                 .body = body};
     if (!schema.empty()) route.check = body_check(schema);
-    router.add(std::move(route), with(needs, act));
+    add_declared(router, std::move(route), with(needs, act));
   };
   add(Method::get, "", "agents:read", list);
   add(Method::get, "/stats", "agents:read", stats);

@@ -101,13 +101,13 @@ Task<Response> metrics(ApiNeeds& needs, Request& request) {
 
 void add_health_routes(Router& router, ApiNeeds& needs) {
   const auto add_public = [&](std::string path, Act act) {
-    router.add({.method = Method::get, .path = std::move(path), .is_public = true},
-               with(needs, act));
+    add_declared(router, {.method = Method::get, .path = std::move(path), .is_public = true},
+                 with(needs, act));
   };
   add_public("/livez", live);
   add_public("/readyz", ready);
   add_public("/healthz", health);
-  router.add({.method = Method::get, .path = "/metrics"}, with(needs, metrics));
+  add_declared(router, {.method = Method::get, .path = "/metrics"}, with(needs, metrics));
 }
 
 }  // namespace http

@@ -44,7 +44,6 @@ json::object view_of(const services::Key& key) {
 }
 
 Task<Response> create(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(auto asked, asked_with(request));
   const auto& body = request.json.get_object();
   const std::string text = new_api_key();
@@ -72,7 +71,6 @@ Task<Response> create(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> list(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"limit", "cursor"}));
   CO_TRY(const auto page, page_of(request));
   CO_TRY(const auto found, co_await needs.keys.list(page.after, page.limit));
   json::array items;
@@ -82,13 +80,11 @@ Task<Response> list(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> look(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto key, co_await needs.keys.get(request.param("id")));
   co_return json_response(view_of(key));
 }
 
 Task<Response> revoke(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY_OK(co_await needs.keys.revoke(request.param("id"), request.principal.id));
   needs.authenticator.forget_keys();
   co_return Response();
@@ -97,17 +93,19 @@ Task<Response> revoke(ApiNeeds& needs, Request& request) {
 }  // namespace
 
 void add_key_routes(Router& router, ApiNeeds& needs) {
-  router.add({.method = Method::post,
-              .path = "/api/keys",
-              .scope = "admin",
-              .body = Body::json,
-              .check = body_check(new_key_schema)},
-             with(needs, create));
-  router.add({.method = Method::get, .path = "/api/keys", .scope = "admin"}, with(needs, list));
-  router.add({.method = Method::get, .path = "/api/keys/{id}", .scope = "admin"},
-             with(needs, look));
-  router.add({.method = Method::del, .path = "/api/keys/{id}", .scope = "admin"},
-             with(needs, revoke));
+  add_declared(router,
+               {.method = Method::post,
+                .path = "/api/keys",
+                .scope = "admin",
+                .body = Body::json,
+                .check = body_check(new_key_schema)},
+               with(needs, create));
+  add_declared(router, {.method = Method::get, .path = "/api/keys", .scope = "admin"},
+               with(needs, list));
+  add_declared(router, {.method = Method::get, .path = "/api/keys/{id}", .scope = "admin"},
+               with(needs, look));
+  add_declared(router, {.method = Method::del, .path = "/api/keys/{id}", .scope = "admin"},
+               with(needs, revoke));
 }
 
 }  // namespace http

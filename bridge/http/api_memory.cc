@@ -125,7 +125,6 @@ memory::NewEntry entry_in(const json::object& body) {
 }
 
 Task<Response> store(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(auto asked, asked_with(request, "gptId"));
   auto stored = co_await needs.memory.store(asker_of(request.principal), request.param("gptId"),
                                             entry_in(request.json.get_object()),
@@ -139,7 +138,6 @@ Task<Response> store(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> list(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"type", "tag", "since", "limit", "cursor"}));
   CO_TRY(const auto page, page_of(request));
   CO_TRY(const auto since, query_time(request, "since"));
   memory::Listing listing{.type = std::string(request.query_value("type").value_or("")),
@@ -159,14 +157,12 @@ Task<Response> list(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> look(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto entry, co_await needs.memory.get(asker_of(request.principal),
                                                      request.param("gptId"), request.param("id")));
   co_return json_response(whole(entry));
 }
 
 Task<Response> remove(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY_OK(co_await needs.memory.remove(asker_of(request.principal), request.param("gptId"),
                                          request.param("id")));
   co_return Response();
@@ -179,7 +175,6 @@ memory::Scope scope_in(const json::value& body) {
 }
 
 Task<Response> search(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   const auto& body = request.json.get_object();
   CO_TRY(auto query, memory::Query::parse(text_in(body, "query")));
   memory::Search search{.query = std::move(query),
@@ -212,7 +207,6 @@ Task<Response> search(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> dreams(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"limit"}));
   CO_TRY(const auto limit, request.query_number("limit", 1, limits::memory_page_max));
   CO_TRY(const auto found,
          co_await needs.memory.dreams(asker_of(request.principal), request.param("gptId"),
@@ -237,12 +231,13 @@ Task<Response> dreams(ApiNeeds& needs, Request& request) {
 void add_memory_routes(Router& router, ApiNeeds& needs) {
   const auto add = [&](Method method, std::string path, Act act, Body body = Body::none,
                        std::function<std::vector<BodyError>(const json::value&)> check = {}) {
-    router.add({.method = method,
-                .path = "/api/gpt-agents/{gptId}" + std::move(path),
-                .scope = "memory",
-                .body = body,
-                .check = std::move(check)},
-               with(needs, act));
+    add_declared(router,
+                 {.method = method,
+                  .path = "/api/gpt-agents/{gptId}" + std::move(path),
+                  .scope = "memory",
+                  .body = body,
+                  .check = std::move(check)},
+                 with(needs, act));
   };
   add(Method::post, "/memory/store", store, Body::json, body_check(new_entry_schema));
   add(Method::post, "/memory/search", search, Body::json, body_check(search_schema, check_search));

@@ -168,7 +168,6 @@ services::Messages::Say said(const Request& request) {
 }
 
 Task<Response> send(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(auto asked, asked_with(request, "gptId"));
   auto say = said(request);
   say.to = request.param("gptId");
@@ -181,7 +180,6 @@ Task<Response> send(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> query(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"wait"}));
   CO_TRY(auto wait, request.wait());
   CO_TRY(auto asked, asked_with(request, "gptId"));
   const auto& body = request.json.get_object();
@@ -209,7 +207,6 @@ Task<Response> query(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> look(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"wait"}));
   CO_TRY(const auto wait, request.wait());
   CO_TRY(const auto result,
          co_await needs.messages.result(caller_of(request.principal), request.param("gptId"),
@@ -218,8 +215,6 @@ Task<Response> look(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> list(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(
-      request.only_query({"limit", "cursor", "after", "with", "thread", "unread", "dead", "wait"}));
   CO_TRY(const auto page, page_of(request));
   CO_TRY(const auto wait, request.wait());
   CO_TRY(const auto after, request.query_number("after", 0, 1'000'000'000'000'000));
@@ -251,7 +246,6 @@ Task<Response> list(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> ack(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto message,
          co_await needs.messages.ack(caller_of(request.principal), request.param("gptId"),
                                      request.param("id")));
@@ -259,7 +253,6 @@ Task<Response> ack(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> broadcast(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   services::Messages::Everybody whom{.category = text_in(request.json, "category"),
                                      .capability = text_in(request.json, "capability")};
   if (const auto* to = request.json.get_object().if_contains("to")) {
@@ -295,12 +288,13 @@ Task<Response> broadcast(ApiNeeds& needs, Request& request) {
 void add_message_routes(Router& router, ApiNeeds& needs) {
   const auto add = [&](Method method, std::string path, Act act, Body body = Body::none,
                        std::function<std::vector<BodyError>(const json::value&)> check = {}) {
-    router.add({.method = method,
-                .path = "/api/gpt-agents/" + std::move(path),
-                .scope = "messages",
-                .body = body,
-                .check = std::move(check)},
-               with(needs, act));
+    add_declared(router,
+                 {.method = method,
+                  .path = "/api/gpt-agents/" + std::move(path),
+                  .scope = "messages",
+                  .body = body,
+                  .check = std::move(check)},
+                 with(needs, act));
   };
   add(Method::post, "broadcast", broadcast, Body::json,
       body_check(broadcast_schema, check_broadcast));

@@ -13,34 +13,6 @@ namespace {
 
 constexpr std::string_view openapi_path = "/api/openapi.json";
 
-// Problems (RFC 9457), as every route answers them.
-constexpr std::string_view problem_schema = R"json({
-  "type": "object",
-  "required": ["type", "title", "status", "code", "retryable", "request_id"],
-  "properties": {
-    "type": {"type": "string"},
-    "title": {"type": "string"},
-    "status": {"type": "integer", "minimum": 400, "maximum": 599},
-    "detail": {"type": "string"},
-    "instance": {"type": "string"},
-    "code": {"type": "string", "description": "A stable machine word."},
-    "retryable": {"type": "boolean"},
-    "request_id": {"type": "string"},
-    "errors": {
-      "type": "array",
-      "items": {
-        "type": "object",
-        "required": ["pointer", "keyword", "detail"],
-        "properties": {
-          "pointer": {"type": "string"},
-          "keyword": {"type": "string"},
-          "detail": {"type": "string"}
-        }
-      }
-    }
-  }
-})json";
-
 // "post_packets_id_cancel"
 std::string operation_id(const Route& route) {
   std::string id = base::lower(name(route.method));
@@ -61,6 +33,17 @@ std::string tag_of(const Route& route) {
   return std::string(path.substr(0, path.find('/')));
 }
 
+// A text that is no JSON is a bug.
+json::value schema_in(std::string_view text) {
+  auto schema = base::parse_json(text);
+  BRIDGE_ASSERT(schema);
+  return *std::move(schema);
+}
+
+json::object reference_to(std::string_view group, std::string_view name) {
+  return {{"$ref", fmt::format("#/components/{}/{}", group, name)}};
+}
+
 json::array parameters_of(const Route& route) {
   json::array parameters;
   std::string_view path = route.path;
@@ -72,19 +55,43 @@ json::array parameters_of(const Route& route) {
                                       {"schema", json::object{{"type", "string"}}}});
     path.remove_prefix(close + 1);
   }
+  if (!route.query) return parameters;
+  for (const auto& known : *route.query) {
+    parameters.push_back(json::object{{"name", known.name},
+                                      {"in", "query"},
+                                      {"required", false},
+                                      {"description", known.description},
+                                      {"schema", schema_in(known.schema)}});
+  }
   return parameters;
 }
 
 json::object body_of(const Route& route) {
   json::value schema = true;
-  if (const auto* check = route.check.target<BodyCheck>()) {
-    auto known = base::parse_json(check->schema);
-    BRIDGE_ASSERT(known);
-    schema = *std::move(known);
-  }
+  if (const auto* check = route.check.target<BodyCheck>()) schema = schema_in(check->schema);
   json::object content;
   for (const auto& type : route.media_types) content[type] = json::object{{"schema", schema}};
   return {{"required", route.body == Body::json}, {"content", std::move(content)}};
+}
+
+// One status may come in several media types.
+json::object responses_of(const Route& route) {
+  json::object responses;
+  for (const auto& answer : route.answers) {
+    auto& told = responses[std::to_string(answer.status)];
+    if (!told.is_object()) {
+      const auto begun = answer.status == 202 ? "It is begun." : "It is done.";
+      told = json::object{{"description", begun}};
+    }
+    if (answer.media_type.empty()) continue;
+    auto& content = told.as_object()["content"];
+    if (!content.is_object()) content = json::object();
+    json::object type;
+    if (!answer.schema.empty()) type["schema"] = reference_to("schemas", answer.schema);
+    content.as_object()[answer.media_type] = std::move(type);
+  }
+  responses["default"] = reference_to("responses", "Problem");
+  return responses;
 }
 
 json::object operation(const Route& route) {
@@ -93,9 +100,7 @@ json::object operation(const Route& route) {
     told["parameters"] = std::move(parameters);
   }
   if (route.body != Body::none) told["requestBody"] = body_of(route);
-  const json::object problem{{"$ref", "#/components/responses/Problem"}};
-  told["responses"] = json::object{{"2XX", json::object{{"description", "It is done, or begun."}}},
-                                   {"default", problem}};
+  told["responses"] = responses_of(route);
   if (route.is_public) {
     told["security"] = json::array();
   } else {
@@ -117,16 +122,14 @@ json::object openapi(const Router& router, const std::string& version) {
   }
   const json::object problem{
       {"description", "Why not (RFC 9457)."},
-      {"content",
-       json::object{
-           {"application/problem+json",
-            json::object{{"schema", json::object{{"$ref", "#/components/schemas/Problem"}}}}}}}};
+      {"content", json::object{{"application/problem+json",
+                                json::object{{"schema", reference_to("schemas", "Problem")}}}}}};
   return {{"openapi", "3.1.0"},
           {"info", json::object{{"title", "Flywheel Bridge"}, {"version", version}}},
           {"paths", std::move(paths)},
           {"components",
            json::object{
-               {"schemas", json::object{{"Problem", *base::parse_json(problem_schema)}}},
+               {"schemas", component_schemas()},
                {"responses", json::object{{"Problem", problem}}},
                {"securitySchemes",
                 json::object{{"key", json::object{{"type", "http"}, {"scheme", "bearer"}}}}}}}};
@@ -135,12 +138,11 @@ json::object openapi(const Router& router, const std::string& version) {
 void add_openapi_routes(Router& router, ApiNeeds& needs) {
   // Routes are all there before the first request.
   auto document = std::make_shared<json::object>();
-  router.add({.path = std::string(openapi_path), .is_public = true},
-             [&router, &needs, document](Request& request) -> base::Task<Response> {
-               CO_TRY_OK(request.only_query({}));
-               if (document->empty()) *document = openapi(router, needs.version);
-               co_return json_response(*document);
-             });
+  add_declared(router, {.path = std::string(openapi_path), .is_public = true},
+               [&router, &needs, document](Request&) -> base::Task<Response> {
+                 if (document->empty()) *document = openapi(router, needs.version);
+                 co_return json_response(*document);
+               });
 }
 
 }  // namespace http

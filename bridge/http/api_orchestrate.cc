@@ -28,16 +28,19 @@ constexpr std::string_view orchestrate_schema = R"json({
         "additionalProperties": false,
         "required": ["task"],
         "properties": {
-          "id": {"$ref": "#/$defs/id"},
+          "id": {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_-]{0,63}$"},
           "agent": {"type": "string", "minLength": 1, "maxLength": 200},
           "task": {"type": "string", "minLength": 1, "maxLength": 4000},
-          "needs": {"type": "array", "maxItems": 100, "items": {"$ref": "#/$defs/id"}}
+          "needs": {
+            "type": "array",
+            "maxItems": 100,
+            "items": {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_-]{0,63}$"}
+          }
         }
       }
     },
     "idempotency_key": {"type": "string", "minLength": 1, "maxLength": 255}
-  },
-  "$defs": {"id": {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_-]{0,63}$"}}
+  }
 })json";
 
 services::FleetStep step_in(const json::value& given) {
@@ -52,7 +55,6 @@ services::FleetStep step_in(const json::value& given) {
 }
 
 Task<Response> orchestrate(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"wait"}));
   CO_TRY(const auto wait, request.wait());
   CO_TRY(auto key, idempotency_key(request));
   if (key.empty()) key = text_in(request.json, "idempotency_key");
@@ -81,12 +83,13 @@ Task<Response> orchestrate(ApiNeeds& needs, Request& request) {
 }  // namespace
 
 void add_orchestrate_routes(Router& router, ApiNeeds& needs) {
-  router.add({.method = Method::post,
-              .path = "/api/gpt-fleets/{category}/orchestrate",
-              .scope = "workflows",
-              .body = Body::json,
-              .check = body_check(orchestrate_schema)},
-             with(needs, orchestrate));
+  add_declared(router,
+               {.method = Method::post,
+                .path = "/api/gpt-fleets/{category}/orchestrate",
+                .scope = "workflows",
+                .body = Body::json,
+                .check = body_check(orchestrate_schema)},
+               with(needs, orchestrate));
 }
 
 }  // namespace http

@@ -100,7 +100,6 @@ Result<services::SubmitOptions> submit_options(const Request& request, std::stri
 }
 
 Task<Response> submit(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"wait", "priority", "deadline_seconds"}));
   CO_TRY(const auto wait, request.wait());
   CO_TRY(const auto key, idempotency_key(request));
   if (auto refusal = contradiction(request, key)) co_return *std::move(refusal);
@@ -137,7 +136,6 @@ Task<engine::JobId> named(ApiNeeds& needs, const Request& request) {
 }
 
 Task<Response> look(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"wait"}));
   CO_TRY(const auto wait, request.wait());
   CO_TRY(auto id, co_await named(needs, request));
   CO_TRY(auto view, co_await needs.packets.wait(std::move(id), needs.clock.now() + wait));
@@ -147,14 +145,12 @@ Task<Response> look(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> response_alone(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(auto id, co_await named(needs, request));
   CO_TRY(const auto reply, co_await needs.packets.response(std::move(id)));
   co_return json_response(reply);
 }
 
 Task<Response> raw(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(auto id, co_await named(needs, request));
   CO_TRY(auto text, co_await needs.packets.raw(std::move(id)));
   co_return text_response(std::move(text), "text/plain; charset=utf-8");
@@ -175,7 +171,6 @@ Result<engine::Filter> filter_of(const Request& request) {
 }
 
 Task<Response> list(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"state", "sender", "bead", "limit", "cursor"}));
   CO_TRY(const auto page, page_of(request));
   CO_TRY(auto filter, filter_of(request));
   if (const auto& agent = request.principal.agent; !agent.empty()) {
@@ -206,7 +201,6 @@ Task<Response> list(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> cancel(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(auto id, co_await named(needs, request));
   CO_TRY(auto view, co_await needs.packets.cancel(std::move(id), text_in(request.json, "note"),
                                                   request.principal.id));
@@ -214,14 +208,12 @@ Task<Response> cancel(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> retry(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(auto id, co_await named(needs, request));
   CO_TRY(auto view, co_await needs.packets.retry(std::move(id), request.principal.id));
   co_return json_response(shown(needs, std::move(view)));
 }
 
 Task<Response> resolve(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   const auto verdict = engine::verdict_named(text_in(request.json, "verdict"));
   BRIDGE_ASSERT(verdict);  // the body was checked
   CO_TRY(auto id, co_await named(needs, request));
@@ -232,7 +224,6 @@ Task<Response> resolve(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> validate(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   json::object verdict{{"valid", true}, {"errors", json::array()}};
   auto checked = protocol::check_message(request.json, needs.types);
   if (checked) {
@@ -264,7 +255,7 @@ void add_packet_routes(Router& router, ApiNeeds& needs) {
                 .scope = std::move(scope),
                 .body = body};
     if (!schema.empty()) route.check = body_check(schema);
-    router.add(std::move(route), with(needs, act));
+    add_declared(router, std::move(route), with(needs, act));
   };
   add(Method::post, "", submit, Body::json);
   add(Method::get, "", list);

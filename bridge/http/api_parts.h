@@ -1,6 +1,7 @@
 // What the routes of the API share. Internal.
 #pragma once
 
+#include "bridge/http/api_declared.h"
 #include "bridge/http/api_routes.h"
 #include "bridge/protocol/violation.h"
 

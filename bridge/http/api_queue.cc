@@ -107,7 +107,6 @@ Task<json::object> queue_view(ApiNeeds& needs) {
 }
 
 Task<Response> look(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto view, co_await queue_view(needs));
   co_return json_response(view);
 }
@@ -124,7 +123,6 @@ Result<std::vector<engine::LaneId>> lanes_of(store::Tx& tx, const engine::Queue&
 
 // Pauses for a reason, resumes without one.
 Task<Response> turn(ApiNeeds& needs, const Request& request, std::string reason) {
-  CO_TRY_OK(request.only_query({}));
   const auto now = needs.timeline.now();
   CO_TRY_OK(co_await needs.store.write(
       [queue = &needs.queue, journal = &needs.journal, lane_name = text_in(request.json, "lane"),
@@ -159,7 +157,6 @@ Task<Response> resume(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> drain(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   const auto now = needs.clock.wall();
   CO_TRY_OK(
       co_await needs.store.write([journal = &needs.journal, subject = needs.instance,
@@ -177,14 +174,16 @@ Task<Response> drain(ApiNeeds& needs, Request& request) {
 }  // namespace
 
 void add_queue_routes(Router& router, ApiNeeds& needs) {
-  router.add({.method = Method::get, .path = "/api/queue", .scope = "packets"}, with(needs, look));
+  add_declared(router, {.method = Method::get, .path = "/api/queue", .scope = "packets"},
+               with(needs, look));
   const auto add = [&](std::string path, std::string_view schema, Act act) {
-    router.add({.method = Method::post,
-                .path = std::move(path),
-                .scope = "admin",
-                .body = Body::optional,
-                .check = body_check(schema)},
-               with(needs, act));
+    add_declared(router,
+                 {.method = Method::post,
+                  .path = std::move(path),
+                  .scope = "admin",
+                  .body = Body::optional,
+                  .check = body_check(schema)},
+                 with(needs, act));
   };
   add("/api/queue/pause", pause_schema, pause);
   add("/api/queue/resume", lane_schema, resume);

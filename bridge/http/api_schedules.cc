@@ -122,7 +122,6 @@ json::object with_packet(const services::Schedule& schedule) {
 }
 
 Task<Response> create(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(auto keyed, asked_with(request));
   const auto& body = request.json.get_object();
   services::NewSchedule asked{.name = text_in(body, "name"),
@@ -151,7 +150,6 @@ Task<Response> create(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> list(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"limit", "cursor"}));
   CO_TRY(const auto page, page_of(request));
   CO_TRY(const auto found, co_await needs.schedules.list(page.after, page.limit));
   json::array items;
@@ -161,7 +159,6 @@ Task<Response> list(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> look(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto schedule, co_await needs.schedules.get(request.param("id")));
   CO_TRY(const auto runs, co_await needs.schedules.runs(schedule.id, limits::schedule_runs_kept));
   auto view = with_packet(schedule);
@@ -172,21 +169,18 @@ Task<Response> look(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> pause(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto schedule,
          co_await needs.schedules.pause(request.param("id"), request.principal.id));
   co_return json_response(view_of(schedule));
 }
 
 Task<Response> resume(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto schedule,
          co_await needs.schedules.resume(request.param("id"), request.principal.id));
   co_return json_response(view_of(schedule));
 }
 
 Task<Response> run(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(auto asked, asked_with(request));
   CO_TRY(const auto started, co_await needs.schedules.run_now(
                                  request.param("id"), std::move(asked.key), request.principal.id));
@@ -197,7 +191,6 @@ Task<Response> run(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> remove(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY_OK(co_await needs.schedules.remove(request.param("id"), request.principal.id));
   co_return Response();
 }
@@ -208,12 +201,13 @@ Task<Response> remove(ApiNeeds& needs, Request& request) {
 void add_schedule_routes(Router& router, ApiNeeds& needs) {
   const auto add = [&](Method method, std::string path, Act act, Body body = Body::none,
                        std::function<std::vector<BodyError>(const json::value&)> check = {}) {
-    router.add({.method = method,
-                .path = "/api/schedules" + std::move(path),
-                .scope = "admin",
-                .body = body,
-                .check = std::move(check)},
-               with(needs, act));
+    add_declared(router,
+                 {.method = method,
+                  .path = "/api/schedules" + std::move(path),
+                  .scope = "admin",
+                  .body = body,
+                  .check = std::move(check)},
+                 with(needs, act));
   };
   add(Method::post, "", create, Body::json, body_check(new_schedule_schema, choices));
   add(Method::get, "", list);

@@ -31,18 +31,15 @@ Response session_response(const ApiNeeds& needs, const chat::SessionView& accoun
 }
 
 Task<Response> look(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   co_return session_response(needs, needs.session.account());
 }
 
 Task<Response> check(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto view, co_await needs.session.check());
   co_return session_response(needs, view);
 }
 
 Task<Response> screenshot(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   if (!needs.screenshots) {
     co_return base::fail(base::Code::denied, "take a screenshot: screenshots are not enabled",
                          "screenshots_disabled");
@@ -52,7 +49,6 @@ Task<Response> screenshot(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> inspect(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"url"}));
   std::string url(request.query_value("url").value_or(""));
   CO_TRY(const auto inspection, co_await needs.session.inspect(url));
   co_return json_response(
@@ -60,7 +56,6 @@ Task<Response> inspect(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> begin_login(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY_OK(co_await needs.sign_in.begin(request.principal.id));
   auto response = session_response(needs, needs.session.account());
   response.status = 202;
@@ -68,7 +63,6 @@ Task<Response> begin_login(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> end_login(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY_OK(co_await needs.sign_in.end(request.principal.id));
   co_return session_response(needs, needs.session.account());
 }
@@ -76,29 +70,32 @@ Task<Response> end_login(ApiNeeds& needs, Request& request) {
 }  // namespace
 
 void add_session_routes(Router& router, ApiNeeds& needs) {
-  router.add({.method = Method::get, .path = "/api/session", .scope = "session"},
-             with(needs, look));
+  add_declared(router, {.method = Method::get, .path = "/api/session", .scope = "session"},
+               with(needs, look));
   const auto nothing =
       body_check(R"json({"type": ["object", "null"], "additionalProperties": false})json");
-  router.add({.method = Method::post,
-              .path = "/api/session/check",
-              .scope = "session",
-              .body = Body::optional,
-              .check = nothing},
-             with(needs, check));
-  router.add({.method = Method::get, .path = "/api/session/screenshot", .scope = "session"},
-             with(needs, screenshot));
+  add_declared(router,
+               {.method = Method::post,
+                .path = "/api/session/check",
+                .scope = "session",
+                .body = Body::optional,
+                .check = nothing},
+               with(needs, check));
+  add_declared(router,
+               {.method = Method::get, .path = "/api/session/screenshot", .scope = "session"},
+               with(needs, screenshot));
   // It tells all that is written in a conversation.
-  router.add({.method = Method::get, .path = "/api/session/inspect", .scope = "admin"},
-             with(needs, inspect));
-  router.add({.method = Method::post,
-              .path = "/api/session/login",
-              .scope = "session",
-              .body = Body::optional,
-              .check = nothing},
-             with(needs, begin_login));
-  router.add({.method = Method::del, .path = "/api/session/login", .scope = "session"},
-             with(needs, end_login));
+  add_declared(router, {.method = Method::get, .path = "/api/session/inspect", .scope = "admin"},
+               with(needs, inspect));
+  add_declared(router,
+               {.method = Method::post,
+                .path = "/api/session/login",
+                .scope = "session",
+                .body = Body::optional,
+                .check = nothing},
+               with(needs, begin_login));
+  add_declared(router, {.method = Method::del, .path = "/api/session/login", .scope = "session"},
+               with(needs, end_login));
 }
 
 }  // namespace http

@@ -182,7 +182,6 @@ std::vector<std::string> words(const json::object& body, std::string_view name) 
 }
 
 Task<Response> subscribe(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   const auto& body = request.json.get_object();
   CO_TRY(auto keyed, asked_with(request, "gptId"));
   ::events::NewSubscription asked{.wish = {.types = words(body, "types"),
@@ -209,14 +208,12 @@ Task<Response> subscribe(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> unsubscribe(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY_OK(co_await needs.subscriptions.unsubscribe(
       request.param("gptId"), text_in(request.json, "subscription"), actor_of(request)));
   co_return Response();
 }
 
 Task<Response> list(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto found,
          co_await needs.subscriptions.list(request.param("gptId"), actor_of(request)));
   json::array items;
@@ -225,14 +222,12 @@ Task<Response> list(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> look(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto found, co_await needs.subscriptions.get(
                                request.param("gptId"), request.param("id"), actor_of(request)));
   co_return json_response(view_of(found));
 }
 
 Task<Response> enable(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   auto enabled = co_await needs.subscriptions.enable(request.param("gptId"), request.param("id"),
                                                      actor_of(request));
   if (!enabled) co_return refused(std::move(enabled).error());
@@ -240,7 +235,6 @@ Task<Response> enable(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> rotate(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   auto rotated =
       co_await needs.subscriptions.rotate(request.param("gptId"), request.param("id"),
                                           text_in(request.json, "secret"), actor_of(request));
@@ -258,7 +252,6 @@ std::int64_t number_in(const json::value& body, std::string_view member) {
 }
 
 Task<Response> replay_range(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto replayed,
          co_await needs.subscriptions.replay_range(
              request.param("gptId"), request.param("id"), number_in(request.json, "from"),
@@ -271,7 +264,6 @@ Task<Response> replay_range(ApiNeeds& needs, Request& request) {
 
 // Of the agent's own subscriptions as they are when an event comes.
 Task<Response> stream(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"last_event_id", "limit", "cursor"}));
   auto& subscriptions = needs.subscriptions;
   CO_TRY(const auto agent,
          co_await subscriptions.agent_of(request.param("gptId"), actor_of(request)));
@@ -285,7 +277,6 @@ Task<Response> stream(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> deliveries(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"subscription", "state", "limit", "cursor"}));
   CO_TRY(const auto page, page_of(request));
   const auto word = request.query_value("state");
   const auto state = ::events::delivery_state_named(word.value_or(""));
@@ -311,14 +302,12 @@ Task<Response> deliveries(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> delivery(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto found,
          co_await needs.subscriptions.delivery(request.param("id"), actor_of(request)));
   co_return json_response(view_of(found));
 }
 
 Task<Response> replay(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto replayed,
          co_await needs.subscriptions.replay(request.param("id"), actor_of(request)));
   co_return json_response(view_of(replayed), 202);
@@ -329,12 +318,13 @@ Task<Response> replay(ApiNeeds& needs, Request& request) {
 void add_subscription_routes(Router& router, ApiNeeds& needs) {
   const auto add = [&](Method method, std::string path, Act act, Body body = Body::none,
                        std::function<std::vector<BodyError>(const json::value&)> check = {}) {
-    router.add({.method = method,
-                .path = "/api" + std::move(path),
-                .scope = "events",
-                .body = body,
-                .check = std::move(check)},
-               with(needs, act));
+    add_declared(router,
+                 {.method = method,
+                  .path = "/api" + std::move(path),
+                  .scope = "events",
+                  .body = body,
+                  .check = std::move(check)},
+                 with(needs, act));
   };
   const std::string agent = "/gpt-agents/{gptId}";
   const std::string one = agent + "/subscriptions/{id}";

@@ -96,7 +96,6 @@ Response unreadable(const base::Error& error) {
 }
 
 Task<Response> create(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   auto asked = asked_in(request);
   if (!asked) co_return unreadable(asked.error());
   auto definition = workflow::Definition::from_json(std::move(asked->document));
@@ -111,7 +110,6 @@ Task<Response> create(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> validate(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   auto asked = asked_in(request);
   if (!asked) co_return unreadable(asked.error());
   std::vector<protocol::Violation> violations;
@@ -130,20 +128,17 @@ Task<Response> validate(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> list(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"limit", "cursor"}));
   CO_TRY(const auto page, page_of(request));
   CO_TRY(auto found, co_await needs.workflows.list(page.after, page.limit));
   co_return page_response(request, std::move(found.items), found.next);
 }
 
 Task<Response> look(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto view, co_await needs.workflows.view(request.param("id")));
   co_return json_response(view);
 }
 
 Task<Response> status(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto view, co_await needs.workflows.status(request.param("id")));
   co_return json_response(view);
 }
@@ -151,7 +146,6 @@ Task<Response> status(ApiNeeds& needs, Request& request) {
 bool has_finished(const json::object& run) { return run.at("state") == "finished"; }
 
 Task<Response> execute(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"wait"}));
   CO_TRY(const auto wait, request.wait());
   CO_TRY(auto key, idempotency_key(request));
   if (key.empty()) key = text_in(request.json, "idempotency_key");
@@ -175,7 +169,6 @@ Task<Response> execute(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> runs(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"workflow", "result", "limit", "cursor"}));
   CO_TRY(const auto page, page_of(request));
   const std::string result(request.query_value("result").value_or(""));
   const bool is_known =
@@ -192,7 +185,6 @@ Task<Response> runs(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> run(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({"wait"}));
   CO_TRY(const auto wait, request.wait());
   CO_TRY(const auto view,
          co_await needs.workflows.wait(request.param("run"), needs.clock.now() + wait));
@@ -200,14 +192,12 @@ Task<Response> run(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> step(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto view,
          co_await needs.workflows.step(request.param("run"), request.param("step")));
   co_return json_response(view);
 }
 
 Task<Response> cancel(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   const auto* body = request.json.if_object();
   const auto* at_once = body ? body->if_contains("at_once") : nullptr;
   const auto wish = at_once && at_once->get_bool() ? workflow::Wish::stop : workflow::Wish::cancel;
@@ -218,14 +208,12 @@ Task<Response> cancel(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> retry(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   CO_TRY(const auto view,
          co_await needs.workflows.retry(request.param("run"), request.principal.id));
   co_return json_response(view, 202);
 }
 
 Task<Response> decide(ApiNeeds& needs, Request& request) {
-  CO_TRY_OK(request.only_query({}));
   const bool is_approved = text_in(request.json, "decision") == "approve";
   CO_TRY(const auto view,
          co_await needs.workflows.decide(request.param("run"), request.param("step"), is_approved,
@@ -239,21 +227,23 @@ void add_workflow_routes(Router& router, ApiNeeds& needs) {
   const auto add = [&](Method method, std::string path, Act act, Body body = Body::none,
                        std::function<std::vector<BodyError>(const json::value&)> check = {},
                        std::string scope = "workflows") {
-    router.add({.method = method,
-                .path = "/api/gpt-workflows" + std::move(path),
-                .scope = std::move(scope),
-                .body = body,
-                .check = std::move(check)},
-               with(needs, act));
+    add_declared(router,
+                 {.method = method,
+                  .path = "/api/gpt-workflows" + std::move(path),
+                  .scope = std::move(scope),
+                  .body = body,
+                  .check = std::move(check)},
+                 with(needs, act));
   };
   const auto add_definition = [&](std::string path, Act act) {
-    router.add({.method = Method::post,
-                .path = "/api/gpt-workflows" + std::move(path),
-                .scope = "workflows",
-                .body = Body::bytes,
-                .media_types = {"application/json", "application/yaml", "application/x-yaml",
-                                "text/yaml", "text/x-yaml"}},
-               with(needs, act));
+    add_declared(router,
+                 {.method = Method::post,
+                  .path = "/api/gpt-workflows" + std::move(path),
+                  .scope = "workflows",
+                  .body = Body::bytes,
+                  .media_types = {"application/json", "application/yaml", "application/x-yaml",
+                                  "text/yaml", "text/x-yaml"}},
+                 with(needs, act));
   };
   add_definition("/create", create);
   add_definition("/validate", validate);

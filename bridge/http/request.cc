@@ -24,6 +24,10 @@ std::unexpected<base::Error> bad_query(std::string_view parameter, std::string_v
                     "invalid_query");
 }
 
+bool is_among(std::span<const QueryParameter> declared, std::string_view name) {
+  return std::ranges::find(declared, name, &QueryParameter::name) != declared.end();
+}
+
 constexpr std::pair<Method, std::string_view> method_names[] = {
     {Method::get, "GET"},        {Method::head, "HEAD"},   {Method::post, "POST"},
     {Method::put, "PUT"},        {Method::patch, "PATCH"}, {Method::del, "DELETE"},
@@ -89,6 +93,7 @@ std::optional<std::string_view> Request::header(std::string_view wanted) const {
 }
 
 std::optional<std::string_view> Request::query_value(std::string_view wanted) const {
+  BRIDGE_ASSERT(!declared || is_among(*declared, wanted));
   for (const auto& [own, value] : query) {
     if (own == wanted) return value;
   }
@@ -120,11 +125,10 @@ base::Result<bool> Request::query_flag(std::string_view wanted) const {
   return bad_query(wanted, "neither true nor false");
 }
 
-base::Result<> Request::only_query(std::initializer_list<std::string_view> known) const {
+base::Result<> Request::check_query() const {
+  if (!declared) return {};
   for (const auto& [own, value] : query) {
-    if (std::ranges::find(known, own) == known.end()) {
-      return bad_query(own, "not known here");
-    }
+    if (!is_among(*declared, own)) return bad_query(own, "not known here");
   }
   return {};
 }
@@ -152,6 +156,7 @@ void Request::clear() {
   address.clear();
   principal = {};
   matched = nullptr;
+  declared.reset();
   query.clear();
   params.clear();
 }

@@ -5,6 +5,7 @@
 #include "bridge/base/result.h"
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -41,6 +42,13 @@ struct Principal {
   bool has_scope(std::string_view scope) const;
 };
 
+// A part of the query that a route knows.
+struct QueryParameter {
+  std::string_view name;
+  std::string_view schema;       // JSON Schema of its value, as text
+  std::string_view description;  // for people
+};
+
 // Views point into the connection's buffer: they hold while the handler runs, not longer.
 class Request {
  public:
@@ -64,12 +72,16 @@ class Request {
 
   const void* matched = nullptr;  // the router's own note
 
+  // What the route declares of its query. Nothing: the handler makes of it what it likes.
+  std::optional<std::span<const QueryParameter>> declared;
+
   // Decoded, in the order they were sent. No name comes twice.
   std::vector<std::pair<std::string, std::string>> query;
   std::vector<std::pair<std::string_view, std::string>> params;
 
   // The first header of this name. Hosts, lengths and credentials are known to come once.
   std::optional<std::string_view> header(std::string_view name) const;
+  // To read what the route does not declare is a bug.
   std::optional<std::string_view> query_value(std::string_view name) const;
   // A parameter of the route; it must be in the route's path.
   const std::string& param(std::string_view name) const;
@@ -79,8 +91,8 @@ class Request {
                                                           std::uint64_t high) const;
   // True for "true" or "1", false for "false", "0" or nothing; invalid otherwise.
   base::Result<bool> query_flag(std::string_view name) const;
-  // invalid names the first query parameter that is not among `known`.
-  base::Result<> only_query(std::initializer_list<std::string_view> known) const;
+  // invalid names the first query parameter that the route does not declare.
+  base::Result<> check_query() const;
 
   // How long the caller wants to be held: ?wait=N, else Prefer: wait=N; zero without; at most
   // limits::http_wait_max.

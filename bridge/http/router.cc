@@ -212,6 +212,7 @@ std::expected<const Router::Entry*, Response> Router::find(Request& request) con
   if (const auto* entry = node->entry(request.method)) {
     request.route = entry->route.path;
     request.matched = entry;
+    if (entry->route.query) request.declared = *entry->route.query;
     return entry;
   }
   Response refusal;
@@ -271,7 +272,9 @@ asio::awaitable<Response> Router::answer(Request& request) const {
     }
   }
   Response response;
-  if (auto refusal = read_body(entry.route, request)) {
+  if (const auto known = request.check_query(); !known) {
+    response = error_response(known.error());
+  } else if (auto refusal = read_body(entry.route, request)) {
     response = *std::move(refusal);
   } else {
     auto handled = co_await entry.handler(request);

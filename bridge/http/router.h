@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,13 @@ enum class Body {
   bytes,     // not parsed
 };
 
+// One answer of a route when all goes well, for documents.
+struct Answer {
+  int status = 200;
+  std::string_view schema = {};                      // the name of a component; empty: no JSON
+  std::string_view media_type = "application/json";  // empty: no body
+};
+
 struct Route {
   Method method = Method::get;
   std::string path;   // "/api/packets/{id}"; literal segments win over parameters
@@ -41,11 +49,14 @@ struct Route {
   std::function<std::vector<BodyError>(const json::value&)> check = {};
   std::size_t body_bytes_max = limits::http_body_bytes_max;
   bool is_rate_limited = true;
+  // Its query parameters; others are refused. Nothing: the handler looks at the query by itself.
+  std::optional<std::vector<QueryParameter>> query = {};
+  std::vector<Answer> answers = {};
 };
 
 // Routes are added before the server starts. Answers HEAD by GET and OPTIONS by the methods there.
 // Refuses, in this order: unknown paths 404, methods 405 or 501, callers 401 and 429, scopes 403,
-// media types 415, bodies 400 and 422.
+// media types 415, queries 400, bodies 400 and 422.
 class Router {
  public:
   // Neither may end before the router. Without an authenticator only public routes answer;

@@ -2,6 +2,7 @@
 #include "tests/http/fixture.h"
 
 #include <boost/asio/co_spawn.hpp>
+#include <fmt/format.h>
 
 namespace http_test {
 namespace {
@@ -127,15 +128,17 @@ TEST(Router, ErrorsOfHandlersBecomeProblems) {
 
 TEST(Router, QueriesAreReadStrictly) {
   Fixture f;
-  f.add(Method::get, "/q", [](http::Request& request) -> base::Task<http::Response> {
-    CO_TRY_OK(request.only_query({"a", "n", "wait", "flag"}));
+  const auto answer = [](http::Request& request) -> base::Task<http::Response> {
     CO_TRY(const auto number, request.query_number("n", 1, 10));
     CO_TRY(const auto flag, request.query_flag("flag"));
     CO_TRY(const auto wait, request.wait());
     co_return http::text_response(fmt::format("{} {} {} {}", request.query_value("a").value_or("-"),
                                               number.value_or(0), flag, wait.count()),
                                   "text/plain");
-  });
+  };
+  std::vector<http::QueryParameter> known;
+  for (const auto* name : {"a", "n", "wait", "flag"}) known.push_back({name, "true", ""});
+  f.router.add({.path = "/q", .is_public = true, .query = std::move(known)}, answer);
   f.run([&]() -> Story {
     auto client = co_await f.connect();
     const auto get = [&](std::string query, std::string headers = "") -> asio::awaitable<Reply> {

@@ -1,0 +1,97 @@
+#include "bridge/http/api_declared.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+
+namespace http {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::string_view page_end = "Page";
+
+// What stands before the separator; `rest` becomes what follows it.
+std::string_view next_word(std::string_view& rest, std::string_view separator) {
+  const auto end = rest.find(separator);
+  const auto word = rest.substr(0, end);
+  rest = end == rest.npos ? std::string_view() : rest.substr(end + separator.size());
+  return word;
+}
+
+QueryParameter parameter_of(std::string_view key) {
+  const auto all = declared_parameters();
+  const auto found = std::ranges::find(all, key, &DeclaredParameter::key);
+  BRIDGE_ASSERT(found != all.end());
+  const auto dot = key.find('.');
+  const auto name = dot == key.npos ? key : key.substr(dot + 1);
+  return {.name = name, .schema = found->schema, .description = found->description};
+}
+
+std::optional<std::vector<QueryParameter>> query_of(std::string_view keys) {
+  if (keys == "*") return std::nullopt;
+  std::vector<QueryParameter> query;
+  while (!keys.empty()) query.push_back(parameter_of(next_word(keys, " ")));
+  return query;
+}
+
+std::vector<Answer> answers_of(std::string_view text) {
+  std::vector<Answer> answers;
+  while (!text.empty()) {
+    auto what = next_word(text, ", ");
+    const auto status = next_word(what, " ");
+    Answer answer;
+    const auto read = std::from_chars(status.data(), status.data() + status.size(), answer.status);
+    BRIDGE_ASSERT(read.ec == std::errc());
+    const bool is_json = !what.empty() && what.find('/') == what.npos;
+    if (is_json) answer.schema = what;
+    if (!is_json) answer.media_type = what;
+    answers.push_back(answer);
+  }
+  return answers;
+}
+
+json::object page_schema(std::string_view item) {
+  const auto reference = fmt::format("#/components/schemas/{}", item);
+  return {{"type", "object"},
+          {"required", json::array{"items", "next_cursor"}},
+          {"properties",
+           json::object{{"items", json::object{{"type", "array"},
+                                               {"items", json::object{{"$ref", reference}}}}},
+                        {"next_cursor", json::object{{"type", json::array{"string", "null"}}}}}}};
+}
+
+}  // namespace
+
+json::object component_schemas() {
+  json::object schemas;
+  for (const auto group : {work_schemas(), registry_schemas(), common_schemas()}) {
+    for (const auto& [name, text] : group) {
+      auto schema = base::parse_json(text);
+      BRIDGE_ASSERT(schema);
+      schemas[name] = *std::move(schema);
+    }
+  }
+  for (const auto& declaration : declarations()) {
+    for (const auto& answer : answers_of(declaration.answers)) {
+      if (!answer.schema.ends_with(page_end) || schemas.contains(answer.schema)) continue;
+      const auto item = answer.schema.substr(0, answer.schema.size() - page_end.size());
+      schemas[answer.schema] = page_schema(item);
+    }
+  }
+  return schemas;
+}
+
+void add_declared(Router& router, Route route, Handler handler) {
+  const auto operation = fmt::format("{} {}", name(route.method), route.path);
+  const auto all = declarations();
+  const auto found = std::ranges::find(all, operation, &Declaration::operation);
+  BRIDGE_ASSERT(found != all.end());
+  route.query = query_of(found->query);
+  route.answers = answers_of(found->answers);
+  router.add(std::move(route), std::move(handler));
+}
+
+}  // namespace http

@@ -1,0 +1,43 @@
+// What the API says of its routes beforehand: the query parameters that they read and what they
+// answer, as data. Internal to the API.
+#pragma once
+
+#include "bridge/base/json.h"
+#include "bridge/http/router.h"
+
+#include <span>
+#include <string_view>
+
+namespace http {
+
+struct Declaration {
+  std::string_view operation;  // "GET /api/packets/{id}"
+  std::string_view query;      // keys of DeclaredParameter, by spaces; "*": anything, unread
+  std::string_view answers;    // "202 Packet, 200 Packet"; a media type: no JSON; alone: no body
+};
+std::span<const Declaration> declarations();
+
+// Parameters of one name that mean several things are told apart by what stands before the dot.
+struct DeclaredParameter {
+  std::string_view key;          // "limit", "packet.state"
+  std::string_view schema;       // of the value
+  std::string_view description;  // for people
+};
+std::span<const DeclaredParameter> declared_parameters();
+
+// The schemas of what is answered, which refer to one another by "#/components/schemas/<name>".
+struct ComponentSchema {
+  std::string_view name;
+  std::string_view schema;
+};
+std::span<const ComponentSchema> work_schemas();      // packets, workflows, schedules
+std::span<const ComponentSchema> registry_schemas();  // agents and what is theirs, keys
+std::span<const ComponentSchema> common_schemas();    // problems, actions, what others refer to
+
+// All of them, and for every <Name>Page the page of a list of <Name>.
+base::json::object component_schemas();
+
+// Adds a route as it is declared. One that is not declared is a bug.
+void add_declared(Router& router, Route route, Handler handler);
+
+}  // namespace http

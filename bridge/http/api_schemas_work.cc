@@ -1,0 +1,197 @@
+// What packets, workflows, schedules and actions look like to callers.
+#include "bridge/http/api_declared.h"
+
+#include <array>
+
+namespace http {
+
+namespace {
+
+constexpr std::array all = {
+    ComponentSchema{"Verdict", R"json({
+      "description": "Whether it would be taken.",
+      "type": "object",
+      "required": ["valid", "errors"],
+      "properties": {
+        "valid": {"type": "boolean"},
+        "errors": {"type": "array", "items": {"$ref": "#/components/schemas/Violation"}},
+        "code": {"type": "string"},
+        "msg_type": {"type": "string"},
+        "warnings": {"type": "array"}
+      }
+    })json"},
+    ComponentSchema{"Failure", R"json({
+      "description": "Why something failed; null while nothing has.",
+      "type": ["object", "null"],
+      "required": ["code"],
+      "properties": {
+        "code": {"type": "string", "description": "A stable machine word."},
+        "detail": {"type": "string"},
+        "retryable": {"type": "boolean"}
+      }
+    })json"},
+    ComponentSchema{"PacketSummary", R"json({
+      "description": "The job of a packet, as lists have it.",
+      "type": "object",
+      "required": ["id", "state", "stage", "attempts", "sender", "bead", "priority",
+                   "idempotency_key", "timings", "links"],
+      "properties": {
+        "id": {"type": "string"},
+        "state": {
+          "enum": ["queued", "running", "done", "failed", "held", "cancelled", "expired"]
+        },
+        "stage": {"enum": ["none", "intent", "armed", "sent", "replied"]},
+        "attempts": {"type": "integer", "minimum": 0},
+        "sender": {"type": "string"},
+        "bead": {"type": "string"},
+        "priority": {"enum": ["P0", "P1", "P2", "P3"]},
+        "idempotency_key": {"type": "string"},
+        "deadline": {"type": "string"},
+        "timings": {
+          "type": "object",
+          "required": ["queued", "ended"],
+          "additionalProperties": {"type": ["string", "null"]}
+        },
+        "error": {"$ref": "#/components/schemas/Failure"},
+        "links": {"$ref": "#/components/schemas/Links"}
+      }
+    })json"},
+    ComponentSchema{"Packet", R"json({
+      "description": "The job of a packet.",
+      "$ref": "#/components/schemas/PacketSummary",
+      "required": ["response", "error", "position", "warnings", "eta"],
+      "properties": {
+        "response": {"description": "The validated reply; null while there is none."},
+        "position": {"type": ["integer", "null"], "minimum": 0},
+        "eta": {"type": ["string", "null"]},
+        "eta_seconds": {"type": "number"},
+        "conversation": {"type": "string"},
+        "warnings": {"type": "array"}
+      }
+    })json"},
+    ComponentSchema{"Workflow", R"json({
+      "description": "A workflow; its definition and its runs where one is looked at.",
+      "type": "object",
+      "required": ["id", "name", "version", "created", "updated", "created_by", "links"],
+      "properties": {
+        "id": {"type": "string"},
+        "name": {"type": "string"},
+        "version": {"type": "integer", "minimum": 1},
+        "created": {"type": "string"},
+        "updated": {"type": "string"},
+        "created_by": {"type": "string"},
+        "description": {"type": ["string", "null"]},
+        "inputs": {"type": "object"},
+        "steps": {"type": "integer"},
+        "definition": {"type": "object"},
+        "status": {"enum": ["running", "idle"]},
+        "runs": {"type": "object", "additionalProperties": {"type": "integer"}},
+        "last_run": {
+          "anyOf": [{"type": "null"}, {"$ref": "#/components/schemas/RunSummary"}]
+        },
+        "recent_runs": {"type": "array", "items": {"$ref": "#/components/schemas/RunSummary"}},
+        "links": {"$ref": "#/components/schemas/Links"}
+      }
+    })json"},
+    ComponentSchema{"RunSummary", R"json({
+      "description": "A run of a workflow, as lists have it.",
+      "type": "object",
+      "required": ["id", "workflow", "workflow_id", "version", "state", "result", "steps",
+                   "steps_finished", "created", "created_by", "finished", "links"],
+      "properties": {
+        "id": {"type": "string"},
+        "workflow": {"type": "string"},
+        "workflow_id": {"type": "string"},
+        "version": {"type": "integer", "minimum": 1},
+        "state": {"enum": ["running", "cancelling", "finished"]},
+        "result": {"enum": ["success", "failure", "cancelled", null]},
+        "steps": {"type": "integer", "minimum": 0},
+        "steps_finished": {"type": "integer", "minimum": 0},
+        "created": {"type": "string"},
+        "created_by": {"type": "string"},
+        "finished": {"type": ["string", "null"]},
+        "links": {"$ref": "#/components/schemas/Links"}
+      }
+    })json"},
+    ComponentSchema{"Run", R"json({
+      "description": "A run of a workflow.",
+      "$ref": "#/components/schemas/RunSummary",
+      "required": ["inputs", "jobs", "outputs"],
+      "properties": {
+        "inputs": {"type": "object"},
+        "jobs": {
+          "type": "object",
+          "additionalProperties": {"$ref": "#/components/schemas/Step"}
+        },
+        "outputs": true,
+        "error": {"$ref": "#/components/schemas/Failure"}
+      }
+    })json"},
+    ComponentSchema{"Step", R"json({
+      "description": "A job of a run.",
+      "type": "object",
+      "required": ["state", "result", "uses", "needs", "attempts", "job", "error", "started",
+                   "finished", "outputs"],
+      "properties": {
+        "state": {"enum": ["pending", "ready", "approval", "running", "finished"]},
+        "result": {"enum": ["success", "failure", "cancelled", "skipped", null]},
+        "uses": {"type": ["string", "null"]},
+        "needs": {"type": "array", "items": {"type": "string"}},
+        "attempts": {"type": "integer", "minimum": 0},
+        "job": {"type": ["string", "null"]},
+        "error": {"$ref": "#/components/schemas/Failure"},
+        "started": {"type": ["string", "null"]},
+        "finished": {"type": ["string", "null"]},
+        "outputs": true
+      }
+    })json"},
+    ComponentSchema{"Schedule", R"json({
+      "description": "What is done by itself, and when.",
+      "type": "object",
+      "required": ["id", "name", "cron", "interval", "time_zone", "does", "paused", "created",
+                   "created_by", "next_run", "runs", "last_run", "links"],
+      "properties": {
+        "id": {"type": "string"},
+        "name": {"type": ["string", "null"]},
+        "cron": {"type": ["string", "null"]},
+        "interval": {"type": ["string", "null"]},
+        "time_zone": {"type": ["string", "null"]},
+        "does": {"enum": ["workflow", "packet", "session_check"]},
+        "workflow": {"type": ["string", "null"]},
+        "packet": {"type": ["object", "null"]},
+        "inputs": {"type": ["object", "null"]},
+        "priority": {"enum": ["P0", "P1", "P2", "P3"]},
+        "deadline_seconds": {"type": ["integer", "null"]},
+        "paused": {"type": "boolean"},
+        "created": {"type": "string"},
+        "created_by": {"type": "string"},
+        "next_run": {"type": ["string", "null"]},
+        "runs": {"type": "integer", "minimum": 0},
+        "last_run": {
+          "anyOf": [{"type": "null"}, {"$ref": "#/components/schemas/ScheduleRun"}]
+        },
+        "recent_runs": {"type": "array", "items": {"$ref": "#/components/schemas/ScheduleRun"}},
+        "links": {"$ref": "#/components/schemas/Links"}
+      }
+    })json"},
+    ComponentSchema{"ScheduleRun", R"json({
+      "type": "object",
+      "required": ["number", "due", "started", "outcome", "job", "workflow_run", "detail"],
+      "properties": {
+        "number": {"type": "integer"},
+        "due": {"type": "string"},
+        "started": {"type": "string"},
+        "outcome": {"type": "string"},
+        "job": {"type": ["string", "null"]},
+        "workflow_run": {"type": ["string", "null"]},
+        "detail": {"type": ["string", "null"]},
+        "links": {"$ref": "#/components/schemas/Links"}
+      }
+    })json"},
+};
+
+}  // namespace
+
+std::span<const ComponentSchema> work_schemas() { return all; }
+
+}  // namespace http

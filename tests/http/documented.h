@@ -1,0 +1,77 @@
+// The API with its own document at hand.
+#pragma once
+
+#include "bridge/schema/registry.h"
+#include "bridge/schema/schema.h"
+#include "tests/http/api_fixture.h"
+
+#include <cctype>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <boost/json/serialize.hpp>
+
+namespace http_test {
+
+inline std::string lower(std::string_view text) {
+  std::string word(text);
+  for (char& c : word) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return word;
+}
+
+// Every reply that comes through here is held against the document.
+struct Documented : ApiFixture {
+  void tell(std::function<Story()> story) {
+    run([this, story = std::move(story)]() -> Story {
+      const auto reply = co_await call_as("", "GET", "/api/openapi.json");
+      EXPECT_EQ(reply.status, 200) << reply.body;
+      document = reply.json().as_object();
+      const json::object agent{{"name", "Builder"}, {"kind", "cli"}, {"tier", "operator"}};
+      (void)co_await ask("POST", "/api/gpt-agents/register", "/api/gpt-agents/register",
+                         json::object(agent));
+      co_await story();
+    });
+  }
+
+  // The schema of this answer; null where it has none.
+  json::value schema_of(std::string_view method, std::string_view path, int status) const {
+    const auto& responses =
+        document.at("paths").at(path).at(lower(method)).at("responses").as_object();
+    const auto* answer = responses.if_contains(std::to_string(status));
+    if (answer == nullptr) return nullptr;
+    const auto& content = answer->at("content").as_object();
+    return content.at("application/json").at("schema");
+  }
+
+  asio::awaitable<json::value> ask(std::string method, std::string target, std::string path,
+                                   std::optional<json::value> body = {}) {
+    const auto reply =
+        co_await call(method, std::move(target),
+                      {.body = std::move(body), .headers = {{"Accept", "application/json"}}});
+    const auto schema = schema_of(method, path, reply.status);
+    EXPECT_FALSE(schema.is_null()) << method << " " << path << " " << reply.status << reply.body;
+    if (!schema.is_null()) expect_valid(reply.json(), schema, method + " " + path);
+    co_return reply.json();
+  }
+
+  void expect_valid(const json::value& instance, const json::value& schema,
+                    const std::string& where) const {
+    auto whole = schema.as_object();
+    whole["components"] = document.at("components");
+    const auto compiled = schema::Schema::compile(schema::Registry(), whole);
+    EXPECT_TRUE(compiled) << where << (compiled ? "" : compiled.error().message);
+    if (!compiled) return;
+    const auto violations = compiled->check(instance);
+    EXPECT_TRUE(violations);
+    if (!violations) return;
+    for (const auto& one : *violations) {
+      ADD_FAILURE() << where << ": " << schema::to_line(one) << "\n" << json::serialize(instance);
+    }
+  }
+
+  json::object document;
+};
+
+}  // namespace http_test

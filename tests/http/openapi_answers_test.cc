@@ -1,0 +1,161 @@
+// What the server answers is as the document says.
+#include "tests/http/documented.h"
+
+#include <gmock/gmock.h>
+
+namespace http_test {
+namespace {
+
+using testing::SizeIs;
+
+TEST(OpenApiAnswers, PacketsAreAsItSays) {
+  Documented f;
+  f.tell([&]() -> Story {
+    const auto made = co_await f.ask("POST", "/api/packets", "/api/packets", packet());
+    const auto one = "/api/packets/" + text(made, "id");
+    (void)co_await f.ask("GET", "/api/packets?state=queued", "/api/packets");
+    co_await f.finish({{"plan", "go"}});
+    const auto done = co_await f.ask("GET", one, "/api/packets/{id}");
+    EXPECT_EQ(done.at("state"), "done");
+    (void)co_await f.ask("GET", one + "/response", "/api/packets/{id}/response");
+    const auto other = co_await f.submit(packet("And then?"));
+    const auto cancelled = co_await f.ask("POST", "/api/packets/" + other + "/cancel",
+                                          "/api/packets/{id}/cancel", json::object());
+    EXPECT_EQ(cancelled.at("state"), "cancelled");
+    (void)co_await f.ask("POST", "/api/packets/validate", "/api/packets/validate", packet());
+    (void)co_await f.ask("POST", "/api/packets/validate", "/api/packets/validate", json::object());
+    (void)co_await f.ask("GET", "/api/queue", "/api/queue");
+  });
+}
+
+TEST(OpenApiAnswers, AgentsAndKeysAreAsItSays) {
+  Documented f;
+  f.tell([&]() -> Story {
+    const json::object agent{{"name", "Critic"}, {"kind", "cli"}, {"key", true}};
+    const std::string all = "/api/gpt-agents", one = all + "/{gptId}";
+    (void)co_await f.ask("POST", all + "/register", all + "/register", json::object(agent));
+    const json::object entry{{"name", "Poet"}, {"category", "Core"}, {"status", "Active"}};
+    (void)co_await f.ask("POST", all + "/register", all + "/register",
+                         json::object{{"import", json::array{entry}}});
+    (void)co_await f.ask("POST", all + "/critic/heartbeat", one + "/heartbeat",
+                         json::object{{"status", "busy"}});
+    (void)co_await f.ask("GET", all + "/critic", one);
+    (void)co_await f.ask("GET", all + "/critic/heartbeats", one + "/heartbeats");
+    (void)co_await f.ask("PATCH", all + "/critic", one, json::object{{"purpose", "Finds faults."}});
+    const auto page = co_await f.ask("GET", all + "?limit=2", all);
+    EXPECT_THAT(page.at("items").as_array(), SizeIs(2));
+    EXPECT_TRUE(page.at("next_cursor").is_string());
+
+    const json::object key{
+        {"name", "k"}, {"scopes", json::array{"packets"}}, {"expires_in_days", 3}};
+    const auto made = co_await f.ask("POST", "/api/keys", "/api/keys", json::object(key));
+    (void)co_await f.ask("GET", "/api/keys", "/api/keys");
+    (void)co_await f.ask("GET", "/api/keys/" + text(made, "id"), "/api/keys/{id}");
+  });
+}
+
+TEST(OpenApiAnswers, MessagesAndMemoryAreAsItSays) {
+  Documented f;
+  f.tell([&]() -> Story {
+    const std::string own = "/api/gpt-agents/builder", any = "/api/gpt-agents/{gptId}";
+    const auto sent = co_await f.ask("POST", own + "/message", any + "/message",
+                                     json::object{{"text", "hello"}, {"topic", "plan"}});
+    (void)co_await f.ask("GET", own + "/messages?unread=true", any + "/messages");
+    (void)co_await f.ask("POST", own + "/messages/" + text(sent, "id") + "/ack",
+                         any + "/messages/{id}/ack");
+    const auto asked = co_await f.ask("POST", own + "/query?wait=0", any + "/query",
+                                      json::object{{"query", "How far?"}});
+    (void)co_await f.ask("GET", own + "/queries/" + text(asked, "id"), any + "/queries/{id}");
+
+    const json::object entry{{"title", "Retry policy"},
+                             {"content", "Back off, then try again."},
+                             {"tags", json::array{"retries"}}};
+    const auto stored =
+        co_await f.ask("POST", own + "/memory/store", any + "/memory/store", json::object(entry));
+    (void)co_await f.ask("GET", own + "/memory/" + text(stored, "id"), any + "/memory/{id}");
+    const auto page = co_await f.ask("GET", own + "/memory?tag=retries", any + "/memory");
+    EXPECT_THAT(page.at("items").as_array(), SizeIs(1));
+    const auto found = co_await f.ask("POST", own + "/memory/search", any + "/memory/search",
+                                      json::object{{"query", "back off"}});
+    EXPECT_THAT(found.at("items").as_array(), SizeIs(1));
+    (void)co_await f.ask("GET", own + "/dreams?limit=5", any + "/dreams");
+  });
+}
+
+TEST(OpenApiAnswers, WorkflowsAndTheirRunsAreAsItSays) {
+  Documented f;
+  f.tell([&]() -> Story {
+    const std::string all = "/api/gpt-workflows", run = all + "/runs/{run}";
+    json::object with = packet();
+    with.erase("sender");
+    with.erase("ts");
+    const json::object ask{{"uses", "packet/RFP_PLAN"}, {"with", with}};
+    const json::object agree{{"needs", "ask"}, {"approval", true}};
+    const json::object definition{{"name", "plan"},
+                                  {"jobs", json::object{{"ask", ask}, {"agree", agree}}}};
+    (void)co_await f.ask("POST", all + "/validate", all + "/validate", json::object(definition));
+    (void)co_await f.ask("POST", all + "/create", all + "/create", json::object(definition));
+    (void)co_await f.ask("GET", all + "/plan", all + "/{id}");
+    const auto begun = co_await f.ask("POST", all + "/plan/execute", all + "/{id}/execute");
+    const auto one = all + "/runs/" + text(begun, "id");
+    co_await f.finish({{"plan", "go"}});
+    (void)co_await f.ask("GET", one, run);
+    (void)co_await f.ask("GET", one + "/steps/ask", run + "/steps/{step}");
+    (void)co_await f.ask("POST", one + "/steps/agree/approve", run + "/steps/{step}/approve",
+                         json::object{{"decision", "reject"}});
+    (void)co_await f.ask("GET", all + "/runs?workflow=plan", all + "/runs");
+    (void)co_await f.ask("GET", all + "/plan/status", all + "/{id}/status");
+    (void)co_await f.ask("GET", all, all);
+  });
+}
+
+TEST(OpenApiAnswers, ActionsAreAsItSays) {
+  Documented f;
+  f.tell([&]() -> Story {
+    const std::string own = "/api/gpt-agents/builder/actions",
+                      any = "/api/gpt-agents/{gptId}/actions";
+    const json::object wish{{"action", "message.send"},
+                            {"params", json::object{{"to", "builder"}, {"text", "hello"}}}};
+    (void)co_await f.ask("GET", "/api/actions", "/api/actions");
+    (void)co_await f.ask("POST", own + "/check", any + "/check", json::object(wish));
+    auto dry = wish;
+    dry["dry_run"] = true;
+    (void)co_await f.ask("POST", own + "/execute", any + "/execute", std::move(dry));
+    const auto asked =
+        co_await f.ask("POST", own + "/execute", any + "/execute", json::object(wish));
+    (void)co_await f.ask("GET", "/api/approvals/" + text(asked, "id"), "/api/approvals/{id}");
+    const auto page = co_await f.ask("GET", "/api/approvals?limit=5", "/api/approvals");
+    EXPECT_THAT(page.at("items").as_array(), SizeIs(1));
+    (void)co_await f.ask("POST", "/api/actions/kill", "/api/actions/kill",
+                         json::object{{"all", true}, {"on", true}, {"reason", "a fire"}});
+  });
+}
+
+TEST(OpenApiAnswers, SchedulesSubscriptionsAndEventsAreAsItSays) {
+  Documented f;
+  f.tell([&]() -> Story {
+    const std::string all = "/api/schedules", one = all + "/{id}";
+    const json::object weekly{
+        {"name", "weekly"}, {"cron", "0 3 * * mon"}, {"packet", packet()}, {"priority", "P1"}};
+    (void)co_await f.ask("POST", all, all, json::object(weekly));
+    (void)co_await f.ask("POST", all + "/weekly/run", one + "/run");
+    (void)co_await f.ask("GET", all + "/weekly", one);
+    (void)co_await f.ask("GET", all, all);
+    (void)co_await f.ask("POST", all + "/weekly/pause", one + "/pause");
+
+    const std::string own = "/api/gpt-agents/builder", any = "/api/gpt-agents/{gptId}";
+    const auto made = co_await f.ask("POST", own + "/subscribe", any + "/subscribe",
+                                     json::object{{"types", json::array{"packet.*"}}});
+    (void)co_await f.ask("GET", own + "/subscriptions", any + "/subscriptions");
+    (void)co_await f.ask("GET", own + "/subscriptions/" + text(made, "id"),
+                         any + "/subscriptions/{id}");
+    (void)co_await f.ask("GET", own + "/events", any + "/events");
+    (void)co_await f.ask("GET", "/api/deliveries?state=dead", "/api/deliveries");
+    const auto events = co_await f.ask("GET", "/api/events?limit=3", "/api/events");
+    EXPECT_THAT(events.at("items").as_array(), SizeIs(3));
+    (void)co_await f.ask("GET", "/api/audit?last=3", "/api/audit");
+  });
+}
+
+}  // namespace
+}  // namespace http_test
