@@ -18,6 +18,7 @@
 #include "bridge/services/schedules.h"
 #include "bridge/services/workflows/workflow_rows.h"
 
+#include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
@@ -85,7 +86,8 @@ BridgeSettings bridge_settings(const Config& config, const BridgeOptions& option
                        .cooldown = config.limits.cooldown};
   settings.limits = {.caps = {{config.limits.sends_per_window, config.limits.window}},
                      .pause = config.limits.pause,
-                     .pause_jitter = config.limits.pause / 2};
+                     .pause_jitter = config.limits.pause / 2,
+                     .parallel_max = config.limits.parallel};
   settings.queue_max = config.limits.queue;
   settings.chrome = {.launch = browser.launch,
                      .attach_url = browser.attach_url,
@@ -94,6 +96,9 @@ BridgeSettings bridge_settings(const Config& config, const BridgeOptions& option
   settings.page_profiles = browser.page_profiles;
   settings.browser.care.home_url = config.crt_url;
   settings.browser.window = browser.launch.window;
+  // One more than can be in use, for whoever looks at another page.
+  settings.browser.tabs_max =
+      std::max(settings.browser.tabs_max, static_cast<std::size_t>(config.limits.parallel) + 1);
   settings.message_types = own_schemas();
   return settings;
 }

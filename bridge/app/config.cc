@@ -182,7 +182,8 @@ Config typed(const json::object& object, const fs::path& file) {
   const Members limits = bridge.at("limits");
   config.limits = {limits.number("sends_per_window"), limits.seconds("window_seconds"),
                    limits.seconds("pause_seconds"),   limits.number("queue"),
-                   limits.number("repairs"),          limits.seconds("cooldown_seconds")};
+                   limits.number("repairs"),          limits.seconds("cooldown_seconds"),
+                   limits.number("parallel")};
   const Members session = bridge.at("session");
   config.actions = object.at("bridge").as_object().at("actions").as_object();
   config.session = {session.seconds("check_seconds"), session.flag("screenshots")};

@@ -54,6 +54,7 @@ struct Config {
     int queue = 0;
     int repairs = 0;
     std::chrono::seconds cooldown{};
+    int parallel = 0;
   } limits;
 
   struct Http {

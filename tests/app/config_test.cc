@@ -44,6 +44,7 @@ TEST(Config, ThreeMembersAreEnough) {
   EXPECT_EQ(config->draft, DraftPolicy::stop);
   EXPECT_EQ(config->timeouts.reply, std::chrono::minutes(30));
   EXPECT_EQ(config->limits.sends_per_window, 80);
+  EXPECT_EQ(config->limits.parallel, 1);
   EXPECT_THAT(config->senders, IsEmpty());
   EXPECT_THAT(config->webhooks.allow_private, IsEmpty());
   EXPECT_FALSE(config->webhooks.needs_handshake);
@@ -54,7 +55,7 @@ TEST(Config, WhatTheFileSaysGoesBeforeTheDefaults) {
       with_bridge(R"({"state": "/var/lib/fw", "store": "postgresql://db/fw", "draft": "clear",
                       "senders": ["a", "b"], "browser": {"executable": "chromium",
                       "headless": true, "window": {"width": 800}},
-                      "timeouts": {"ready_seconds": 5},
+                      "timeouts": {"ready_seconds": 5}, "limits": {"parallel": 3},
                       "webhooks": {"allow_private": ["10.0.0.0/8"], "authority": "ca.pem"}})"),
       "/p/.flywheel/chatgpt.json");
 
@@ -69,6 +70,7 @@ TEST(Config, WhatTheFileSaysGoesBeforeTheDefaults) {
   EXPECT_EQ(config->browser.window_height, 900);
   EXPECT_EQ(config->browser.profile_dir, "/var/lib/fw/profiles/work");
   EXPECT_EQ(config->timeouts.ready, std::chrono::seconds(5));
+  EXPECT_EQ(config->limits.parallel, 3);
   EXPECT_THAT(config->webhooks.allow_private, ElementsAre("10.0.0.0/8"));
   EXPECT_EQ(config->webhooks.authority, "/p/ca.pem");
 }
@@ -121,6 +123,16 @@ TEST(Config, NoMoreSendsAreAllowedThanTheQueueCounts) {
   EXPECT_TRUE(parse_config(sends(limits::cap_count_max), "/p/.flywheel/chatgpt.json"));
   EXPECT_THAT(refusal_of(sends(limits::cap_count_max + 1)),
               HasSubstr("/bridge/limits/sends_per_window: "));
+}
+
+TEST(Config, FromOneToEightConversationsAreWorkedOnAtOnce) {
+  const auto parallel = [](int count) {
+    return with_bridge(fmt::format(R"({{"limits": {{"parallel": {}}}}})", count));
+  };
+  EXPECT_TRUE(parse_config(parallel(8), "/p/.flywheel/chatgpt.json"));
+  for (const int count : {0, 9}) {
+    EXPECT_THAT(refusal_of(parallel(count)), HasSubstr("/bridge/limits/parallel: "));
+  }
 }
 
 TEST(Config, IsFoundFromBelow) {
