@@ -5,6 +5,7 @@
 #include "bridge/services/packet_question.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <boost/json/value_from.hpp>
 #include <fmt/format.h>
@@ -251,9 +252,15 @@ base::Task<> Exchange::open(Story& story) {
 // Makes the points of a send durable.
 class Exchange::Steps final : public chat::SendSteps {
  public:
-  explicit Steps(Story& story, base::Clock& clock) : story_(story), clock_(clock) {}
+  Steps(Story& story, base::Clock& clock, SendTurns& turns, std::uint64_t seen_armed)
+      : story_(story), clock_(clock), turns_(turns), seen_armed_(seen_armed) {}
 
   base::Task<> intent(const chat::Baseline& baseline) override {
+    turn_.emplace(co_await turns_.take());
+    // Another message of the account has gone while this page became ready.
+    if (turns_.armed() != seen_armed_) {
+      CO_TRY_OK(co_await story_.lane.wait_to_arm(story_.lease, limits::waits_to_arm));
+    }
     Post& post = story_.post;
     post.baseline = baseline;
     CO_TRY_OK(story_.lane.engine().faults.at("exchange.before_intent"));
@@ -276,6 +283,7 @@ class Exchange::Steps final : public chat::SendSteps {
   }
 
   base::Task<> armed() override {
+    auto turn = std::exchange(turn_, std::nullopt);
     CO_TRY_OK(story_.lane.engine().faults.at("exchange.before_armed"));
     const base::WallTime now = clock_.wall();
     const base::Instant asked = clock_.now();
@@ -283,6 +291,7 @@ class Exchange::Steps final : public chat::SendSteps {
         story_.lease, Stage::armed, [id = story_.post.id, now](store::Tx& tx, const engine::Now&) {
           return posts::set_armed(tx, id, now);
         }));
+    if (turn) turn->note_armed();
     story_.stage = Stage::armed;
     story_.post.stage = PostStage::armed;
     if (clock_.now() - asked > limits::armed_is_fresh) {
@@ -296,13 +305,17 @@ class Exchange::Steps final : public chat::SendSteps {
  private:
   Story& story_;
   base::Clock& clock_;
+  SendTurns& turns_;
+  std::uint64_t seen_armed_;                  // when the limits were asked
+  std::optional<SendTurns::Turn> turn_ = {};  // from `intent` to `armed`
 };
 
 base::Task<> Exchange::send(Story& story) {
   CO_TRY_OK(co_await open(story));
+  const std::uint64_t seen_armed = turns_.armed();
   // A repair has no slot reserved, and a job may have waited long for its conversation.
   CO_TRY_OK(co_await story.lane.wait_to_arm(story.lease, limits::waits_to_arm));
-  Steps steps(story, clock_);
+  Steps steps(story, clock_, turns_, seen_armed);
   auto sent = co_await story.conversation->send(story.post.prompt, steps);
   if (sent) co_return co_await record_sent(story, *std::move(sent));
   if (sent.error().reason == "unknown_outcome") {

@@ -11,6 +11,7 @@
 #include "bridge/protocol/message_types.h"
 #include "bridge/services/posts.h"
 #include "bridge/services/question.h"
+#include "bridge/services/send_turns.h"
 
 #include <map>
 #include <memory>
@@ -96,6 +97,7 @@ class Exchange {
   ExchangeLimits limits_;
   std::function<boost::asio::awaitable<void>(Afterwards)> afterwards_;
   std::map<std::string, QuestionKind> kinds_;
+  SendTurns turns_;
 };
 
 // Why a failed look or send closes the account, or nothing.
