@@ -1,6 +1,12 @@
 // Caps, pace and breaker through the queue, and the clocks under them.
 #include "tests/engine/fixture.h"
 
+#include <algorithm>
+#include <map>
+#include <string_view>
+
+#include <fmt/format.h>
+
 namespace engine {
 namespace {
 
@@ -170,6 +176,73 @@ TEST(Limits, LanesOfAnAccountRunAtOnceUpToItsNumber) {
   f.claim(other);
 }
 
+// The most lanes of the account that held a live lease at once in a long life of chance.
+std::size_t most_lanes_at_once(std::uint64_t seed, int parallel_max, std::string_view sabotage) {
+  auto options = capped(1000, 1h);
+  options.accounts["account"].parallel_max = parallel_max;
+  Fixture f(options);
+  base::SeededRandom random(seed);
+  std::vector<LaneId> lanes{lane};
+  for (int i = 2; i <= 6; ++i) lanes.push_back({fmt::format("chat:{}", i)});
+  for (const auto& one : lanes) {
+    EXPECT_TRUE(f.write([&](store::Tx& tx) { return f.queue.declare_lane(tx, one, "account"); }));
+  }
+  if (!sabotage.empty()) {
+    EXPECT_TRUE(f.write([&](store::Tx& tx) { return tx.execute(sabotage); }));
+  }
+  struct Held {
+    Lease lease;
+    base::Instant until;
+  };
+  std::map<LaneId, Held> held;
+  std::size_t most = 0;
+  for (int step = 0; step < 300; ++step) {
+    std::erase_if(held, [&](const auto& one) { return one.second.until <= f.clock.now(); });
+    const LaneId& at = lanes[random.below(lanes.size())];
+    const auto mine = held.find(at);
+    if (mine == held.end()) {
+      auto job = f.job();
+      job.lane = at;
+      EXPECT_TRUE(f.submit(std::move(job)));
+      auto turn = f.turn(at);
+      if (auto* claim = std::get_if<Claim>(&turn)) {
+        held.emplace(at, Held{claim->lease, f.clock.now() + f.queue.options().lease});
+      }
+    } else if (random.below(3) == 0) {
+      EXPECT_TRUE(f.renew(mine->second.lease));
+      mine->second.until = f.clock.now() + f.queue.options().lease;
+    } else {
+      EXPECT_TRUE(random.below(2) == 0 ? f.complete(mine->second.lease)
+                                       : f.release(mine->second.lease));
+      held.erase(mine);
+    }
+    most = std::max(most, held.size());
+    if (random.below(4) == 0) f.pass(Milliseconds(random.below(40'000)));
+  }
+  return most;
+}
+
+TEST(Limits, NeverMoreLanesRunAtOnceThanTheAccountAllowsAndSometimesThatMany) {
+  for (const int parallel_max : {1, 2, 4}) {
+    std::size_t most = 0;
+    for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+      most = std::max(most, most_lanes_at_once(seed, parallel_max, {}));
+    }
+    EXPECT_EQ(most, static_cast<std::size_t>(parallel_max));
+  }
+}
+
+// The check before it notices a queue that does not count what runs.
+TEST(Limits, LanesThatAreNotCountedAreSeenToRunAtOnce) {
+  constexpr std::string_view leases_for_no_time = R"(
+CREATE TRIGGER sabotage AFTER UPDATE OF lease_until_et ON lanes
+WHEN NEW.holder IS NOT NULL
+BEGIN
+  UPDATE lanes SET lease_until_et = 0 WHERE id = NEW.id;
+END)";
+  EXPECT_GT(most_lanes_at_once(1, 2, leases_for_no_time), 2u);
+}
+
 TEST(Breaker, OutlivesARestartAndClosesByEvidence) {
   Fixture f;
   f.add();
@@ -199,6 +272,28 @@ TEST(Breaker, EndsAtItsTimeThoughTheCalendarSteps) {
   EXPECT_EQ(f.idle().wait, Milliseconds(30min));
   f.pass(30min);
   f.claim();
+}
+
+// Of two conversations one was told to come back in hours, the other only that it was too fast.
+TEST(Breaker, AShorterPauseDoesNotEndALongerOne) {
+  Fixture f;
+  f.add();
+  const auto trip = [&](Trip why, std::optional<Milliseconds> pause) {
+    std::optional<base::WallTime> until;
+    if (pause) until = f.clock.wall() + *pause;
+    return f.write(
+        [&](store::Tx& tx) { return f.queue.trip(tx, "account", why, "", until, f.now()); });
+  };
+  ASSERT_TRUE(trip(Trip::usage_cap, 5h));
+  ASSERT_TRUE(trip(Trip::rate_limited, 15min));
+  EXPECT_EQ(f.idle().wait, Milliseconds(5h));
+  ASSERT_TRUE(trip(Trip::usage_cap, 6h));
+  EXPECT_EQ(f.idle().wait, Milliseconds(6h));
+  ASSERT_TRUE(trip(Trip::challenge, std::nullopt));
+  EXPECT_EQ(f.idle().wait, std::nullopt);
+  ASSERT_TRUE(f.write([&](store::Tx& tx) { return f.queue.close_breaker(tx, "account"); }));
+  ASSERT_TRUE(trip(Trip::rate_limited, 15min));
+  EXPECT_EQ(f.idle().wait, Milliseconds(15min));
 }
 
 TEST(Breaker, EvidenceIsWhatBeganAfterTheTripThoughTheCalendarSteps) {
