@@ -141,7 +141,16 @@ Result<Findings> check_work(store::Tx& tx) {
   TRY(const auto rows, tx.query("SELECT state, COUNT(*) FROM jobs "
                                 "WHERE state IN ('queued', 'running', 'held') GROUP BY state"));
   for (const auto& row : rows) jobs[row[0].text()] = row[1].integer();
+  TRY(const auto actions,
+      tx.query_one("SELECT COUNT(*) FROM jobs WHERE state = 'held' AND kind = 'action'"));
+  const std::int64_t held_actions = actions->at(0).integer();
+  jobs["held"] -= held_actions;
   Findings found;
+  if (held_actions > 0) {
+    found.push_back({"held actions", Health::note,
+                     fmt::format("{} may have been done, and only a person can tell", held_actions),
+                     "flywheel action approvals --is held; flywheel action resolve ID"});
+  }
   if (jobs["held"] > 0) {
     found.push_back({"held packets", Health::note,
                      fmt::format("{} may have been sent, and only a person can tell", jobs["held"]),

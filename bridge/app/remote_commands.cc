@@ -44,9 +44,11 @@ void print_line(Console& console, const json::object& job) {
   const auto* timings = job.if_contains("timings");
   const std::string queued =
       timings && timings->is_object() ? text_in(timings->get_object(), "queued") : "";
-  console.out << fmt::format("{}  {:<9}  {:<7}  {:<16}  {:<16}  {}  {}\n", text_in(job, "id"),
+  const std::string kind = text_in(job, "kind");
+  console.out << fmt::format("{}  {:<9}  {:<7}  {:<16}  {:<16}  {}  {}{}\n", text_in(job, "id"),
                              text_in(job, "state"), text_in(job, "stage"), text_in(job, "sender"),
-                             text_in(job, "bead"), queued, code);
+                             text_in(job, "bead"), queued, code,
+                             kind.empty() || kind == "packet" ? "" : fmt::format("  ({})", kind));
 }
 
 awaitable<int> list(Console& console, const RemoteOptions& options, http::Client& client) {
@@ -109,8 +111,8 @@ Story change(std::string verb) {
 
 void add_packets(CLI::App& packet, CommandLine& line) {
   add_remote(
-      packet, line, "list", "List packets, newest first", "flywheel packet list --is held", list,
-      [](CLI::App& command, RemoteOptions& options) {
+      packet, line, "list", "List packets, newest first; with --is held, queries too",
+      "flywheel packet list --is held", list, [](CLI::App& command, RemoteOptions& options) {
         command.add_option("--is", options.state, "Only packets in this state")
             ->type_name("queued|running|done|failed|held|cancelled|expired");
         command.add_option("--sender", options.sender, "Only of this sender");

@@ -255,6 +255,7 @@ Result<JobPage> Queue::list(store::Tx& tx, const Filter& filter, std::optional<s
   };
   if (filter.state) add("state =", name(*filter.state));
   if (filter.lane) add("lane =", filter.lane->text);
+  if (!filter.other_lanes.empty()) add("lane NOT LIKE", filter.other_lanes + '%');
   if (!filter.kind.empty()) add("kind =", filter.kind);
   if (!filter.sender.empty()) add("sender =", filter.sender);
   if (!filter.subject.empty()) add("subject <> '' AND subject =", filter.subject);

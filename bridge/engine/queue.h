@@ -79,6 +79,7 @@ struct Filter {
   std::optional<State> state = {};
   std::string kind = {}, sender = {}, subject = {}, principal = {};
   std::optional<LaneId> lane = {};
+  std::string other_lanes = {};  // only of lanes whose names do not begin like this
 };
 struct JobPage {
   std::vector<Job> jobs;               // newest first

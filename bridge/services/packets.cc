@@ -35,6 +35,9 @@ constexpr std::array migrations = {
     )sql"},
 };
 
+// What becomes of an action is decided by its own rules alone.
+constexpr std::string_view action_lanes = "action:";
+
 protocol::Refusal refused(base::Error error) { return {std::move(error), {}}; }
 
 json::value time_or_null(const std::optional<base::WallTime>& time) {
@@ -55,13 +58,14 @@ bool is_retryable(const engine::JobError& error) {
 }
 
 // Of a view, with what others add to it.
-constexpr std::size_t members_expected = 18;
+constexpr std::size_t members_expected = 19;
 
 // What every view of a job holds; lists hold no more.
 json::object summary(const engine::Job& job) {
   json::object view;
   view.reserve(members_expected);
   view.insert({{"id", job.id.text},
+               {"kind", job.kind},
                {"state", engine::name(job.state)},
                {"stage", engine::name(job.stage)},
                {"attempts", job.attempt},
@@ -233,8 +237,7 @@ base::Task<engine::JobId> Packets::find(std::string prefix) {
   co_return co_await store_.read([this, prefix](store::Tx& tx) -> Result<engine::JobId> {
     TRY(auto id, queue_.expand(tx, prefix));
     TRY(const auto job, queue_.get(tx, id));
-    // What becomes of an action is decided by its own rules alone.
-    if (job.lane.text.starts_with("action:")) {
+    if (job.lane.text.starts_with(action_lanes)) {
       return base::fail(Code::not_found, fmt::format("find packet {}: there is none", prefix));
     }
     return id;
@@ -260,7 +263,10 @@ base::Task<json::object> Packets::view(engine::JobId id) {
     if (job.state == engine::State::held) {
       // What a person looks for in the conversation.
       TRY(const auto post, last_post(tx, job, children, [](const Post&) { return true; }));
-      if (post) view["marker"] = post->prompt.marker;
+      if (post) {
+        view["marker"] = post->prompt.marker;
+        view["conversation"] = post->conversation_url;
+      }
     }
     if (!later.empty()) {
       auto& warnings = view["warnings"];
@@ -317,7 +323,12 @@ base::Task<std::string> Packets::raw(engine::JobId id) {
 
 base::Task<Packets::ListPage> Packets::list(engine::Filter filter,
                                             std::optional<std::int64_t> before, int limit) {
-  filter.kind = packet_kind;
+  // What else waits for a person, such as a query, is decided like a packet.
+  if (filter.state == engine::State::held) {
+    filter.other_lanes = action_lanes;
+  } else {
+    filter.kind = packet_kind;
+  }
   CO_TRY(const auto page, co_await store_.read([this, filter, before, limit](store::Tx& tx) {
     return queue_.list(tx, filter, before, limit);
   }));

@@ -82,6 +82,7 @@ class Packets {
     base::json::array items;  // newest first
     std::optional<std::int64_t> cursor;
   };
+  // Packets; with state held also whatever else waits for a person and is no action, by its `kind`.
   base::Task<ListPage> list(engine::Filter filter, std::optional<std::int64_t> before, int limit);
 
   // See Queue. The journal says that `actor` did it.

@@ -152,7 +152,14 @@ TEST_F(DoctorTest, WhatWaitsForAPersonIsTold) {
       " state, stage, attempt, failures, epoch, doubtful, in_line, ready_et, since_et, queued_at) "
       "VALUES ('j', 'packet', 'l', 's', 'p', '', '', '', 2, 1, 'held', 'armed', 1, 0, 1, 0, 0, 0,"
       " 0, 0)");
+  sql("INSERT INTO jobs (id, kind, lane, sender, principal, body_hash, subject, thread, band, cost,"
+      " state, stage, attempt, failures, epoch, doubtful, in_line, ready_et, since_et, queued_at) "
+      "VALUES ('k', 'action', 'l', 's', 'p', '', '', '', 2, 1, 'held', 'armed', 1, 0, 1, 0, 0, 0,"
+      " 0, 0)");
+  EXPECT_EQ(in_store("held actions").health, Health::note);
+  EXPECT_THAT(in_store("held actions").remedy, HasSubstr("flywheel action resolve"));
   EXPECT_EQ(in_store("held packets").health, Health::note);
+  EXPECT_THAT(in_store("held packets").detail, HasSubstr("1 may have been sent"));
   EXPECT_THAT(in_store("held packets").remedy, HasSubstr("flywheel packet resolve"));
   EXPECT_EQ(in_store("queue").detail, "paused by ann");
   EXPECT_THAT(in_store("queue").remedy, HasSubstr("flywheel queue resume"));

@@ -1,5 +1,6 @@
 // Messages and queries between agents, over HTTP.
 #include "bridge/services/messages/message_limits.h"
+#include "bridge/services/posts.h"
 #include "tests/http/api_fixture.h"
 
 #include <gmock/gmock.h>
@@ -181,6 +182,46 @@ TEST(ApiMessages, ALinkedGptIsAskedInItsConversation) {
     EXPECT_EQ(failed.json().at("error").at("code"), "timeout");
     EXPECT_EQ((co_await f.get(f.critic, "culture-code/queries/" + text(asked.json(), "id"))).status,
               403);
+  });
+}
+
+TEST(ApiMessages, AHeldQueryIsListedWithWhatWaitsForAPersonAndDecidedThere) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    const auto asked =
+        co_await f.post(f.planner, "culture-code/query", json::object{{"query", "which tone?"}});
+    const auto agent = co_await f.call("GET", "/api/gpt-agents/culture-code");
+    const engine::LaneId lane{"gpt:" + text(agent.json(), "id")};
+    const auto held = co_await f.write([&](store::Tx& tx) -> base::Result<> {
+      const auto now = f.timeline.now();
+      TRY(const auto turn, f.queue->claim(tx, lane, "life", now));
+      const auto& lease = std::get<engine::Claim>(turn).lease;
+      TRY_OK(f.queue->set_stage(tx, lease, engine::Stage::intent, now));
+      services::Post post{.id = "01a21a5f-0000-7000-8000-000000000001",
+                          .job_id = lease.job.text,
+                          .prompt = {.text = "which tone?", .marker = "FLYWHEEL-JOB-1"},
+                          .conversation_url = "https://chatgpt.com/c/tone"};
+      TRY_OK(services::posts::add(tx, post, now.wall));
+      TRY_OK(f.queue->set_stage(tx, lease, engine::Stage::armed, now));
+      return f.queue->hold(tx, lease, {"unknown_outcome", "nobody knows"}, now);
+    });
+    EXPECT_TRUE(held) << (held ? "" : held.error().message);
+
+    EXPECT_TRUE((co_await f.call("GET", "/api/packets")).json().at("items").as_array().empty());
+    const auto listed = (co_await f.call("GET", "/api/packets?state=held")).json().at("items");
+    EXPECT_EQ(listed.as_array().size(), 1u);
+    EXPECT_EQ(listed.at(0).at("kind"), "query");
+    const auto target = "/api/packets/" + text(listed.at(0), "id");
+    const auto shown = (co_await f.call("GET", target)).json();
+    EXPECT_EQ(shown.at("conversation"), "https://chatgpt.com/c/tone");
+    EXPECT_EQ(shown.at("marker"), "FLYWHEEL-JOB-1");
+    const auto resolved = co_await f.call("POST", target + "/resolve",
+                                          {.body = json::object{{"verdict", "abandon"}}});
+    EXPECT_EQ(resolved.json().at("state"), "failed") << resolved.body;
+    const auto query =
+        co_await f.get(f.planner, "culture-code/queries/" + text(asked.json(), "id"));
+    EXPECT_EQ(query.json().at("state"), "failed");
   });
 }
 

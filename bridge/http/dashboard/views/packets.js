@@ -164,6 +164,7 @@ function drawPacket(packet, refresh) {
         )
       : null,
     facts([
+      ["Kind", packet.kind === "packet" ? null : packet.kind],
       ["Bead", packet.bead],
       ["Sender", packet.sender],
       ["Priority", packet.priority],
@@ -173,6 +174,7 @@ function drawPacket(packet, refresh) {
       ["Expires", packet.deadline ? time(packet.deadline) : null],
       ["Took", took === null ? null : duration(took)],
       ["Id", h("code", {}, packet.id)],
+      ["Conversation", packet.state === "held" ? h("code", {}, packet.conversation) : null],
       ["Key", h("code", {}, packet.idempotency_key)],
     ]),
     packet.response
