@@ -21,6 +21,7 @@ class Explaining final : public store::Tx {
   void after_commit(std::function<void()> told) override { tx_.after_commit(std::move(told)); }
 
   std::set<std::string> scans;
+  std::set<std::string> by_state;  // looks at all jobs of a state, of whichever lane
   int statements = 0;
 
  private:
@@ -34,6 +35,7 @@ class Explaining final : public store::Tx {
       if (step.find("SCAN jobs") != std::string::npos && !is_partial) {
         scans.insert(step + ": " + std::string(sql));
       }
+      if (step.find("INDEX jobs_by_state") != std::string::npos) by_state.emplace(sql);
       if (step.find("TEMP B-TREE") != std::string::npos &&
           sql.find("FROM jobs") != std::string_view::npos) {
         scans.insert(step + ": " + std::string(sql));
@@ -100,6 +102,24 @@ TEST(History, AHundredThousandFinishedJobsAreNeverLookedThrough) {
   explained([&](store::Tx& tx) {
     return f.queue.complete(tx, claim->lease, base::json::object(), f.now());
   });
+}
+
+// Nobody has told SQLite what the tables hold.
+TEST(History, AClaimLooksAtNoQueuedJobOfAnotherLane) {
+  Fixture f;
+  auto job = f.job();
+  job.deadline = f.clock.wall() + 1h;
+  ASSERT_TRUE(f.submit(job));
+  const auto seen = f.write([&](store::Tx& tx) -> base::Result<std::set<std::string>> {
+    Explaining explaining(tx);
+    TRY(auto turn, f.queue.claim(explaining, lane, f.holder, f.now()));
+    EXPECT_TRUE(std::holds_alternative<Claim>(turn));
+    TRY_OK(
+        f.queue.complete(explaining, std::get<Claim>(turn).lease, base::json::object(), f.now()));
+    return explaining.by_state;
+  });
+  ASSERT_TRUE(seen) << seen.error().message;
+  EXPECT_EQ(*seen, std::set<std::string>{});
 }
 
 }  // namespace
