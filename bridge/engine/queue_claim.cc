@@ -52,29 +52,43 @@ class Chooser {
  private:
   // Delayed jobs whose time has come take their place in the line.
   Result<> let_in() {
-    TRY(const auto due, find_jobs(desk_.tx,
-                                  "WHERE state = 'queued' AND in_line = 0 AND lane = $1 "
-                                  "AND ready_et <= $2",
-                                  {lane_.id.text, time_.count()}));
-    for (const auto& job : due) {
-      JobRow after = job;
-      after.is_in_line = true;
-      after.ready = Milliseconds(0);
-      TRY_OK(desk_.change(job, std::move(after), "due"));
+    TRY(auto next, next_delayed());
+    if (next && *next <= time_) {
+      TRY(const auto due, find_jobs(desk_.tx,
+                                    "WHERE state = 'queued' AND in_line = 0 AND lane = $1 "
+                                    "AND ready_et <= $2",
+                                    {lane_.id.text, time_.count()}));
+      for (const auto& job : due) {
+        JobRow after = job;
+        after.is_in_line = true;
+        after.ready = Milliseconds(0);
+        TRY_OK(desk_.change(job, std::move(after), "due"));
+      }
+      TRY(next, next_delayed());
     }
+    if (next) note_sooner(soonest_, *next - time_);
+    return {};
+  }
+
+  Result<std::optional<Milliseconds>> next_delayed() {
     TRY(const auto next, desk_.tx.query_one("SELECT MIN(ready_et) FROM jobs WHERE state = 'queued' "
                                             "AND in_line = 0 AND lane = $1",
                                             {lane_.id.text}));
-    if (!next->at(0).is_null()) {
-      note_sooner(soonest_, Milliseconds(next->at(0).integer()) - time_);
-    }
-    return {};
+    if (next->at(0).is_null()) return std::optional<Milliseconds>();
+    return std::optional(Milliseconds(next->at(0).integer()));
   }
 
   // A band's need is the wait of its oldest job; being a band lower weighs `band_ages`.
   Result<std::vector<int>> bands_by_need() {
+    TRY(const auto rows, desk_.tx.query("SELECT band FROM lane_bands "
+                                        "WHERE lane = $1 AND queued > 0 ORDER BY band",
+                                        {lane_.id.text}));
+    std::vector<int> order;
+    for (const auto& row : rows) order.push_back(static_cast<int>(row.at(0).integer()));
+    // Mostly there is nothing to compare.
+    if (order.size() < 2) return order;
     std::vector<std::pair<std::int64_t, int>> needs;
-    for (int band = 0; band < bands; ++band) {
+    for (const int band : order) {
       TRY(const auto oldest,
           desk_.tx.query_one("SELECT since_et FROM jobs WHERE state = 'queued' AND in_line = 1 "
                              "AND lane = $1 AND band = $2 ORDER BY seq LIMIT 1",
@@ -84,7 +98,7 @@ class Chooser {
       needs.emplace_back(oldest->at(0).integer() + weight, band);
     }
     std::ranges::sort(needs);
-    std::vector<int> order;
+    order.clear();
     for (const auto& [need, band] : needs) order.push_back(band);
     return order;
   }
