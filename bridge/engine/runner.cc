@@ -5,6 +5,7 @@
 #include "cdp/try.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
@@ -116,7 +117,17 @@ Task<Turn> Runner::claim() {
 
 asio::awaitable<void> Runner::run() {
   int failures = 0;
-  while (!is_stopping_) {
+  for (;;) {
+    while (next_) {
+      auto claim = *std::exchange(next_, std::nullopt);
+      if (is_stopping_) {
+        co_await record(claim.lease, Outcome{Outcome::Released{}});
+      } else {
+        told_.clear();
+        co_await work(std::move(claim));
+      }
+    }
+    if (is_stopping_) co_return;
     // Read before the claim looks, so that no ring falls between.
     looked_ = listens_.count();
     auto turn = co_await claim();
@@ -126,8 +137,7 @@ asio::awaitable<void> Runner::run() {
     }
     failures = 0;
     if (auto* claimed = std::get_if<Claim>(&*turn)) {
-      told_.clear();
-      co_await work(std::move(*claimed));
+      next_ = std::move(*claimed);
       continue;
     }
     const Idle idle = std::get<Idle>(*std::move(turn));
@@ -214,10 +224,11 @@ asio::awaitable<void> Runner::work(Claim claim) {
   co_await record(lease, Outcome{Outcome::Released{}});
 }
 
-Task<> Runner::write_end(Lease lease, Result<Outcome> outcome) {
+Task<> Runner::write_end(Lease lease, Result<Outcome> outcome, Then then) {
   CO_TRY_OK(engine_.faults.at("runner.before_record"));
-  auto work = [queue = &engine_.queue, lease = std::move(lease), outcome = std::move(outcome),
-               now = engine_.timeline.now()](store::Tx& tx) -> Result<> {
+  const auto now = engine_.timeline.now();
+  auto end = [queue = &engine_.queue, lease = std::move(lease), outcome = std::move(outcome),
+              now](store::Tx& tx) -> Result<> {
     if (!outcome) return queue->fail(tx, lease, outcome.error(), now);
     if (outcome->record) TRY_OK(outcome->record(tx));
     if (const auto* done = std::get_if<Outcome::Done>(&outcome->end)) {
@@ -231,16 +242,38 @@ Task<> Runner::write_end(Lease lease, Result<Outcome> outcome) {
     }
     return queue->release(tx, lease, now);
   };
-  CO_TRY_OK(co_await engine_.store.write(std::move(work)));
+  if (then == Then::ends) {
+    CO_TRY_OK(co_await engine_.store.write(std::move(end)));
+    co_return engine_.faults.at("runner.recorded");
+  }
+  // Read before the claim looks, as in `run`.
+  looked_ = listens_.count();
+  lease_rings_ = lease_ear_.count();
+  auto end_and_claim = [end = std::move(end), queue = &engine_.queue, lane = lane_,
+                        holder = engine_.holder, now](store::Tx& tx) mutable -> Result<Turn> {
+    TRY_OK(end(tx));
+    return queue->claim(tx, lane, holder, now);
+  };
+  CO_TRY(auto turn, co_await engine_.store.write(std::move(end_and_claim)));
+  // That the lane is idle is found out once more: the end has rung its bell.
+  if (auto* claimed = std::get_if<Claim>(&turn)) next_ = std::move(*claimed);
   co_return engine_.faults.at("runner.recorded");
 }
 
 // Until the end is durable or the lease is lost. A stop tries once more only: what is not recorded
 // is recovered at the next start.
 asio::awaitable<void> Runner::record(Lease lease, Result<Outcome> outcome) {
+  // A lane that goes on does so in one commit. What cannot be is done as two: an error of the claim
+  // says nothing about the job.
+  const bool goes_on = !is_stopping_ && outcome && !outcome->after &&
+                       std::holds_alternative<Outcome::Done>(outcome->end);
+  if (goes_on) {
+    const auto written = co_await write_end(lease, outcome, Then::claims_next);
+    if (written) co_return;
+  }
   for (int failures = 1;; ++failures) {
     const bool is_last = is_stopping_;
-    auto written = co_await write_end(lease, outcome);
+    auto written = co_await write_end(lease, outcome, Then::ends);
     if (written) {
       if (outcome && outcome->after) co_await outcome->after();
       co_return;

@@ -11,6 +11,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -117,7 +118,9 @@ class Runner {
   base::Task<Outcome> handle(Claim claim, LaneContext& context);
   boost::asio::awaitable<Ending> keep_lease(Lease lease);
   boost::asio::awaitable<void> record(Lease lease, base::Result<Outcome> outcome);
-  base::Task<> write_end(Lease lease, base::Result<Outcome> outcome);
+  // claims_next: takes the lane's next job in the same transaction.
+  enum class Then { ends, claims_next };
+  base::Task<> write_end(Lease lease, base::Result<Outcome> outcome, Then then);
   boost::asio::awaitable<void> pause_after(const base::Error& error, int failures);
   void tell(std::string what, std::string detail, std::optional<JobId> job = {}) const;
 
@@ -126,6 +129,7 @@ class Runner {
   const std::map<std::string, Handler>& handlers_;
   std::function<void(const LaneNotice&)> tell_;
   LaneContext* context_ = nullptr;  // while a handler runs
+  std::optional<Claim> next_;       // came with the end of the last one
   Bells::Ear listens_;              // to the bell of the last idle turn
   Bells::Ear own_;                  // rung by `stop`
   Bells::Ear lease_ear_;

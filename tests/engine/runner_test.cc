@@ -328,5 +328,86 @@ TEST_F(RunnerTest, WaitingToArmEndsWhenTheLimitsGrantIt) {
   EXPECT_GE(armed[1] - armed[0], 1min);
 }
 
+// Works a lane with a handler that is done at once, and remembers what changed and when it was
+// durable.
+struct Turns {
+  Turns() : bench(options()) {
+    bench.bells.emplace(bench.f.loop.get_executor());
+    bench.handlers["packet"] = [this](Claim claim, LaneContext& context) -> base::Task<Outcome> {
+      ++calls;
+      CO_TRY(auto outcome, co_await done(std::move(claim), context));
+      outcome.after = after;
+      co_return outcome;
+    };
+    added = {bench.add(), bench.add()};
+    seen.clear();
+    bench.start();
+    bench.runner->drain();
+  }
+  QueueOptions options() {
+    QueueOptions made;
+    made.on_change = [this](store::Tx& tx, const Change& change, const Now&) -> base::Result<> {
+      seen.emplace_back(change.verb);
+      tx.after_commit([this] { seen.emplace_back("durable"); });
+      return changed ? changed(change) : base::Result<>();
+    };
+    return made;
+  }
+
+  std::vector<std::string> seen;
+  std::function<base::Result<>(const Change&)> changed;
+  std::function<asio::awaitable<void>()> after;
+  int calls = 0;
+  Bench bench;
+  std::vector<JobId> added;
+};
+
+TEST(RunnerTurns, TheNextJobIsTakenInTheCommitThatEndsTheOneBefore) {
+  Turns turns;
+  ASSERT_TRUE(turns.bench.ends());
+  EXPECT_EQ(turns.seen, (std::vector<std::string>{"claimed", "durable", "completed", "claimed",
+                                                  "durable", "durable", "completed", "durable"}));
+}
+
+TEST(RunnerTurns, WhatFollowsAnEndIsWaitedForBeforeTheNextJobIsTaken) {
+  Turns turns;
+  turns.after = [&]() -> asio::awaitable<void> {
+    co_await turns.bench.f.clock.sleep_until(turns.bench.f.clock.now() + 1min);
+    turns.seen.emplace_back("after");
+  };
+  ASSERT_TRUE(turns.bench.ends());
+  EXPECT_EQ(turns.seen,
+            (std::vector<std::string>{"claimed", "durable", "completed", "durable", "after",
+                                      "claimed", "durable", "completed", "durable", "after"}));
+}
+
+TEST(RunnerTurns, ANextJobThatCannotBeTakenLeavesTheEndAsItIs) {
+  for (const auto code : {base::Code::unavailable, base::Code::internal}) {
+    Turns turns;
+    int refusals = 0;
+    turns.changed = [&](const Change& change) -> base::Result<> {
+      if (change.verb != "claimed" || change.job.id != turns.added[1] || refusals > 0) return {};
+      ++refusals;
+      return base::fail(code, "not now");
+    };
+    ASSERT_TRUE(turns.bench.ends());
+    EXPECT_EQ(refusals, 1);
+    EXPECT_EQ(turns.calls, 2);
+    for (const auto& id : turns.added) EXPECT_EQ(turns.bench.state(id), State::done);
+  }
+}
+
+TEST(RunnerTurns, StoppedMeanwhileItGivesTheNextJobBackUntouched) {
+  Turns turns;
+  turns.changed = [&](const Change& change) -> base::Result<> {
+    if (change.verb == "completed") turns.bench.runner->stop();
+    return {};
+  };
+  ASSERT_TRUE(turns.bench.ends());
+  EXPECT_EQ(turns.calls, 1);
+  EXPECT_EQ(turns.bench.state(turns.added[0]), State::done);
+  EXPECT_EQ(turns.bench.state(turns.added[1]), State::queued);
+}
+
 }  // namespace
 }  // namespace engine
