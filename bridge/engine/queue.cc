@@ -198,6 +198,11 @@ Result<Milliseconds> Queue::retry_after(store::Tx& tx, const LaneId& lane, const
   return std::max(wait, Milliseconds(1000));
 }
 
+Result<Job> Queue::with_texts(store::Tx& tx, Job job) const {
+  TRY_OK(load_texts(tx, job));
+  return job;
+}
+
 Result<Job> Queue::get(store::Tx& tx, const JobId& job) const {
   TRY(auto row, load_job(tx, job));
   TRY_OK(load_texts(tx, row));

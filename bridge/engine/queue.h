@@ -206,6 +206,8 @@ class Queue {
   base::Result<Recovered> recover(store::Tx& tx, const std::string& holder, std::int64_t generation,
                                   const Now& now) const;
 
+  // A job as it was told of, with its payload and its result.
+  base::Result<Job> with_texts(store::Tx& tx, Job job) const;
   // not_found: no such job.
   base::Result<Job> get(store::Tx& tx, const JobId& job) const;
   // The job whose id begins with `prefix`, at least 4 characters. not_found; invalid, reason

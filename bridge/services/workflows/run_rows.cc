@@ -353,15 +353,13 @@ Result<json::value> parsed_outputs(std::string_view text) {
   return base::parse_json(text, limits::json_depth_max + 8);
 }
 
-Result<bool> set_step_outputs(store::Tx& tx, const std::string& run, std::size_t step,
-                              const json::value& outputs) {
-  auto text = json::serialize(outputs);
-  if (text.size() > limits::step_outputs_bytes_max) return false;
+Result<> set_step_outputs(store::Tx& tx, const std::string& run, std::size_t step,
+                          const std::string& outputs) {
   TRY_OK(
       tx.execute("INSERT INTO workflow_step_outputs (run, step, outputs) VALUES ($1, $2, $3) "
                  "ON CONFLICT (run, step) DO UPDATE SET outputs = excluded.outputs",
-                 {run, step, std::move(text)}));
-  return true;
+                 {run, step, outputs}));
+  return {};
 }
 
 Result<std::vector<Due>> due(store::Tx& tx, base::WallTime now, int most) {

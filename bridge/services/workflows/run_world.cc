@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 
+#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
 namespace services {
@@ -90,6 +91,10 @@ void RunWorld::use_new_steps(std::vector<Step> steps) {
   }
 }
 
+void RunWorld::use_state(std::size_t step, StepState state) {
+  slots_.try_emplace(step, state, state);
+}
+
 Result<> RunWorld::load_all() {
   TRY(auto states, rows::states(tx_, run_.id));
   for (std::size_t i = 0; i < states.size(); ++i) slots_.try_emplace(i, states[i], states[i]);
@@ -115,6 +120,13 @@ Result<const Step*> RunWorld::plan(std::size_t step) {
 
 // ---- expressions
 
+// Those who wait for a step read what it has just given.
+Result<std::optional<std::string>> RunWorld::outputs_of(std::size_t step) {
+  const auto found = given_.find(step);
+  if (found != given_.end()) return found->second;
+  return rows::step_outputs(tx_, run_.id, step);
+}
+
 Result<json::value> RunWorld::known_job(std::size_t step, std::size_t& room) {
   TRY(const auto* state, this->state(step));
   json::object job{{"result", nullptr}, {"outputs", json::object()}, {"error", nullptr}};
@@ -123,7 +135,7 @@ Result<json::value> RunWorld::known_job(std::size_t step, std::size_t& room) {
     job["error"] = json::object{{"code", state->error->code}, {"detail", state->error->detail}};
   }
   if (state->outcome != workflow::Outcome::success) return job;
-  TRY(const auto outputs, rows::step_outputs(tx_, run_.id, step));
+  TRY(const auto outputs, outputs_of(step));
   if (!outputs) return job;
   if (outputs->size() > room) {
     return base::fail(Code::invalid, ": what it reads of other jobs is too much", "too_big");
@@ -295,7 +307,11 @@ Result<std::vector<std::size_t>> RunWorld::active() {
 
 Result<bool> RunWorld::keep_outputs(std::size_t step, const json::value& outputs) {
   if (depth_of(outputs) > depth_max) return false;
-  return rows::set_step_outputs(tx_, run_.id, step, outputs);
+  auto text = json::serialize(outputs);
+  if (text.size() > limits::step_outputs_bytes_max) return false;
+  TRY_OK(rows::set_step_outputs(tx_, run_.id, step, text));
+  given_.insert_or_assign(step, std::move(text));
+  return true;
 }
 
 Result<> RunWorld::tell(std::size_t step, std::string_view what) {

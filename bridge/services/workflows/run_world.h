@@ -30,6 +30,8 @@ class RunWorld final : public workflow::World {
   workflow_rows::Run& run() { return run_; }
   // The run has just been inserted: its steps are not in the store yet.
   void use_new_steps(std::vector<workflow::Step> steps);
+  // The store has this of the step: it was read in this transaction.
+  void use_state(std::size_t step, workflow::StepState state);
   // Reads all steps at once, for those who will want them all.
   base::Result<> load_all();
   // What the step gives. False: too big, nothing was kept.
@@ -68,6 +70,7 @@ class RunWorld final : public workflow::World {
   base::Result<base::json::value> evaluate(const std::vector<std::size_t>& reads, bool reads_inputs,
                                            const workflow::Situation& situation,
                                            const Evaluation& work);
+  base::Result<std::optional<std::string>> outputs_of(std::size_t step);
   base::Result<base::json::value> known_job(std::size_t step, std::size_t& room);
   base::Result<base::json::object> filled(const workflow::Step& plan);
   // The id of what was begun.
@@ -83,6 +86,7 @@ class RunWorld final : public workflow::World {
   std::string actor_;
   std::map<std::size_t, Slot> slots_;
   std::map<std::size_t, workflow::Step> plans_;
+  std::map<std::size_t, std::string> given_;  // outputs that came in this transaction
   std::optional<base::json::object> inputs_;
   base::json::object about_;  // what expressions know as `run`
 };

@@ -73,9 +73,10 @@ Result<> Workflows::job_ended(store::Tx& tx, const engine::Job& job, std::string
   if (state.phase != workflow::Phase::running || state.job != job.id.text) return {};
   return change(tx, *std::move(run), now, std::move(actor),
                 [&](store::Tx& inner, RunWorld& world, workflow::Machine& machine) -> Result<> {
+                  world.use_state(place->step, state);
                   auto ending = ending_of(job);
                   if (ending.outcome == workflow::Outcome::success) {
-                    TRY(ending, take_outputs(inner, world, place->step, job.id));
+                    TRY(ending, take_outputs(inner, world, place->step, job));
                   }
                   return machine.ended(place->step, job.id.text, std::move(ending));
                 });
@@ -126,13 +127,13 @@ Result<workflow::Ending> Workflows::keep(RunWorld& world, std::size_t step,
 
 // What the job gave becomes what the step gives; if it cannot, the step has failed.
 Result<workflow::Ending> Workflows::take_outputs(store::Tx& tx, RunWorld& world, std::size_t step,
-                                                 const engine::JobId& id) const {
+                                                 const engine::Job& ended) const {
   TRY(const auto* plan, world.plan(step));
   const auto kind = kinds_.find(plan->kind);
   if (kind == kinds_.end()) {
     return failed("unknown_service", "nothing here does " + plan->uses());
   }
-  TRY(const auto job, needs_.queue.get(tx, id));
+  TRY(const auto job, needs_.queue.with_texts(tx, ended));
   const auto outputs = kind->second.outputs_of(job);
   if (!outputs) return failed("invalid_reply", outputs.error().message);
   return keep(world, step, *outputs);

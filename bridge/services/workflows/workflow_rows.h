@@ -124,9 +124,8 @@ base::Result<std::vector<Running>> running(store::Tx& tx, const Running& after, 
 base::Result<std::optional<std::string>> step_outputs(store::Tx& tx, const std::string& run,
                                                       std::size_t step);
 base::Result<base::json::value> parsed_outputs(std::string_view text);
-// False: they are too big to be kept.
-base::Result<bool> set_step_outputs(store::Tx& tx, const std::string& run, std::size_t step,
-                                    const base::json::value& outputs);
+base::Result<> set_step_outputs(store::Tx& tx, const std::string& run, std::size_t step,
+                                const std::string& outputs);
 
 // Time.
 struct Due {

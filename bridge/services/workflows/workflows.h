@@ -142,7 +142,7 @@ class Workflows {
   base::Result<workflow::Ending> keep(RunWorld& world, std::size_t step,
                                       const base::json::value& outputs) const;
   base::Result<workflow::Ending> take_outputs(store::Tx& tx, RunWorld& world, std::size_t step,
-                                              const engine::JobId& id) const;
+                                              const engine::Job& ended) const;
   base::Task<> catch_up();
   boost::asio::awaitable<void> watch_time();
   base::Task<std::optional<base::WallTime>> run_due();
