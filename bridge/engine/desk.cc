@@ -52,6 +52,8 @@ Result<LaneRow> Desk::lane(const LaneId& id) const {
                    "FROM lanes WHERE id = $1",
                    {id.text}));
   if (!row) return base::fail(Code::not_found, fmt::format("lane {}: no such lane", id.text));
+  looked_at_ = id;
+  account_ = row->at(0).text();
   const auto& holder = row->at(2);
   return LaneRow{id,
                  row->at(0).text(),
@@ -90,14 +92,15 @@ const RetryPolicy& Desk::policy(const std::string& kind) const {
   return found == options.retries.end() ? ordinary : found->second;
 }
 
+// RETURNING would cost more than the update itself.
 Result<> Desk::free_lane(const LaneId& lane, std::int64_t epoch) const {
-  TRY(const auto rows, tx.query("UPDATE lanes SET holder = NULL, lease_until_et = 0 "
-                                "WHERE id = $1 AND epoch = $2 AND holder IS NOT NULL "
-                                "RETURNING account",
-                                {lane.text, epoch}));
+  TRY(const auto freed, tx.execute("UPDATE lanes SET holder = NULL, lease_until_et = 0 "
+                                   "WHERE id = $1 AND epoch = $2 AND holder IS NOT NULL",
+                                   {lane.text, epoch}));
   TRY_OK(ring(bell_of(lane)));
-  if (rows.empty()) return {};
-  return ring(bell_of_account(rows.front().at(0).text()));
+  if (freed == 0) return {};
+  if (looked_at_ != lane) TRY_OK(this->lane(lane));
+  return ring(bell_of_account(account_));
 }
 
 Result<std::vector<Milliseconds>> Desk::sends(const std::string& account) const {

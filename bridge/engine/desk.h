@@ -81,6 +81,9 @@ class Desk {
 
   base::Random* random_;
   mutable std::optional<Milliseconds> time_;  // the same all through the transaction
+  // The lane looked at last and its account, which changes only while the lane is idle.
+  mutable LaneId looked_at_;
+  mutable std::string account_;
 };
 
 // Back into the line as if never started.
