@@ -150,16 +150,15 @@ Result<JobRow> load_job(store::Tx& tx, const JobId& id) {
 }
 
 Result<> load_texts(store::Tx& tx, Job& job) {
-  TRY(const auto payload,
-      tx.query_one("SELECT payload FROM job_payloads WHERE seq = $1", {job.sequence}));
-  BRIDGE_ASSERT(payload);
-  TRY(auto parsed, base::parse_json(payload->at(0).text()));
-  job.payload = std::move(parsed).as_object();
-  TRY(const auto result,
-      tx.query_one("SELECT result FROM job_results WHERE seq = $1", {job.sequence}));
-  if (result) {
-    TRY(job.result, base::parse_json(result->at(0).text()));
-  }
+  TRY(const auto texts, tx.query_one("SELECT p.payload, r.result FROM job_payloads AS p "
+                                     "LEFT JOIN job_results AS r ON r.seq = p.seq "
+                                     "WHERE p.seq = $1",
+                                     {job.sequence}));
+  BRIDGE_ASSERT(texts);
+  TRY(auto payload, base::parse_json(texts->at(0).text()));
+  job.payload = std::move(payload).as_object();
+  if (texts->at(1).is_null()) return {};
+  TRY(job.result, base::parse_json(texts->at(1).text()));
   return {};
 }
 
