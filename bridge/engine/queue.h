@@ -136,6 +136,10 @@ class Queue {
   // what is past its deadline on the way. Commit it also when it gives Idle.
   base::Result<Turn> claim(store::Tx& tx, const LaneId& lane, const std::string& holder,
                            const Now& now) const;
+  // The same in the transaction that ended the lane's last job. A lane whose account has limits is
+  // idle there: it would come before the other lanes of the account every time.
+  base::Result<Turn> claim_next(store::Tx& tx, const LaneId& lane, const std::string& holder,
+                                const Now& now) const;
   base::Result<> renew(store::Tx& tx, const Lease& lease, const Now& now) const;
 
   // none → intent → armed → sent → replied, and back to none where it is certain that nothing was

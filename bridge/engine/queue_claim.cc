@@ -276,6 +276,16 @@ Result<std::optional<JobRow>> oldest_in_doubt(const Desk& desk, const LaneId& la
 
 }  // namespace
 
+Result<Turn> Queue::claim_next(store::Tx& tx, const LaneId& lane_id, const std::string& holder,
+                               const Now& now) const {
+  const Desk desk(tx, options_, now, &random_);
+  TRY(const auto lane, desk.lane(lane_id));
+  if (desk.limits(lane.account)) {
+    return idle("shared", "other lanes of the account look first", std::nullopt, bell_of(lane_id));
+  }
+  return claim(tx, lane_id, holder, now);
+}
+
 Result<Turn> Queue::claim(store::Tx& tx, const LaneId& lane_id, const std::string& holder,
                           const Now& now) const {
   BRIDGE_ASSERT(!holder.empty());

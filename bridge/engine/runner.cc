@@ -252,7 +252,7 @@ Task<> Runner::write_end(Lease lease, Result<Outcome> outcome, Then then) {
   auto end_and_claim = [end = std::move(end), queue = &engine_.queue, lane = lane_,
                         holder = engine_.holder, now](store::Tx& tx) mutable -> Result<Turn> {
     TRY_OK(end(tx));
-    return queue->claim(tx, lane, holder, now);
+    return queue->claim_next(tx, lane, holder, now);
   };
   CO_TRY(auto turn, co_await engine_.store.write(std::move(end_and_claim)));
   // That the lane is idle is found out once more: the end has rung its bell.

@@ -176,6 +176,24 @@ TEST(Limits, LanesOfAnAccountRunAtOnceUpToItsNumber) {
   f.claim(other);
 }
 
+// Who holds a place of the account and has more to do would come before the others every time.
+TEST(Limits, ALaneOfALimitedAccountStandsBackAfterEachJob) {
+  const auto reason_after_one = [](const QueueOptions& options) {
+    Fixture f(options);
+    f.add();
+    f.add();
+    const auto first = f.claim();
+    const auto turn = f.write([&](store::Tx& tx) -> base::Result<Turn> {
+      TRY_OK(f.queue.complete(tx, first.lease, {}, f.now()));
+      return f.queue.claim_next(tx, lane, "next", f.now());
+    });
+    const auto* idle = std::get_if<Idle>(&turn.value());
+    return idle ? idle->reason : std::string();
+  };
+  EXPECT_EQ(reason_after_one(capped(100, 1h)), "shared");
+  EXPECT_EQ(reason_after_one({}), "");
+}
+
 // The most lanes of the account that held a live lease at once in a long life of chance.
 std::size_t most_lanes_at_once(std::uint64_t seed, int parallel_max, std::string_view sabotage) {
   auto options = capped(1000, 1h);
