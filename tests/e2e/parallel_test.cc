@@ -22,8 +22,9 @@ class Parallel : public Fleet {
     bridge["limits"] =
         json::object{{"pause_seconds", 1}, {"sends_per_window", 10'000}, {"parallel", 2}};
   }
-  // Asks an agent whose link is this conversation; where the query is.
-  std::string ask(std::string_view agent, std::string_view link) const {
+  // Asks a GPT, new to the registry, in a chat of its own; where the query is.
+  std::string ask(std::string_view agent) const {
+    const auto link = fmt::format("{}/g/g-0a1b2c3d4-{}", site->origin(), agent);
     post("/api/gpt-agents/register", {{"name", agent}, {"link", link}, {"category", "Core"}});
     const auto asked = post(fmt::format("/api/gpt-agents/{}/query", agent),
                             {{"query", fmt::format("What does {} say?", agent)}});
@@ -54,12 +55,21 @@ class Parallel : public Fleet {
     std::int64_t asked = 0, answered = 0;
   };
   Times times(const std::string& conversation) const {
+    EXPECT_NE(conversation, "");
+    if (conversation.empty()) return {};
     const auto ledger = site->ledger(conversation);
     const auto posts = ledger.accepted();
     EXPECT_EQ(posts.size(), 1u) << conversation;
     EXPECT_EQ(ledger.replies.size(), 1u) << conversation;
     if (posts.size() != 1 || ledger.replies.size() != 1) return {};
     return {posts[0].arrived_ns, ledger.replies[0].last_byte_ns};
+  }
+  // The chat with a GPT that was asked.
+  std::string chat_with(std::string_view agent) const {
+    for (const auto& id : site->conversations()) {
+      if (site->address(id).contains(fmt::format("-{}/c/", agent))) return id;
+    }
+    return {};
   }
   std::size_t entries(std::string_view type) const {
     return get(fmt::format("/api/audit?type={}", type)).at("items").as_array().size();
@@ -68,16 +78,14 @@ class Parallel : public Fleet {
 
 TEST_F(Parallel, TwoConversationsAreUnderWayAtOnceAndAThirdWaits) {
   fixture::Knobs slow;
-  slow.generate_ms_min = slow.generate_ms_max = 25'000;
+  slow.generate_ms_min = slow.generate_ms_max = 20'000;
   start(slow);
-  const auto second = site->new_conversation(slow);
-  const auto third = site->new_conversation(fixture::Knobs());
   const auto sent = run({"send", "--no-wait", "--json", packets + "spec-lock.json"});
   ASSERT_EQ(sent.status, 0) << sent.err;
   const std::string id(parsed(sent.out).at("id").as_string());
-  const auto query = ask("second", second);
+  const auto query = ask("second");
   wait_accepted(2, "/api/packets/" + id);
-  const auto waiting = ask("third", third);
+  const auto waiting = ask("third");
 
   const auto packet = get("/api/packets/" + id + "?wait=40");
   EXPECT_EQ(packet.at("state"), "done") << json::serialize(packet);
@@ -85,10 +93,10 @@ TEST_F(Parallel, TwoConversationsAreUnderWayAtOnceAndAThirdWaits) {
   EXPECT_THAT(answer(query), HasSubstr("second"));
   EXPECT_THAT(answer(waiting), HasSubstr("third"));
   const auto one = times(url);
-  const auto other = times(second);
+  const auto other = times(chat_with("second"));
   EXPECT_LT(other.asked, one.answered) << "the second message waited for the first answer";
   EXPECT_LT(one.asked, other.answered) << "the first message waited for the second answer";
-  EXPECT_GT(times(third).asked, std::min(one.answered, other.answered));
+  EXPECT_GT(times(chat_with("third")).asked, std::min(one.answered, other.answered));
   // Neither put its text in for nothing because the pause between two sends was the other's.
   EXPECT_EQ(entries("packet.retrying") + entries("query.retrying"), 0u);
 }
