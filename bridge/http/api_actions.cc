@@ -294,7 +294,7 @@ Task<Response> list_asked(ApiNeeds& needs, Request& request) {
                           is_end ? std::nullopt : std::optional(found.back().id));
 }
 
-Task<Response> list_actions(ApiNeeds& needs, Request& request) {
+Task<Response> list_actions(ApiNeeds& needs, Request&) {
   CO_TRY(const auto off, co_await needs.actions.switches());
   json::array items;
   for (const auto& [name, definition] : needs.actions.catalogue().all()) {

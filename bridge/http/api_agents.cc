@@ -334,7 +334,7 @@ Task<Response> list_custom_gpts(ApiNeeds& needs, Request& request) {
   co_return co_await list_of(needs, request, std::move(filter));
 }
 
-Task<Response> stats(ApiNeeds& needs, Request& request) {
+Task<Response> stats(ApiNeeds& needs, Request&) {
   CO_TRY(const auto found, co_await needs.agents.stats());
   const auto counts = [](const std::map<std::string, std::int64_t>& counted) {
     json::object object;

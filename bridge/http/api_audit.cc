@@ -114,14 +114,14 @@ Result<json::object> checkpoint_view(const ApiNeeds& needs, const std::string& n
                       {"verifier_key", verifier_key}};
 }
 
-Task<Response> make_checkpoint(ApiNeeds& needs, Request& request) {
+Task<Response> make_checkpoint(ApiNeeds& needs, Request&) {
   CO_TRY(const auto note,
          co_await engine::make_checkpoint(needs.store, needs.journal, needs.signer, needs.clock));
   CO_TRY(const auto view, checkpoint_view(needs, note));
   co_return json_response(view);
 }
 
-Task<Response> last_checkpoint(ApiNeeds& needs, Request& request) {
+Task<Response> last_checkpoint(ApiNeeds& needs, Request&) {
   CO_TRY(const auto note, co_await needs.store.read([journal = &needs.journal](store::Tx& tx) {
     return journal->last_checkpoint(tx);
   }));

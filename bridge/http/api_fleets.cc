@@ -112,7 +112,7 @@ Task<Response> look(ApiNeeds& needs, Request& request) {
   co_return json_response(view);
 }
 
-Task<Response> stats(ApiNeeds& needs, Request& request) {
+Task<Response> stats(ApiNeeds& needs, Request&) {
   CO_TRY(const auto found, co_await needs.fleets.stats());
   json::array fleets;
   std::size_t size = 0;

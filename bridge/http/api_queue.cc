@@ -106,7 +106,7 @@ Task<json::object> queue_view(ApiNeeds& needs) {
                                           store::Tx& tx) { return view_of(tx, *queue, now); });
 }
 
-Task<Response> look(ApiNeeds& needs, Request& request) {
+Task<Response> look(ApiNeeds& needs, Request&) {
   CO_TRY(const auto view, co_await queue_view(needs));
   co_return json_response(view);
 }

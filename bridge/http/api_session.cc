@@ -30,16 +30,16 @@ Response session_response(const ApiNeeds& needs, const chat::SessionView& accoun
   return json_response(view);
 }
 
-Task<Response> look(ApiNeeds& needs, Request& request) {
+Task<Response> look(ApiNeeds& needs, Request&) {
   co_return session_response(needs, needs.session.account());
 }
 
-Task<Response> check(ApiNeeds& needs, Request& request) {
+Task<Response> check(ApiNeeds& needs, Request&) {
   CO_TRY(const auto view, co_await needs.session.check());
   co_return session_response(needs, view);
 }
 
-Task<Response> screenshot(ApiNeeds& needs, Request& request) {
+Task<Response> screenshot(ApiNeeds& needs, Request&) {
   if (!needs.screenshots) {
     co_return base::fail(base::Code::denied, "take a screenshot: screenshots are not enabled",
                          "screenshots_disabled");
