@@ -127,27 +127,32 @@ Queue::Queue(QueueOptions options, base::Random& random)
   }
 }
 
-Result<Accepted> Queue::submit(store::Tx& tx, const NewJob& job, const Now& now) const {
+namespace {
+
+// A job in the store: this one, or the one that came before with its key.
+struct Entered {
+  JobRow row;
+  bool is_known = false;
+  LaneRow lane = {};    // of a new one, as these are
+  Waiting before = {};  // when it came
+};
+
+Result<Entered> enter(const Queue& queue, const Desk& desk, const NewJob& job) {
   TRY_OK(check_bounds(job));
   if (!job.key.empty()) {
-    TRY(auto known, find_jobs_by_key(tx, job.principal, job.key));
+    TRY(auto known, find_jobs_by_key(desk.tx, job.principal, job.key));
     if (!known.empty()) {
-      if (known.front().body_hash != job.body_hash) {
-        return base::fail(
-            Code::conflict,
-            fmt::format("submit {} job: the key {} came with another body", job.kind, job.key),
-            "idempotency_mismatch");
-      }
-      TRY_OK(load_texts(tx, known.front()));
-      TRY(const auto where, place(tx, known.front().id, now));
-      return Accepted{std::move(known.front()), true, where};
+      if (known.front().body_hash == job.body_hash) return Entered{std::move(known.front()), true};
+      return base::fail(
+          Code::conflict,
+          fmt::format("submit {} job: the key {} came with another body", job.kind, job.key),
+          "idempotency_mismatch");
     }
   }
-  const Desk desk(tx, options_, now, &random_);
-  TRY(const auto lane, desk.lane(job.lane));
-  TRY(const auto before, waiting(tx, job.lane, job.band));
-  if (before.all >= options_.depth_max) {
-    TRY(const auto wait, retry_after(tx, job.lane, now));
+  TRY(auto lane, desk.lane(job.lane));
+  TRY(const auto before, waiting(desk.tx, job.lane, job.band));
+  if (before.all >= desk.options.depth_max) {
+    TRY(const auto wait, queue.retry_after(desk.tx, job.lane, desk.now));
     return std::unexpected(base::Error{
         .code = Code::busy,
         .message = fmt::format("submit {} job: lane {} holds {} jobs, and no more fit in", job.kind,
@@ -156,19 +161,41 @@ Result<Accepted> Queue::submit(store::Tx& tx, const NewJob& job, const Now& now)
         .retry_after = wait});
   }
   TRY(const auto time, desk.time());
-  JobRow row = row_of(job, now, random_);
+  JobRow row = row_of(job, desk.now, desk.random());
   row.since = time;
-  if (job.not_before && *job.not_before > now.wall) {
+  if (job.not_before && *job.not_before > desk.now.wall) {
     // The calendar is asked once; from here on engine time counts.
-    row.ready = time + std::chrono::ceil<Milliseconds>(*job.not_before - now.wall);
+    row.ready = time + std::chrono::ceil<Milliseconds>(*job.not_before - desk.now.wall);
     row.is_in_line = false;
   }
-  TRY_OK(insert_job(tx, row, job.payload.text()));
+  TRY_OK(insert_job(desk.tx, row, job.payload.text()));
   TRY_OK(desk.welcome(row));
+  return Entered{std::move(row), false, std::move(lane), before};
+}
+
+}  // namespace
+
+Result<Accepted> Queue::submit(store::Tx& tx, const NewJob& job, const Now& now) const {
+  const Desk desk(tx, options_, now, &random_);
+  TRY(auto entered, enter(*this, desk, job));
+  auto& row = entered.row;
+  if (entered.is_known) {
+    TRY_OK(load_texts(tx, row));
+    TRY(const auto where, place(tx, row.id, now));
+    return Accepted{std::move(row), true, where};
+  }
   TRY(const int in_band, position_of_last(tx, row));
-  const int position = before.urgent + in_band;
-  TRY(const auto eta, forecast(desk, lane, position));
-  return Accepted{std::move(row), false, {position, std::max(eta, row.ready - time)}};
+  const int position = entered.before.urgent + in_band;
+  TRY(const auto eta, forecast(desk, entered.lane, position));
+  TRY(const auto time, desk.time());
+  const Milliseconds delay = row.ready - time;
+  return Accepted{std::move(row), false, {position, std::max(eta, delay)}};
+}
+
+Result<JobId> Queue::enqueue(store::Tx& tx, const NewJob& job, const Now& now) const {
+  const Desk desk(tx, options_, now, &random_);
+  TRY(auto entered, enter(*this, desk, job));
+  return std::move(entered.row.id);
 }
 
 Result<Place> Queue::place(store::Tx& tx, const JobId& job, const Now& now) const {

@@ -17,6 +17,24 @@ TEST(Submit, TheSameKeyAndBodyGiveTheFirstJobAgain) {
   EXPECT_EQ(again.job.state, State::done);
 }
 
+TEST(Submit, WithoutAForecastItIsTheSameJob) {
+  Fixture f;
+  auto job = f.job();
+  job.key = "k1";
+  job.body_hash = "h1";
+  const auto enqueue = [&] {
+    return f.write([&](store::Tx& tx) { return f.queue.enqueue(tx, job, f.now()); });
+  };
+  const auto first = enqueue().value();
+  EXPECT_EQ(enqueue().value(), first);
+  EXPECT_EQ(f.submit(job).value().job.id, first);
+  EXPECT_EQ(f.claim().job.id, first);
+  job.body_hash = "h2";
+  const auto other_body = enqueue();
+  ASSERT_FALSE(other_body);
+  EXPECT_EQ(other_body.error().reason, "idempotency_mismatch");
+}
+
 TEST(Submit, AnotherBodyUnderTheKeyIsAConflictAndAnotherPrincipalIsNot) {
   Fixture f;
   auto job = f.job();

@@ -248,8 +248,8 @@ Result<std::string> RunWorld::begin(std::size_t step, const Step& plan, json::ob
   job.thread = run_.id;
   job.not_before = not_before;
   job.deadline = deadline;
-  TRY(const auto accepted, parts_.queue.submit(tx_, job, now_));
-  return accepted.job.id.text;
+  TRY(auto queued, parts_.queue.enqueue(tx_, job, now_));
+  return std::move(queued.text);
 }
 
 Result<workflow::World::Submitted> RunWorld::submit(std::size_t step,
