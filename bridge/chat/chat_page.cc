@@ -64,8 +64,10 @@ base::Task<std::unique_ptr<ChatPage>> ChatPage::open(std::unique_ptr<cdp::Page> 
 
 base::Task<> ChatPage::load() {
   auto loaded = co_await eyes_->page().navigate(options_.url);
+  const bool is_refused = !loaded && loaded.error().failure == cdp::Failure::refused;
+  if (loaded || is_refused) is_elsewhere_ = false;
   if (loaded) co_return base::Result<>();
-  if (loaded.error().failure == cdp::Failure::refused) {
+  if (is_refused) {
     // An unreachable site is a state of the page, judged and told like any other.
     eyes_->network().on_load_error(loaded.error().message);
     co_return base::Result<>();
@@ -180,11 +182,12 @@ void ChatPage::bind(const std::string& conversation_id) {
   eyes_->network().bind(conversation_id);
 }
 
-// It was another chat.
-void ChatPage::unbind(const Binding& home) {
+// It was another chat, which the page may go on showing.
+void ChatPage::unbind(const Binding& home, std::string url) {
   bound_ = home;
-  options_.url = home.origin + home.path;
+  options_.url = std::move(url);
   eyes_->network().bind({});
+  is_elsewhere_ = true;
 }
 
 base::Task<> ChatPage::clear_draft(const Sighting& seen) {

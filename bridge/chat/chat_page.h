@@ -97,7 +97,7 @@ class ChatPage final : public Conversation {
   base::Task<std::optional<Readback>> fresh_readback();
   base::Task<> check_way();
   void bind(const std::string& conversation_id);
-  void unbind(const Binding& home);
+  void unbind(const Binding& home, std::string url);
   Sent sent_by(const Post& post) const;
 
   std::shared_ptr<Eyes> eyes_;
@@ -106,6 +106,8 @@ class ChatPage final : public Conversation {
   base::Clock& clock_;
   // A message whose outcome nobody knows yet: nothing is sent until `find` has looked for it.
   bool is_unresolved_ = false;
+  // The page was left on a chat that is not the bound one: it must be loaded before a send.
+  bool is_elsewhere_ = false;
 };
 
 }  // namespace chat

@@ -109,14 +109,15 @@ base::Task<Search> ChatPage::look_in_recent_chats(const Prompt& prompt) {
   struct Visit {
     ChatPage& page;
     const Binding home;
+    const std::string url;  // with its query, which a binding has not
     bool is_ours = false;
     ~Visit() {
-      if (!is_ours) page.unbind(home);
+      if (!is_ours) page.unbind(home, url);
     }
   };
   CO_TRY(const auto ids, co_await recent_chats());
   for (const std::string& id : ids) {
-    Visit visit{*this, bound_};
+    Visit visit{*this, bound_, options_.url};
     bind(id);
     const auto readback = co_await fresh_readback();
     if (!readback) {

@@ -44,6 +44,8 @@ base::Task<Sent> ChatPage::send(const Prompt& prompt, SendSteps& steps) {
                    "the outcome of the message before is unknown: look for it first",
                    "unknown_outcome");
   }
+  // A new chat may be at any address, so the page would not be told from one of that chat.
+  if (is_elsewhere_) CO_TRY_OK(co_await load());
   CO_TRY(const Sighting seen, co_await wait_until_ready(&prompt));
   const Baseline baseline{.path = seen.path,
                           .last_turn = seen.turns.empty() ? "" : seen.turns.back().turn,
