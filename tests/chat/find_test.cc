@@ -105,7 +105,7 @@ TEST(Find, TheFirstMessageOfANewChatIsFoundAmongTheNewestChats) {
 // The list of chats may lag behind, so what it lacks proves nothing.
 TEST(Find, AFirstMessageThatNoChatShowsIsNotKnown) {
   const auto story = [](World& w) -> Story {
-    const auto home = w.site->origin() + "/";
+    const auto home = w.site->origin() + "/?model=auto";
     w.chat = must_be(co_await w.open({.url = home}));
     EXPECT_EQ(outcome(co_await w.send()), "unknown_outcome");
     const auto found = co_await w.chat->find(w.prompt);
@@ -117,6 +117,32 @@ TEST(Find, AFirstMessageThatNoChatShowsIsNotKnown) {
   };
   in_worlds({on("C", "{}", story)}, with("C", R"({"send": "unreachable"})"));
   in_worlds({on("C", "{}", story)}, with("C", R"({"send": "unreachable", "chat_list": false})"));
+}
+
+// A page that was left on the chat it looked into belongs to the new chat all the same.
+TEST(Find, NothingIsSentIntoAChatThatWasOnlyLookedInto) {
+  in_worlds({on("C", "{}",
+                [](World& w) -> Story {
+                  const auto home = w.site->origin() + "/";
+                  w.chat = must_be(co_await w.open({.url = home}));
+                  EXPECT_EQ(outcome(co_await w.send()), "unknown_outcome");
+                  const std::string begun = w.site->conversations().back();
+                  auto knobs = w.site->knobs(begun);
+                  knobs.session = "none";
+                  w.site->set_knobs(begun, knobs);
+
+                  w.chat = must_be(co_await w.open({.url = home}));
+                  const auto found = co_await w.chat->find(w.prompt);
+                  EXPECT_FALSE(found.has_value());
+                  if (!found) EXPECT_EQ(found.error().code, base::Code::login_required);
+                  w.next_prompt();
+                  EXPECT_EQ(outcome(co_await w.send()), "unknown_outcome");
+                  EXPECT_EQ(w.accepted().size(), 1u);
+                  for (const auto& message : w.site->transcript(begun)) {
+                    EXPECT_NE(chat::first_line(message.text), w.prompt.marker);
+                  }
+                })},
+            with("C", R"({"send": "lost"})"));
 }
 
 }  // namespace
