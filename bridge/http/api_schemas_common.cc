@@ -92,6 +92,20 @@ constexpr std::array all = {
         "switched_off": {"type": ["string", "null"], "description": "Why, while it is."}
       }
     })json"},
+    ComponentSchema{"ActionPage", R"json({
+      "description": "Every action, and what is switched off.",
+      "type": "object",
+      "required": ["items", "next_cursor", "switched_off"],
+      "properties": {
+        "items": {"type": "array", "items": {"$ref": "#/components/schemas/Action"}},
+        "next_cursor": {"type": "null"},
+        "switched_off": {
+          "description": "Why, by what: all, an agent or an action.",
+          "type": "object",
+          "additionalProperties": {"type": "string"}
+        }
+      }
+    })json"},
     ComponentSchema{"ActionDecision", R"json({
       "description": "What the policy says to an action.",
       "type": "object",

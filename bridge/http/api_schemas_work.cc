@@ -133,6 +133,8 @@ constexpr std::array all = {
       "required": ["state", "result", "uses", "needs", "attempts", "job", "error", "started",
                    "finished", "outputs"],
       "properties": {
+        "id": {"type": "string", "description": "Only where it is looked at alone."},
+        "run": {"type": "string", "description": "Only where it is looked at alone."},
         "state": {"enum": ["pending", "ready", "approval", "running", "finished"]},
         "result": {"enum": ["success", "failure", "cancelled", "skipped", null]},
         "uses": {"type": ["string", "null"]},
