@@ -81,7 +81,7 @@ class Request {
 
   // The first header of this name. Hosts, lengths and credentials are known to come once.
   std::optional<std::string_view> header(std::string_view name) const;
-  // To read what the route does not declare is a bug.
+  // What the route does not declare is never there: the router refuses it.
   std::optional<std::string_view> query_value(std::string_view name) const;
   // A parameter of the route; it must be in the route's path.
   const std::string& param(std::string_view name) const;
