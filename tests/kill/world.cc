@@ -115,10 +115,17 @@ bool World::is_accepted(const Packet& packet) const {
   });
 }
 
+// A question whose repairs are all spoiled fails, as it should: chance must not do that.
+bool World::may_spoil(const Death& death) const {
+  const auto replies = static_cast<std::int64_t>(arena_.site->ledger(url_).replies.size());
+  return death.point.contains("repair") || spoiled_ == 0 || replies > spoiled_;
+}
+
 void World::spoil_next_reply() {
   fixture::Knobs knobs = arena_.site->knobs(url_);
   knobs.reply = "schema";
-  knobs.reply_times = static_cast<std::int64_t>(arena_.site->ledger(url_).replies.size()) + 1;
+  spoiled_ = static_cast<std::int64_t>(arena_.site->ledger(url_).replies.size()) + 1;
+  knobs.reply_times = spoiled_;
   arena_.site->set_knobs(url_, knobs);
 }
 
@@ -133,7 +140,7 @@ void World::run() {
 
 void World::live(const Death& death) {
   now_ = fmt::format("life {} ({})", ++lives_, death.name());
-  if (death.spoils_reply) spoil_next_reply();
+  if (death.spoils_reply && may_spoil(death)) spoil_next_reply();
   std::vector<std::string> environment;
   if (!death.point.empty()) environment.push_back("FLYWHEEL_FAULT=" + death.name());
   app::DaemonProcess daemon(daemon_options(std::move(environment)));

@@ -66,6 +66,7 @@ class World {
   void judge(app::DaemonCalls& calls);
   void judge_packet(app::DaemonCalls& calls, const Packet& packet);
   void judge_site();
+  bool may_spoil(const Death& death) const;
   void spoil_next_reply();
   // What the daemon's browser consists of must go with the daemon.
   void expect_no_browser(const std::string& when);
@@ -88,6 +89,7 @@ class World {
   std::string stage_;  // of the packet that was looked at last
   std::string now_;    // what is being done, for reports
   int lives_ = 0;
+  std::int64_t spoiled_ = 0;  // the last reply that was
   std::size_t messages_ = 0;
 };
 

@@ -27,7 +27,7 @@ inline constexpr std::size_t memory_id_prefix_min = 8;
 inline constexpr std::size_t memory_query_bytes_max = 1000;
 inline constexpr std::size_t memory_query_words_max = 32;
 inline constexpr std::size_t memory_prefix_letters_min = 3;
-inline constexpr std::int64_t memory_candidates_max = 2000;  // of one search are ranked
+inline constexpr std::int64_t memory_candidates_max = 1000;  // of one search are ranked
 inline constexpr int memory_snippet_words = 24;
 
 }  // namespace limits
