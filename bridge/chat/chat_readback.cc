@@ -83,12 +83,9 @@ base::Result<std::optional<Search>> ChatPage::found_in(const Readback& readback,
 base::Task<std::vector<std::string>> ChatPage::recent_chats() {
   CO_TRY_OK(co_await load());
   const NetworkWatch& network = eyes_->network();
-  const auto is_told = [&network] {
-    return network.recent_chats() && !network.recent_chats()->is_empty();
-  };
   const base::Instant deadline = clock_.now() + limits::readback_appears;
   base::Instant look_at = clock_.now() + limits::readback_look;
-  while (!is_told() && clock_.now() < deadline) {
+  while (!network.knows_recent_chats() && clock_.now() < deadline) {
     if (eyes_->failure()) co_return std::unexpected(*eyes_->failure());
     co_await eyes_->news().wait(std::min(deadline, look_at));
     if (clock_.now() < look_at) continue;

@@ -155,6 +155,12 @@ bool NetworkWatch::was_posted(std::string_view marker) const {
   return std::ranges::find(posted_, marker) != posted_.end();
 }
 
+bool NetworkWatch::knows_recent_chats() const {
+  const auto is_on_its_way = [](const auto& it) { return it.second.kind == Kind::chats; };
+  return recent_chats_ && !recent_chats_->is_empty() &&
+         std::ranges::none_of(requests_, is_on_its_way);
+}
+
 Orders NetworkWatch::on_request(const json::object& params) {
   const auto* request = object_at(params, "request");
   if (request == nullptr) return {};
@@ -333,9 +339,12 @@ void NetworkWatch::on_body(const std::string& request_id, std::string_view body)
   if (request->second.kind == Kind::session) {
     session_body(body);
   } else if (request->second.kind == Kind::chats) {
-    // The page may ask for several, such as of the chats that are pinned; those are often empty.
     auto list = RecentChats::parse(body);
-    if (list && !(recent_chats_ && list->is_empty())) recent_chats_ = *std::move(list);
+    if (list && recent_chats_) {
+      recent_chats_->join(*std::move(list));
+    } else if (list) {
+      recent_chats_ = *std::move(list);
+    }
   } else if (auto readback = Readback::parse(body)) {
     readback_ = std::move(*readback);
   }

@@ -91,8 +91,10 @@ class NetworkWatch {
   const std::deque<std::unique_ptr<Post>>& posts() const { return posts_; }
   // The last reading of the conversation since the last new document.
   const std::optional<Readback>& readback() const { return readback_; }
-  // Of a new chat: the last list of chats that was understood since the last new document.
+  // Of a new chat: the lists of chats that were understood since the last new document.
   const std::optional<RecentChats>& recent_chats() const { return recent_chats_; }
+  // True if some chat is listed, and no list is on its way.
+  bool knows_recent_chats() const;
   // Grows with everything that may matter to somebody who waits.
   std::uint64_t version() const { return version_; }
 

@@ -52,7 +52,8 @@ Result<RecentChats> RecentChats::parse(std::string_view body) {
   const auto* items = object ? object->if_contains("items") : nullptr;
   if (items == nullptr || !items->is_array()) return strange("has no items");
   if (items->get_array().size() > chats_listed_max) return strange("has too many items");
-  RecentChats list;
+  RecentChats told;
+  auto& list = told.lists_.emplace_back();
   for (const auto& item : items->get_array()) {
     const auto* chat = item.if_object();
     if (chat == nullptr) return strange("has an item that is no object");
@@ -62,18 +63,32 @@ Result<RecentChats> RecentChats::parse(std::string_view body) {
     if (gpt == nullptr || !(gpt->is_null() || (gpt->is_string() && is_id(text_of(gpt))))) {
       return strange("does not tell which GPT a chat is with");
     }
-    list.chats_.push_back({std::string(id), std::string(text_of(gpt))});
+    list.push_back({std::string(id), std::string(text_of(gpt))});
   }
-  return list;
+  return told;
+}
+
+void RecentChats::join(RecentChats other) {
+  for (auto& list : other.lists_) {
+    if (lists_.size() < chat_lists_max) lists_.push_back(std::move(list));
+  }
+}
+
+bool RecentChats::is_empty() const {
+  return std::ranges::all_of(lists_, [](const auto& list) { return list.empty(); });
 }
 
 std::vector<std::string> RecentChats::begun_at(std::string_view path) const {
   std::vector<std::string> ids;
   const auto gpt = gpt_at(path);
   if (!gpt) return ids;
-  for (const auto& chat : chats_) {
-    if (ids.size() == chats_searched_max) break;
-    if (chat.gpt == *gpt) ids.push_back(chat.id);
+  for (const auto& list : lists_) {
+    std::size_t count = 0;
+    for (const auto& chat : list) {
+      if (chat.gpt != *gpt) continue;
+      if (++count > chats_searched_max) break;
+      if (std::ranges::find(ids, chat.id) == ids.end()) ids.push_back(chat.id);
+    }
   }
   return ids;
 }

@@ -114,7 +114,8 @@ class Queue {
   base::Result<std::vector<LaneId>> lanes_with_work(store::Tx& tx) const;
 
   // Opens the account's breaker; a second trip replaces the first, but of two that end by
-  // themselves the later end counts. `until` is by the calendar now.
+  // themselves the later end counts, and one that ends by itself does not replace one that does
+  // not. `until` is by the calendar now.
   base::Result<> trip(store::Tx& tx, const std::string& account, Trip why,
                       const std::string& detail, std::optional<base::WallTime> until,
                       const Now& now) const;

@@ -110,7 +110,8 @@ Result<> Queue::trip(store::Tx& tx, const std::string& account, Trip why, const 
     const auto left = std::chrono::ceil<Milliseconds>(*until - now.wall);
     until_et = (time + std::max(left, Milliseconds(0))).count();
   }
-  // What another conversation was told of a longer pause is still true.
+  // What another conversation was told of a longer pause is still true, and time mends nothing that
+  // needs a person.
   TRY_OK(
       tx.execute("INSERT INTO accounts (id, trip, trip_detail, trip_at, trip_et, trip_until_et) "
                  "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET "
@@ -118,7 +119,9 @@ Result<> Queue::trip(store::Tx& tx, const std::string& account, Trip why, const 
                  "trip_at = excluded.trip_at, trip_et = excluded.trip_et, "
                  "trip_until_et = CASE WHEN accounts.trip IS NOT NULL "
                  "AND accounts.trip_until_et > excluded.trip_until_et "
-                 "THEN accounts.trip_until_et ELSE excluded.trip_until_et END",
+                 "THEN accounts.trip_until_et ELSE excluded.trip_until_et END "
+                 "WHERE accounts.trip IS NULL OR accounts.trip_until_et IS NOT NULL "
+                 "OR excluded.trip_until_et IS NULL",
                  {account, name(why), clipped(detail, ::limits::error_detail_bytes_max),
                   to_stamp(now.wall), time.count(), until_et}));
   // Who waits for less looks again.

@@ -445,6 +445,7 @@ base::Task<> Exchange::reconcile(Story& story) {
         "the conversation does not show the message, and its last turn is not the one that was "
         "last before the send";
   }
+  if (found == Looked::untold) story.doubt = story.untold;
   if (found == Looked::sent || story.doubt) co_return base::Result<>();
   co_return co_await record_unsent(story);
 }
@@ -452,9 +453,6 @@ base::Task<> Exchange::reconcile(Story& story) {
 // What this store never armed can only have been sent by a process before this one, whose pages are
 // dead: those of this one need not be closed, and who comes late need not wait.
 base::Task<> Exchange::recall(Story& story) {
-  // A new chat has no address at which to look; a doubtful message that is in none of the newest
-  // chats is for a person.
-  if (!story.is_doubtful && chat::is_new_chat(path_in(story.url))) co_return base::Result<>();
   CO_TRY(const base::Instant alone, co_await conversations_.alone_since());
   CO_TRY_OK(co_await open(story));
   auto looked = co_await look_at(story, {alone + limits::reconcile_second});
@@ -462,6 +460,9 @@ base::Task<> Exchange::recall(Story& story) {
     co_return std::unexpected(story.is_doubtful ? std::move(looked).error()
                                                 : patient(std::move(looked).error()));
   }
+  // What is in none of the newest chats may have begun an older one: of a doubtful message a person
+  // has to tell. Of one that may be forgotten there is no sign that it was ever sent.
+  if (*looked == Looked::untold && story.is_doubtful) story.doubt = story.untold;
   if (*looked == Looked::sent || story.doubt || !story.is_doubtful) co_return base::Result<>();
   CO_TRY_OK(co_await story.lane.set_stage(story.lease, Stage::none));
   story.stage = Stage::none;
@@ -470,8 +471,7 @@ base::Task<> Exchange::recall(Story& story) {
 }
 
 // A look at each of the times, until the message is found or the answer is plain. What is absent
-// before them may still arrive, so a look at once, if they are yet to come, can only find. What the
-// last of them cannot tell either is for a person.
+// before them may still arrive, so a look at once, if they are yet to come, can only find.
 base::Task<Exchange::Looked> Exchange::look_at(Story& story, std::vector<base::Instant> times) {
   const base::Instant first = times.front();
   if (clock_.now() < first) times.insert(times.begin(), clock_.now());
@@ -483,8 +483,7 @@ base::Task<Exchange::Looked> Exchange::look_at(Story& story, std::vector<base::I
     if (found == Looked::sent || story.doubt) co_return found;
     if (at >= first && found == Looked::overtaken) co_return found;
   }
-  if (found == Looked::untold) story.doubt = story.untold;
-  co_return Looked::nothing;
+  co_return found == Looked::untold ? Looked::untold : Looked::nothing;
 }
 
 // One fresh load of the conversation.

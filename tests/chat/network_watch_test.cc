@@ -71,8 +71,9 @@ TEST(NetworkWatch, TheListOfChatsIsReadOnlyWhereAChatBegins) {
   // Neither an empty list nor one that is not understood takes its place.
   for (const std::string_view other : {R"({"items": []})", R"({"items": 7})"}) {
     ASSERT_EQ(asked(fresh), 1u);
+    EXPECT_FALSE(fresh.watch.knows_recent_chats());
     fresh.watch.on_body("1", other);
-    EXPECT_FALSE(fresh.watch.recent_chats()->is_empty());
+    EXPECT_TRUE(fresh.watch.knows_recent_chats());
   }
   fresh.watch.on_new_document();
   EXPECT_FALSE(fresh.watch.recent_chats());

@@ -43,6 +43,25 @@ TEST(RecentChats, OnlyTheNewestAreLookedInto) {
   EXPECT_EQ(list->begun_at("/").front(), "c-0");
 }
 
+TEST(RecentChats, NoListTakesThePlaceOfAnother) {
+  std::string pinned = item("p-0");
+  for (int i = 1; i < 9; ++i) pinned += "," + item(fmt::format("p-{}", i));
+  auto told = RecentChats::parse(list_of(pinned));
+  auto newest = RecentChats::parse(list_of(item("a-1") + "," + item("p-3") + "," + item("b-2")));
+  auto none = RecentChats::parse(list_of(""));
+  ASSERT_TRUE(told && newest && none);
+  told->join(*std::move(none));
+  EXPECT_FALSE(told->is_empty());
+  told->join(*std::move(newest));
+  EXPECT_THAT(told->begun_at("/"), ElementsAre("p-0", "p-1", "p-2", "p-3", "p-4", "a-1", "b-2"));
+
+  // What comes when there are enough is left out.
+  auto late = RecentChats::parse(list_of(item("late")));
+  ASSERT_TRUE(late);
+  told->join(*std::move(late));
+  EXPECT_THAT(told->begun_at("/"), SizeIs(7));
+}
+
 TEST(RecentChats, AListWithAnythingStrangeIsNone) {
   for (const std::string& body :
        {std::string("[]"), std::string("{}"), std::string("not JSON"),

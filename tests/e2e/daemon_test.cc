@@ -290,6 +290,27 @@ TEST_F(Daemon, WhatWasSentSinceTheBackupIsFoundAndNotSentAgain) {
   EXPECT_EQ(run({"audit", "verify"}).status, 0);
 }
 
+// The address of its chat went with the store.
+TEST_F(Daemon, WhatBeganAChatSinceTheBackupIsFoundAmongTheNewestChats) {
+  bridge["limits"] = json::object{{"pause_seconds", 1}, {"sends_per_window", 10000}};
+  configure_new_chats({});
+  start();
+  const std::string copy = (folder.path() / "copy.db").string();
+  ASSERT_EQ(run({"backup", copy}).status, 0);
+  ASSERT_EQ(run({"send", packet("bd-after")}).status, 0);
+  stop();
+  ASSERT_EQ(run({"restore", copy}).status, 0);
+  start();
+
+  const auto again = run({"send", "--json", packet("bd-after", "2027-01-01T00:00:00Z")});
+  ASSERT_EQ(again.status, 0) << again.err;
+  EXPECT_EQ(parsed(again.out).at("response").at("bead_id"), "bd-after");
+  EXPECT_EQ(site->ledger().accepted().size(), 1u);
+  const auto other = run({"send", packet("bd-new")});
+  EXPECT_EQ(other.status, 0) << other.err;
+  EXPECT_EQ(site->ledger().accepted().size(), 2u);
+}
+
 TEST_F(Daemon, APersonDecidesWhatTheConversationDoesNotTell) {
   configure();
   start({"FLYWHEEL_FAULT=exchange.armed"});

@@ -309,6 +309,9 @@ TEST(Breaker, AShorterPauseDoesNotEndALongerOne) {
   EXPECT_EQ(f.idle().wait, Milliseconds(6h));
   ASSERT_TRUE(trip(Trip::challenge, std::nullopt));
   EXPECT_EQ(f.idle().wait, std::nullopt);
+  ASSERT_TRUE(trip(Trip::rate_limited, 15min));
+  EXPECT_EQ(f.idle().wait, std::nullopt);
+  EXPECT_EQ(f.idle().detail, "challenge: ");
   ASSERT_TRUE(f.write([&](store::Tx& tx) { return f.queue.close_breaker(tx, "account"); }));
   ASSERT_TRUE(trip(Trip::rate_limited, 15min));
   EXPECT_EQ(f.idle().wait, Milliseconds(15min));

@@ -110,6 +110,7 @@ constexpr std::array migrations = {
       ALTER TABLE workflow_runs ADD COLUMN behind TEXT NOT NULL DEFAULT '';
       ALTER TABLE workflow_runs ADD COLUMN depth INTEGER NOT NULL DEFAULT 0
     )sql"},
+    store::Migration{"workflows", 3, "UPDATE workflow_runs SET behind = creator WHERE behind = ''"},
 };
 
 }  // namespace
