@@ -118,6 +118,24 @@ Result<std::vector<Milliseconds>> Desk::sends(const std::string& account) const 
   return times;
 }
 
+Result<std::vector<Milliseconds>> Desk::leases_beside(const LaneRow& lane,
+                                                      Milliseconds time) const {
+  TRY(const auto rows,
+      tx.query("SELECT lease_until_et FROM lanes WHERE account = $1 AND holder IS NOT NULL "
+               "AND lease_until_et > $2 AND id <> $3 ORDER BY lease_until_et",
+               {lane.account, time.count(), lane.id.text}));
+  std::vector<Milliseconds> ends;
+  for (const auto& row : rows) ends.emplace_back(row.at(0).integer());
+  return ends;
+}
+
+Result<bool> Desk::has_lost_place(const LaneRow& lane, Milliseconds time) const {
+  const auto* of_account = limits(lane.account);
+  if (!of_account || lane.is_leased(time)) return false;
+  TRY(const auto others, leases_beside(lane, time));
+  return others.size() >= static_cast<std::size_t>(of_account->parallel_max);
+}
+
 Result<int> Desk::reserved(const std::string& account) const {
   TRY(const auto row,
       tx.query_one("SELECT COUNT(*) FROM lanes CROSS JOIN jobs ON jobs.lane = lanes.id "

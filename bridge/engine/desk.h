@@ -49,6 +49,11 @@ class Desk {
   base::Result<> free_lane(const LaneId& lane, std::int64_t epoch) const;
   // The account's sends that any cap looks at, ascending.
   base::Result<std::vector<Milliseconds>> sends(const std::string& account) const;
+  // When the leases of the account's other lanes end that still last, ascending.
+  base::Result<std::vector<Milliseconds>> leases_beside(const LaneRow& lane,
+                                                        Milliseconds time) const;
+  // True if other lanes of the account have all of its places.
+  base::Result<bool> has_lost_place(const LaneRow& lane, Milliseconds time) const;
   // Started jobs of the account that may still send.
   base::Result<int> reserved(const std::string& account) const;
   // Until one more send keeps pace and caps; nullopt: time alone does not tell.

@@ -143,13 +143,16 @@ class Queue {
   // idle there: it would come before the other lanes of the account every time.
   base::Result<Turn> claim_next(store::Tx& tx, const LaneId& lane, const std::string& holder,
                                 const Now& now) const;
+  // Also of a lease that ran out, unless its lane or its place of the account was taken meanwhile:
+  // conflict, reason stale_lease.
   base::Result<> renew(store::Tx& tx, const Lease& lease, const Now& now) const;
 
   // none → intent → armed → sent → replied, and back to none where it is certain that nothing was
   // sent (from intent; from armed only after reconciling). A doubtful job, and any in a store that
   // was ever restored, may also go to `sent` at once: it was found. `armed` enters the account's
   // log and fails with busy when it would break a cap, the pace or an open breaker (reason rate,
-  // breaker; see wait_to_arm), with conflict and reason expired after the deadline.
+  // breaker; see wait_to_arm) or the lease ran out and its place of the account was taken (reason
+  // parallel), with conflict and reason expired after the deadline.
   base::Result<> set_stage(store::Tx& tx, const Lease& lease, Stage stage, const Now& now) const;
   // How long until `armed` would be granted; 0: now. nullopt: not before the breaker is closed.
   base::Result<std::optional<Milliseconds>> wait_to_arm(store::Tx& tx, const Lease& lease,

@@ -201,14 +201,10 @@ Result<std::optional<Idle>> closed_account(const Desk& desk, const LaneRow& lane
   }
   const auto* limits = desk.limits(account.id);
   if (!limits) return std::nullopt;
-  TRY(const auto leases,
-      desk.tx.query("SELECT lease_until_et FROM lanes WHERE account = $1 AND holder IS NOT NULL "
-                    "AND lease_until_et > $2 ORDER BY lease_until_et",
-                    {account.id, time.count()}));
+  TRY(const auto leases, desk.leases_beside(lane, time));
   if (leases.size() >= static_cast<std::size_t>(limits->parallel_max)) {
-    const Milliseconds ends(leases.front().at(0).integer());
     return idle("parallel", fmt::format("{} lanes of account {} run", leases.size(), account.id),
-                ends - time, bell);
+                leases.front() - time, bell);
   }
   if (reads_only) return std::nullopt;
   TRY(const int reserved, desk.reserved(account.id));

@@ -45,8 +45,8 @@ std::string_view verb_of(Stage stage) {
 }
 
 // Null: now. An error tells why not.
-Result<std::optional<Milliseconds>> grant(const Desk& desk, const JobRow& job, Milliseconds time) {
-  TRY(const auto lane, desk.lane(job.lane));
+Result<std::optional<Milliseconds>> grant(const Desk& desk, const LaneRow& lane,
+                                          Milliseconds time) {
   TRY(const auto account, desk.account(lane.account));
   if (account.breaker.is_open(time)) {
     if (!account.breaker.until) return std::optional<Milliseconds>();
@@ -56,8 +56,7 @@ Result<std::optional<Milliseconds>> grant(const Desk& desk, const JobRow& job, M
   return desk.wait_for_limits(account, 0, time);
 }
 
-Result<> log_send(const Desk& desk, const JobRow& job, Milliseconds time) {
-  TRY(const auto lane, desk.lane(job.lane));
+Result<> log_send(const Desk& desk, const JobRow& job, const LaneRow& lane, Milliseconds time) {
   TRY(const auto account, desk.account(lane.account));
   TRY(const auto last, desk.tx.query_one("SELECT COALESCE(MAX(seq), 0) FROM sends"));
   TRY_OK(
@@ -82,7 +81,16 @@ Result<> arm(const Desk& desk, const JobRow& job) {
                       fmt::format("arm job {}: its deadline has passed", job.id.text), "expired");
   }
   TRY(const auto time, advance_engine_time(desk.tx, desk.now));
-  TRY(const auto wait, grant(desk, job, time));
+  TRY(const auto lane, desk.lane(job.lane));
+  TRY(const bool is_lost, desk.has_lost_place(lane, time));
+  if (is_lost) {
+    return base::fail(Code::busy,
+                      fmt::format("arm job {}: its lease ran out, and other lanes of account {} "
+                                  "have taken its place",
+                                  job.id.text, lane.account),
+                      "parallel");
+  }
+  TRY(const auto wait, grant(desk, lane, time));
   if (!wait) {
     return base::fail(Code::busy, fmt::format("arm job {}: the account is closed", job.id.text),
                       "breaker");
@@ -93,7 +101,7 @@ Result<> arm(const Desk& desk, const JobRow& job) {
                                   job.id.text, wait->count()),
                       "rate");
   }
-  return log_send(desk, job, time);
+  return log_send(desk, job, lane, time);
 }
 
 void stamp(Timings& timings, Stage stage, base::WallTime now) {
@@ -168,6 +176,15 @@ Result<> Queue::renew(store::Tx& tx, const Lease& lease, const Now& now) const {
   const Desk desk(tx, options_, now);
   TRY_OK(desk.leased(lease));
   TRY(const auto time, desk.time());
+  TRY(const auto lane, desk.lane(lease.lane));
+  TRY(const bool is_lost, desk.has_lost_place(lane, time));
+  if (is_lost) {
+    return base::fail(Code::conflict,
+                      fmt::format("renew the lease of lane {}: it ran out, and other lanes of "
+                                  "account {} have taken its place",
+                                  lane.id.text, lane.account),
+                      "stale_lease");
+  }
   TRY_OK(tx.execute("UPDATE lanes SET lease_until_et = $3 WHERE id = $1 AND epoch = $2",
                     {lease.lane.text, lease.epoch, (time + options_.lease).count()}));
   return {};
@@ -196,8 +213,9 @@ Result<std::optional<Milliseconds>> Queue::wait_to_arm(store::Tx& tx, const Leas
                                                        const Now& now) const {
   const Desk desk(tx, options_, now);
   TRY(const auto job, desk.leased(lease));
+  TRY(const auto lane, desk.lane(job.lane));
   TRY(const auto time, desk.time());
-  return grant(desk, job, time);
+  return grant(desk, lane, time);
 }
 
 Result<Claim> Queue::begin_child(store::Tx& tx, const Lease& lease, const NewJob& job,

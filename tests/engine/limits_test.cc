@@ -176,6 +176,36 @@ TEST(Limits, LanesOfAnAccountRunAtOnceUpToItsNumber) {
   f.claim(other);
 }
 
+// The store may be slow for longer than a lease lasts.
+TEST(Limits, ALeaseThatRanOutLastsOnOnlyWhileItsPlaceIsFree) {
+  auto options = capped(100, 1h);
+  options.accounts["account"].parallel_max = 1;
+  Fixture f(options);
+  const LaneId other{"chat:2"};
+  ASSERT_TRUE(f.write([&](store::Tx& tx) { return f.queue.declare_lane(tx, other, "account"); }));
+  f.add();
+  auto elsewhere = f.job();
+  elsewhere.lane = other;
+  ASSERT_TRUE(f.submit(elsewhere));
+  const auto first = f.claim();
+  ASSERT_TRUE(f.stage(first.lease, Stage::intent));
+  f.pass(f.queue.options().lease);
+  EXPECT_TRUE(f.renew(first.lease));
+
+  f.pass(f.queue.options().lease);
+  const auto second = f.claim(other);
+  const auto renewed = f.renew(first.lease);
+  ASSERT_FALSE(renewed);
+  EXPECT_EQ(renewed.error().reason, "stale_lease");
+  const auto armed = f.stage(first.lease, Stage::armed);
+  ASSERT_FALSE(armed);
+  EXPECT_EQ(armed.error().code, base::Code::busy);
+  EXPECT_EQ(armed.error().reason, "parallel");
+
+  ASSERT_TRUE(f.complete(second.lease));
+  EXPECT_EQ(f.claim().job.id, first.job.id);
+}
+
 // Who holds a place of the account and has more to do would come before the others every time.
 TEST(Limits, ALaneOfALimitedAccountStandsBackAfterEachJob) {
   const auto reason_after_one = [](const QueueOptions& options) {
