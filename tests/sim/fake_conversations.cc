@@ -1,5 +1,7 @@
 #include "tests/sim/fake_conversations.h"
 
+#include <utility>
+
 #include <fmt/format.h>
 
 namespace sim {
@@ -20,10 +22,14 @@ std::string bead_in(const chat::Prompt& prompt, const std::string& otherwise) {
 
 }  // namespace
 
-// For the caller alone: whoever holds the page keeps others waiting, unless it was silenced.
-base::Task<std::unique_ptr<chat::Conversation>> FakeConversations::open(std::string) {
-  while (world_.page_holder != nullptr) co_await world_.pause(1s);
-  auto page = std::make_unique<FakeConversation>(world_);
+// For the caller alone: whoever holds the page keeps others waiting, unless it was silenced. The
+// account has one more page than it works on, as one may end an exchange that is done already.
+base::Task<std::unique_ptr<chat::Conversation>> FakeConversations::open(std::string url) {
+  Chat& chat = world_.chat_at(url);
+  while (chat.page_holder != nullptr || world_.pages_in_use(account_) > world_.parallel) {
+    co_await world_.pause(1s);
+  }
+  auto page = std::make_unique<FakeConversation>(world_, chat);
   co_await world_.wait(world_.some(500ms));
   co_return page;
 }
@@ -33,23 +39,25 @@ base::Task<base::Instant> FakeConversations::alone_since() {
   co_return world_.life_began;
 }
 
-base::Task<base::Instant> FakeConversations::silence(std::string) {
-  ++world_.generation_of_pages;
-  world_.page_holder = nullptr;
+base::Task<base::Instant> FakeConversations::silence(std::string url) {
+  Chat& chat = world_.chat_at(url);
+  ++chat.generation_of_pages;
+  chat.page_holder = nullptr;
   const base::Instant quiet = world_.clock.now();
   co_await world_.wait(world_.some(100ms));
   co_return quiet;
 }
 
 base::Task<chat::Judgement> FakeConversation::state() {
-  co_return chat::Judgement{world_.is_signed_in ? chat::State::ready : chat::State::login_required,
-                            "", world_.is_signed_in};
+  co_return chat::Judgement{
+      chat_.account.is_signed_in ? chat::State::ready : chat::State::login_required, "",
+      chat_.account.is_signed_in};
 }
 
 // What stands in the way of reading or sending.
 base::Task<> FakeConversation::way() {
   if (!is_alive()) co_return fail(Code::unavailable, "the tab is closed", "ui_changed");
-  if (!world_.is_signed_in) {
+  if (!chat_.account.is_signed_in) {
     co_return fail(Code::login_required, "the page asks to sign in", "login_required");
   }
   co_return base::Result<>();
@@ -58,63 +66,80 @@ base::Task<> FakeConversation::way() {
 base::Task<chat::Search> FakeConversation::find(const chat::Prompt& prompt) {
   co_await world_.wait(100ms + world_.some(400ms));
   CO_TRY_OK(co_await way());
-  world_.settle_late();
+  world_.settle_late(chat_);
   if (world_.happens(world_.chances.find_fails)) {
     world_.ground.coverage.happened("the conversation cannot be read");
     co_return fail(Code::unavailable, "the conversation could not be read", "unknown_outcome");
   }
-  const Message* own = world_.find(prompt.marker);
+  const Message* own = chat_.find(prompt.marker);
   if (own && world_.trick != Trick::finds_nothing) {
     co_return chat::Search{.sent = chat::Sent{.user_message_id = own->id, .proof = "readback"},
                            .is_altered = own->text != prompt.text};
   }
   if (own) {
-    const auto before = own - world_.transcript.data();
+    const auto before = own - chat_.transcript.data();
     co_return chat::Search{.last_turn = before == 0 ? "" : (own - 1)->id};
   }
   if (world_.trick == Trick::misreads_last_turn)
     co_return chat::Search{.last_turn = "turn-of-another"};
-  co_return chat::Search{.last_turn = world_.last_turn()};
+  co_return chat::Search{.last_turn = chat_.last_turn()};
 }
 
 base::Task<chat::Sent> FakeConversation::send(const chat::Prompt& prompt, chat::SendSteps& steps) {
   co_await world_.wait(world_.some(2s));
   const SendFate fate = world_.next_send_fate();
-  if (fate == SendFate::signed_out) world_.is_signed_in = false;
+  if (fate == SendFate::signed_out) chat_.account.is_signed_in = false;
   CO_TRY_OK(co_await way());
-  if (world_.clock.now() < world_.limited_until) {
+  if (world_.clock.now() < chat_.account.limited_until) {
     co_return fail(Code::busy, "the page says: too many requests", "rate_limited");
   }
-  const chat::Baseline baseline{.path = "/c/1", .last_turn = world_.last_turn(), .shell = "C"};
+  const chat::Baseline baseline{.path = chat_.path, .last_turn = chat_.last_turn(), .shell = "C"};
   CO_TRY_OK(co_await steps.intent(baseline));
+  std::optional<Counted> typing(world_.watch.types(chat_.lane));
   co_await world_.wait(world_.some(50ms));
   if (fate == SendFate::altered) {
     co_return fail(Code::conflict, "the composer holds another text", "payload_altered");
   }
   if (world_.happens(world_.chances.human_writes)) {
     world_.ground.coverage.happened("a person writes before the click");
-    world_.deliver({.id = "", .marker = ""});
+    world_.deliver(chat_, {.id = "", .marker = ""});
   }
   if (world_.trick == Trick::clicks_unarmed) co_return co_await click(prompt, fate, steps);
   CO_TRY_OK(co_await steps.armed());
+  typing.reset();
+  begin_turn();
   co_await world_.wait(world_.some(30ms));
   CO_TRY_OK(co_await way());
   // The guard looks once more, in the page, at the moment of the click.
-  if (world_.last_turn() != baseline.last_turn || fate == SendFate::swallowed) {
+  if (chat_.last_turn() != baseline.last_turn || fate == SendFate::swallowed) {
     co_return fail(Code::conflict, "the guard refused the click", "ui_changed");
   }
   co_return co_await click(prompt, fate, steps);
 }
 
+void FakeConversation::begin_turn() {
+  turn_.emplace(world_.watch.begins_turn(chat_.lane));
+  if (world_.watch.turns_beside(chat_.lane) > 1) {
+    world_.ground.coverage.happened("lanes of an account have their turns at once");
+  }
+}
+
+// By mistake.
+Chat& FakeConversation::other_chat() {
+  const auto count = world_.chats.size();
+  return world_.happens(200) ? world_.chats[world_.random.below(count)] : chat_;
+}
+
 base::Task<chat::Sent> FakeConversation::click(const chat::Prompt& prompt, SendFate fate,
                                                chat::SendSteps& steps) {
-  const engine::Job& job = world_.check_click();
+  const engine::Job& job = world_.check_click(chat_, prompt.marker);
   const base::Instant now = world_.clock.now();
-  if (fate == SendFate::limited) {
-    world_.limited_until = now + 5min + world_.some(20min);
+  if (fate == SendFate::limited || now < chat_.account.limited_until) {
+    chat_.account.limited_until = now + 5min + world_.some(20min);
+    chat_.account.limited_by = chat_.lane;
     base::Error refused{Code::busy, "the server refused the message with 429", "rate_limited"};
     refused.retry_after =
-        std::chrono::duration_cast<std::chrono::milliseconds>(world_.limited_until - now);
+        std::chrono::duration_cast<std::chrono::milliseconds>(chat_.account.limited_until - now);
     co_return std::unexpected(std::move(refused));
   }
   Message message{.id = "",
@@ -125,13 +150,14 @@ base::Task<chat::Sent> FakeConversation::click(const chat::Prompt& prompt, SendF
                   .job = job.id.text,
                   .bead = bead_in(prompt, job.subject),
                   .about = job.subject};
-  if (world_.trick == Trick::clicks_twice && world_.happens(200)) world_.deliver(message);
+  if (world_.trick == Trick::clicks_twice && world_.happens(200)) world_.deliver(chat_, message);
+  Chat& chat = world_.trick == Trick::types_elsewhere ? other_chat() : chat_;
   if (fate == SendFate::arrives_late) {
     // Later than a first look after the page's death, and before the last one.
     message.at = now + world_.some(25s);
-    world_.late.push_back(std::move(message));
+    chat.late.push_back(std::move(message));
   } else if (fate != SendFate::never_arrived) {
-    world_.deliver(std::move(message));
+    world_.deliver(chat, std::move(message));
   }
   const bool goes_on = steps.clicked().has_value();
   co_await world_.wait(world_.some(500ms));
@@ -139,18 +165,21 @@ base::Task<chat::Sent> FakeConversation::click(const chat::Prompt& prompt, SendF
   if (!is_told) {
     co_return fail(Code::timeout, "the message may have been sent", "unknown_outcome");
   }
-  co_return chat::Sent{.user_message_id = world_.find(prompt.marker)->id, .proof = "post"};
+  co_return chat::Sent{.user_message_id = chat_.find(prompt.marker)->id, .proof = "post"};
 }
 
 base::Task<chat::RawReply> FakeConversation::reply(const chat::Sent&, const chat::Prompt& prompt,
                                                    chat::FinishCheck& finish,
                                                    base::Instant::duration limit) {
-  world_.watch.waits(limit);
+  world_.watch.waits(chat_.lane, limit);
+  if (!turn_) begin_turn();
+  // Whatever comes, the turn is over then.
+  const std::optional<Counted> turn = std::exchange(turn_, std::nullopt);
   const base::Instant deadline = world_.clock.now() + limit;
   for (;;) {
     co_await world_.wait(200ms + world_.some(300ms));
     CO_TRY_OK(co_await way());
-    const Message* own = world_.find(prompt.marker);
+    const Message* own = chat_.find(prompt.marker);
     if (own == nullptr) co_return fail(Code::unavailable, "not there", "upstream_failed");
     if (own->fate == ReplyFate::broken_off) {
       co_return fail(Code::unavailable, "the answer ended early", "upstream_failed");
@@ -177,7 +206,7 @@ base::Task<chat::Settled> FakeConversation::settle(const chat::Sent&, const chat
   co_await world_.wait(world_.some(3s));
   if (world_.happens(world_.chances.human_writes)) {
     world_.ground.coverage.happened("a person writes after a reply");
-    world_.deliver({.id = "", .marker = ""});
+    world_.deliver(chat_, {.id = "", .marker = ""});
   }
   co_return chat::Settled{};
 }

@@ -1,28 +1,32 @@
-// The provider's conversation as the bridge drives it; see World.
+// The provider's conversations as the bridge drives them; see World.
 #pragma once
 
 #include "tests/sim/world.h"
+
+#include <optional>
 
 namespace sim {
 
 class FakeConversations final : public chat::Conversations {
  public:
-  explicit FakeConversations(World& world) : world_(world) {}
+  FakeConversations(World& world, const Account& account) : world_(world), account_(account) {}
   base::Task<std::unique_ptr<chat::Conversation>> open(std::string url) override;
   base::Task<base::Instant> alone_since() override;
   base::Task<base::Instant> silence(std::string url) override;
 
  private:
   World& world_;
+  const Account& account_;
 };
 
 class FakeConversation final : public chat::Conversation {
  public:
-  explicit FakeConversation(World& world) : world_(world), page_(world.generation_of_pages) {
-    world_.page_holder = this;
+  FakeConversation(World& world, Chat& chat)
+      : world_(world), chat_(chat), page_(chat.generation_of_pages) {
+    chat_.page_holder = this;
   }
   ~FakeConversation() override {
-    if (world_.page_holder == this) world_.page_holder = nullptr;
+    if (chat_.page_holder == this) chat_.page_holder = nullptr;
   }
 
   base::Task<chat::Judgement> state() override;
@@ -36,12 +40,16 @@ class FakeConversation final : public chat::Conversation {
 
  private:
   // Silenced pages and those of earlier lives do nothing any more.
-  bool is_alive() const { return page_ == world_.generation_of_pages && !world_.is_dead(); }
+  bool is_alive() const { return page_ == chat_.generation_of_pages && !world_.is_dead(); }
   base::Task<> way();
   base::Task<chat::Sent> click(const chat::Prompt& prompt, SendFate fate, chat::SendSteps& steps);
+  void begin_turn();
+  Chat& other_chat();
 
   World& world_;
+  Chat& chat_;
   int page_;
+  std::optional<Counted> turn_ = {};  // from armed to the end of the answer
 };
 
 }  // namespace sim

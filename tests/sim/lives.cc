@@ -1,5 +1,7 @@
 #include "tests/sim/lives.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace sim {
@@ -9,6 +11,8 @@ namespace {
 // Until it is acknowledged, as a careful agent does.
 void hand_in(World& world, int number) {
   const std::string sender = world.happens(300) ? "bob" : "alice";
+  const bool has_lanes = world.chats.size() > 1;
+  const std::size_t chat = has_lanes ? world.scatter.below(world.chats.size()) : 0;
   std::optional<std::chrono::seconds> deadline;
   if (world.happens(world.chances.deadlines)) {
     deadline = std::chrono::duration_cast<std::chrono::seconds>(5s + world.some(10min));
@@ -21,12 +25,16 @@ void hand_in(World& world, int number) {
       world.clock.step_wall((is_forward ? 1 : -1) * world.some(1h));
     }
     if (world.happens(world.chances.backups)) world.back_up();
-    world.submit(number, sender, deadline);
+    world.submit(number, sender, deadline, chat);
     if (world.happens(world.chances.duplicate)) {
       world.ground.coverage.happened("a submission comes twice");
-      world.submit(number, sender, deadline);
+      world.submit(number, sender, deadline, chat);
     }
-    const base::Instant patience = world.clock.now() + 1s + world.some(2min);
+    base::Instant patience = world.clock.now() + 1s + world.some(2min);
+    // Lanes meet only where they have something to do at the same time.
+    if (has_lanes && world.scatter.below(4) > 0) {
+      patience = world.clock.now() + std::chrono::milliseconds(world.scatter.below(3'000));
+    }
     world.run([&] { return world.clock.now() >= patience; }, 5min);
     if (!world.watch.violations().empty()) return;
   }
@@ -58,12 +66,20 @@ Setting setting_of(std::uint64_t seed) {
     setting.cap = 2;
     setting.cap_window = 20min;
   }
+  // One world in three has lanes; the others are as they would be without.
+  base::SeededRandom lanes(~seed ^ 0x9e3779b97f4a7c15);
+  if (lanes.below(3) == 0) {
+    setting.lanes = 2 + static_cast<int>(lanes.below(3));
+    setting.parallel = 1 + static_cast<int>(lanes.below(3));
+    setting.has_second_account = lanes.below(4) == 0;
+  }
   return setting;
 }
 
 std::vector<Violation> live(Ground& ground, std::uint64_t seed, const Setting& setting) {
   World world(ground, seed, setting);
-  const int count = 1 + static_cast<int>(world.random.below(4));
+  int count = 1 + static_cast<int>(world.random.below(4));
+  if (world.chats.size() > 1) count = std::max(count, 2);
   for (int number = 1; number <= count && world.watch.violations().empty(); ++number) {
     hand_in(world, number);
   }
@@ -101,7 +117,8 @@ const std::vector<std::string>& misfortunes() {
                                       "the calendar steps back",
                                       "a submission comes twice",
                                       "a backup is restored",
-                                      "what a restore forgot is handed in again"};
+                                      "what a restore forgot is handed in again",
+                                      "lanes of an account have their turns at once"};
     for (int i = 0; i < send_fates_count; ++i) {
       named.push_back(fmt::format("send: {}", name(static_cast<SendFate>(i))));
     }

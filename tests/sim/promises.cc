@@ -12,10 +12,11 @@ namespace sim {
 using engine::State;
 
 std::string_view name(Promise promise) {
-  static constexpr std::array<std::string_view, 14> names = {
+  static constexpr std::array<std::string_view, 17> names = {
       "posted_once", "accepted_once", "kept",           "ends_once", "one_writer",
       "caps",        "in_turn",       "in_time",        "journal",   "held_in_doubt",
-      "patience",    "right_answer",  "failed_rightly", "ends"};
+      "patience",    "right_answer",  "failed_rightly", "ends",      "own_chat",
+      "parallel",    "typed_in_turn"};
   return names[static_cast<std::size_t>(promise)];
 }
 
@@ -32,7 +33,6 @@ void Watch::committed(const engine::Change& change, const engine::Now& now) {
                                            name(known->second.state), name(job.state)));
   }
   if (change.verb == "claimed") check_claim(change);
-  if (change.verb == "armed") armed_ = job.id.text;
   if (change.verb == "sent") sent_[job.id.text] = base::Instant(now.steady);
   // A person's word: the wait begins when the message is seen.
   if (change.verb == "resolved") sent_.erase(job.id.text);
@@ -43,14 +43,15 @@ void Watch::committed(const engine::Change& change, const engine::Now& now) {
 
 void Watch::check_claim(const engine::Change& change) {
   const engine::Job& job = change.job;
-  if (job.epoch <= claim_epoch_) {
-    report(Promise::one_writer,
-           fmt::format("epoch {} was given out after {}", job.epoch, claim_epoch_));
+  std::int64_t& epoch = lanes_[job.lane].claim_epoch;
+  if (job.epoch <= epoch) {
+    report(Promise::one_writer, fmt::format("epoch {} was given out after {}", job.epoch, epoch));
   }
-  claim_epoch_ = job.epoch;
+  epoch = job.epoch;
   if (change.from != State::queued) return;
   for (const auto& [id, other] : jobs_) {
-    const bool waits = !other.parent && other.state == State::queued && other.band == job.band;
+    const bool waits = !other.parent && other.state == State::queued && other.lane == job.lane &&
+                       other.band == job.band;
     if (waits && other.sender == job.sender && other.sequence < job.sequence) {
       report(Promise::in_turn, fmt::format("job {} of {} starts before {}", job.sequence,
                                            job.sender, other.sequence));
@@ -58,40 +59,83 @@ void Watch::check_claim(const engine::Change& change) {
   }
 }
 
-const engine::Job& Watch::clicked() {
-  static const engine::Job nothing;
-  // A click comes that much later than what was noted before it, and the one before it did not.
-  constexpr base::Instant::duration slack = limits::armed_is_fresh + std::chrono::seconds(1);
+template <class Predicate>
+int Watch::lanes_beside(const engine::LaneId& one, Predicate is_counted) const {
+  const std::string& account = rules_.lanes.at(one);
+  return static_cast<int>(std::ranges::count_if(lanes_, [&](const auto& known) {
+    const auto& [id, lane] = known;
+    return lane.is_held(clock_.now()) && is_counted(lane) && rules_.lanes.at(id) == account;
+  }));
+}
+
+Counted Watch::types(const engine::LaneId& lane) {
+  int& typing = accounts_[rules_.lanes.at(lane)].typing;
+  Counted counted(typing);
+  if (typing > 1) {
+    report(Promise::typed_in_turn, fmt::format("{} messages are typed at once", typing));
+  }
+  return counted;
+}
+
+// Who has lost the lane and does not know it yet has no turn of the account any more.
+int Watch::turns_beside(const engine::LaneId& lane) const {
+  return lanes_beside(lane, [](const Lane& one) { return one.turns > 0; });
+}
+
+Counted Watch::begins_turn(const engine::LaneId& lane) {
+  Counted counted(lanes_[lane].turns);
+  if (const int turns = turns_beside(lane); turns > rules_.parallel) {
+    report(Promise::parallel,
+           fmt::format("{} turns are under way instead of {}", turns, rules_.parallel));
+  }
+  return counted;
+}
+
+// A click comes that much later than what was noted before it, and the one before it did not.
+constexpr base::Instant::duration click_slack = limits::armed_is_fresh + std::chrono::seconds(1);
+
+void Watch::check_limits(const std::string& account) {
   const base::Instant now = clock_.now();
-  clicks_.push_back(now);
+  auto& clicks = accounts_[account].clicks;
+  if (!clicks.empty() && now - clicks.back() < rules_.pause) {
+    report(Promise::caps, "two sends in one pause");
+  }
+  clicks.push_back(now);
   const auto recent = std::ranges::count_if(
-      clicks_, [&](base::Instant at) { return at > now - (rules_.cap_window - slack); });
+      clicks, [&](base::Instant at) { return at > now - (rules_.cap_window - click_slack); });
   if (recent > rules_.cap) {
     report(Promise::caps, fmt::format("{} sends in a window of {}", recent, rules_.cap));
   }
-  const auto known = jobs_.find(armed_);
+}
+
+const engine::Job& Watch::clicked(const engine::LaneId& lane, const std::string& id) {
+  static const engine::Job nothing;
+  check_limits(rules_.lanes.at(lane));
+  const auto known = jobs_.find(id);
   if (known == jobs_.end()) {
     report(Promise::posted_once, "a click for no job");
     return nothing;
   }
   const engine::Job& job = known->second;
+  if (job.lane != lane) {
+    report(Promise::own_chat, fmt::format("job {} is clicked in another conversation", id));
+  }
   if (job.stage != engine::Stage::armed) {
     report(Promise::posted_once, fmt::format("a click for a job that is {}", name(job.stage)));
   }
-  if (job.deadline && clock_.wall() > *job.deadline + slack) {
-    report(Promise::in_time, fmt::format("job {} is sent after its deadline", job.id.text));
+  if (job.deadline && clock_.wall() > *job.deadline + click_slack) {
+    report(Promise::in_time, fmt::format("job {} is sent after its deadline", id));
   }
   return job;
 }
 
-void Watch::waits(base::Instant::duration limit) {
+void Watch::waits(const engine::LaneId& lane, base::Instant::duration limit) {
   constexpr base::Instant::duration least = std::chrono::seconds(5);
   constexpr base::Instant::duration slack = std::chrono::milliseconds(10);
   for (const auto& [id, job] : jobs_) {
     const auto sent = sent_.find(id);
-    if (job.state != State::running || job.stage != engine::Stage::sent || sent == sent_.end()) {
-      continue;
-    }
+    if (job.lane != lane || sent == sent_.end()) continue;
+    if (job.state != State::running || job.stage != engine::Stage::sent) continue;
     const auto due = std::max(rules_.reply - (clock_.now() - sent->second), least);
     if (limit >= due - slack && limit <= due + slack) continue;
     const std::chrono::duration<double> waits = limit;
@@ -102,7 +146,7 @@ void Watch::waits(base::Instant::duration limit) {
 }
 
 base::Result<> Watch::look(store::Tx& tx, base::Instant asked) {
-  TRY_OK(look_at_lease(tx, asked));
+  TRY_OK(look_at_leases(tx, asked));
   TRY_OK(look_at_journal(tx));
   TRY(const auto row, tx.query_one("SELECT COUNT(*) FROM jobs"));
   if (row->at(0).integer() < static_cast<std::int64_t>(jobs_.size())) {
@@ -112,21 +156,30 @@ base::Result<> Watch::look(store::Tx& tx, base::Instant asked) {
   return {};
 }
 
-base::Result<> Watch::look_at_lease(store::Tx& tx, base::Instant asked) {
-  TRY(const auto row, tx.query_one("SELECT epoch, holder, lease_until_et FROM lanes"));
-  if (!row) return {};
-  const std::int64_t epoch = row->at(0).integer();
-  const std::int64_t until = row->at(2).integer();
-  if (epoch < epoch_) report(Promise::one_writer, "the lane's epoch went back");
-  // The engine counts whole milliseconds.
-  const base::Instant now = clock_.now() + engine::Milliseconds(1);
-  if (epoch != epoch_ && is_leased_ && now < lease_ends_) {
-    report(Promise::one_writer, fmt::format("epoch {} begins while {} holds", epoch, epoch_));
+void Watch::look_at_lease(const store::Row& row, base::Instant asked) {
+  const engine::LaneId id{row.at(0).text()};
+  Lane& lane = lanes_[id];
+  const std::int64_t epoch = row.at(1).integer();
+  const std::int64_t until = row.at(3).integer();
+  if (epoch < lane.epoch) report(Promise::one_writer, "the lane's epoch went back");
+  if (epoch != lane.epoch && lane.is_held(clock_.now())) {
+    report(Promise::one_writer, fmt::format("epoch {} begins while {} holds", epoch, lane.epoch));
   }
-  if (epoch != epoch_ || until != lease_row_) lease_ends_ = asked + rules_.lease;
-  epoch_ = epoch;
-  lease_row_ = until;
-  is_leased_ = !row->at(1).is_null();
+  const bool is_new = epoch != lane.epoch || until != lane.lease_row;
+  if (is_new) lane.lease_ends = asked + rules_.lease;
+  lane.epoch = epoch;
+  lane.lease_row = until;
+  lane.is_leased = !row.at(2).is_null();
+  if (!is_new || !lane.is_leased) return;
+  const int held = lanes_beside(id, [](const Lane&) { return true; });
+  if (held > rules_.parallel) {
+    report(Promise::parallel, fmt::format("{} lanes run instead of {}", held, rules_.parallel));
+  }
+}
+
+base::Result<> Watch::look_at_leases(store::Tx& tx, base::Instant asked) {
+  TRY(const auto rows, tx.query("SELECT id, epoch, holder, lease_until_et FROM lanes"));
+  for (const auto& row : rows) look_at_lease(row, asked);
   return {};
 }
 
@@ -158,11 +211,18 @@ base::Result<> Watch::restored(store::Tx& tx, const engine::Queue& queue) {
   }
   verified_ = {};
   TRY(entries_, journal_.last(tx));
-  TRY(const auto lane, tx.query_one("SELECT epoch, lease_until_et FROM lanes"));
-  epoch_ = claim_epoch_ = lane ? lane->at(0).integer() : 0;
-  lease_row_ = lane ? lane->at(1).integer() : 0;
-  is_leased_ = false;
+  for (auto& [id, lane] : lanes_) lane = Lane{};
+  TRY(const auto lanes, tx.query("SELECT id, epoch, lease_until_et FROM lanes"));
+  for (const auto& row : lanes) {
+    Lane& lane = lanes_[{row.at(0).text()}];
+    lane.epoch = lane.claim_epoch = row.at(1).integer();
+    lane.lease_row = row.at(2).integer();
+  }
   return {};
+}
+
+void Watch::process_died() {
+  for (auto& [id, lane] : lanes_) lane.lease_ends = base::Instant::min();
 }
 
 bool Watch::is_settled() const {

@@ -11,18 +11,19 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace sim {
 
 enum class Promise {
-  posted_once,     // each marker is at most once in the transcript, and armed before it is clicked
+  posted_once,     // each marker is at most once in the transcripts, and armed before it is clicked
   accepted_once,   // the same packet is one job
   kept,            // what was acknowledged exists
   ends_once,       // what has ended stays ended
   one_writer,      // a lane has one holder at a time, under epochs that only grow
-  caps,            // no window holds more sends than its cap
-  in_turn,         // a sender's packets start in the order in which they were handed in
+  caps,            // no window of an account holds more sends than its cap, or two in one pause
+  in_turn,         // a sender's packets of a lane start in the order in which they were handed in
   in_time,         // nothing is sent after its deadline
   journal,         // every change has its entry, dense, chained and verified
   held_in_doubt,   // held only where the conversation cannot tell
@@ -30,6 +31,9 @@ enum class Promise {
   right_answer,    // done means: sent, and answered to this very packet
   failed_rightly,  // failed only for what the provider or the page did
   ends,            // without misfortune everything ends soon
+  own_chat,        // what a lane sends is in the conversation of that lane
+  parallel,        // no more lanes and turns of an account are under way than it allows
+  typed_in_turn,   // of an account, one message at a time is between intent and armed
 };
 std::string_view name(Promise promise);
 
@@ -38,35 +42,59 @@ struct Violation {
   std::string what;
 };
 
-// The rules of the one lane and account that are watched.
+// The rules of the lanes that are watched; each account has its own share of them.
 struct Rules {
   int cap;
   base::Instant::duration cap_window;
+  base::Instant::duration pause;  // zero: the store may be too slow for it to be seen
+  int parallel;
   base::Instant::duration lease;
   base::Instant::duration reply;
+  std::map<engine::LaneId, std::string> lanes;  // and their accounts
+};
+
+// Counts while it lives.
+class Counted {
+ public:
+  explicit Counted(int& count) : count_(&count) { ++count; }
+  Counted(Counted&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
+  Counted& operator=(Counted&&) = delete;
+  ~Counted() {
+    if (count_ != nullptr) --*count_;
+  }
+
+ private:
+  int* count_;
 };
 
 class Watch {
  public:
   // Both outlive it.
   Watch(const base::Clock& clock, const engine::Journal& journal, Rules rules)
-      : clock_(clock), journal_(journal), rules_(rules) {}
+      : clock_(clock), journal_(journal), rules_(std::move(rules)) {}
 
   void report(Promise promise, std::string what);
   const std::vector<Violation>& violations() const { return violations_; }
 
   // A change that was asked for at `now` was committed.
   void committed(const engine::Change& change, const engine::Now& now);
-  // Looks at the store after a commit that was asked for at `asked`: the lease, the journal, the
+  // Looks at the store after a commit that was asked for at `asked`: the leases, the journal, the
   // jobs.
   base::Result<> look(store::Tx& tx, base::Instant asked);
-  // A click on Send; gives the job it is for.
-  const engine::Job& clicked();
-  // The answer to what the lane's job has sent is waited for, for this long.
-  void waits(base::Instant::duration limit);
 
-  // The process died: its lease may be taken at once.
-  void process_died() { lease_ends_ = base::Instant::min(); }
+  // What pages do. A message of this lane is typed, from intent to armed; the turn that it begins
+  // lasts from armed to the end of its answer.
+  Counted types(const engine::LaneId& lane);
+  Counted begins_turn(const engine::LaneId& lane);
+  // Lanes of the account of this one that have a turn under way and the right to it.
+  int turns_beside(const engine::LaneId& lane) const;
+  // A click on Send in the conversation of this lane; gives the job it is for.
+  const engine::Job& clicked(const engine::LaneId& lane, const std::string& job);
+  // The answer to what the lane's job has sent is waited for, for this long.
+  void waits(const engine::LaneId& lane, base::Instant::duration limit);
+
+  // The process died: its leases may be taken at once.
+  void process_died();
   // The store went back to an earlier state; learns from it what there is now.
   base::Result<> restored(store::Tx& tx, const engine::Queue& queue);
 
@@ -75,9 +103,32 @@ class Watch {
   const std::map<std::string, engine::Job>& jobs() const { return jobs_; }
 
  private:
+  // The lane's row, and when its lease ends if it lasts as long as it should.
+  struct Lane {
+    std::int64_t claim_epoch = 0;
+    std::int64_t epoch = 0;
+    std::int64_t lease_row = 0;
+    bool is_leased = false;
+    base::Instant lease_ends = base::Instant::min();
+    int turns = 0;  // in its pages
+    // The engine counts whole milliseconds.
+    bool is_held(base::Instant now) const {
+      return is_leased && now + engine::Milliseconds(1) < lease_ends;
+    }
+  };
+  struct Account {
+    std::vector<base::Instant> clicks = {};  // survives what the store forgets
+    int typing = 0;                          // in its pages
+  };
+
   void check_claim(const engine::Change& change);
-  base::Result<> look_at_lease(store::Tx& tx, base::Instant asked);
+  void check_limits(const std::string& account);
+  void look_at_lease(const store::Row& row, base::Instant asked);
+  base::Result<> look_at_leases(store::Tx& tx, base::Instant asked);
   base::Result<> look_at_journal(store::Tx& tx);
+  // Lanes of the account of this one, itself included, whose leases last.
+  template <class Predicate>
+  int lanes_beside(const engine::LaneId& one, Predicate is_counted) const;
 
   const base::Clock& clock_;
   const engine::Journal& journal_;
@@ -85,17 +136,10 @@ class Watch {
   std::vector<Violation> violations_;
 
   std::map<std::string, engine::Job> jobs_;  // as the last committed change left them
-  std::string armed_;                        // the job that was armed last
   std::map<std::string, base::Instant>
-      sent_;                           // when each job was noted as sent, where that is known
-  std::vector<base::Instant> clicks_;  // survives what the store forgets
-  std::int64_t claim_epoch_ = 0;
-
-  // The lane's row, and when its lease ends if it lasts as long as it should.
-  std::int64_t epoch_ = 0;
-  std::int64_t lease_row_ = 0;
-  bool is_leased_ = false;
-  base::Instant lease_ends_ = base::Instant::min();
+      sent_;  // when each job was noted as sent, where that is known
+  std::map<engine::LaneId, Lane> lanes_;
+  std::map<std::string, Account> accounts_;
 
   engine::Verification verified_;
   std::int64_t entries_ = 0;

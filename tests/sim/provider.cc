@@ -31,6 +31,19 @@ bool is_unusable(ReplyFate fate) {
 
 }  // namespace
 
+std::string_view name(SendFate fate) {
+  static constexpr std::array<std::string_view, send_fates_count> names = {
+      "accepted", "answer_lost", "never_arrived", "arrives_late",
+      "limited",  "swallowed",   "altered",       "signed_out"};
+  return names[static_cast<std::size_t>(fate)];
+}
+
+std::string_view name(ReplyFate fate) {
+  static constexpr std::array<std::string_view, reply_fates_count> names = {
+      "valid", "garbled", "cut_off", "silent", "broken_off", "late"};
+  return names[static_cast<std::size_t>(fate)];
+}
+
 SendFate World::next_send_fate() {
   SendFate fate = SendFate::accepted;
   if (!send_fates.empty()) {
@@ -55,27 +68,63 @@ ReplyFate World::next_reply_fate() {
   return fate;
 }
 
-std::string World::last_turn() const { return transcript.empty() ? "" : transcript.back().id; }
-
-const Message* World::find(const std::string& marker) const {
+const Message* Chat::find(const std::string& marker) const {
   for (const auto& message : transcript) {
     if (!message.marker.empty() && message.marker == marker) return &message;
   }
   return nullptr;
 }
 
-void World::deliver(Message message) {
+const Message* World::find(const std::string& marker) const {
+  for (const auto& chat : chats) {
+    if (const auto* message = chat.find(marker)) return message;
+  }
+  return nullptr;
+}
+
+Chat& World::chat_at(std::string_view url) {
+  const auto found = std::ranges::find(chats, url, &Chat::url);
+  BRIDGE_ASSERT(found != chats.end());
+  return *found;
+}
+
+const Chat& World::chat_of(const engine::LaneId& lane) const {
+  const auto found = std::ranges::find(chats, lane, &Chat::lane);
+  BRIDGE_ASSERT(found != chats.end());
+  return *found;
+}
+
+int World::pages_in_use(const Account& account) const {
+  return static_cast<int>(std::ranges::count_if(chats, [&](const Chat& chat) {
+    return &chat.account == &account && chat.page_holder != nullptr;
+  }));
+}
+
+void World::check_delivery(const Chat& chat, const Message& message) {
+  if (message.marker.empty()) return;
+  const auto job = watch.jobs().find(message.job);
+  if (job != watch.jobs().end() && job->second.lane != chat.lane) {
+    watch.report(Promise::own_chat,
+                 fmt::format("a message of job {} is in {}", message.job, chat.path));
+  }
   if (find(message.marker)) {
     watch.report(Promise::posted_once, "a marker is in the transcript twice: " + message.marker);
   }
+  if (message.is_repair) return;
   // Nobody here asks for a packet anew, so it comes once under whatever marker.
-  const bool is_packet = !message.marker.empty() && !message.is_repair;
-  if (is_packet && std::ranges::any_of(transcript, [&](const Message& other) {
-        return !other.marker.empty() && !other.is_repair && other.about == message.about;
-      })) {
+  const bool is_there = std::ranges::any_of(chats, [&](const Chat& any) {
+    return std::ranges::any_of(any.transcript, [&](const Message& other) {
+      return !other.marker.empty() && !other.is_repair && other.about == message.about;
+    });
+  });
+  if (is_there) {
     watch.report(Promise::posted_once, "a packet is in the transcript twice: " + message.about);
   }
-  message.id = fmt::format("turn-{}", transcript.size() + 1);
+}
+
+void World::deliver(Chat& chat, Message message) {
+  check_delivery(chat, message);
+  message.id = fmt::format("turn-{}-of{}", chat.transcript.size() + 1, chat.path);
   message.at = clock.now();
   if (!message.marker.empty()) {
     message.fate = next_reply_fate();
@@ -86,23 +135,30 @@ void World::deliver(Message message) {
     if (message.fate == ReplyFate::garbled) message.reply = "I would rather not say.";
     if (message.fate == ReplyFate::cut_off) message.reply.resize(message.reply.size() / 2);
   }
-  transcript.push_back(std::move(message));
+  chat.transcript.push_back(std::move(message));
 }
 
-void World::settle_late() {
+void World::settle_late(Chat& chat) {
+  auto& late = chat.late;
   std::ranges::sort(late, {}, &Message::at);
   while (!late.empty() && late.front().at <= clock.now()) {
     Message message = std::move(late.front());
     late.erase(late.begin());
-    deliver(std::move(message));
+    deliver(chat, std::move(message));
   }
 }
 
-const engine::Job& World::check_click() {
-  if (clock.now() < limited_until) {
+const engine::Job& World::check_click(const Chat& chat, const std::string& marker) {
+  // Other lanes hear of it from the store.
+  const bool is_told = chat.lane == chat.account.limited_by || has_sound_store_;
+  if (is_told && clock.now() < chat.account.limited_until) {
     watch.report(Promise::caps, "a click while the provider refuses");
   }
-  return watch.clicked();
+  const auto post = ground.read([&](store::Tx& tx) {
+    return tx.query_one("SELECT job_id FROM posts WHERE marker = $1", {marker});
+  });
+  BRIDGE_ASSERT(post);
+  return watch.clicked(chat.lane, *post ? (*post)->at(0).text() : std::string());
 }
 
 // Held only where the conversation cannot tell: the message is not there, and something else came
@@ -112,7 +168,7 @@ base::Result<> World::check_held(store::Tx& tx, const engine::Job& job) {
   if (!job.error || job.error->code != "unknown_outcome" || !is_about_it) return {};
   TRY(const auto post, services::posts::last(tx, job.id.text));
   const bool is_there = post && find(post->prompt.marker) != nullptr;
-  const bool is_overtaken = post && post->baseline.last_turn != last_turn();
+  const bool is_overtaken = post && post->baseline.last_turn != chat_of(job.lane).last_turn();
   if (is_there || !is_overtaken) {
     watch.report(Promise::held_in_doubt,
                  fmt::format("held although the message is {}: {}",
@@ -155,7 +211,7 @@ void World::check_failed(const engine::Job& job) {
 }
 
 void World::check_end() {
-  settle_late();
+  for (auto& chat : chats) settle_late(chat);
   look(clock.now());
   const auto seen = ground.read([&](store::Tx& tx) -> base::Result<> {
     for (const auto& [id, bead] : acknowledged) {

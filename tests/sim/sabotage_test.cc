@@ -30,6 +30,8 @@ Setting rough(std::uint64_t seed) {
   chances.send_trouble = 250;
   chances.reply_trouble = 150;
   chances.backups = chances.restores = 0;
+  setting.lanes = setting.parallel = 1;
+  setting.has_second_account = false;
   return setting;
 }
 
@@ -202,6 +204,8 @@ void restores_often(Setting& setting) {
   setting.chances.human_writes = 0;
 }
 
+void has_lanes(Setting& setting) { setting.lanes = setting.parallel = 3; }
+
 INSTANTIATE_TEST_SUITE_P(
     Sim, Sabotaged,
     testing::Values(
@@ -246,7 +250,38 @@ INSTANTIATE_TEST_SUITE_P(
                    setting.chances.crash = setting.chances.crash_waiting = 0;
                    setting.chances.has_rival = false;
                  }},
-        Sabotage{"the_breaker_stays_open", Promise::ends, Trick::none, never_closes_the_breaker}),
+        Sabotage{"the_breaker_stays_open", Promise::ends, Trick::none, never_closes_the_breaker},
+        Sabotage{"another_conversation", Promise::own_chat, Trick::types_elsewhere, {}, has_lanes},
+        Sabotage{"caps_are_counted_per_lane",
+                 Promise::caps,
+                 Trick::counts_per_lane,
+                 {},
+                 [](Setting& setting) {
+                   has_lanes(setting);
+                   setting.cap = 2;
+                   setting.pause = 0s;
+                 }},
+        Sabotage{"pauses_are_kept_per_lane", Promise::caps, Trick::counts_per_lane, {}, has_lanes},
+        Sabotage{"a_lane_too_many",
+                 Promise::parallel,
+                 Trick::ignores_parallel,
+                 {},
+                 [](Setting& setting) {
+                   setting.lanes = 3;
+                   setting.parallel = 2;
+                 }},
+        Sabotage{
+            "turns_are_not_held", Promise::typed_in_turn, Trick::types_out_of_turn, {}, has_lanes},
+        Sabotage{"an_account_is_silent",
+                 Promise::ends,
+                 Trick::keeps_account_silent,
+                 {},
+                 [](Setting& setting) {
+                   has_lanes(setting);
+                   setting.cap = 1;
+                   setting.chances.crash = setting.chances.crash_waiting = 0;
+                   setting.chances.has_rival = false;
+                 }}),
     [](const auto& info) { return info.param.name; });
 
 }  // namespace

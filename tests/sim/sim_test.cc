@@ -35,7 +35,7 @@ TEST_P(Scripted, OnePacketIsPostedAtMostOnceAndEnds) {
   world.reply_fates.assign(GetParam().replies.begin(), GetParam().replies.end());
   world.submit(1, "alice");
   expect_kept(world, settle(world));
-  EXPECT_EQ(world.transcript.size(), GetParam().messages);
+  EXPECT_EQ(world.chats.front().transcript.size(), GetParam().messages);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -61,7 +61,7 @@ TEST(Sim, WithoutMisfortuneEverythingEndsSoonAndInTurn) {
   World world(ground, 3);
   for (int number = 1; number <= 5; ++number) world.submit(number, "alice");
   expect_kept(world, settle(world, 1h));
-  EXPECT_EQ(world.transcript.size(), 5u);
+  EXPECT_EQ(world.chats.front().transcript.size(), 5u);
   EXPECT_EQ(world.acknowledged.size(), 5u);
 }
 
@@ -81,9 +81,61 @@ TEST(Sim, ARepairThatAPersonCallsUnsentIsSentUnderANewMarker) {
     world.run([] { return false; }, 1s);
   }
   ASSERT_TRUE(is_repair_armed());
-  world.deliver({.id = "", .marker = ""});
+  world.deliver(world.chats.front(), {.id = "", .marker = ""});
   expect_kept(world, settle(world));
-  EXPECT_EQ(world.transcript.size(), 3u);
+  EXPECT_EQ(world.chats.front().transcript.size(), 3u);
+}
+
+// How many of the account's lanes have their turns at once is in the coverage; more than it allows
+// would break a promise.
+TEST(Sim, LanesOfAnAccountHaveTheirTurnsAtOnceUpToItsNumber) {
+  for (const int parallel : {1, 2}) {
+    Ground ground;
+    World world(ground, 5, {.cap = 20, .lanes = 3, .parallel = parallel});
+    for (int number = 1; number <= 6; ++number) {
+      world.submit(number, "alice", {}, static_cast<std::size_t>(number % 3));
+    }
+    expect_kept(world, settle(world, 1h));
+    for (const auto& chat : world.chats) EXPECT_EQ(chat.transcript.size(), 2u) << chat.path;
+    EXPECT_EQ(ground.coverage.report().contains("turns at once"), parallel > 1);
+  }
+}
+
+TEST(Sim, ALaneWithMuchToDoLetsOthersOfItsAccountComeInBetween) {
+  Ground ground;
+  World world(ground, 5, {.cap = 20, .lanes = 3});
+  for (int number = 1; number <= 6; ++number) world.submit(number, "alice");
+  world.submit(7, "alice", {}, 1);
+  world.submit(8, "bob", {}, 2);
+  expect_kept(world, settle(world, 1h));
+  const base::Instant last = world.chats[0].transcript.at(5).at;
+  EXPECT_LT(world.chats[1].transcript.at(0).at, last);
+  EXPECT_LT(world.chats[2].transcript.at(0).at, last);
+}
+
+// It slept for longer than a lease lasts, and the lane that waits looks before the other renews.
+TEST(Sim, AMachineThatSleptGivesAPlaceToOneLaneOnly) {
+  Ground ground;
+  World world(ground, 5, {.lanes = 2});
+  world.reply_fates = {ReplyFate::silent};
+  world.submit(1, "alice");
+  world.submit(2, "alice", {}, 1);
+  world.run([] { return false; }, 25s);
+  world.clock.advance_to(world.clock.now() + 1min);
+  expect_kept(world, settle(world));
+  for (const auto& chat : world.chats) EXPECT_EQ(chat.transcript.size(), 1u) << chat.path;
+}
+
+TEST(Sim, AnAccountAtItsCapKeepsNobodyElseWaiting) {
+  Ground ground;
+  World world(ground, 5, {.cap = 1, .has_second_account = true});
+  world.submit(1, "alice");
+  world.submit(2, "alice");
+  world.submit(3, "alice", {}, 1);
+  EXPECT_FALSE(settle(world, 10min));
+  EXPECT_EQ(world.chats[0].transcript.size(), 1u);
+  EXPECT_EQ(world.chats[1].transcript.size(), 1u);
+  expect_kept(world, settle(world, 2h));
 }
 
 TEST(Sim, TheSameSeedIsTheSameLife) {

@@ -2,11 +2,9 @@
 
 #include "bridge/base/json.h"
 #include "bridge/services/posts.h"
-#include "tests/sim/fake_conversations.h"
-#include "tests/sim/mortal_store.h"
+#include "tests/sim/life.h"
 
 #include <algorithm>
-#include <array>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -18,84 +16,71 @@ namespace sim {
 namespace asio = boost::asio;
 using base::Code;
 
-std::string_view name(SendFate fate) {
-  static constexpr std::array<std::string_view, send_fates_count> names = {
-      "accepted", "answer_lost", "never_arrived", "arrives_late",
-      "limited",  "swallowed",   "altered",       "signed_out"};
-  return names[static_cast<std::size_t>(fate)];
-}
-
-std::string_view name(ReplyFate fate) {
-  static constexpr std::array<std::string_view, reply_fates_count> names = {
-      "valid", "garbled", "cut_off", "silent", "broken_off", "late"};
-  return names[static_cast<std::size_t>(fate)];
-}
-
 asio::awaitable<void> never() {
   asio::steady_timer timer(co_await asio::this_coro::executor,
                            asio::steady_timer::time_point::max());
   co_await timer.async_wait(asio::use_awaitable);
 }
 
-// What dies in a crash.
-struct World::Life {
-  explicit Life(World& world)
-      : store(world),
-        bells(world.ground.loop.get_executor()),
-        engine{store,
-               *world.queue,
-               world.clock,
-               world.timeline,
-               bells,
-               world,
-               fmt::format("life-{}", world.lives)},
-        conversations(world),
-        exchange(conversations, world.ground.types, world.clock, account, marker_key,
-                 {.reply = reply_time, .repairs_max = 2}),
-        packets(store, *world.queue, world.journal, world.timeline, bells, world.clock,
-                world.ground.types, {.url = url, .senders = {}}),
-        tasks(world.ground.loop.get_executor()) {
-    handlers[std::string(services::packet_kind)] = [this](engine::Claim claim,
-                                                          engine::LaneContext& lane) {
-      return exchange.handle(std::move(claim), lane);
-    };
-    for (auto& runner : runners) runner.emplace(engine, services::lane_of(url), handlers);
-  }
-
-  MortalStore store;
-  engine::Bells bells;
-  engine::Engine engine;
-  FakeConversations conversations;
-  services::Exchange exchange;
-  services::Packets packets;
-  std::map<std::string, engine::Handler> handlers;
-  std::array<std::optional<engine::Runner>, 2> runners;
-  base::Scope tasks;
-};
-
 World::World(Ground& given, std::uint64_t seed, Setting setting)
     : ground(given),
       random(seed),
+      scatter(~seed),
       chances(setting.chances),
       trick(setting.trick),
-      watch(clock, journal,
-            {setting.cap, setting.cap_window, engine::QueueOptions().lease, reply_time}) {
+      parallel(setting.parallel),
+      accounts(setting.has_second_account ? 2 : 1),
+      watch(clock, journal, lay_out(setting)),
+      has_sound_store_(setting.chances.hangs == 0 && setting.chances.commit_fails == 0) {
   queue.emplace(options(setting), queue_random);
   ground.fill({});
   begin_life();
 }
 
+// The conversations, and the rules that hold for them.
+Rules World::lay_out(const Setting& setting) {
+  accounts.front().name = "account";
+  if (accounts.size() > 1) accounts.back().name = "second";
+  Rules rules{.cap = setting.cap,
+              .cap_window = setting.cap_window,
+              .pause = setting.pause - 100ms,
+              .parallel = setting.parallel,
+              .lease = engine::QueueOptions().lease,
+              .reply = reply_time,
+              .lanes = {}};
+  if (setting.chances.hangs > 0) rules.pause = {};
+  const int count = setting.lanes + static_cast<int>(accounts.size()) - 1;
+  for (int i = 1; i <= count; ++i) {
+    Account& account = i <= setting.lanes ? accounts.front() : accounts.back();
+    const std::string path = fmt::format("/c/{}", i);
+    const std::string url = "https://chat.example" + path;
+    chats.push_back({.url = url, .path = path, .lane = services::lane_of(url), .account = account});
+    rules.lanes.emplace(chats.back().lane, account.name);
+  }
+  return rules;
+}
+
 World::~World() { end_life(); }
+
+std::string World::declared_account(const Chat& chat) const {
+  return trick == Trick::counts_per_lane ? chat.lane.text : chat.account.name;
+}
 
 engine::QueueOptions World::options(const Setting& setting) {
   engine::QueueOptions options;
-  options.accounts[account] = {
+  const engine::AccountLimits limits{
       .caps = {{setting.cap,
                 std::chrono::duration_cast<std::chrono::milliseconds>(setting.cap_window)}},
-      .pause = 5s};
+      .pause = setting.pause,
+      .parallel_max =
+          trick == Trick::ignores_parallel ? static_cast<int>(chats.size()) : setting.parallel};
+  for (const auto& chat : chats) options.accounts[declared_account(chat)] = limits;
   options.retries[std::string(services::packet_kind)] = {.failures_max = 50};
   options.ring = [this](const std::string& bell) {
-    if (life && trick != Trick::keeps_bells_silent) life->bells.ring(bell);
+    const bool is_silent =
+        trick == Trick::keeps_bells_silent ||
+        (trick == Trick::keeps_account_silent && bell.starts_with(engine::bell_of_account("")));
+    if (life && !is_silent) life->bells.ring(bell);
   };
   options.on_change = [this](store::Tx& tx, const engine::Change& change,
                              const engine::Now& now) -> base::Result<> {
@@ -109,7 +94,7 @@ engine::QueueOptions World::options(const Setting& setting) {
 
 void World::begin_life() {
   ++lives;
-  ++generation_of_pages;
+  for (auto& chat : chats) ++chat.generation_of_pages;
   life_began = clock.now();
   is_dead_ = false;
   life = std::make_unique<Life>(*this);
@@ -117,7 +102,9 @@ void World::begin_life() {
     auto& queue = *world.queue;
     for (;;) {
       auto done = co_await world.life->store.write([&](store::Tx& tx) -> base::Result<> {
-        TRY_OK(queue.declare_lane(tx, services::lane_of(url), account));
+        for (const auto& chat : world.chats) {
+          TRY_OK(queue.declare_lane(tx, chat.lane, world.declared_account(chat)));
+        }
         TRY_OK(
             queue.recover(tx, world.life->engine.holder, world.generation, world.timeline.now()));
         return {};
@@ -125,9 +112,11 @@ void World::begin_life() {
       if (done) break;
       co_await world.pause(1s);
     }
-    auto& runners = world.life->runners;
-    if (world.chances.has_rival) world.life->tasks.spawn(runners[1]->run());
-    co_await runners[0]->run();
+    auto& lanes = world.life->lanes;
+    auto& tasks = world.life->tasks;
+    for (std::size_t i = 1; i < lanes.size(); ++i) tasks.spawn(lanes[i].runner.run());
+    if (world.chances.has_rival) tasks.spawn(lanes[0].rival.run());
+    co_await lanes[0].runner.run();
   }(*this));
 }
 
@@ -218,7 +207,7 @@ void World::hand_in_again() {
   for (auto& [bead, wanted] : std::map(wanted_)) {
     if (is_accepted(wanted.number, wanted.sender)) continue;
     if (wanted.was_forgotten) ground.coverage.happened("what a restore forgot is handed in again");
-    submit(wanted.number, wanted.sender, wanted.deadline);
+    submit(wanted.number, wanted.sender, wanted.deadline, wanted.chat);
   }
 }
 
@@ -228,12 +217,16 @@ bool World::is_settled() const {
          });
 }
 
-void World::submit(int number, std::string sender, std::optional<std::chrono::seconds> deadline) {
-  wanted_.try_emplace(bead_of(number, sender), Wanted{number, sender, deadline});
+void World::submit(int number, std::string sender, std::optional<std::chrono::seconds> deadline,
+                   std::size_t chat) {
+  const auto [wanted, is_new] =
+      wanted_.try_emplace(bead_of(number, sender), Wanted{number, sender, deadline, chat});
+  chat = wanted->second.chat;
   life->tasks.spawn([](World& world, int packet, std::string from,
-                       std::optional<std::chrono::seconds> in) -> asio::awaitable<void> {
+                       std::optional<std::chrono::seconds> in,
+                       std::size_t at) -> asio::awaitable<void> {
     const services::Caller caller{.principal = from, .name = from};
-    auto given = co_await world.life->packets.submit(
+    auto given = co_await world.life->lanes[at].packets.submit(
         caller, packet_of(packet, from, world.clock.wall()), {.deadline = in});
     if (!given) co_return;
     const std::string bead = bead_of(packet, from);
@@ -246,11 +239,12 @@ void World::submit(int number, std::string sender, std::optional<std::chrono::se
     }
     world.job_of_bead[bead] = given->id.text;
     world.acknowledged[given->id.text] = bead;
-  }(*this, number, std::move(sender), deadline));
+  }(*this, number, std::move(sender), deadline, chat));
 }
 
 bool World::is_any_runner_busy() const {
-  return std::ranges::any_of(life->runners, [](const auto& runner) { return runner->is_busy(); });
+  return std::ranges::any_of(
+      life->lanes, [](const auto& lane) { return lane.runner.is_busy() || lane.rival.is_busy(); });
 }
 
 bool World::is_accepted(int number, const std::string& sender) const {
@@ -272,15 +266,19 @@ base::Result<> World::decide(store::Tx& tx, const engine::Job& held) {
   return {};
 }
 
+bool World::is_anything_late() const {
+  return std::ranges::any_of(chats, [](const Chat& chat) { return !chat.late.empty(); });
+}
+
 void World::help() {
-  is_signed_in = true;
-  settle_late();
+  for (auto& account : accounts) account.is_signed_in = true;
+  for (auto& chat : chats) settle_late(chat);
   auto done = ground.write([&](store::Tx& tx) -> base::Result<> {
-    TRY(const auto open, tx.query("SELECT 1 FROM accounts WHERE trip IS NOT NULL "
+    TRY(const auto open, tx.query("SELECT id FROM accounts WHERE trip IS NOT NULL "
                                   "AND trip_until_et IS NULL"));
-    if (!open.empty()) TRY_OK(queue->close_breaker(tx, account));
+    for (const auto& row : open) TRY_OK(queue->close_breaker(tx, row.at(0).text()));
     // A message that is still on its way would make a liar of the person.
-    if (!late.empty() || !watch.is_anything_held()) return {};
+    if (is_anything_late() || !watch.is_anything_held()) return {};
     TRY(const auto held, queue->list(tx, {.state = engine::State::held}, {}, 50));
     for (const auto& job : held.jobs) TRY_OK(decide(tx, job));
     return {};

@@ -1,5 +1,5 @@
-// A world for the bridge to live and die in: a provider with one conversation that survives every
-// crash, a store that does too, virtual time, and one seed for all that is random.
+// A world for the bridge to live and die in: a provider whose conversations survive every crash, a
+// store that does too, virtual time, and one seed for all that is random.
 #pragma once
 
 #include "bridge/base/faults.h"
@@ -12,6 +12,7 @@
 #include "bridge/services/packets.h"
 #include "tests/sim/ground.h"
 #include "tests/sim/promises.h"
+#include "tests/sim/provider.h"
 #include "tests/support/virtual_clock.h"
 
 #include <deque>
@@ -26,30 +27,6 @@
 namespace sim {
 
 using namespace std::chrono_literals;
-
-// What becomes of one click on Send, or of what comes before it.
-enum class SendFate {
-  accepted,
-  answer_lost,    // it is there, and the bridge does not learn it
-  never_arrived,  // it is not, and the bridge does not learn it
-  arrives_late,   // it comes later, whatever becomes of the page
-  limited,        // the provider refuses: too many requests
-  swallowed,      // the page refuses the click, and says so
-  altered,        // the text is not what was inserted; nothing is clicked
-  signed_out,     // the page asks to sign in
-};
-enum class ReplyFate {
-  valid,
-  garbled,
-  cut_off,
-  silent,
-  broken_off,
-  late,  // after the bridge's patience, or before it
-};
-inline constexpr int send_fates_count = 8;
-inline constexpr int reply_fates_count = 6;
-std::string_view name(SendFate fate);
-std::string_view name(ReplyFate fate);
 
 // How likely each misfortune is, in per mille.
 struct Chances {
@@ -66,7 +43,7 @@ struct Chances {
   int deadlines = 0;       // submissions that end when they are not sent soon
   int backups = 0;         // before a submission
   int restores = 0;        // of the last backup, after a crash
-  bool has_rival = false;  // a second runner waits for the same lane
+  bool has_rival = false;  // a second runner waits for the first lane
 };
 
 // What a broken bridge, or one on broken ground, would do. The watch must notice.
@@ -78,6 +55,11 @@ enum class Trick {
   keeps_bells_silent,
   lies_about_commits,
   clicks_unarmed,
+  types_elsewhere,       // into another conversation
+  counts_per_lane,       // as if each lane were an account
+  ignores_parallel,      // runs all lanes of the account at once
+  types_out_of_turn,     // whatever other lanes of the account type
+  keeps_account_silent,  // whoever waits for another lane is not woken
 };
 
 // All a life may be made of.
@@ -86,21 +68,10 @@ struct Setting {
   Trick trick = Trick::none;
   int cap = 6;
   base::Instant::duration cap_window = 1h;
-};
-
-struct Message {
-  std::string id;
-  std::string marker;  // empty: a person's
-  std::string end_marker;
-  std::string text = {};
-  bool is_repair = false;
-  std::string job = {};
-  std::string bead = {};   // in the text
-  std::string about = {};  // the bead of the job
-  base::Instant at = {};
-  std::string reply = {};
-  base::Instant reply_at = {};  // max: never
-  ReplyFate fate = ReplyFate::valid;
+  std::chrono::milliseconds pause = 5s;  // between two sends
+  int lanes = 1;                         // conversations of the account
+  int parallel = 1;                      // of them are worked on at once
+  bool has_second_account = false;       // with a conversation, and the same limits for itself
 };
 
 // Waits for ever; only cancelling ends it.
@@ -139,8 +110,10 @@ class World final : public base::Faults {
   }
 
   // The agents' side -------------------------------------------------------
-  // Hands in packet `number` of this sender in the present life; acknowledged or lost with it.
-  void submit(int number, std::string sender, std::optional<std::chrono::seconds> deadline = {});
+  // Hands in packet `number` of this sender in the present life; acknowledged or lost with it. It
+  // is for the conversation that was named first.
+  void submit(int number, std::string sender, std::optional<std::chrono::seconds> deadline = {},
+              std::size_t chat = 0);
   bool is_accepted(int number, const std::string& sender) const;
   // Everything that was handed in is accepted, and has ended.
   bool is_settled() const;
@@ -150,10 +123,14 @@ class World final : public base::Faults {
   bool is_any_runner_busy() const;
 
   // The provider's side ----------------------------------------------------
-  void deliver(Message message);
-  void settle_late();
+  void deliver(Chat& chat, Message message);
+  void settle_late(Chat& chat);
+  // Wherever it is.
   const Message* find(const std::string& marker) const;
-  std::string last_turn() const;
+  Chat& chat_at(std::string_view url);
+  const Chat& chat_of(const engine::LaneId& lane) const;
+  // The pages of the account that are in use.
+  int pages_in_use(const Account& account) const;
 
   // What must be true after every commit, and at the end.
   void look(base::Instant asked);
@@ -161,8 +138,12 @@ class World final : public base::Faults {
 
   Ground& ground;
   base::SeededRandom random;
+  base::SeededRandom scatter;  // which lane, and how soon after another: apart from all the rest
   Chances chances;
   const Trick trick;
+  const int parallel;
+  std::deque<Account> accounts;
+  std::deque<Chat> chats;
   test::VirtualClock clock;
   engine::Timeline timeline{clock, "boot"};
   base::SeededRandom queue_random{1};
@@ -173,14 +154,8 @@ class World final : public base::Faults {
   int lives = 0;
   std::int64_t generation = 1;  // of the store
   base::Instant store_hangs_until{};
-  int generation_of_pages = 0;
   base::Instant life_began{};
-  const void* page_holder = nullptr;
 
-  std::vector<Message> transcript;
-  std::vector<Message> late;
-  bool is_signed_in = true;
-  base::Instant limited_until{};
   std::deque<SendFate> send_fates;                  // scripted; then by chance
   std::deque<ReplyFate> reply_fates;                // scripted; then by chance
   std::map<std::string, std::string> acknowledged;  // job → bead
@@ -190,13 +165,17 @@ class World final : public base::Faults {
   friend class FakeConversation;
   SendFate next_send_fate();
   ReplyFate next_reply_fate();
-  const engine::Job& check_click();
+  const engine::Job& check_click(const Chat& chat, const std::string& marker);
+  void check_delivery(const Chat& chat, const Message& message);
   base::Result<> check_held(store::Tx& tx, const engine::Job& job);
   void check_done(const engine::Job& job);
   void check_failed(const engine::Job& job);
   base::Result<> decide(store::Tx& tx, const engine::Job& held);
   void restore();
   void hand_in_again();
+  bool is_anything_late() const;
+  std::string declared_account(const Chat& chat) const;
+  Rules lay_out(const Setting& setting);
   engine::QueueOptions options(const Setting& setting);
 
   // What an agent hands in until it is acknowledged, and again when a restore has forgotten it.
@@ -204,10 +183,12 @@ class World final : public base::Faults {
     int number;
     std::string sender;
     std::optional<std::chrono::seconds> deadline;
+    std::size_t chat;
     bool was_forgotten = false;
   };
 
   bool is_dead_ = false;
+  const bool has_sound_store_;  // neither hangs nor fails
   std::optional<Ground::Rows> backup_;
   std::map<std::string, Wanted> wanted_;  // by bead
 };
@@ -216,8 +197,6 @@ class World final : public base::Faults {
 boost::json::value packet_of(int number, const std::string& sender, base::WallTime now);
 std::string reply_to(const std::string& bead, const std::string& end_marker);
 std::string bead_of(int number, const std::string& sender);
-inline const std::string url = "https://chat.example/c/1";
-inline const std::string account = "account";
 inline const std::string marker_key = "key of the simulation";
 inline constexpr base::Instant::duration reply_time = 2min;
 

@@ -1,0 +1,77 @@
+// The provider as the world sees it: conversations and accounts that survive every crash, and what
+// becomes of a message there.
+#pragma once
+
+#include "bridge/base/clock.h"
+#include "bridge/engine/job.h"
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sim {
+
+// What becomes of one click on Send, or of what comes before it.
+enum class SendFate {
+  accepted,
+  answer_lost,    // it is there, and the bridge does not learn it
+  never_arrived,  // it is not, and the bridge does not learn it
+  arrives_late,   // it comes later, whatever becomes of the page
+  limited,        // the provider refuses: too many requests
+  swallowed,      // the page refuses the click, and says so
+  altered,        // the text is not what was inserted; nothing is clicked
+  signed_out,     // the page asks to sign in
+};
+enum class ReplyFate {
+  valid,
+  garbled,
+  cut_off,
+  silent,
+  broken_off,
+  late,  // after the bridge's patience, or before it
+};
+inline constexpr int send_fates_count = 8;
+inline constexpr int reply_fates_count = 6;
+std::string_view name(SendFate fate);
+std::string_view name(ReplyFate fate);
+
+struct Message {
+  std::string id;
+  std::string marker;  // empty: a person's
+  std::string end_marker;
+  std::string text = {};
+  bool is_repair = false;
+  std::string job = {};
+  std::string bead = {};   // in the text
+  std::string about = {};  // the bead of the job
+  base::Instant at = {};
+  std::string reply = {};
+  base::Instant reply_at = {};  // max: never
+  ReplyFate fate = ReplyFate::valid;
+};
+
+// A person's sign-in, of which there is one for all its conversations.
+struct Account {
+  std::string name;
+  bool is_signed_in = true;
+  base::Instant limited_until{};
+  engine::LaneId limited_by = {};  // whose message was refused
+};
+
+// One conversation, and the page that the bridge has of it.
+struct Chat {
+  std::string url;
+  std::string path;
+  engine::LaneId lane;
+  Account& account;
+  std::vector<Message> transcript = {};
+  std::vector<Message> late = {};  // on their way, whatever becomes of the page
+  int generation_of_pages = 0;
+  const void* page_holder = nullptr;
+
+  const Message* find(const std::string& marker) const;
+  std::string last_turn() const { return transcript.empty() ? "" : transcript.back().id; }
+};
+
+}  // namespace sim
