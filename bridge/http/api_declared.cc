@@ -65,9 +65,10 @@ json::object page_schema(std::string_view item) {
 
 }  // namespace
 
-json::object component_schemas() {
-  json::object schemas;
-  for (const auto group : {work_schemas(), registry_schemas(), common_schemas()}) {
+json::object component_schemas(const protocol::MessageTypes& types) {
+  auto schemas = derived_schemas(types);
+  for (const auto group :
+       {work_schemas(), registry_schemas(), common_schemas(), bridge_schemas()}) {
     for (const auto& [name, text] : group) {
       auto schema = base::parse_json(text);
       BRIDGE_ASSERT(schema);

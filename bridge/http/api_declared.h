@@ -4,6 +4,7 @@
 
 #include "bridge/base/json.h"
 #include "bridge/http/router.h"
+#include "bridge/protocol/message_types.h"
 
 #include <span>
 #include <string_view>
@@ -33,9 +34,14 @@ struct ComponentSchema {
 std::span<const ComponentSchema> work_schemas();      // packets, workflows, schedules
 std::span<const ComponentSchema> registry_schemas();  // agents and what is theirs, keys
 std::span<const ComponentSchema> common_schemas();    // problems, actions, what others refer to
+std::span<const ComponentSchema> bridge_schemas();    // the queue, the session, fleets, counts
+
+// Those that the program has as data for itself: the words of its enumerations, request packets of
+// these types, definitions of workflows.
+base::json::object derived_schemas(const protocol::MessageTypes& types);
 
 // All of them, and for every <Name>Page the page of a list of <Name>.
-base::json::object component_schemas();
+base::json::object component_schemas(const protocol::MessageTypes& types);
 
 // Adds a route as it is declared. One that is not declared is a bug.
 void add_declared(Router& router, Route route, Handler handler);

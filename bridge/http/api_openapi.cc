@@ -68,6 +68,7 @@ json::array parameters_of(const Route& route) {
 
 json::object body_of(const Route& route) {
   json::value schema = true;
+  if (!route.body_schema.empty()) schema = reference_to("schemas", route.body_schema);
   if (const auto* check = route.check.target<BodyCheck>()) schema = schema_in(check->schema);
   json::object content;
   for (const auto& type : route.media_types) content[type] = json::object{{"schema", schema}};
@@ -113,7 +114,8 @@ json::object operation(const Route& route) {
 
 }  // namespace
 
-json::object openapi(const Router& router, const std::string& version) {
+json::object openapi(const Router& router, const std::string& version,
+                     const protocol::MessageTypes& types) {
   json::object paths;
   for (const auto* route : router.routes()) {
     auto& path = paths[route->path];
@@ -129,7 +131,7 @@ json::object openapi(const Router& router, const std::string& version) {
           {"paths", std::move(paths)},
           {"components",
            json::object{
-               {"schemas", component_schemas()},
+               {"schemas", component_schemas(types)},
                {"responses", json::object{{"Problem", problem}}},
                {"securitySchemes",
                 json::object{{"key", json::object{{"type", "http"}, {"scheme", "bearer"}}}}}}}};
@@ -140,7 +142,7 @@ void add_openapi_routes(Router& router, ApiNeeds& needs) {
   auto document = std::make_shared<json::object>();
   add_declared(router, {.path = std::string(openapi_path), .is_public = true},
                [&router, &needs, document](Request&) -> base::Task<Response> {
-                 if (document->empty()) *document = openapi(router, needs.version);
+                 if (document->empty()) *document = openapi(router, needs.version, needs.types);
                  co_return json_response(*document);
                });
 }

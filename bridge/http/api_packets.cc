@@ -257,7 +257,13 @@ void add_packet_routes(Router& router, ApiNeeds& needs) {
     if (!schema.empty()) route.check = body_check(schema);
     add_declared(router, std::move(route), with(needs, act));
   };
-  add(Method::post, "", submit, Body::json);
+  add_declared(router,
+               {.method = Method::post,
+                .path = "/api/packets",
+                .scope = "packets",
+                .body = Body::json,
+                .body_schema = "RequestPacket"},
+               with(needs, submit));
   add(Method::get, "", list);
   add(Method::post, "/validate", validate, Body::json);
   add(Method::get, "/{id}", look);

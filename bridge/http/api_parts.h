@@ -30,7 +30,8 @@ BodyCheck body_check(std::string_view schema,
                      std::vector<BodyError> (*more)(const json::value&) = nullptr);
 
 // The document of all routes, for OpenAPI 3.1. After all others have been added.
-json::object openapi(const Router& router, const std::string& version);
+json::object openapi(const Router& router, const std::string& version,
+                     const protocol::MessageTypes& types);
 void add_openapi_routes(Router& router, ApiNeeds& needs);
 
 // The Idempotency-Key header, as a structured string ("…") or bare; empty without. invalid, reason

@@ -27,16 +27,18 @@ constexpr std::array all = {
       "properties": {
         "code": {"type": "string", "description": "A stable machine word."},
         "detail": {"type": "string"},
-        "retryable": {"type": "boolean"}
+        "retryable": {"type": "boolean"},
+        "raw": {"type": "string", "description": "The reply that was no valid one."}
       }
     })json"},
     ComponentSchema{"PacketSummary", R"json({
       "description": "The job of a packet, as lists have it.",
       "type": "object",
-      "required": ["id", "state", "stage", "attempts", "sender", "bead", "priority",
+      "required": ["id", "kind", "state", "stage", "attempts", "sender", "bead", "priority",
                    "idempotency_key", "timings", "links"],
       "properties": {
         "id": {"type": "string"},
+        "kind": {"type": "string"},
         "state": {
           "enum": ["queued", "running", "done", "failed", "held", "cancelled", "expired"]
         },
@@ -46,7 +48,7 @@ constexpr std::array all = {
         "bead": {"type": "string"},
         "priority": {"enum": ["P0", "P1", "P2", "P3"]},
         "idempotency_key": {"type": "string"},
-        "deadline": {"type": "string"},
+        "deadline": {"type": "string", "format": "date-time"},
         "timings": {
           "type": "object",
           "required": ["queued", "ended"],
@@ -63,10 +65,13 @@ constexpr std::array all = {
       "properties": {
         "response": {"description": "The validated reply; null while there is none."},
         "position": {"type": ["integer", "null"], "minimum": 0},
-        "eta": {"type": ["string", "null"]},
+        "eta": {"type": ["string", "null"], "format": "date-time"},
         "eta_seconds": {"type": "number"},
-        "conversation": {"type": "string"},
-        "warnings": {"type": "array"}
+        "conversation": {"type": "string", "format": "uri"},
+        "warnings": {"type": "array"},
+        "route": {"description": "How the reply was read."},
+        "repairs": {"description": "How often the model was asked to put its reply right."},
+        "marker": {"type": "string", "description": "Of a held one: what to look for."}
       }
     })json"},
     ComponentSchema{"Workflow", R"json({
@@ -77,13 +82,13 @@ constexpr std::array all = {
         "id": {"type": "string"},
         "name": {"type": "string"},
         "version": {"type": "integer", "minimum": 1},
-        "created": {"type": "string"},
-        "updated": {"type": "string"},
+        "created": {"type": "string", "format": "date-time"},
+        "updated": {"type": "string", "format": "date-time"},
         "created_by": {"type": "string"},
         "description": {"type": ["string", "null"]},
         "inputs": {"type": "object"},
         "steps": {"type": "integer"},
-        "definition": {"type": "object"},
+        "definition": {"$ref": "#/components/schemas/WorkflowDefinition"},
         "status": {"enum": ["running", "idle"]},
         "runs": {"type": "object", "additionalProperties": {"type": "integer"}},
         "last_run": {
@@ -107,9 +112,9 @@ constexpr std::array all = {
         "result": {"enum": ["success", "failure", "cancelled", null]},
         "steps": {"type": "integer", "minimum": 0},
         "steps_finished": {"type": "integer", "minimum": 0},
-        "created": {"type": "string"},
+        "created": {"type": "string", "format": "date-time"},
         "created_by": {"type": "string"},
-        "finished": {"type": ["string", "null"]},
+        "finished": {"type": ["string", "null"], "format": "date-time"},
         "links": {"$ref": "#/components/schemas/Links"}
       }
     })json"},
@@ -142,9 +147,15 @@ constexpr std::array all = {
         "attempts": {"type": "integer", "minimum": 0},
         "job": {"type": ["string", "null"]},
         "error": {"$ref": "#/components/schemas/Failure"},
-        "started": {"type": ["string", "null"]},
-        "finished": {"type": ["string", "null"]},
-        "outputs": true
+        "started": {"type": ["string", "null"], "format": "date-time"},
+        "finished": {"type": ["string", "null"], "format": "date-time"},
+        "outputs": true,
+        "outputs_at": {"type": "string", "description": "Where outputs are that are too large."},
+        "due": {"type": "string", "format": "date-time"},
+        "approval_note": {"description": "What the person who agrees should know."},
+        "gpt": {"type": "object"},
+        "message": {"type": "object"},
+        "action": {"type": "object"}
       }
     })json"},
     ComponentSchema{"Schedule", R"json({
@@ -165,9 +176,9 @@ constexpr std::array all = {
         "priority": {"enum": ["P0", "P1", "P2", "P3"]},
         "deadline_seconds": {"type": ["integer", "null"]},
         "paused": {"type": "boolean"},
-        "created": {"type": "string"},
+        "created": {"type": "string", "format": "date-time"},
         "created_by": {"type": "string"},
-        "next_run": {"type": ["string", "null"]},
+        "next_run": {"type": ["string", "null"], "format": "date-time"},
         "runs": {"type": "integer", "minimum": 0},
         "last_run": {
           "anyOf": [{"type": "null"}, {"$ref": "#/components/schemas/ScheduleRun"}]
@@ -181,8 +192,8 @@ constexpr std::array all = {
       "required": ["number", "due", "started", "outcome", "job", "workflow_run", "detail"],
       "properties": {
         "number": {"type": "integer"},
-        "due": {"type": "string"},
-        "started": {"type": "string"},
+        "due": {"type": "string", "format": "date-time"},
+        "started": {"type": "string", "format": "date-time"},
         "outcome": {"type": "string"},
         "job": {"type": ["string", "null"]},
         "workflow_run": {"type": ["string", "null"]},

@@ -235,17 +235,19 @@ void add_workflow_routes(Router& router, ApiNeeds& needs) {
                   .check = std::move(check)},
                  with(needs, act));
   };
-  const auto add_definition = [&](std::string path, Act act) {
+  const auto add_definition = [&](std::string path, Act act, std::string_view schema = {}) {
     add_declared(router,
                  {.method = Method::post,
                   .path = "/api/gpt-workflows" + std::move(path),
                   .scope = "workflows",
                   .body = Body::bytes,
                   .media_types = {"application/json", "application/yaml", "application/x-yaml",
-                                  "text/yaml", "text/x-yaml"}},
+                                  "text/yaml", "text/x-yaml"},
+                  .body_schema = schema},
                  with(needs, act));
   };
-  add_definition("/create", create);
+  add_definition("/create", create, "NewWorkflow");
+  // Whatever it is, it is told what is wrong with it.
   add_definition("/validate", validate);
   add(Method::get, "", list);
   add(Method::get, "/{id}", look);

@@ -52,6 +52,9 @@ struct Route {
   // Its query parameters; others are refused. Nothing: the handler looks at the query by itself.
   std::optional<std::vector<QueryParameter>> query = {};
   std::vector<Answer> answers = {};
+  // The name of a component, for documents: a body that the handler checks by itself. Empty:
+  // `check` says it, or it may be anything.
+  std::string_view body_schema = {};
 };
 
 // Routes are added before the server starts. Answers HEAD by GET and OPTIONS by the methods there.
