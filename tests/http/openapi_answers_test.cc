@@ -157,5 +157,106 @@ TEST(OpenApiAnswers, SchedulesSubscriptionsAndEventsAreAsItSays) {
   });
 }
 
+TEST(OpenApiAnswers, FleetsAndTheirMissionsAreAsItSays) {
+  Documented f;
+  f.tell([&]() -> Story {
+    const std::string all = "/api/custom-gpt-fleets", any = all + "/{category}";
+    const json::object entry{{"name", "Poet"}, {"category", "Core"}, {"status", "Active"}};
+    (void)co_await f.ask("POST", "/api/gpt-agents/register", "/api/gpt-agents/register",
+                         json::object{{"import", json::array{entry}}});
+    (void)co_await f.ask("GET", all + "/stats", all + "/stats");
+    const auto sent = co_await f.ask("POST", all + "/core/deploy", any + "/deploy",
+                                     json::object{{"objective", "a poem"}});
+    const auto one = all + "/core/missions/" + text(sent, "id");
+    (void)co_await f.ask("POST", one + "/progress", any + "/missions/{mission}/progress",
+                         json::object{{"agent", "poet"}, {"progress", 40}, {"note", "begun"}});
+    (void)co_await f.ask("GET", one, any + "/missions/{mission}");
+    const auto fleet = co_await f.ask("GET", all + "/core", any);
+    EXPECT_TRUE(fleet.at("mission").is_object());
+    EXPECT_THAT(fleet.at("members").as_array(), SizeIs(1));
+    (void)co_await f.ask("GET", all, all);
+    const auto stats = co_await f.ask("GET", all + "/stats", all + "/stats");
+    EXPECT_EQ(stats.at("mean_progress"), 40);
+    (void)co_await f.ask("POST", all + "/core/recall", any + "/recall");
+    const auto page = co_await f.ask("GET", all + "/core/missions", any + "/missions");
+    EXPECT_THAT(page.at("items").as_array(), SizeIs(1));
+    (void)co_await f.ask("GET", "/api/gpt-agents/stats", "/api/gpt-agents/stats");
+    (void)co_await f.ask("POST", "/api/gpt-agents/broadcast", "/api/gpt-agents/broadcast",
+                         json::object{{"to", json::array{"builder", "nobody"}}, {"text", "hello"}});
+  });
+}
+
+TEST(OpenApiAnswers, TheQueueTheSessionAndTheBridgeAreAsItSays) {
+  Documented f;
+  f.tell([&]() -> Story {
+    const std::string queue = "/api/queue", session = "/api/session";
+    const auto paused = co_await f.ask("POST", queue + "/pause", queue + "/pause",
+                                       json::object{{"reason", "a walk"}});
+    EXPECT_EQ(paused.at("lanes").at(0).at("paused"), "a walk");
+    (void)co_await f.ask("POST", queue + "/resume", queue + "/resume");
+    (void)co_await f.ask("GET", queue, queue);
+    (void)co_await f.ask("POST", queue + "/drain", queue + "/drain");
+
+    const auto seen = co_await f.ask("GET", session, session);
+    EXPECT_THAT(seen.at("conversations").as_array(), SizeIs(1));
+    (void)co_await f.ask("POST", session + "/check", session + "/check");
+    const auto page = co_await f.ask("GET", session + "/inspect", session + "/inspect");
+    EXPECT_THAT(page.at("turns").as_array(), SizeIs(1));
+
+    (void)co_await f.ask("POST", "/api/audit/checkpoint", "/api/audit/checkpoint");
+    (void)co_await f.ask("GET", "/api/audit/checkpoint", "/api/audit/checkpoint");
+    (void)co_await f.ask("GET", "/api/audit/verify", "/api/audit/verify");
+    (void)co_await f.ask("POST", "/api/dashboard/links", "/api/dashboard/links");
+    for (const std::string path : {"/livez", "/readyz", "/healthz"}) {
+      (void)co_await f.ask("GET", path, path);
+    }
+  });
+}
+
+TEST(OpenApiAnswers, AMemberThatItDoesNotKnowIsNotAsItSays) {
+  Documented f;
+  f.tell([&]() -> Story {
+    const auto schemas = f.document.at("components").at("schemas").as_object();
+    for (const std::string name : {"Packet", "Queue", "Fleet", "Session", "Mission"}) {
+      json::value use = json::object{{"$ref", "#/components/schemas/" + name}};
+      close_schema(use, schemas);
+      EXPECT_EQ(use.at("unevaluatedProperties"), false) << name;
+    }
+    json::value use = json::object{{"$ref", "#/components/schemas/Alive"}};
+    close_schema(use, schemas);
+    use.as_object()["components"] = f.closed;
+    const auto compiled = schema::Schema::compile(schema::Registry(), use);
+    EXPECT_TRUE(compiled);
+    EXPECT_TRUE(compiled->is_valid(json::object{{"status", "ok"}}));
+    EXPECT_FALSE(compiled->is_valid(json::object{{"status", "ok"}, {"mood", "good"}}));
+    co_return;
+  });
+}
+
+TEST(OpenApiAnswers, RequestPacketsAndDefinitionsOfWorkflowsAreWhatIsTaken) {
+  Documented f;
+  f.tell([&]() -> Story {
+    const auto is_valid = [&](std::string name, const json::value& body) {
+      const json::object schema{{"$ref", "#/components/schemas/" + name},
+                                {"components", f.document.at("components")}};
+      const auto compiled = schema::Schema::compile(schema::Registry(), schema);
+      EXPECT_TRUE(compiled) << name;
+      return compiled && compiled->is_valid(body);
+    };
+    auto body = packet();
+    EXPECT_TRUE(is_valid("RequestPacket", body));
+    body["msg_type"] = "SURELY_UNKNOWN";
+    EXPECT_FALSE(is_valid("RequestPacket", body));
+    const json::object wait{{"needs", "ask"}, {"approval", true}};
+    const json::object ask{{"uses", "gpt/builder"}, {"with", json::object{{"query", "How?"}}}};
+    json::object flow{{"name", "plan"}, {"jobs", json::object{{"ask", ask}, {"wait", wait}}}};
+    EXPECT_TRUE(is_valid("NewWorkflow", flow));
+    flow["steps"] = json::array();
+    EXPECT_FALSE(is_valid("NewWorkflow", flow));
+    EXPECT_TRUE(is_valid("NewWorkflow", json::object{{"yaml", "name: plan"}}));
+    co_return;
+  });
+}
+
 }  // namespace
 }  // namespace http_test
