@@ -84,9 +84,9 @@ constexpr std::array all = {
       "properties": {
         "name": {"type": "string"},
         "description": {"type": "string"},
-        "kind": {"enum": ["http", "program", "builtin"]},
+        "kind": {"$ref": "#/components/schemas/ActionKind"},
         "risk": {"type": "integer", "minimum": 0, "maximum": 100},
-        "min_tier": {"enum": ["visitor", "citizen", "operator", "architect", "founder"]},
+        "min_tier": {"$ref": "#/components/schemas/Tier"},
         "params": {"description": "A JSON Schema."},
         "undo": {"type": "boolean"},
         "switched_off": {"type": ["string", "null"], "description": "Why, while it is."}
@@ -136,9 +136,7 @@ constexpr std::array all = {
         "workflow_run": {"type": ["string", "null"]},
         "risk": {"type": "integer", "minimum": 0, "maximum": 100},
         "approvers": {"type": "integer", "minimum": 0},
-        "state": {
-          "enum": ["waiting", "approved", "rejected", "expired", "done", "failed", "held"]
-        },
+        "state": {"$ref": "#/components/schemas/ActionState"},
         "hash": {"type": "string"},
         "requested": {"type": "string", "format": "date-time"},
         "expires": {"type": "string", "format": "date-time"},
@@ -155,9 +153,40 @@ constexpr std::array all = {
       "$ref": "#/components/schemas/AskedActionSummary",
       "required": ["approvals", "resolutions", "undo", "result"],
       "properties": {
-        "approvals": {"type": "array", "items": {"type": "object"}},
-        "resolutions": {"type": "array", "items": {"type": "object"}},
-        "undo": {"type": ["object", "null"]},
+        "approvals": {
+          "type": "array",
+          "items": {
+            "type": "object",
+            "required": ["by", "decision", "note", "time"],
+            "properties": {
+              "by": {"type": "string"},
+              "decision": {"enum": ["approve", "reject"]},
+              "note": {"type": ["string", "null"]},
+              "time": {"type": "string", "format": "date-time"}
+            }
+          }
+        },
+        "resolutions": {
+          "type": "array",
+          "items": {
+            "type": "object",
+            "required": ["by", "verdict", "note", "time"],
+            "properties": {
+              "by": {"type": "string"},
+              "verdict": {"enum": ["sent", "not-sent", "abandon"]},
+              "note": {"type": ["string", "null"]},
+              "time": {"type": "string", "format": "date-time"}
+            }
+          }
+        },
+        "undo": {
+          "type": ["object", "null"],
+          "required": ["id", "state"],
+          "properties": {
+            "id": {"type": "string"},
+            "state": {"$ref": "#/components/schemas/ActionState"}
+          }
+        },
         "result": true,
         "decision": {"$ref": "#/components/schemas/ActionDecision"}
       }

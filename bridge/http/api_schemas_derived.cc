@@ -1,9 +1,15 @@
 // Schemas of what the program describes elsewhere, for itself: nothing is said twice.
 #include "bridge/chat/state.h"
+#include "bridge/engine/job.h"
 #include "bridge/engine/pacing.h"
 #include "bridge/http/api_declared.h"
+#include "bridge/services/actions/action.h"
+#include "bridge/services/actions/definition.h"
 #include "bridge/services/agents/agent.h"
 #include "bridge/services/agents/fleets.h"
+#include "bridge/services/events/subscription.h"
+#include "bridge/services/memory/entry.h"
+#include "bridge/services/messages/message.h"
 #include "bridge/services/workflows/definition.h"
 #include "embedded/packet_schemas.h"
 
@@ -122,6 +128,18 @@ json::object derived_schemas(const protocol::MessageTypes& types) {
   schemas["Liveness"] = words_up_to(agents::Liveness::offline);
   schemas["MissionState"] = words_up_to(agents::Mission::State::recalled);
   schemas["MemberState"] = words_up_to(agents::Member::State::withdrawn);
+  schemas["JobState"] = words_up_to(engine::State::expired);
+  schemas["JobStage"] = words_up_to(engine::Stage::replied);
+  schemas["AgentKind"] = words_up_to(agents::Kind::cli);
+  schemas["AgentStatus"] = words_up_to(agents::Status::deployed);
+  schemas["Tier"] = words_up_to(agents::Tier::founder);
+  schemas["MessageKind"] = words_up_to(services::messages::Kind::answer);
+  schemas["Sharing"] = words_up_to(services::memory::Sharing::all);
+  schemas["MemoryOrigin"] = words_up_to(services::memory::Origin::person);
+  schemas["DeliveryWay"] = words_up_to(::events::Via::webhook);
+  schemas["DeliveryState"] = words_up_to(::events::Delivery::State::dead);
+  schemas["ActionKind"] = words_up_to(services::actions::Kind::http);
+  schemas["ActionState"] = words_up_to(services::actions::State::held);
   schemas["PacketTypes"] = packet_component("common.schema.json");
   schemas["PacketEnvelope"] = packet_component("envelope.schema.json");
   schemas["RequestPacket"] = request_packet(types);

@@ -19,18 +19,18 @@ constexpr std::array all = {
         "id": {"type": "string"},
         "slug": {"type": "string"},
         "name": {"type": "string"},
-        "kind": {"enum": ["custom_gpt", "plugin", "mcp_client", "a2a_agent", "cli"]},
+        "kind": {"$ref": "#/components/schemas/AgentKind"},
         "link": {"type": ["string", "null"]},
         "category": {"type": ["string", "null"]},
         "category_key": {"type": ["string", "null"]},
         "ecosystem": {"type": ["string", "null"]},
         "clusters": {"type": "array", "items": {"type": "string"}},
         "purpose": {"type": "string"},
-        "status": {"enum": ["draft", "active", "standby", "deployed"]},
-        "tier": {"enum": ["visitor", "citizen", "operator", "architect", "founder"]},
+        "status": {"$ref": "#/components/schemas/AgentStatus"},
+        "tier": {"$ref": "#/components/schemas/Tier"},
         "aliases": {"type": "array", "items": {"type": "string"}},
         "capabilities": {"type": "array", "items": {"type": "string"}},
-        "liveness": {"enum": ["unknown", "active", "degraded", "offline"]},
+        "liveness": {"$ref": "#/components/schemas/Liveness"},
         "last_heartbeat": {"type": ["string", "null"], "format": "date-time"},
         "heartbeats": {"type": "integer", "minimum": 0},
         "reported_status": {"type": ["string", "null"]},
@@ -54,7 +54,21 @@ constexpr std::array all = {
         "created": {"type": "integer"},
         "updated": {"type": "integer"},
         "unchanged": {"type": "integer"},
-        "results": {"type": "array", "items": {"type": "object"}}
+        "results": {
+          "type": "array",
+          "items": {
+            "type": "object",
+            "required": ["index", "name", "result", "id", "slug", "note"],
+            "properties": {
+              "index": {"type": "integer", "minimum": 0},
+              "name": {"type": "string"},
+              "result": {"enum": ["created", "updated", "unchanged"]},
+              "id": {"type": "string", "format": "uuid"},
+              "slug": {"type": "string"},
+              "note": {"type": ["string", "null"]}
+            }
+          }
+        }
       }
     })json"},
     ComponentSchema{"Registered", R"json({
@@ -76,7 +90,7 @@ constexpr std::array all = {
       "properties": {
         "id": {"type": "string"},
         "sequence": {"type": "integer"},
-        "kind": {"enum": ["message", "query", "answer"]},
+        "kind": {"$ref": "#/components/schemas/MessageKind"},
         "thread": {"type": "string"},
         "from": {"$ref": "#/components/schemas/Party"},
         "to": {"$ref": "#/components/schemas/Party"},
@@ -106,7 +120,16 @@ constexpr std::array all = {
         "answered_by": {"enum": ["inbox", "conversation"]},
         "answer": {"anyOf": [{"type": "null"}, {"$ref": "#/components/schemas/Message"}]},
         "error": {"$ref": "#/components/schemas/Failure"},
-        "job": {"type": "object"},
+        "job": {
+          "description": "Of a question that is put in a conversation.",
+          "type": "object",
+          "required": ["id", "state", "stage"],
+          "properties": {
+            "id": {"type": "string"},
+            "state": {"$ref": "#/components/schemas/JobState"},
+            "stage": {"$ref": "#/components/schemas/JobStage"}
+          }
+        },
         "links": {"$ref": "#/components/schemas/Links"}
       }
     })json"},
@@ -121,9 +144,9 @@ constexpr std::array all = {
         "type": {"type": "string"},
         "title": {"type": "string"},
         "tags": {"type": "array", "items": {"type": "string"}},
-        "sharing": {"enum": ["private", "fleet", "all"]},
+        "sharing": {"$ref": "#/components/schemas/Sharing"},
         "trust": {"enum": ["person", "untrusted"]},
-        "origin": {"enum": ["reply", "agent", "person"]},
+        "origin": {"$ref": "#/components/schemas/MemoryOrigin"},
         "provenance": {"type": "object"},
         "created": {"type": "string", "format": "date-time"},
         "created_by": {"type": "string"},
@@ -169,14 +192,22 @@ constexpr std::array all = {
         "types": {"type": "array", "items": {"type": "string"}},
         "subjects": {"type": "array", "items": {"type": "string"}},
         "categories": {"type": "array", "items": {"type": "string"}},
-        "delivery": {"enum": ["sse", "webhook"]},
+        "delivery": {"$ref": "#/components/schemas/DeliveryWay"},
         "created": {"type": "string", "format": "date-time"},
         "created_by": {"type": "string"},
         "state": {"enum": ["active", "disabled"]},
         "url": {"type": "string"},
         "secret": {"type": ["string", "null"], "description": "Shown once."},
         "disabled": {"type": ["string", "null"]},
-        "handshake": {"type": "object"},
+        "handshake": {
+          "type": "object",
+          "required": ["result", "detail", "per_minute"],
+          "properties": {
+            "result": {"type": ["string", "null"]},
+            "detail": {"type": "string"},
+            "per_minute": {"type": "integer"}
+          }
+        },
         "failures": {"type": "integer"},
         "failing_since": {"type": ["string", "null"], "format": "date-time"},
         "throttled_until": {"type": ["string", "null"], "format": "date-time"},
@@ -196,7 +227,7 @@ constexpr std::array all = {
         "subscription": {"type": "string"},
         "event": {"type": "string"},
         "type": {"type": ["string", "null"]},
-        "state": {"enum": ["pending", "delivered", "dead"]},
+        "state": {"$ref": "#/components/schemas/DeliveryState"},
         "attempts": {"type": "integer", "minimum": 0},
         "last_status": {"type": ["integer", "null"]},
         "detail": {"type": ["string", "null"]},

@@ -39,10 +39,8 @@ constexpr std::array all = {
       "properties": {
         "id": {"type": "string"},
         "kind": {"type": "string"},
-        "state": {
-          "enum": ["queued", "running", "done", "failed", "held", "cancelled", "expired"]
-        },
-        "stage": {"enum": ["none", "intent", "armed", "sent", "replied"]},
+        "state": {"$ref": "#/components/schemas/JobState"},
+        "stage": {"$ref": "#/components/schemas/JobStage"},
         "attempts": {"type": "integer", "minimum": 0},
         "sender": {"type": "string"},
         "bead": {"type": "string"},
@@ -69,8 +67,12 @@ constexpr std::array all = {
         "eta_seconds": {"type": "number"},
         "conversation": {"type": "string", "format": "uri"},
         "warnings": {"type": "array"},
-        "route": {"description": "How the reply was read."},
-        "repairs": {"description": "How often the model was asked to put its reply right."},
+        "route": {"type": "string", "description": "How the reply was read."},
+        "repairs": {
+          "type": "integer",
+          "minimum": 0,
+          "description": "How often the model was asked to put its reply right."
+        },
         "marker": {"type": "string", "description": "Of a held one: what to look for."}
       }
     })json"},
