@@ -60,6 +60,7 @@ constexpr std::string_view agent_schema = R"json({
 constexpr std::string_view import_schema = R"json({
   "type": "object",
   "additionalProperties": false,
+  "required": ["import"],
   "properties": {
     "import": {"type": "array", "minItems": 1, "maxItems": 2000},
     "idempotency_key": {"type": "string", "minLength": 1, "maxLength": 255}
@@ -85,9 +86,12 @@ BodyCheck variant(std::initializer_list<std::string_view> without,
 }
 
 // What a registry.json has, and what its agents have beside.
+BodyCheck entry_check() {
+  return variant({"tier", "key", "idempotency_key"}, {"name", "category", "status"});
+}
+
 std::vector<BodyError> check_entries(const json::array& entries) {
-  static const auto check =
-      variant({"tier", "key", "idempotency_key"}, {"name", "category", "status"});
+  static const auto check = entry_check();
   std::vector<BodyError> errors;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     for (auto& error : check(entries[i])) {
@@ -110,8 +114,11 @@ std::vector<BodyError> check_new(const json::value& body) {
 
 // One agent, or many.
 BodyCheck new_check() {
-  return {fmt::format(R"({{"anyOf": [{}, {}]}})", variant({}, {"name"}).schema, import_schema),
-          check_new};
+  auto many = *base::parse_json(import_schema);
+  many.at("properties").at("import").as_object()["items"] = *base::parse_json(entry_check().schema);
+  return {
+      fmt::format(R"({{"anyOf": [{}, {}]}})", variant({}, {"name"}).schema, json::serialize(many)),
+      check_new};
 }
 
 std::optional<std::string> said(const json::object& body, std::string_view name) {

@@ -17,7 +17,7 @@ constexpr std::array all = {
         "errors": {"type": "array", "items": {"$ref": "#/components/schemas/Violation"}},
         "code": {"type": "string"},
         "msg_type": {"type": "string"},
-        "warnings": {"type": "array"}
+        "warnings": {"type": "array", "items": {"type": "string"}}
       }
     })json"},
     ComponentSchema{"Failure", R"json({
@@ -66,7 +66,7 @@ constexpr std::array all = {
         "eta": {"type": ["string", "null"], "format": "date-time"},
         "eta_seconds": {"type": "number"},
         "conversation": {"type": "string", "format": "uri"},
-        "warnings": {"type": "array"},
+        "warnings": {"type": "array", "items": {"type": "string"}},
         "route": {"type": "string", "description": "How the reply was read."},
         "repairs": {
           "type": "integer",
