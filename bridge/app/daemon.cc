@@ -194,12 +194,16 @@ void Daemon::prepare_webhooks() {
 void Daemon::build_workflows() {
   services::StepKinds kinds;
   kinds["packet"] = services::packet_steps(bridge_->packets(), bridge_->types());
-  kinds["gpt"] = services::gpt_steps(bridge_->queue(), *messages_);
+  kinds["gpt"] = services::gpt_steps(*messages_);
   kinds["message"] = services::message_steps(bridge_->queue());
   kinds["action"] = services::action_steps(*actions_, bridge_->queue());
   actions_->tell_ends(
       [this](store::Tx& tx, const services::actions::Asked& asked, const engine::Now& now) {
         return workflows_->errand_ended(tx, asked.principal, asked.id, now);
+      });
+  messages_->tell_ends(
+      [this](store::Tx& tx, const services::messages::Message& query, const engine::Now& now) {
+        return workflows_->errand_ended(tx, query.principal, query.id, now);
       });
   const auto add_kind = [this](std::string_view kind, engine::Handler handler) {
     bridge_->add_kind(std::string(kind),

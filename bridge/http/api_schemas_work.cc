@@ -147,7 +147,19 @@ constexpr std::array all = {
         "uses": {"type": ["string", "null"]},
         "needs": {"type": "array", "items": {"type": "string"}},
         "attempts": {"type": "integer", "minimum": 0},
-        "job": {"type": ["string", "null"]},
+        "job": {"type": ["string", "null"], "description": "Nothing where an action or a query does it."},
+        "action": {"type": "object", "description": "What people are asked, of action/<name>."},
+        "query": {
+          "type": "object",
+          "description": "What lies in the inbox, of gpt/<agent> without a conversation.",
+          "required": ["id", "state", "acked", "links"],
+          "properties": {
+            "id": {"type": "string"},
+            "state": {"type": "string", "description": "open, or how it ended: answered, withdrawn."},
+            "acked": {"type": ["string", "null"]},
+            "links": {"type": "object"}
+          }
+        },
         "error": {"$ref": "#/components/schemas/Failure"},
         "started": {"type": ["string", "null"], "format": "date-time"},
         "finished": {"type": ["string", "null"], "format": "date-time"},

@@ -76,6 +76,17 @@ messages::Draft draft_of(const Messages::Say& say, Party from, Party to) {
           .meta = say.meta};
 }
 
+messages::Draft query_of(const Messages::Ask& ask, Party from, Party to, std::string thread) {
+  messages::Draft draft{.kind = Kind::query,
+                        .sender = std::move(from),
+                        .recipient = std::move(to),
+                        .text = ask.text,
+                        .thread = std::move(thread)};
+  if (!ask.context.empty()) draft.meta["context"] = ask.context;
+  if (!ask.schema.is_null()) draft.meta["schema"] = ask.schema;
+  return draft;
+}
+
 }  // namespace
 
 bool Messages::is_asked_in_a_conversation(const agents::Agent& agent) {
@@ -88,6 +99,30 @@ std::string Messages::origin_of(std::string_view url) {
 }
 
 QuestionKind Messages::questions() { return messages::query_questions(); }
+
+messages::Act Messages::act(store::Tx& tx, base::WallTime now, std::string actor) const {
+  messages::Act made{tx, needs_.journal, needs_.bells, now, std::move(actor)};
+  if (on_end_) {
+    made.on_end = [this](store::Tx& inner, const Message& query) {
+      return on_end_(inner, query, needs_.timeline.now());
+    };
+  }
+  return made;
+}
+
+base::Result<Message> Messages::ask_inbox(store::Tx& tx, const Caller& caller,
+                                          const agents::Agent& agent, const Ask& ask,
+                                          const engine::Now& now) const {
+  TRY(auto asker, sender_of(tx, caller, ask.from));
+  auto draft = query_of(ask, std::move(asker), party_of(agent), ask.thread);
+  return messages::send(act(tx, now.wall, caller.principal), std::move(draft), {});
+}
+
+base::Result<bool> Messages::withdraw(store::Tx& tx, const std::string& query,
+                                      const engine::Now& now, const std::string& actor) const {
+  TRY(const auto asked, messages::get(tx, query));
+  return messages::withdraw(act(tx, now.wall, actor), asked);
+}
 
 base::Result<Message> Messages::send_and_remember(const messages::Act& act, messages::Draft draft,
                                                   const messages::Request& request) {
@@ -153,18 +188,13 @@ Task<Messages::Sent> Messages::ask(Caller caller, Ask ask, messages::Request req
     TRY_OK(room_for_new(needs_.store));
     TRY(const auto asker, sender_of(tx, caller, ask.from));
     TRY(const auto agent, agents::find(tx, ask.to));
-    messages::Draft draft{.kind = Kind::query,
-                          .sender = asker,
-                          .recipient = party_of(agent),
-                          .text = ask.text,
-                          .thread = ask.thread.empty() ? base::uuid_v7(now) : ask.thread};
+    auto draft =
+        query_of(ask, asker, party_of(agent), ask.thread.empty() ? base::uuid_v7(now) : ask.thread);
     if (is_asked_in_a_conversation(agent)) {
       TRY(const auto job, job_of(tx, agent, asker, ask, draft.thread, caller.principal));
       TRY(const auto accepted, needs_.queue.submit(tx, job, needs_.timeline.now()));
       draft.job = accepted.job.id.text;
     }
-    if (!ask.context.empty()) draft.meta["context"] = ask.context;
-    if (!ask.schema.is_null()) draft.meta["schema"] = ask.schema;
     TRY(auto message, messages::send(act(tx, now, caller.principal), std::move(draft), request));
     return Sent{std::move(message), false};
   });

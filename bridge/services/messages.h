@@ -14,6 +14,7 @@
 #include "bridge/services/question.h"
 #include "bridge/store/store.h"
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -37,6 +38,10 @@ class Messages {
   };
   Messages(Needs needs, Settings settings) : needs_(needs), settings_(std::move(settings)) {}
 
+  // Told of every query that has ended, in the transaction that ends it. Before `start`.
+  using OnEnd =
+      std::function<base::Result<>(store::Tx&, const messages::Message& query, const engine::Now&)>;
+  void tell_ends(OnEnd on_end) { on_end_ = std::move(on_end); }
   // Lets old letters die, by a task in `tasks`.
   void start(base::Scope& tasks);
   // The origin of an address: "https://chatgpt.com/c/1" is at "https://chatgpt.com".
@@ -71,6 +76,14 @@ class Messages {
   // Accepted and durable; see `result`. conflict, reason no_way_to_ask: its conversation is not one
   // of this account.
   base::Task<Sent> ask(Caller caller, Ask ask, messages::Request request);
+  // Puts the question of one without a conversation into its inbox, in a transaction of somebody
+  // else's; `thread` must be given. busy, reason inbox_full.
+  base::Result<messages::Message> ask_inbox(store::Tx& tx, const Caller& caller,
+                                            const agents::Agent& agent, const Ask& ask,
+                                            const engine::Now& now) const;
+  // Takes an open query back, as that asker. False: it has ended.
+  base::Result<bool> withdraw(store::Tx& tx, const std::string& query, const engine::Now& now,
+                              const std::string& actor) const;
   // True: it is asked in its conversation; else it finds what is asked in its inbox.
   static bool is_asked_in_a_conversation(const agents::Agent& agent);
   // The job that asks in its conversation, whose lane is declared; for those who queue it in a
@@ -113,9 +126,7 @@ class Messages {
   base::Task<std::vector<Delivery>> broadcast(Caller caller, Everybody whom, Say say);
 
  private:
-  messages::Act act(store::Tx& tx, base::WallTime now, std::string actor) const {
-    return {tx, needs_.journal, needs_.bells, now, std::move(actor)};
-  }
+  messages::Act act(store::Tx& tx, base::WallTime now, std::string actor) const;
   // Sends it; what answers a query is remembered with it.
   static base::Result<messages::Message> send_and_remember(const messages::Act& act,
                                                            messages::Draft draft,
@@ -124,6 +135,7 @@ class Messages {
 
   Needs needs_;
   Settings settings_;
+  OnEnd on_end_;
 };
 
 }  // namespace services

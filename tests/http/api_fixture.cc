@@ -71,12 +71,16 @@ ApiFixture::ApiFixture(int depth_max) {
   memory.emplace(*store, journal, clock);
   services::StepKinds kinds;
   kinds["packet"] = services::packet_steps(*packets, types);
-  kinds["gpt"] = services::gpt_steps(*queue, *messages);
+  kinds["gpt"] = services::gpt_steps(*messages);
   kinds["message"] = services::message_steps(*queue);
   kinds["action"] = services::action_steps(*actions, *queue);
   actions->tell_ends(
       [this](store::Tx& tx, const services::actions::Asked& asked, const engine::Now& now) {
         return workflows->errand_ended(tx, asked.principal, asked.id, now);
+      });
+  messages->tell_ends(
+      [this](store::Tx& tx, const services::messages::Message& query, const engine::Now& now) {
+        return workflows->errand_ended(tx, query.principal, query.id, now);
       });
   workflows.emplace(loop.get_executor(),
                     services::Workflows::Needs{*store, *queue, journal, timeline, bells, clock},

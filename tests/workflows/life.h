@@ -263,9 +263,13 @@ class Life {
                      Agents::Settings{.origins = {"http://127.0.0.1:9"}});
     letters.emplace(Messages::Needs{*store, *queue, journal, timeline, bells, clock},
                     Messages::Settings{.account = "account", .origin = "http://127.0.0.1:9"});
+    letters->tell_ends(
+        [this](store::Tx& tx, const messages::Message& query, const engine::Now& now) {
+          return flows->errand_ended(tx, query.principal, query.id, now);
+        });
     build_actions();
     StepKinds kinds;
-    kinds["gpt"] = either(gpt_steps(*queue, *letters), work_kind());
+    kinds["gpt"] = either(gpt_steps(*letters), work_kind());
     kinds["packet"] = packet_steps(*packets, types);
     kinds["message"] = message_steps(*queue);
     kinds["action"] = action_steps(*acts, *queue);
@@ -316,6 +320,7 @@ class Life {
                 [=](store::Tx& tx, const workflow::Step& step) {
                   return is_agent(tx, step.target) ? asked.check(tx, step) : worked.check(tx, step);
                 },
+            .errand = asked.errand,
             .job_of =
                 [=](store::Tx& tx, const StepStart& start) {
                   return is_agent(tx, start.target) ? asked.job_of(tx, start)

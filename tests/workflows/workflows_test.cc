@@ -360,6 +360,93 @@ jobs:
   EXPECT_EQ(inbox().back().text, "You said: Nothing");
 }
 
+// An agent that looks into its inbox by itself.
+struct NightWorker {
+  std::vector<messages::Message> inbox() const {
+    return life.run(life.letters->list(itself, itself.agent, {}, 0, 10, life.clock.now()))
+        ->messages;
+  }
+  auto reply(const messages::Message& query, std::string text) const {
+    return life.run(life.letters->send(
+        itself, {.to = "ann", .text = std::move(text), .reply_to = query.id}, {}));
+  }
+  void ack(const messages::Message& query) const {
+    EXPECT_TRUE(life.run(life.letters->ack(itself, itself.agent, query.id)));
+  }
+
+  Life& life;
+  Caller itself{.principal = "key:9",
+                .name = "Night Worker",
+                .agent = life.add_agent("Night Worker", agents::Kind::cli, "")};
+};
+
+TEST(Workflows, AQueryThatNobodyAnswersHoldsNoOtherRunUpAndEndsByItself) {
+  Life life;
+  const NightWorker worker{life};
+  life.create("{name: w, jobs: {ask: {uses: gpt/Night Worker, with: {query: What is new?}}}}");
+  life.begin();
+  life.letters->start(*life.tasks);
+  const auto forgotten = life.execute("w");
+  const auto other = life.execute("w");
+  const auto queries = worker.inbox();
+  ASSERT_EQ(queries.size(), 2u);
+  worker.ack(queries[0]);
+  const auto step = life.view(forgotten).at("jobs").at("ask").as_object();
+  EXPECT_EQ(step.at("job"), nullptr);
+  EXPECT_EQ(step.at("query").at("id"), json::value(queries[0].id));
+  EXPECT_EQ(step.at("query").at("state"), "open");
+  EXPECT_TRUE(worker.reply(queries[1], "Nothing"));
+  EXPECT_EQ(life.ended(other).at("result"), "success");
+  EXPECT_EQ(life.view(forgotten).at("state"), "running");
+  life.clock.advance_to(life.clock.now() + 31 * 24h);
+  const auto view = life.ended(forgotten);
+  EXPECT_EQ(view.at("result"), "failure");
+  EXPECT_EQ(view.at("jobs").at("ask").at("error").at("code"), "unanswered");
+}
+
+TEST(Workflows, AQueryThatTookTooLongIsWithdrawnAndARetryAsksAnewOnce) {
+  Life life;
+  const NightWorker worker{life};
+  life.create(R"(
+name: w
+jobs:
+  ask:
+    uses: gpt/Night Worker
+    with: {query: "What is new?"}
+    timeout_seconds: 60
+    retry: {max_attempts: 2, interval_seconds: 10}
+)");
+  life.begin();
+  const auto id = life.execute("w");
+  const auto first = worker.inbox().at(0);
+  worker.ack(first);
+  EXPECT_TRUE(life.until([&] { return worker.inbox().size() == 2; }));
+  const auto queries = worker.inbox();
+  EXPECT_EQ(queries[0].outcome, "withdrawn");
+  const auto late = worker.reply(first, "Too late");
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, base::Code::conflict);
+  EXPECT_EQ(late.error().reason, "query_closed");
+  EXPECT_TRUE(worker.reply(queries[1], "Nothing"));
+  const auto view = life.ended(id);
+  EXPECT_EQ(view.at("result"), "success");
+  EXPECT_EQ(view.at("jobs").at("ask").at("attempts"), 2);
+  EXPECT_EQ(view.at("jobs").at("ask").at("outputs").at("text"), "Nothing");
+  EXPECT_EQ(worker.inbox().size(), 3u);
+}
+
+TEST(Workflows, ACancelledRunTakesItsQueriesBack) {
+  Life life;
+  const NightWorker worker{life};
+  life.create("{name: w, jobs: {ask: {uses: gpt/Night Worker, with: {query: What is new?}}}}");
+  life.begin();
+  const auto id = life.execute("w");
+  worker.ack(worker.inbox().at(0));
+  EXPECT_TRUE(life.run(life.flows->cancel(id, workflow::Wish::cancel, "", "ann")));
+  EXPECT_EQ(life.ended(id).at("result"), "cancelled");
+  EXPECT_EQ(worker.inbox().at(0).outcome, "withdrawn");
+}
+
 TEST(Workflows, AnAgentWithAConversationIsAskedThere) {
   Life life;
   life.add_agent("Wanderweave", agents::Kind::custom_gpt, "http://127.0.0.1:9/g/g-1");

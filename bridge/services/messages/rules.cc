@@ -54,10 +54,16 @@ Result<Message> insert(const Act& act, Message message, const Request& request) 
   return message;
 }
 
-Result<> close_query(const Act& act, const Message& query, const std::string& outcome) {
+Result<> tell_end(const Act& act, const Message& message) {
+  if (message.kind != Kind::query || !act.on_end) return {};
+  return act.on_end(act.tx, message);
+}
+
+Result<> close_query(const Act& act, Message query, const std::string& outcome) {
   TRY_OK(rows::close(act.tx, query, act.now, outcome));
   act.tx.after_commit([&bells = act.bells, bell = bell_of_query(query.id)] { bells.ring(bell); });
-  return {};
+  query.outcome = outcome;
+  return tell_end(act, query);
 }
 
 // Nobody will read it any more.
@@ -65,7 +71,8 @@ Result<> die(const Act& act, Message message, const std::string& outcome) {
   TRY_OK(rows::close(act.tx, message, std::nullopt, outcome));
   act.tx.after_commit([&bells = act.bells, bell = bell_of_query(message.id)] { bells.ring(bell); });
   message.outcome = outcome;
-  return act.tell("message.dead", message);
+  TRY_OK(act.tell("message.dead", message));
+  return tell_end(act, message);
 }
 
 }  // namespace
@@ -117,7 +124,7 @@ Result<Message> send(const Act& act, Draft draft, const Request& request) {
   if (is_answer && !is_open(*original)) {
     return base::fail(Code::conflict,
                       fmt::format("answer {}: it is closed: {}", original->id, original->outcome),
-                      "answered");
+                      original->outcome == "answered" ? "answered" : "query_closed");
   }
   if (is_answer && !original->job.empty()) {
     return base::fail(Code::conflict,
@@ -169,6 +176,12 @@ Result<> end(const Act& act, const Message& query, const std::string& outcome) {
   ended.outcome = outcome;
   TRY_OK(act.tell("message.dead", ended));
   return close_query(act, query, outcome);
+}
+
+Result<bool> withdraw(const Act& act, const Message& query) {
+  if (!is_open(query)) return false;
+  TRY_OK(die(act, query, "withdrawn"));
+  return true;
 }
 
 Result<Message> get(store::Tx& tx, const std::string& id) {
@@ -233,7 +246,13 @@ Result<int> sweep(const Act& act) {
                 "ORDER BY sent_ms LIMIT $2",
                 {to_stamp(act.now - limits::inbox_keeps_unread), limits::letters_swept_at_once}));
   for (const auto& message : old) TRY_OK(die(act, message, "unread"));
-  return static_cast<int>(old.size());
+  TRY(const auto open,
+      rows::all(act.tx,
+                "WHERE kind = 'query' AND job = '' AND outcome = '' AND recipient <> '' "
+                "AND acked_ms IS NOT NULL AND sent_ms < $1 ORDER BY seq LIMIT $2",
+                {to_stamp(act.now - limits::inbox_keeps_unread), limits::letters_swept_at_once}));
+  for (const auto& query : open) TRY_OK(die(act, query, "unanswered"));
+  return static_cast<int>(old.size() + open.size());
 }
 
 Result<> bury(const Act& act, const agents::Agent& agent) {

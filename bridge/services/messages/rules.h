@@ -7,6 +7,7 @@
 #include "bridge/services/messages/message.h"
 #include "bridge/store/store.h"
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,6 +24,8 @@ struct Act {
   engine::Bells& bells;
   base::WallTime now;
   std::string actor;
+  // Told of every query that has ended, in the transaction that ends it.
+  std::function<base::Result<>(store::Tx&, const Message&)> on_end = {};
 
   // Writes that it happened to `message`; never what the message says.
   base::Result<> tell(std::string type, const Message& message) const;
@@ -54,13 +57,15 @@ base::Result<std::optional<Message>> of_request(store::Tx& tx, const std::string
 // Puts it into the recipient's inbox and wakes who waits for it. One that replies to an open query
 // of the recipient, from the one who was asked, is its answer and closes it. invalid, reason
 // wrong_reply: what it replies to is not between the two. conflict, reason answered: the query
-// has its answer. busy, reason inbox_full.
+// has its answer; reason query_closed: it ended without one. busy, reason inbox_full.
 base::Result<Message> send(const Act& act, Draft draft, const Request& request);
 
 // The answer that a conversation gave to the query, or how else it ended.
 base::Result<> answer(const Act& act, const Message& query, const std::string& text,
                       base::json::value value);
 base::Result<> end(const Act& act, const Message& query, const std::string& outcome);
+// Whoever asked takes an open query back: its outcome is "withdrawn". False: it has ended.
+base::Result<bool> withdraw(const Act& act, const Message& query);
 
 // not_found.
 base::Result<Message> get(store::Tx& tx, const std::string& id);
@@ -84,7 +89,8 @@ base::Result<std::int64_t> unread(store::Tx& tx, const std::string& agent);
 // Read by its recipient; once more is fine. not_found: the agent has not received it.
 base::Result<Message> ack(const Act& act, const agents::Agent& agent, const std::string& id);
 
-// What nobody has read for too long becomes a dead letter; how many, at most
+// What nobody has read for too long becomes a dead letter, and a query that was read and not
+// answered for as long ends as "unanswered"; how many, of each at most
 // limits::letters_swept_at_once.
 base::Result<int> sweep(const Act& act);
 // The agent is removed: what it has not read becomes a dead letter and what it was asked and has

@@ -145,6 +145,7 @@ StepKind action_steps(const Actions& actions, const engine::Queue& queue) {
                    store::Tx&,
                    const workflow::Step& step) { return check_step(actions.catalogue(), step); },
       .errand = Errand{
+          .noun = "action",
           .begin = [&actions](store::Tx& tx,
                               const StepStart& start) { return ask(actions, tx, start); },
           .withdraw =

@@ -44,12 +44,12 @@ std::vector<Violation> check_step(store::Tx& tx, const workflow::Step& step,
   return violations;
 }
 
-// A job that a handler below does, in a lane of the agent's own.
-Result<engine::NewJob> agent_job(store::Tx& tx, const engine::Queue& queue, std::string_view kind,
-                                 const agents::Agent& agent, const StepStart& start) {
-  const engine::LaneId lane{fmt::format("{}:{}", kind, agent.id)};
+// A letter to be written, in a lane of the agent's own.
+Result<engine::NewJob> letter_job(store::Tx& tx, const engine::Queue& queue,
+                                  const agents::Agent& agent, const StepStart& start) {
+  const engine::LaneId lane{fmt::format("{}:{}", letter_kind, agent.id)};
   TRY_OK(queue.declare_lane(tx, lane, "agents"));
-  return engine::NewJob{.kind = std::string(kind),
+  return engine::NewJob{.kind = std::string(letter_kind),
                         .lane = lane,
                         .sender = start.caller.name,
                         .payload = {{"to", agent.id},
@@ -80,23 +80,24 @@ Messages::Ask ask_of(const json::object& with) {
   return ask;
 }
 
-Result<engine::NewJob> gpt_job(store::Tx& tx, const engine::Queue& queue, const Messages& messages,
-                               const StepStart& start) {
-  TRY(const auto agent, agents::find(tx, start.target));
-  const auto ask = ask_of(start.with);
+Result<Messages::Ask> good_ask(const StepStart& start) {
+  auto ask = ask_of(start.with);
   if (ask.text.empty()) return base::fail(Code::invalid, "/with/query: it is empty");
   if (!ask.schema.is_null()) TRY_OK(messages::check_schema(ask.schema));
-  if (!Messages::is_asked_in_a_conversation(agent)) {
-    return agent_job(tx, queue, inbox_query_kind, agent, start);
-  }
+  const auto own_thread = text_in(start.with, "thread");
+  ask.thread = own_thread.empty() ? start.run : own_thread;
+  return ask;
+}
+
+Result<engine::NewJob> gpt_job(store::Tx& tx, const Messages& messages, const StepStart& start) {
+  TRY(const auto agent, agents::find(tx, start.target));
+  TRY(const auto ask, good_ask(start));
   messages::Party asker{.name = start.caller.name};
   if (!start.caller.agent.empty()) {
     TRY(const auto own, agents::find(tx, start.caller.agent));
     asker = {.id = own.id, .name = own.name};
   }
-  const auto own_thread = text_in(start.with, "thread");
-  return messages.job_of(tx, agent, asker, ask, own_thread.empty() ? start.run : own_thread,
-                         start.caller.principal);
+  return messages.job_of(tx, agent, asker, ask, ask.thread, start.caller.principal);
 }
 
 Result<json::value> answer_of(const engine::Job& job) {
@@ -106,6 +107,63 @@ Result<json::value> answer_of(const engine::Job& job) {
     return base::fail(Code::internal, fmt::format("query {}: it has no answer", job.id.text));
   }
   return *response;
+}
+
+// ---- asked in an inbox: the query is the attempt, and no lane is held while the agent thinks
+
+Result<std::string> put_query(store::Tx& tx, const Messages& messages, const StepStart& start) {
+  TRY(const auto agent, agents::find(tx, start.target));
+  TRY(const auto ask, good_ask(start));
+  TRY(const auto query, messages.ask_inbox(tx, start.caller, agent, ask, start.now));
+  return query.id;
+}
+
+Result<bool> is_inbox_query(store::Tx& tx, const std::string& id) {
+  const auto query = messages::get(tx, id);
+  if (query) return query->kind == messages::Kind::query && query->job.empty();
+  if (query.error().code == Code::not_found) return false;
+  return std::unexpected(query.error());
+}
+
+Result<std::optional<ErrandEnd>> end_of_query(store::Tx& tx, const std::string& id) {
+  TRY(const bool is_own, is_inbox_query(tx, id));
+  if (!is_own) return std::nullopt;
+  TRY(const auto query, messages::get(tx, id));
+  if (messages::is_open(query)) return std::nullopt;
+  TRY(const auto answer, messages::answer_to(tx, id));
+  if (answer) {
+    return ErrandEnd{.outputs = json::object{{"text", answer->text}, {"value", answer->value}}};
+  }
+  // It is closed, so nobody answers the first when it is asked again; one that is gone never does.
+  return ErrandEnd{.error = workflow::StepError{query.outcome, "the agent gave no answer"},
+                   .may_retry = query.outcome != "agent_removed"};
+}
+
+Result<json::object> view_of_query(store::Tx& tx, const std::string& id) {
+  TRY(const auto query, messages::get(tx, id));
+  return json::object{
+      {"id", query.id},
+      {"state", messages::is_open(query) ? std::string("open") : query.outcome},
+      {"acked", query.acked ? json::value(base::rfc3339(*query.acked)) : json::value(nullptr)},
+      {"links", json::object{{"self", fmt::format("/api/gpt-agents/{}/queries/{}",
+                                                  query.recipient.id, query.id)}}}};
+}
+
+Errand inbox_queries(const Messages& messages) {
+  return {
+      .noun = "query",
+      .takes = [](store::Tx& tx, const std::string& target) -> Result<bool> {
+        TRY(const auto agent, agents::look(tx, target));
+        return agent && !Messages::is_asked_in_a_conversation(*agent);
+      },
+      .owns = is_inbox_query,
+      .begin = [&messages](store::Tx& tx,
+                           const StepStart& start) { return put_query(tx, messages, start); },
+      .withdraw = [&messages](
+                      store::Tx& tx, const std::string& id, const engine::Now& now,
+                      const std::string& actor) { return messages.withdraw(tx, id, now, actor); },
+      .end_of = end_of_query,
+      .view = view_of_query};
 }
 
 Task<Outcome> ask_once(Messages& messages, engine::Job job, base::Clock& clock) {
@@ -142,14 +200,14 @@ Task<Outcome> write_once(Messages& messages, engine::Job job) {
 
 }  // namespace
 
-StepKind gpt_steps(const engine::Queue& queue, const Messages& messages) {
+StepKind gpt_steps(const Messages& messages) {
   return {.check =
               [](store::Tx& tx, const workflow::Step& step) {
                 return check_step(tx, step, "query", {"context", "schema", "thread"});
               },
-          .job_of = [&queue, &messages](
-                        store::Tx& tx,
-                        const StepStart& start) { return gpt_job(tx, queue, messages, start); },
+          .errand = inbox_queries(messages),
+          .job_of = [&messages](store::Tx& tx,
+                                const StepStart& start) { return gpt_job(tx, messages, start); },
           .outputs_of = answer_of};
 }
 
@@ -163,7 +221,7 @@ StepKind message_steps(const engine::Queue& queue) {
             if (text_in(start.with, "text").empty()) {
               return base::fail(Code::invalid, "/with/text: it is empty");
             }
-            return agent_job(tx, queue, letter_kind, agent, start);
+            return letter_job(tx, queue, agent, start);
           },
           .outputs_of = [](const engine::Job& job) -> Result<json::value> { return *job.result; }};
 }

@@ -12,14 +12,16 @@ namespace services {
 
 // `with` is {query, context?, schema?, thread?}; without a thread all that a run asks an agent is
 // one conversation. An agent with a conversation in the browser is asked there; any other finds the
-// query in its inbox. Outputs are {text, value}: the answer, and the object it holds if a schema
-// was given. `queue` and `messages` outlive it.
-StepKind gpt_steps(const engine::Queue& queue, const Messages& messages);
+// query in its inbox, which is an errand: its ends are to be told to Workflows::errand_ended.
+// Outputs are {text, value}: the answer, and the object it holds if a schema was given. `messages`
+// outlives it.
+StepKind gpt_steps(const Messages& messages);
 // `with` is {text, topic?, thread?, meta?}. Outputs are {message: <id>}.
 StepKind message_steps(const engine::Queue& queue);
 
 // What jobs of the steps above that no conversation answers are called, and who does them. A job
-// that is done twice asks and writes once. `messages` outlives the handlers.
+// that is done twice asks and writes once. Queries are jobs only in stores from before they were
+// errands. `messages` outlives the handlers.
 inline constexpr std::string_view inbox_query_kind = "step_query";
 inline constexpr std::string_view letter_kind = "step_message";
 engine::Handler ask_by_inbox(Messages& messages);

@@ -191,17 +191,32 @@ Result<std::string> RunWorld::text_of(std::size_t step, std::string_view text) {
 
 // ---- attempts
 
-const Errand* RunWorld::errand_of(const Step& plan) const {
+const Errand* RunWorld::errand_in(const Step& plan) const {
   const auto kind = parts_.kinds.find(plan.kind);
   return kind == parts_.kinds.end() || !kind->second.errand ? nullptr : &*kind->second.errand;
 }
 
-Result<std::optional<json::object>> RunWorld::errand_view(const Step& plan,
-                                                          const StepState& state) {
-  const auto* errand = errand_of(plan);
-  if (!errand || state.job.empty()) return std::nullopt;
+Result<const Errand*> RunWorld::errand_for(const Step& plan) {
+  const auto* errand = errand_in(plan);
+  if (!errand || !errand->takes) return errand;
+  TRY(const bool is_taken, errand->takes(tx_, plan.target));
+  return is_taken ? errand : nullptr;
+}
+
+Result<const Errand*> RunWorld::errand_of(const Step& plan, const std::string& id) {
+  const auto* errand = errand_in(plan);
+  if (!errand || !errand->owns) return errand;
+  TRY(const bool is_own, errand->owns(tx_, id));
+  return is_own ? errand : nullptr;
+}
+
+Result<std::optional<RunWorld::ErrandView>> RunWorld::errand_view(const Step& plan,
+                                                                  const StepState& state) {
+  if (state.job.empty()) return std::nullopt;
+  TRY(const auto* errand, errand_of(plan, state.job));
+  if (!errand) return std::nullopt;
   TRY(auto view, errand->view(tx_, state.job));
-  return std::optional(std::move(view));
+  return ErrandView{errand->noun, std::move(view)};
 }
 
 // `with` as this attempt is given it.
@@ -241,7 +256,8 @@ Result<std::string> RunWorld::begin(std::size_t step, const Step& plan, json::ob
                                    .behind = run_.behind},
                         .now = now_,
                         .key = key_of_attempt(step, state->attempts)};
-  if (kind->second.errand) return kind->second.errand->begin(tx_, start);
+  TRY(const auto* errand, errand_for(plan));
+  if (errand) return errand->begin(tx_, start);
   TRY(auto job, kind->second.job_of(tx_, start));
   job.principal = start.caller.principal;
   job.key = start.key;
@@ -257,7 +273,8 @@ Result<workflow::World::Submitted> RunWorld::submit(std::size_t step,
                                                     std::optional<base::WallTime> deadline) {
   TRY(const auto* plan, this->plan(step));
   TRY(const auto* state, this->state(step));
-  if (errand_of(*plan) && not_before && *not_before > now_.wall) {
+  TRY(const auto* errand, errand_for(*plan));
+  if (errand && not_before && *not_before > now_.wall) {
     // No queue keeps it until then.
     const auto pause = std::chrono::ceil<std::chrono::milliseconds>(*not_before - now_.wall);
     return Submitted(std::unexpected(Refused{state->error.value_or(StepError{}), pause}));
@@ -267,7 +284,9 @@ Result<workflow::World::Submitted> RunWorld::submit(std::size_t step,
                     : Result<std::string>(std::unexpected(std::move(with).error()));
   if (begun) return Submitted(*std::move(begun));
   const auto& error = begun.error();
-  if (error.reason == "queue_full" || error.reason == "too_many_waiting") {
+  static constexpr std::array<std::string_view, 3> full = {"queue_full", "too_many_waiting",
+                                                           "inbox_full"};
+  if (std::ranges::find(full, error.reason) != full.end()) {
     const auto pause = error.retry_after.value_or(limits::workflow_look);
     return Submitted(std::unexpected(Refused{step_error(error), pause}));
   }
@@ -282,7 +301,8 @@ Result<bool> RunWorld::withdraw(std::size_t step) {
   const std::string job = std::exchange(state->job, "");
   TRY_OK(flush(step, slot));
   TRY(const auto* plan, this->plan(step));
-  if (const auto* errand = errand_of(*plan)) {
+  TRY(const auto* errand, errand_of(*plan, job));
+  if (errand) {
     TRY(const bool is_back, errand->withdraw(tx_, job, now_, actor_));
     state->job = job;
     return is_back;
@@ -318,7 +338,10 @@ Result<> RunWorld::tell(std::size_t step, std::string_view what) {
   TRY(const auto* plan, this->plan(step));
   TRY(const auto* state, this->state(step));
   json::object data{{"workflow", run_.workflow_name}, {"step", plan->id}, {"uses", plan->uses()}};
-  if (!state->job.empty()) data[errand_of(*plan) ? plan->kind : "job"] = state->job;
+  if (!state->job.empty()) {
+    TRY(const auto* errand, errand_of(*plan, state->job));
+    data[errand ? std::string_view(errand->noun) : "job"] = state->job;
+  }
   if (state->attempts > 0) data["attempt"] = state->attempts;
   if (state->outcome) data["result"] = workflow::name(*state->outcome);
   if (state->error) data["error"] = json::object{{"code", state->error->code}};

@@ -39,8 +39,12 @@ class RunWorld final : public workflow::World {
   // Writes what has changed, and the end of the run if it has ended. True: something is due.
   base::Result<bool> close();
   // What the step's errand is, for people; nothing for a step that is none's or has none yet.
-  base::Result<std::optional<base::json::object>> errand_view(const workflow::Step& plan,
-                                                              const workflow::StepState& state);
+  struct ErrandView {
+    std::string noun;
+    base::json::object view;
+  };
+  base::Result<std::optional<ErrandView>> errand_view(const workflow::Step& plan,
+                                                      const workflow::StepState& state);
   // The value of a text of the step's definition.
   base::Result<std::string> text_of(std::size_t step, std::string_view text);
 
@@ -77,7 +81,10 @@ class RunWorld final : public workflow::World {
   base::Result<std::string> begin(std::size_t step, const workflow::Step& plan,
                                   base::json::object with, std::optional<base::WallTime> not_before,
                                   std::optional<base::WallTime> deadline);
-  const Errand* errand_of(const workflow::Step& plan) const;
+  // Who keeps the attempts of such a step; nothing: the queue does.
+  base::Result<const Errand*> errand_for(const workflow::Step& plan);
+  base::Result<const Errand*> errand_of(const workflow::Step& plan, const std::string& id);
+  const Errand* errand_in(const workflow::Step& plan) const;
 
   store::Tx& tx_;
   const Parts& parts_;

@@ -37,6 +37,11 @@ struct ErrandEnd {
 // Attempts that another service keeps from their beginning to their end, instead of a job: what may
 // first have to wait for people. That service tells of each end; see Workflows::errand_ended.
 struct Errand {
+  std::string noun;  // what an attempt is called in views and the journal: "action"
+  // Of a kind that also queues jobs: true if it takes the steps for this target, and if the id is
+  // one of its own. Left out: all are.
+  std::function<base::Result<bool>(store::Tx&, const std::string& target)> takes = {};
+  std::function<base::Result<bool>(store::Tx&, const std::string& id)> owns = {};
   // Its id. The errors of StepKind::job_of, and busy: there is no room now.
   std::function<base::Result<std::string>(store::Tx&, const StepStart&)> begin;
   // False: it is too late for that.
@@ -54,7 +59,7 @@ struct StepKind {
   // What is wrong with the step when its workflow is created, before any expression in `with` has a
   // value. Pointers begin at the step: "/uses", "/with/query".
   std::function<std::vector<protocol::Violation>(store::Tx&, const workflow::Step&)> check;
-  // Instead of a job, and of what follows here.
+  // Instead of a job and of what follows here, for the attempts that it takes.
   std::optional<Errand> errand = {};
   // The job to queue. Principal, key, thread, deadline and delay are set by the run. invalid,
   // denied, not_found or conflict: the step fails with this.

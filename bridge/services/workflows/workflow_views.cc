@@ -47,7 +47,7 @@ Result<json::object> step_view(RunWorld& world, std::size_t number) {
   TRY(auto errand, world.errand_view(*plan, *state));
   if (errand) {
     view["job"] = nullptr;
-    view[plan->kind] = *std::move(errand);
+    view[errand->noun] = std::move(errand->view);
   }
   if (state->error) {
     view["error"] = json::object{{"code", state->error->code}, {"detail", state->error->detail}};
