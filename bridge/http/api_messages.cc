@@ -171,11 +171,17 @@ Task<Response> send(ApiNeeds& needs, Request& request) {
   CO_TRY(auto asked, asked_with(request, "gptId"));
   auto say = said(request);
   say.to = request.param("gptId");
-  CO_TRY(const auto sent,
-         co_await needs.messages.send(caller_of(request.principal), std::move(say),
-                                      {std::move(asked.key), std::move(asked.hash)}));
-  auto response = json_response(view_of(sent.message), 201);
-  if (sent.is_replay) response.add("Idempotency-Replayed", "true");
+  const auto sent = co_await needs.messages.send(caller_of(request.principal), std::move(say),
+                                                 {std::move(asked.key), std::move(asked.hash)});
+  if (!sent) {
+    auto problem = problem_of(sent.error());
+    if (sent.error().reason == "wrong_answer") {
+      problem.errors.push_back({"/text", "schema", sent.error().message});
+    }
+    co_return problem_response(std::move(problem));
+  }
+  auto response = json_response(view_of(sent->message), 201);
+  if (sent->is_replay) response.add("Idempotency-Replayed", "true");
   co_return response;
 }
 

@@ -148,7 +148,39 @@ TEST(ApiMessages, AnAgentThatPollsAnswersAQueryByAReply) {
     const auto found = co_await f.get(f.planner, "critic/queries/" + id + "?wait=5");
     EXPECT_EQ(found.json().at("state"), "answered");
     EXPECT_EQ(found.json().at("answer").at("text"), "yes");
-    EXPECT_EQ(found.json().at("answer").at("trust"), "sender");
+    EXPECT_EQ(found.json().at("answer").at("trust"), "untrusted");
+    EXPECT_EQ((co_await f.get(f.critic, "critic/messages")).json().at("items").at(0).at("trust"),
+              "sender");
+  });
+}
+
+TEST(ApiMessages, AnAnswerBySchemaIsCheckedAndItsObjectKept) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    const json::object schema{
+        {"type", "object"},
+        {"required", json::array{"score"}},
+        {"properties", json::object{{"score", json::object{{"type", "integer"}}}}}};
+    const auto asked = co_await f.post(f.planner, "critic/query",
+                                       json::object{{"query", "how good?"}, {"schema", schema}});
+    const auto id = text(asked.json(), "id");
+    const auto answer = [&](std::string said) {
+      return f.post(f.critic, "planner/message",
+                    json::object{{"text", std::move(said)}, {"reply_to", id}});
+    };
+    const auto none = co_await answer("quite good");
+    EXPECT_EQ(none.status, 422) << none.body;
+    EXPECT_EQ(none.json().at("code"), "wrong_answer");
+    EXPECT_THAT(pointers(none.json()), ElementsAre("/text"));
+    const auto wrong = co_await answer(R"({"score": "high"})");
+    EXPECT_EQ(wrong.status, 422) << wrong.body;
+    EXPECT_THAT(wrong.body, HasSubstr("/score"));
+    const auto good = co_await answer("Here:\n```json\n{\"score\": 7}\n```\n");
+    EXPECT_EQ(good.status, 201) << good.body;
+    EXPECT_EQ(good.json().at("value"), (json::object{{"score", 7}}));
+    const auto found = co_await f.get(f.planner, "critic/queries/" + id);
+    EXPECT_EQ(found.json().at("answer").at("value"), (json::object{{"score", 7}}));
   });
 }
 

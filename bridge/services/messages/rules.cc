@@ -2,6 +2,7 @@
 
 #include "bridge/base/ids.h"
 #include "bridge/engine/time.h"
+#include "bridge/services/messages/answers.h"
 #include "bridge/services/messages/message_limits.h"
 #include "bridge/services/messages/rows.h"
 
@@ -130,6 +131,10 @@ Result<Message> send(const Act& act, Draft draft, const Request& request) {
     return base::fail(Code::conflict,
                       fmt::format("answer {}: a conversation is asked", original->id), "answered");
   }
+  base::json::value value = nullptr;
+  if (is_answer && original->meta.contains("schema")) {
+    TRY(value, value_in(draft.text, original->meta.at("schema")));
+  }
   if (draft.thread.empty()) {
     draft.thread = original ? original->thread : base::uuid_v7(act.now);
   }
@@ -143,6 +148,8 @@ Result<Message> send(const Act& act, Draft draft, const Request& request) {
                   .topic = std::move(draft.topic),
                   .reply_to = std::move(draft.reply_to),
                   .meta = std::move(draft.meta),
+                  .value = std::move(value),
+                  .is_untrusted = is_answer,
                   .job = std::move(draft.job),
                   .sent = act.now};
   if (!message.job.empty()) message.acked = act.now;

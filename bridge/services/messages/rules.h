@@ -57,7 +57,8 @@ base::Result<std::optional<Message>> of_request(store::Tx& tx, const std::string
 // Puts it into the recipient's inbox and wakes who waits for it. One that replies to an open query
 // of the recipient, from the one who was asked, is its answer and closes it. invalid, reason
 // wrong_reply: what it replies to is not between the two. conflict, reason answered: the query
-// has its answer; reason query_closed: it ended without one. busy, reason inbox_full.
+// has its answer; reason query_closed: it ended without one. invalid, reason wrong_answer: see
+// value_in. busy, reason inbox_full.
 base::Result<Message> send(const Act& act, Draft draft, const Request& request);
 
 // The answer that a conversation gave to the query, or how else it ended.
