@@ -360,6 +360,27 @@ jobs:
   EXPECT_EQ(inbox().back().text, "You said: Nothing");
 }
 
+TEST(Workflows, ARunWhoseOutputsCannotBeMadeHasFailed) {
+  Life life;
+  life.create(R"(
+name: w
+jobs:
+  a: {uses: gpt/x, with: {query: no JSON}}
+outputs:
+  good: ${{ jobs.a.outputs.text }}
+  answer: ${{ fromJSON(jobs.a.outputs.text) }}
+)");
+  life.begin();
+  const auto id = life.execute("w");
+  const auto view = life.ended(id);
+  EXPECT_EQ(view.at("result"), "failure");
+  EXPECT_EQ(view.at("error").at("code"), "wrong_expression");
+  EXPECT_THAT(std::string(view.at("error").at("detail").as_string()), HasSubstr("/outputs/answer"));
+  EXPECT_THAT(Life::results(view), ElementsAre("a=success"));
+  EXPECT_EQ(life.entries("workflow.run_finished").back().data.at("result"), "failure");
+  EXPECT_EQ(life.run(life.flows->retry(id, "ann")).error().reason, "wrong_state");
+}
+
 // An agent that looks into its inbox by itself.
 struct NightWorker {
   std::vector<messages::Message> inbox() const {

@@ -57,7 +57,7 @@ enum class Wish { none, cancel, stop };
 struct RunState {
   int parallel_max = 1;
   int unfinished = 0, running = 0, ready = 0;  // steps
-  int failed = 0, cancelled = 0;               // that count for the result
+  int failed = 0, cancelled = 0;               // that count for the result; outputs fail it too
   Wish wish = Wish::none;
 
   bool has_ended() const { return unfinished == 0; }

@@ -395,6 +395,8 @@ Result<> RunWorld::end_run() {
       TRY_OK(rows::set_outputs(tx_, run_.id, *outputs));
     } else {
       run_.error = outputs ? "/outputs is nested too deep" : "/outputs" + outputs.error().message;
+      // What it was begun for is not there.
+      ++run_.state.failed;
     }
   }
   json::object data{{"workflow", run_.workflow_name},
