@@ -84,6 +84,20 @@ TEST_F(FleetsTest, AMissionEndsWithItsLastPart) {
   EXPECT_TRUE(deploy()) << "the next one may begin";
 }
 
+TEST_F(FleetsTest, AMissionThatNobodyHasDoneFails) {
+  add("A", Status::active);
+  add("B", Status::active);
+  const auto mission = deploy()->mission;
+
+  EXPECT_EQ(report(mission, "a", {.state = Member::State::failed})->state, Mission::State::running);
+  EXPECT_TRUE(run(registry->remove(admin, "b", {})));
+
+  EXPECT_EQ(run(fleets->mission("travel-commerce", mission.id))->state, Mission::State::failed);
+  EXPECT_EQ(status("a"), Status::active);
+  EXPECT_EQ(told("mission.").back(), "mission.failed");
+  EXPECT_TRUE(deploy()) << "the next one may begin";
+}
+
 TEST_F(FleetsTest, WhoIsGivenAnotherStatusByHandLeavesTheMission) {
   add("A", Status::active);
   add("B", Status::active);

@@ -73,7 +73,9 @@ Result<> end(const Act& act, const Catalogue& catalogue, Mission& mission, Missi
 
 Result<> end_if_over(const Act& act, const Catalogue& catalogue, Mission& mission) {
   if (!std::ranges::all_of(mission.members, has_ended)) return {};
-  return end(act, catalogue, mission, Mission::State::completed);
+  const bool is_done = std::ranges::any_of(
+      mission.members, [](const Member& member) { return member.state == Member::State::done; });
+  return end(act, catalogue, mission, is_done ? Mission::State::completed : Mission::State::failed);
 }
 
 Member* member_of(Mission& mission, const std::string& agent) {
@@ -105,6 +107,8 @@ std::string_view name(Mission::State state) {
       return "running";
     case Mission::State::completed:
       return "completed";
+    case Mission::State::failed:
+      return "failed";
     case Mission::State::recalled:
       return "recalled";
   }
@@ -275,7 +279,8 @@ Result<std::vector<Mission>> missions(store::Tx& tx, std::string_view category,
 }
 
 Result<std::map<std::string, std::int64_t>> mission_counts(store::Tx& tx) {
-  std::map<std::string, std::int64_t> counts{{"running", 0}, {"completed", 0}, {"recalled", 0}};
+  std::map<std::string, std::int64_t> counts{
+      {"running", 0}, {"completed", 0}, {"failed", 0}, {"recalled", 0}};
   TRY(const auto rows, tx.query("SELECT state, COUNT(*) FROM missions GROUP BY state"));
   for (const auto& row : rows) counts[row[0].text()] = row[1].integer();
   return counts;

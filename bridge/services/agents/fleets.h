@@ -23,8 +23,9 @@ struct Member {
 };
 
 struct Mission {
-  // completed: every member is done, failed or withdrawn.
-  enum class State { running, completed, recalled };
+  // completed: every member is done, failed or withdrawn, and one at least is done; failed: none
+  // is.
+  enum class State { running, completed, failed, recalled };
   std::string id;  // a UUID of version 7
   std::string category, category_key;
   std::string objective;

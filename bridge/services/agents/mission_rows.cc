@@ -12,8 +12,8 @@ using base::Result;
 namespace {
 
 Mission::State mission_state_of(std::string_view word) {
-  for (const auto state :
-       {Mission::State::running, Mission::State::completed, Mission::State::recalled}) {
+  for (const auto state : {Mission::State::running, Mission::State::completed,
+                           Mission::State::failed, Mission::State::recalled}) {
     if (name(state) == word) return state;
   }
   BRIDGE_ASSERT(false);
