@@ -108,8 +108,13 @@ asio::awaitable<protocol::Checked<Agents::Registered>> Agents::add(Caller caller
        asked_key = std::move(key), now](store::Tx& tx) -> Result<Registered> {
         TRY(const auto known, agents::answer_of(tx, caller.principal, request.key, request.hash));
         if (known) {
-          TRY(auto agent, agents::find(tx, known->as_string()));
-          return Registered{.agent = std::move(agent), .is_replay = true};
+          TRY(auto agent, agents::with_id(tx, std::string(known->as_string())));
+          if (agent) return Registered{.agent = *std::move(agent), .is_replay = true};
+          return base::fail(Code::conflict,
+                            fmt::format("register agent: request {} registered {}, which was "
+                                        "removed since; use another key",
+                                        request.key, std::string(known->as_string())),
+                            "agent_removed");
         }
         const auto doing = act(tx, now, caller.principal);
         TRY(auto agent, agents::add(doing, settings_.catalogue, facts));

@@ -224,6 +224,11 @@ TEST_F(AgentsTest, ARequestThatComesAgainGetsItsFirstAnswer) {
   EXPECT_EQ(again->agent.id, first->agent.id);
   const auto other = run(registry->add(admin, {.name = "Twice"}, {.key = "r-1", .hash = "x"}));
   EXPECT_EQ(other.error().reason, "idempotency_mismatch");
+  EXPECT_TRUE(run(registry->remove(admin, "once", {})));
+  const auto gone = run(registry->add(admin, {.name = "Once"}, request));
+  ASSERT_FALSE(gone);
+  EXPECT_EQ(gone.error().code, base::Code::conflict);
+  EXPECT_EQ(gone.error().reason, "agent_removed");
 }
 
 TEST_F(AgentsTest, ListsMeetEveryFilterByWholeWordsButTheSearch) {
