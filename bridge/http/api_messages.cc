@@ -66,7 +66,8 @@ constexpr std::string_view broadcast_schema = R"json({
     "topic": {"type": "string", "maxLength": 200},
     "thread": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$"},
     "meta": {"type": "object", "maxProperties": 100},
-    "from": {"type": "string", "minLength": 1, "maxLength": 200}
+    "from": {"type": "string", "minLength": 1, "maxLength": 200},
+    "idempotency_key": {"type": "string", "minLength": 1, "maxLength": 255}
   },
   "minProperties": 2
 })json";
@@ -258,14 +259,7 @@ Task<Response> ack(ApiNeeds& needs, Request& request) {
   co_return json_response(view_of(message));
 }
 
-Task<Response> broadcast(ApiNeeds& needs, Request& request) {
-  services::Messages::Everybody whom{.category = text_in(request.json, "category"),
-                                     .capability = text_in(request.json, "capability")};
-  if (const auto* to = request.json.get_object().if_contains("to")) {
-    for (const auto& name : to->get_array()) whom.to.emplace_back(name.get_string());
-  }
-  CO_TRY(const auto sent, co_await needs.messages.broadcast(caller_of(request.principal),
-                                                            std::move(whom), said(request)));
+json::value view_of(const std::vector<services::Messages::Delivery>& sent) {
   json::array results;
   std::int64_t count = 0;
   for (const auto& one : sent) {
@@ -285,8 +279,23 @@ Task<Response> broadcast(ApiNeeds& needs, Request& request) {
     results.push_back(std::move(result));
   }
   const auto total = static_cast<std::int64_t>(sent.size());
-  co_return json_response(
-      json::object{{"sent", count}, {"failed", total - count}, {"results", std::move(results)}});
+  return json::object{{"sent", count}, {"failed", total - count}, {"results", std::move(results)}};
+}
+
+Task<Response> broadcast(ApiNeeds& needs, Request& request) {
+  CO_TRY(auto asked, asked_with(request));
+  services::Messages::Everybody whom{.category = text_in(request.json, "category"),
+                                     .capability = text_in(request.json, "capability")};
+  if (const auto* to = request.json.get_object().if_contains("to")) {
+    for (const auto& name : to->get_array()) whom.to.emplace_back(name.get_string());
+  }
+  const auto view = [](const auto& sent) { return view_of(sent); };
+  CO_TRY(const auto sent, co_await needs.messages.broadcast(
+                              caller_of(request.principal), std::move(whom), said(request),
+                              {std::move(asked.key), std::move(asked.hash)}, view));
+  auto response = json_response(sent.results);
+  if (sent.is_replay) response.add("Idempotency-Replayed", "true");
+  co_return response;
 }
 
 }  // namespace

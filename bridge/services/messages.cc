@@ -298,49 +298,63 @@ Task<Message> Messages::ack(Caller caller, std::string which, std::string id) {
   });
 }
 
-Task<std::vector<Messages::Delivery>> Messages::broadcast(Caller caller, Everybody whom, Say say) {
-  using Deliveries = std::vector<Delivery>;
+base::Result<std::vector<Messages::Delivery>> Messages::deliver(store::Tx& tx, const Caller& caller,
+                                                                const Everybody& whom,
+                                                                const Say& say,
+                                                                base::WallTime now) const {
+  TRY(const auto from, sender_of(tx, caller, say.from));
+  std::vector<std::string> names = whom.to;
+  if (names.empty()) {
+    TRY(const auto found,
+        agents::list(tx, {.category = whom.category, .capability = whom.capability}, "",
+                     limits::broadcast_max + 1));
+    for (const auto& agent : found) {
+      if (agent.id != from.id) names.push_back(agent.id);
+    }
+  }
+  if (names.size() > limits::broadcast_max) {
+    return base::fail(Code::invalid,
+                      fmt::format("broadcast to {} agents: at most {} at once", names.size(),
+                                  limits::broadcast_max),
+                      "too_many");
+  }
+  std::vector<Delivery> all;
+  const std::string thread = say.thread.empty() ? base::uuid_v7(now) : say.thread;
+  for (const auto& name : names) {
+    Say one = say;
+    one.to = name;
+    one.thread = thread;
+    auto to = recipient_of(tx, one);
+    auto sent = to ? send_and_remember(act(tx, now, caller.principal), draft_of(one, from, *to), {})
+                   : base::Result<Message>(std::unexpected(to.error()));
+    const auto code = sent ? Code::internal : sent.error().code;
+    const bool is_its_own = code == Code::not_found || code == Code::busy;
+    if (!sent && !is_its_own) return std::unexpected(std::move(sent).error());
+    all.push_back({to ? to->name : name, {}, {}});
+    if (sent) {
+      all.back().message = *std::move(sent);
+    } else {
+      all.back().error = std::move(sent).error();
+    }
+  }
+  return all;
+}
+
+Task<Messages::Broadcast> Messages::broadcast(Caller caller, Everybody whom, Say say,
+                                              messages::Request request, View view) {
   const auto now = needs_.clock.wall();
   co_return co_await needs_.store.write([this, caller = std::move(caller), whom = std::move(whom),
-                                         say = std::move(say),
-                                         now](store::Tx& tx) -> base::Result<Deliveries> {
-    TRY(const auto from, sender_of(tx, caller, say.from));
-    std::vector<std::string> names = whom.to;
-    if (names.empty()) {
-      TRY(const auto found,
-          agents::list(tx, {.category = whom.category, .capability = whom.capability}, "",
-                       limits::broadcast_max + 1));
-      for (const auto& agent : found) {
-        if (agent.id != from.id) names.push_back(agent.id);
-      }
-    }
-    if (names.size() > limits::broadcast_max) {
-      return base::fail(Code::invalid,
-                        fmt::format("broadcast to {} agents: at most {} at once", names.size(),
-                                    limits::broadcast_max),
-                        "too_many");
-    }
-    Deliveries all;
-    const std::string thread = say.thread.empty() ? base::uuid_v7(now) : say.thread;
-    for (const auto& name : names) {
-      Say one = say;
-      one.to = name;
-      one.thread = thread;
-      auto to = recipient_of(tx, one);
-      auto sent =
-          to ? send_and_remember(act(tx, now, caller.principal), draft_of(one, from, *to), {})
-             : base::Result<Message>(std::unexpected(to.error()));
-      const auto code = sent ? Code::internal : sent.error().code;
-      const bool is_its_own = code == Code::not_found || code == Code::busy;
-      if (!sent && !is_its_own) return std::unexpected(std::move(sent).error());
-      all.push_back({to ? to->name : name, {}, {}});
-      if (sent) {
-        all.back().message = *std::move(sent);
-      } else {
-        all.back().error = std::move(sent).error();
-      }
-    }
-    return all;
+                                         say = std::move(say), request = std::move(request),
+                                         view = std::move(view),
+                                         now](store::Tx& tx) -> base::Result<Broadcast> {
+    TRY(auto known, agents::answer_of(tx, caller.principal, request.key, request.hash));
+    if (known) return Broadcast{*std::move(known), true};
+    TRY_OK(room_for_new(needs_.store));
+    TRY(const auto all, deliver(tx, caller, whom, say, now));
+    Broadcast made{view(all)};
+    TRY_OK(agents::keep_answer({tx, needs_.journal, now, caller.principal}, request.key,
+                               request.hash, made.results));
+    return made;
   });
 }
 

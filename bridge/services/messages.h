@@ -122,10 +122,20 @@ class Messages {
     std::optional<messages::Message> message;
     std::optional<base::Error> error;
   };
-  // One message for each, all in one transaction; who cannot be reached is told of alone.
-  base::Task<std::vector<Delivery>> broadcast(Caller caller, Everybody whom, Say say);
+  struct Broadcast {
+    base::json::value results;  // as `view` made them
+    bool is_replay = false;     // the request was known: these are the first ones
+  };
+  // One message for each, all in one transaction; who cannot be reached is told of alone. What is
+  // answered is kept for the same request.
+  using View = std::function<base::json::value(const std::vector<Delivery>&)>;
+  base::Task<Broadcast> broadcast(Caller caller, Everybody whom, Say say, messages::Request request,
+                                  View view);
 
  private:
+  base::Result<std::vector<Delivery>> deliver(store::Tx& tx, const Caller& caller,
+                                              const Everybody& whom, const Say& say,
+                                              base::WallTime now) const;
   messages::Act act(store::Tx& tx, base::WallTime now, std::string actor) const;
   // Sends it; what answers a query is remembered with it.
   static base::Result<messages::Message> send_and_remember(const messages::Act& act,

@@ -295,6 +295,23 @@ TEST(ApiMessages, ABroadcastTellsOfEachRecipient) {
   });
 }
 
+TEST(ApiMessages, ABroadcastThatComesAgainSendsNothing) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    json::object body{
+        {"to", json::array{"Critic", "nobody"}}, {"text", "once"}, {"idempotency_key", "b1"}};
+    const auto first = co_await f.post(f.planner, "broadcast", body);
+    EXPECT_EQ(first.status, 200) << first.body;
+    const auto again = co_await f.post(f.planner, "broadcast", body);
+    EXPECT_EQ(again.json(), first.json());
+    EXPECT_EQ(again.header("idempotency-replayed"), "true");
+    EXPECT_THAT(texts(co_await f.get(f.critic, "critic/messages")), ElementsAre("once"));
+    body["text"] = "twice";
+    EXPECT_EQ((co_await f.post(f.planner, "broadcast", body)).status, 422);
+  });
+}
+
 TEST(ApiMessages, BadRequestsNameTheField) {
   Talk f;
   f.run([&]() -> Story {
