@@ -80,6 +80,25 @@ TEST_F(MemoryTest, ADeletionLeavesTheChainWholeAndATombstone) {
   EXPECT_EQ(run(memory->get(operator_, "conversation", kept.id))->content, "stays");
 }
 
+TEST_F(MemoryTest, WhatARemovedAgentLeftIsReadAndDeletedByOperators) {
+  const auto id = add_agent({.name = "Gone"});
+  add_agent({.name = "Ann"});
+  const auto one = keep("gone", "first");
+  keep("gone", "second");
+  ASSERT_TRUE(run(store->write([&](store::Tx& tx) -> base::Result<> {
+    TRY(const auto agent, agents::find(tx, id));
+    return agents::remove({tx, journal, clock.wall(), "key:1"}, catalogue, agent);
+  })));
+  EXPECT_THAT(listed(operator_, id), ElementsAre("second", "first"));
+  EXPECT_EQ(run(memory->get(operator_, id, one.id))->content, "first");
+  EXPECT_EQ(run(memory->list({.principal = "key:2", .agent = "ann"}, id, {})).error().code,
+            base::Code::not_found);
+  EXPECT_FALSE(try_store(operator_, id, {.content = "third"}));
+  EXPECT_TRUE(run(memory->remove(operator_, id, one.id)));
+  EXPECT_EQ(*run(memory->purge(operator_, id)), 1);
+  EXPECT_EQ(run(memory->get(operator_, id, one.id)).error().reason, "deleted");
+}
+
 TEST_F(MemoryTest, APurgeTakesAllOfOneAgent) {
   add_agent({.name = "Ann"});
   keep("ann", "stays");

@@ -76,7 +76,7 @@ Result<std::vector<Entry>> summaries(store::Tx& tx, const text_index::Filter& fi
 
 Result<Page> list(store::Tx& tx, const Asker& asker, const std::string& which,
                   const Listing& listing) {
-  TRY(const auto owner, owner_of(tx, which));
+  TRY(const auto owner, owner_for(tx, asker, which));
   TRY(const auto viewer, viewer_of(tx, asker));
   text_index::Filter filter{.any = marks_seen_by(viewer),
                             .each = {mark::of_agent(owner.agent)},
@@ -102,7 +102,7 @@ Result<Found> search(store::Tx& tx, const Asker& asker, const std::string& which
   add_scope(filter, viewer, owner, wanted.scope);
   narrow(filter, wanted.type, wanted.tag);
   if (!wanted.agent.empty()) {
-    TRY(const auto other, owner_of(tx, wanted.agent));
+    TRY(const auto other, owner_for(tx, asker, wanted.agent));
     filter.each.push_back(mark::of_agent(other.agent));
   }
   if (wanted.since) {
@@ -124,7 +124,7 @@ Result<Dreams> dreams(store::Tx& tx, const Asker& asker, const std::string& whic
   static const std::array<std::string, 2> spoken = {mark::of_type("conversation"),
                                                     mark::of_type("reply")};
   static const std::string analysis = mark::of_type("analysis");
-  TRY(const auto owner, owner_of(tx, which));
+  TRY(const auto owner, owner_for(tx, asker, which));
   TRY(const auto viewer, viewer_of(tx, asker));
   Dreams dreams{.owner = owner,
                 .holdings = {},

@@ -36,8 +36,16 @@ Result<Viewer> viewer_of(store::Tx& tx, const Asker& asker) {
   return Viewer{.self = agent ? owner(*std::move(agent)) : Owner{}};
 }
 
+Result<Owner> owner_for(store::Tx& tx, const Asker& asker, std::string_view which) {
+  auto named = owner_of(tx, which);
+  if (named || named.error().code != Code::not_found || !asker.agent.empty()) return named;
+  // The row stays when the last entry goes.
+  TRY(const auto left, tx.query_one("SELECT 1 FROM memory_holdings WHERE agent = $1", {which}));
+  return left ? Owner{std::string(which)} : std::move(named);
+}
+
 Result<Owner> own(store::Tx& tx, const Asker& asker, const std::string& which) {
-  TRY(auto named, owner_of(tx, which));
+  TRY(auto named, owner_for(tx, asker, which));
   if (asker.agent.empty()) return named;
   TRY(const auto viewer, viewer_of(tx, asker));
   if (viewer.self.agent == named.agent) return named;

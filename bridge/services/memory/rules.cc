@@ -125,6 +125,8 @@ std::vector<protocol::Violation> faults(const NewEntry& entry) {
 Result<Memory::Stored> store(const Act& act, const Asker& asker, const std::string& which,
                              NewEntry asked, const rows::Request& request) {
   TRY(const auto owner, own(act.tx, asker, which));
+  // Nothing is added to what a removed agent left.
+  TRY_OK(owner_of(act.tx, which));
   TRY(auto known, rows::of_request(act.tx, act.actor, request));
   if (known) return Memory::Stored{*std::move(known), true};
   TRY_OK(check_room(act.tx, owner, asked.content.size()));
@@ -137,7 +139,7 @@ Result<Memory::Stored> store(const Act& act, const Asker& asker, const std::stri
 
 Result<Entry> get(store::Tx& tx, const Asker& asker, const std::string& which,
                   const std::string& id) {
-  TRY(const auto owner, owner_of(tx, which));
+  TRY(const auto owner, owner_for(tx, asker, which));
   TRY(const auto viewer, viewer_of(tx, asker));
   const auto missing = [&] {
     return base::fail(Code::not_found,
