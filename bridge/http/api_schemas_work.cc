@@ -147,7 +147,7 @@ constexpr std::array all = {
         "uses": {"type": ["string", "null"]},
         "needs": {"type": "array", "items": {"type": "string"}},
         "attempts": {"type": "integer", "minimum": 0},
-        "job": {"type": ["string", "null"], "description": "Nothing where an action or a query does it."},
+        "job": {"type": ["string", "null"], "description": "null: an action or a query does it."},
         "action": {"type": "object", "description": "What people are asked, of action/<name>."},
         "query": {
           "type": "object",
@@ -155,7 +155,7 @@ constexpr std::array all = {
           "required": ["id", "state", "acked", "links"],
           "properties": {
             "id": {"type": "string"},
-            "state": {"type": "string", "description": "open, or how it ended: answered, withdrawn."},
+            "state": {"type": "string", "description": "open, or how it ended: answered, …"},
             "acked": {"type": ["string", "null"]},
             "links": {"type": "object"}
           }
