@@ -202,22 +202,22 @@ Task<Response> cancel(ApiNeeds& needs, Request& request) {
   const auto* at_once = body ? body->if_contains("at_once") : nullptr;
   const auto wish = at_once && at_once->get_bool() ? workflow::Wish::stop : workflow::Wish::cancel;
   CO_TRY(const auto view,
-         co_await needs.workflows.cancel(request.param("run"), wish, text_in(request.json, "note"),
-                                         request.principal.id));
+         co_await needs.workflows.cancel(caller_of(request.principal), request.param("run"), wish,
+                                         text_in(request.json, "note")));
   co_return json_response(view);
 }
 
 Task<Response> retry(ApiNeeds& needs, Request& request) {
   CO_TRY(const auto view,
-         co_await needs.workflows.retry(request.param("run"), request.principal.id));
+         co_await needs.workflows.retry(caller_of(request.principal), request.param("run")));
   co_return json_response(view, 202);
 }
 
 Task<Response> decide(ApiNeeds& needs, Request& request) {
   const bool is_approved = text_in(request.json, "decision") == "approve";
-  CO_TRY(const auto view,
-         co_await needs.workflows.decide(request.param("run"), request.param("step"), is_approved,
-                                         text_in(request.json, "note"), request.principal.id));
+  CO_TRY(const auto view, co_await needs.workflows.decide(
+                              caller_of(request.principal), request.param("run"),
+                              request.param("step"), is_approved, text_in(request.json, "note")));
   co_return json_response(view);
 }
 

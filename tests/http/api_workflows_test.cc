@@ -55,6 +55,9 @@ TEST(ApiWorkflows, OneIsMadeRunApprovedAndItsHistoryRead) {
     const Call yes{.body = json::object{{"decision", "approve"}, {"note", "fine"}}};
     const auto denied = co_await f.call_as(worker, "POST", run + "/steps/agree/approve", yes);
     EXPECT_EQ(denied.status, 403);
+    const auto not_its_own = co_await f.call_as(worker, "POST", run + "/cancel");
+    EXPECT_EQ(not_its_own.status, 403);
+    EXPECT_EQ(not_its_own.json().at("code"), "other_run");
     const auto decided = co_await f.call("POST", run + "/steps/agree/approve", yes);
     EXPECT_EQ(decided.status, 200) << decided.body;
     EXPECT_EQ(decided.json().at("result"), "success");

@@ -188,7 +188,7 @@ TEST(ActionSteps, ACancelledRunTakesItsRequestBack) {
   life.create(removal);
   life.begin();
   const auto id = life.waiting();
-  EXPECT_TRUE(life.run(life.flows->cancel(id, workflow::Wish::cancel, "", "bea")));
+  EXPECT_TRUE(life.run(life.flows->cancel(life.elder, id, workflow::Wish::cancel, "")));
   const auto view = life.ended(id);
   EXPECT_EQ(view.at("result"), "cancelled");
   EXPECT_EQ(view.at("jobs").at("remove").at("action").at("state"), "expired");
@@ -203,7 +203,7 @@ TEST(ActionSteps, ACancelledRunTakesItsRequestBack) {
   const auto other = life.waiting();
   EXPECT_TRUE(life.decide(other, true));
   EXPECT_TRUE(life.until([&] { return !life.acted.empty(); }));
-  EXPECT_TRUE(life.run(life.flows->cancel(other, workflow::Wish::cancel, "", "bea")));
+  EXPECT_TRUE(life.run(life.flows->cancel(life.elder, other, workflow::Wish::cancel, "")));
   EXPECT_EQ(life.ended(other).at("jobs").at("remove").at("result"), "success");
 }
 

@@ -200,6 +200,8 @@ class Life {
   // A store in a file works on a thread of its own: time stands still then.
   std::function<bool()> is_quiet;
   static inline const Caller ann{.principal = "key:1", .name = "ann", .may_act = true};
+  static inline const Caller elder{
+      .principal = "key:9", .name = "elder", .is_admin = true, .may_act = true};
   boost::asio::io_context loop{1};
   test::VirtualClock clock;
   engine::Timeline timeline{clock, "boot"};

@@ -133,17 +133,17 @@ jobs:
   EXPECT_THAT(Life::results(view),
               ElementsAre("a=success", "b=failure", "c=skipped", "alarm=success"));
   EXPECT_EQ(view.at("jobs").at("b").at("error").at("code"), "broken");
-  EXPECT_EQ(life.run(life.flows->cancel(id, workflow::Wish::cancel, "", "ann")).error().reason,
+  EXPECT_EQ(life.run(life.flows->cancel(life.ann, id, workflow::Wish::cancel, "")).error().reason,
             "wrong_state");
 
-  EXPECT_TRUE(life.run(life.flows->retry(id, "ann")));
+  EXPECT_TRUE(life.run(life.flows->retry(life.ann, id)));
   view = life.ended(id);
   EXPECT_EQ(view.at("result"), "success");
   EXPECT_THAT(Life::results(view),
               ElementsAre("a=success", "b=success", "c=success", "alarm=skipped"));
   EXPECT_EQ(view.at("jobs").at("a").at("attempts"), 1);
   EXPECT_EQ(view.at("jobs").at("b").at("attempts"), 2);
-  EXPECT_EQ(life.run(life.flows->retry(id, "ann")).error().reason, "wrong_state");
+  EXPECT_EQ(life.run(life.flows->retry(life.ann, id)).error().reason, "wrong_state");
 }
 
 TEST(Workflows, AnAttemptIsRepeatedAfterItsPauseUnlessItMayHaveBeenDone) {
@@ -192,18 +192,34 @@ TEST(Workflows, AnApprovalIsGivenOrRefusedByAPerson) {
   life.begin();
   const auto id = life.execute("w", {{"who", "Eve"}});
   EXPECT_EQ(life.view(id).at("jobs").at("a").at("approval_note"), "For Eve");
-  EXPECT_EQ(life.run(life.flows->decide(id, "z", true, "", "bob")).error().code,
+  EXPECT_EQ(life.run(life.flows->decide(life.elder, id, "z", true, "")).error().code,
             base::Code::not_found);
-  EXPECT_EQ(life.run(life.flows->decide(id, "b", true, "", "bob")).error().reason, "wrong_state");
-  EXPECT_TRUE(life.run(life.flows->decide(id, "a", true, "fine", "bob")));
+  EXPECT_EQ(life.run(life.flows->decide(life.elder, id, "b", true, "")).error().reason,
+            "wrong_state");
+  EXPECT_TRUE(life.run(life.flows->decide(life.elder, id, "a", true, "fine")));
   EXPECT_EQ(life.ended(id).at("result"), "success");
-  EXPECT_EQ(life.entries("workflow.step_approved").at(0).actor, "bob");
+  EXPECT_EQ(life.entries("workflow.step_approved").at(0).actor, "key:9");
 
   const auto no = life.execute("w", {{"who", "Eve"}});
-  EXPECT_TRUE(life.run(life.flows->decide(no, "a", false, "too dear", "bob")));
+  EXPECT_TRUE(life.run(life.flows->decide(life.elder, no, "a", false, "too dear")));
   const auto view = life.ended(no);
   EXPECT_EQ(view.at("jobs").at("a").at("error"),
             (json::object{{"code", "rejected"}, {"detail", "too dear"}}));
+}
+
+TEST(Workflows, ARunIsForThoseWhoBeganItAndForAdministrators) {
+  Life life;
+  life.create("{name: w, jobs: {a: {uses: gpt/x, approval: {note: ok?}}}}");
+  life.begin();
+  const auto id = life.execute("w");
+  const Caller other{.principal = "key:2", .name = "other", .may_act = true};
+  const auto reason = [&life](auto task) { return life.run(std::move(task)).error().reason; };
+  EXPECT_EQ(reason(life.flows->cancel(other, id, workflow::Wish::cancel, "")), "other_run");
+  EXPECT_EQ(reason(life.flows->retry(other, id)), "other_run");
+  const Caller agent{.principal = "key:3", .name = "x", .agent = "x"};
+  EXPECT_EQ(reason(life.flows->decide(agent, id, "a", true, "")), "not_a_person");
+  EXPECT_EQ(life.view(id).at("result"), nullptr);
+  EXPECT_TRUE(life.run(life.flows->cancel(life.ann, id, workflow::Wish::cancel, "")));
 }
 
 TEST(Workflows, CancellingTakesJobsOutOfTheQueue) {
@@ -212,7 +228,7 @@ TEST(Workflows, CancellingTakesJobsOutOfTheQueue) {
       "{name: w, jobs: {a: {uses: gpt/x}, b: {uses: gpt/x, needs: a}, "
       "tidy: {uses: gpt/x, needs: a, if: always()}}}");
   const auto id = life.execute("w");
-  const auto view = life.run(life.flows->cancel(id, workflow::Wish::cancel, "no more", "bob"));
+  const auto view = life.run(life.flows->cancel(life.elder, id, workflow::Wish::cancel, "no more"));
   ASSERT_TRUE(view);
   EXPECT_EQ(view->at("state"), "cancelling");
   EXPECT_THAT(Life::results(*view), ElementsAre("a=cancelled", "b=cancelled", "tidy=running"));
@@ -378,7 +394,7 @@ outputs:
   EXPECT_THAT(std::string(view.at("error").at("detail").as_string()), HasSubstr("/outputs/answer"));
   EXPECT_THAT(Life::results(view), ElementsAre("a=success"));
   EXPECT_EQ(life.entries("workflow.run_finished").back().data.at("result"), "failure");
-  EXPECT_EQ(life.run(life.flows->retry(id, "ann")).error().reason, "wrong_state");
+  EXPECT_EQ(life.run(life.flows->retry(life.ann, id)).error().reason, "wrong_state");
 }
 
 // An agent that looks into its inbox by itself.
@@ -463,7 +479,7 @@ TEST(Workflows, ACancelledRunTakesItsQueriesBack) {
   life.begin();
   const auto id = life.execute("w");
   worker.ack(worker.inbox().at(0));
-  EXPECT_TRUE(life.run(life.flows->cancel(id, workflow::Wish::cancel, "", "ann")));
+  EXPECT_TRUE(life.run(life.flows->cancel(life.ann, id, workflow::Wish::cancel, "")));
   EXPECT_EQ(life.ended(id).at("result"), "cancelled");
   EXPECT_EQ(worker.inbox().at(0).outcome, "withdrawn");
 }

@@ -35,13 +35,22 @@ Result<> check_actions(const Caller& caller, const rows::Version& version) {
   for (const auto& [id, job] : version.document.at("jobs").as_object()) {
     const auto* uses = job.as_object().if_contains("uses");
     if (!uses || !uses->as_string().starts_with("action/")) continue;
-    return base::fail(Code::denied,
-                      fmt::format("execute workflow: its job {} asks for an action, and the caller "
-                                  "may not",
-                                  std::string_view(id)),
-                      "no_actions");
+    return base::fail(
+        Code::denied,
+        fmt::format("the workflow's job {} asks for an action, and the caller may not",
+                    std::string_view(id)),
+        "no_actions");
   }
   return {};
+}
+
+Result<> check_own(const Caller& caller, const rows::Run& run) {
+  if (caller.is_admin || caller.principal == run.creator || caller.principal == run.behind) {
+    return {};
+  }
+  return base::fail(Code::denied,
+                    fmt::format("run {}: only who began it and administrators may", run.id),
+                    "other_run");
 }
 
 // A run that begins itself does not go on for ever.
@@ -239,29 +248,37 @@ Task<json::object> Workflows::act(std::string which, std::string actor, Act work
   co_return co_await run(std::move(id));
 }
 
-Task<json::object> Workflows::cancel(std::string run, workflow::Wish wish, std::string note,
-                                     std::string actor) {
+Task<json::object> Workflows::cancel(Caller caller, std::string run, workflow::Wish wish,
+                                     std::string note) {
   const auto now = needs_.timeline.now();
-  co_return co_await act(std::move(run), actor,
-                         [this, wish, note, actor, now](store::Tx& tx, RunWorld& world,
-                                                        workflow::Machine& machine) -> Result<> {
-                           TRY_OK(needs_.journal.append(
-                               tx,
-                               {.type = "workflow.run_cancelled",
-                                .subject = world.run().id,
-                                .actor = actor,
-                                .thread = world.run().id,
-                                .data = {{"workflow", world.run().workflow_name}, {"note", note}}},
-                               now.wall));
-                           return machine.cancel(wish);
-                         });
-}
-
-Task<json::object> Workflows::retry(std::string run, std::string actor) {
-  const auto now = needs_.timeline.now();
+  const std::string actor = caller.principal;
   co_return co_await act(
       std::move(run), actor,
-      [this, actor, now](store::Tx& tx, RunWorld& world, workflow::Machine& machine) -> Result<> {
+      [this, caller, wish, note, actor, now](store::Tx& tx, RunWorld& world,
+                                             workflow::Machine& machine) -> Result<> {
+        TRY_OK(check_own(caller, world.run()));
+        TRY_OK(needs_.journal.append(
+            tx,
+            {.type = "workflow.run_cancelled",
+             .subject = world.run().id,
+             .actor = actor,
+             .thread = world.run().id,
+             .data = {{"workflow", world.run().workflow_name}, {"note", note}}},
+            now.wall));
+        return machine.cancel(wish);
+      });
+}
+
+Task<json::object> Workflows::retry(Caller caller, std::string run) {
+  const auto now = needs_.timeline.now();
+  const std::string actor = caller.principal;
+  co_return co_await act(
+      std::move(run), actor,
+      [this, caller, actor, now](store::Tx& tx, RunWorld& world,
+                                 workflow::Machine& machine) -> Result<> {
+        TRY_OK(check_own(caller, world.run()));
+        TRY(const auto version, rows::version(tx, world.run().workflow, world.run().version));
+        TRY_OK(check_actions(caller, version));
         TRY_OK(needs_.journal.append(tx,
                                      {.type = "workflow.run_retried",
                                       .subject = world.run().id,
@@ -276,8 +293,12 @@ Task<json::object> Workflows::retry(std::string run, std::string actor) {
       });
 }
 
-Task<json::object> Workflows::decide(std::string run, std::string step, bool is_approved,
-                                     std::string note, std::string actor) {
+Task<json::object> Workflows::decide(Caller caller, std::string run, std::string step,
+                                     bool is_approved, std::string note) {
+  if (!caller.agent.empty()) {
+    co_return base::fail(Code::denied, "decide on a step: only a person may", "not_a_person");
+  }
+  const std::string actor = caller.principal;
   const auto now = needs_.timeline.now();
   co_return co_await act(
       std::move(run), actor,

@@ -116,12 +116,14 @@ class Workflows {
   base::Task<Page> runs(std::string workflow, std::string result, std::string before,
                         std::size_t limit);
 
-  // What people do with runs; each gives the run afterwards. See workflow::Machine.
-  base::Task<base::json::object> cancel(std::string run, workflow::Wish wish, std::string note,
-                                        std::string actor);
-  base::Task<base::json::object> retry(std::string run, std::string actor);
-  base::Task<base::json::object> decide(std::string run, std::string step, bool is_approved,
-                                        std::string note, std::string actor);
+  // What people do with runs; each gives the run afterwards. See workflow::Machine. denied, reason
+  // other_run: it may be cancelled and retried by who began it and by administrators; no_actions:
+  // it asks for actions again, which the caller may not; not_a_person: an agent approves nothing.
+  base::Task<base::json::object> cancel(Caller caller, std::string run, workflow::Wish wish,
+                                        std::string note);
+  base::Task<base::json::object> retry(Caller caller, std::string run);
+  base::Task<base::json::object> decide(Caller caller, std::string run, std::string step,
+                                        bool is_approved, std::string note);
 
  private:
   using Act = std::function<base::Result<>(store::Tx&, RunWorld&, workflow::Machine&)>;
