@@ -124,6 +124,7 @@ asio::awaitable<protocol::Checked<Agents::Registered>> Agents::add(Caller caller
           auto own = *asked_key;
           own.name = done.agent.name;
           own.agent = done.agent.name;
+          own.agent_id = done.agent.id;
           own.creator = caller.principal;
           TRY(const auto made, add_key(tx, needs_.journal, own, now));
           done.key = made.id;

@@ -281,14 +281,14 @@ Result<Key> add_key(store::Tx& tx, const engine::Journal& journal, const NewKey&
   Key key{.id = base::uuid_v7(now),
           .name = asked.name,
           .agent = asked.agent,
-          .agent_id = {},
+          .agent_id = asked.agent_id,
           .scopes = asked.scopes,
           .digest = asked.digest,
           .creator = asked.creator,
           .created = from_stamp(to_stamp(now)),
           .expires = asked.expires,
           .revoked = std::nullopt};
-  if (!key.agent.empty()) {
+  if (!key.agent.empty() && key.agent_id.empty()) {
     TRY(const auto agent, agents::look(tx, key.agent));
     if (agent) key.agent_id = agent->id;
   }

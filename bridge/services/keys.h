@@ -32,7 +32,8 @@ struct Key {
 
 struct NewKey {
   std::string name;
-  std::string agent = {};  // as agents::find reads it; it need not be registered
+  std::string agent = {};     // as agents::find reads it; it need not be registered
+  std::string agent_id = {};  // the registered one that `agent` names; empty: whoever is found
   std::vector<std::string> scopes;
   base::Sha256 digest{};
   std::string creator;

@@ -100,6 +100,22 @@ TEST_F(AgentsTest, WhatOneAnswersToNobodyElseMayTake) {
   EXPECT_EQ(added({.name = "CC"}).slug, "cc-2") << "a slug must not hide an alias";
 }
 
+TEST_F(AgentsTest, ANameThatIsAnothersSlugOrIdIsRefused) {
+  const auto first = added({.name = "Hotel Optimizer X"});
+  const auto other = added({.name = "Other"});
+
+  for (const auto& word : {first.slug, first.id}) {
+    const auto named = run(registry->add(admin, {.name = word}, {}));
+    EXPECT_EQ(named.error().reason, "name_taken") << word;
+    const auto renamed = run(registry->change(admin, other.slug, {.name = word}, {}));
+    EXPECT_EQ(renamed.error().reason, "name_taken") << word;
+    const auto imported = run(registry->import(admin, {{.name = word}}, {}));
+    EXPECT_EQ(imported.error().violations.at(0).pointer, "/import/0/name") << word;
+  }
+  const auto own = run(registry->change(admin, first.slug, {.name = first.slug}, {}));
+  EXPECT_TRUE(own) << "its own slug is its to take";
+}
+
 TEST_F(AgentsTest, AWindowThatPassesIsToldOnceAndAReturnToo) {
   added({.name = "Pulse"});
 

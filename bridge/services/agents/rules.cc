@@ -86,6 +86,28 @@ std::unexpected<base::Error> taken(std::string_view doing, const std::string& na
                     clash.pointer == "/name" ? "name_taken" : "alias_taken");
 }
 
+// Who else answers to the word by an id, slug, name or alias. Not `look`, which stops at the first:
+// that one's own slug must not hide another's name.
+Result<std::optional<protocol::Violation>> clash_of(store::Tx& tx, const std::string& own_id,
+                                                    const std::string& word, std::string pointer) {
+  TRY(const auto other, tx.query_one(R"sql(
+    SELECT slug
+    FROM agents
+    WHERE id <> $2
+      AND (id = $1
+           OR slug = $1
+           OR name = $1
+           OR id IN (SELECT agent FROM agent_aliases WHERE alias = $1))
+    ORDER BY slug
+    LIMIT 1
+  )sql",
+                                     {word, own_id}));
+  if (!other) return std::nullopt;
+  return protocol::Violation{
+      std::move(pointer), "unique",
+      fmt::format("agent {} answers to \"{}\" already", other->at(0).text(), word)};
+}
+
 std::string escaped_for_like(std::string_view text) {
   std::string escaped;
   for (const char c : text) {
@@ -178,28 +200,12 @@ Result<std::vector<Agent>> list(store::Tx& tx, const Filter& filter, const std::
 Result<std::optional<protocol::Violation>> clash(store::Tx& tx, const std::string& own_id,
                                                  const Facts& facts) {
   if (facts.name) {
-    TRY(const auto other, tx.query_one(R"sql(
-      SELECT slug
-      FROM agents
-      WHERE id <> $2 AND (name = $1 OR id IN (SELECT agent FROM agent_aliases WHERE alias = $1))
-      ORDER BY slug
-      LIMIT 1
-    )sql",
-                                       {*facts.name, own_id}));
-    if (other) {
-      return protocol::Violation{
-          "/name", "unique",
-          fmt::format("agent {} answers to \"{}\" already", other->at(0).text(), *facts.name)};
-    }
+    TRY(auto other, clash_of(tx, own_id, *facts.name, "/name"));
+    if (other) return other;
   }
   for (std::size_t i = 0; facts.aliases && i < facts.aliases->size(); ++i) {
-    const auto& alias = (*facts.aliases)[i];
-    TRY(const auto other, look(tx, alias));
-    if (other && other->id != own_id) {
-      return protocol::Violation{
-          fmt::format("/aliases/{}", i), "unique",
-          fmt::format("agent {} answers to \"{}\" already", other->slug, alias)};
-    }
+    TRY(auto other, clash_of(tx, own_id, (*facts.aliases)[i], fmt::format("/aliases/{}", i)));
+    if (other) return other;
   }
   return std::nullopt;
 }
