@@ -45,6 +45,8 @@ std::optional<protocol::Refusal> not_allowed(const Caller& caller, const agents:
   if (caller.agent.empty()) return std::nullopt;
   constexpr std::string_view why = "is not for the agent itself to say";
   if (facts.kind) return denial("/kind", why);
+  // Whose link a conversation is has what is said there as its own.
+  if (facts.link) return denial("/link", why);
   if (facts.category) return denial("/category", why);
   if (facts.status) return denial("/status", why);
   return std::nullopt;

@@ -91,6 +91,7 @@ TEST(ApiAgents, AnAgentsOwnKeySpeaksForItAlone) {
     EXPECT_EQ(co_await call("PATCH", "other", json::object{{"purpose", "x"}}), 403);
     EXPECT_EQ(co_await call("PATCH", "culture-code", json::object{{"tier", "founder"}}), 403);
     EXPECT_EQ(co_await call("PATCH", "culture-code", json::object{{"category", "Atlas"}}), 403);
+    EXPECT_EQ(co_await call("PATCH", "culture-code", json::object{{"link", nullptr}}), 403);
     EXPECT_EQ(co_await call("POST", "register", gpt("New")), 403);
     EXPECT_EQ(co_await call("DELETE", "culture-code"), 403);
 

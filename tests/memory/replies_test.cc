@@ -166,6 +166,7 @@ TEST_F(RepliesTest, NoReplyIsKeptTwice) {
 }
 
 TEST_F(RepliesTest, AReplyBelongsToTheAgentThatIsTalkedToThere) {
+  add_agent({.name = "Program", .kind = agents::Kind::cli, .link = std::string(url)});
   add_agent({.name = "Scout", .link = std::string(url), .category = "Travel & Commerce"});
   const auto lease = begin();
   complete(lease, answer(lease, "{}"));

@@ -144,7 +144,8 @@ Result<std::optional<Agent>> look(store::Tx& tx, std::string_view which) {
 
 Result<std::optional<Agent>> with_link(store::Tx& tx, const std::string& link) {
   if (link.empty()) return std::nullopt;
-  return rows::one(tx, "WHERE a.link = $1 ORDER BY a.id LIMIT 1", {link});
+  return rows::one(tx, "WHERE a.link = $1 AND a.kind = $2 ORDER BY a.id LIMIT 1",
+                   {link, name(Kind::custom_gpt)});
 }
 
 Result<Agent> find(store::Tx& tx, std::string_view which) {

@@ -35,7 +35,8 @@ base::Result<Agent> find(store::Tx& tx, std::string_view which);
 base::Result<std::optional<Agent>> look(store::Tx& tx, std::string_view which);
 // The one with this id, or nothing.
 base::Result<std::optional<Agent>> with_id(store::Tx& tx, const std::string& id);
-// The one that is talked to at this address, the oldest of several, or nothing.
+// The custom GPT that is talked to at this address, the oldest of several, or nothing. The links of
+// other kinds are not asked: they may be any address.
 base::Result<std::optional<Agent>> with_link(store::Tx& tx, const std::string& link);
 
 // denied, reason other_agent: a caller who is bound to an agent, named by `bound` as `find` reads

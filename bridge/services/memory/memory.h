@@ -58,7 +58,7 @@ struct Act {
 
 // The agent with this id, slug, name or alias, or `conversation`. not_found.
 base::Result<Owner> owner_of(store::Tx& tx, std::string_view which);
-// The oldest agent that is talked to at this address, else `conversation`.
+// The oldest custom GPT that is talked to at this address, else `conversation`.
 base::Result<Owner> owner_of_link(store::Tx& tx, std::string_view url);
 
 // Remembers without asking for limits.
