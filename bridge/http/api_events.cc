@@ -155,7 +155,15 @@ Task<Response> page_of_events(ApiNeeds& needs, Request& request, std::uint64_t a
   co_return page_response(request, std::move(found.events), next);
 }
 
+// All that happens, whoever it is about: for operators. Agents have streams of their own.
 Task<Response> events(ApiNeeds& needs, Request& request) {
+  if (!request.principal.agent.empty()) {
+    co_return base::fail(Code::denied,
+                         fmt::format("read the events of all: the caller is bound to agent {}; its "
+                                     "own are at /api/gpt-agents/{{gptId}}/events",
+                                     request.principal.agent),
+                         "other_agent");
+  }
   auto wish = ::events::wish_of(request.query_value("types").value_or(""),
                                 request.query_value("subject").value_or(""));
   const JournalEvents::Wants wants = [wish = std::move(wish)](const engine::Entry& entry) {

@@ -171,6 +171,20 @@ TEST(ApiEvents, AReaderOfAnotherLogIsToldToStartOver) {
   });
 }
 
+TEST(ApiEvents, OfAllAreNotForAgents) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const auto agent = co_await f.key("ann", {"events"}, "ann");
+    const auto operators = co_await f.key("eve", {"events"});
+    const Call pages{.headers = {{"Accept", "application/json"}}};
+    const auto refused = co_await f.call_as(agent, "GET", "/api/events", pages);
+    EXPECT_EQ(refused.status, 403);
+    EXPECT_EQ(refused.json().at("code"), "other_agent");
+    EXPECT_EQ((co_await f.call_as(agent, "GET", "/api/events")).status, 403) << "nor as a stream";
+    EXPECT_EQ((co_await f.call_as(operators, "GET", "/api/events", pages)).status, 200);
+  });
+}
+
 TEST(ApiEvents, WhoCannotStreamGetsPages) {
   ApiFixture f;
   f.run([&]() -> Story {
