@@ -151,7 +151,7 @@ Task<Messages::Sent> Messages::send(Caller caller, Say say, messages::Request re
 base::Result<engine::NewJob> Messages::job_of(store::Tx& tx, const agents::Agent& agent,
                                               const Party& asker, const Ask& ask,
                                               const std::string& thread,
-                                              const std::string& principal) const {
+                                              const Caller& caller) const {
   const auto bound = chat::binding_of(agent.link);
   if (!bound || bound->origin != settings_.origin) {
     return base::fail(Code::conflict,
@@ -163,11 +163,16 @@ base::Result<engine::NewJob> Messages::job_of(store::Tx& tx, const agents::Agent
   const auto lane =
       chat::is_new_chat(bound->path) ? engine::LaneId{"gpt:" + agent.id} : lane_of(agent.link);
   TRY_OK(needs_.queue.declare_lane(tx, lane, settings_.account));
+  // Whose chat it is: an operator who asks in an agent's name has one apart from the agent's, and
+  // the runs that one began go on in one.
+  const auto& person = caller.behind.empty() ? caller.principal : caller.behind;
+  const auto& asker_id = caller.agent.empty() ? person : asker.id;
   return engine::NewJob{.kind = std::string(messages::query_kind),
                         .lane = lane,
                         .sender = asker.id.empty() ? asker.name : asker.id,
-                        .principal = principal,
+                        .principal = caller.principal,
                         .payload = {{"asker", asker.name},
+                                    {"asker_id", asker_id},
                                     {"text", ask.text},
                                     {"context", ask.context},
                                     {"schema", ask.schema},
@@ -191,7 +196,7 @@ Task<Messages::Sent> Messages::ask(Caller caller, Ask ask, messages::Request req
     auto draft =
         query_of(ask, asker, party_of(agent), ask.thread.empty() ? base::uuid_v7(now) : ask.thread);
     if (is_asked_in_a_conversation(agent)) {
-      TRY(const auto job, job_of(tx, agent, asker, ask, draft.thread, caller.principal));
+      TRY(const auto job, job_of(tx, agent, asker, ask, draft.thread, caller));
       TRY(const auto accepted, needs_.queue.submit(tx, job, needs_.timeline.now()));
       draft.job = accepted.job.id.text;
     }

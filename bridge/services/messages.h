@@ -90,8 +90,7 @@ class Messages {
   // transaction of their own. No message tells of it. conflict, reason no_way_to_ask.
   base::Result<engine::NewJob> job_of(store::Tx& tx, const agents::Agent& agent,
                                       const messages::Party& asker, const Ask& ask,
-                                      const std::string& thread,
-                                      const std::string& principal) const;
+                                      const std::string& thread, const Caller& caller) const;
   // The query and, once there is one, its answer; waits for it until the deadline. An agent that
   // was removed is found by the id or the name that it had.
   struct Result {

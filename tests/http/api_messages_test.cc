@@ -195,6 +195,8 @@ TEST(ApiMessages, ALinkedGptIsAskedInItsConversation) {
     EXPECT_EQ(asked.json().at("answered_by"), "conversation");
     const auto payload = co_await f.run_next("warm");
     EXPECT_EQ(payload.at("asker"), "Planner");
+    const auto planner = co_await f.call("GET", "/api/gpt-agents/planner");
+    EXPECT_EQ(text(payload, "asker_id"), text(planner.json(), "id")) << "whose chat it is";
     EXPECT_EQ(payload.at("link"), "https://chatgpt.com/g/g-0a1b2c3d4-culture");
     const auto found =
         co_await f.get(f.planner, "culture-code/queries/" + text(asked.json(), "id"));

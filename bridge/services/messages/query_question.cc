@@ -133,12 +133,20 @@ Result<std::shared_ptr<const Question>> question_of(const engine::Job& job) {
   return std::make_shared<QueryQuestion>(std::move(query), std::move(wanted));
 }
 
-// What a new chat turned into is where the thread goes on.
+// One that was handed in before askers were noted asks for its principal.
+rows::Chat chat_of(const engine::Job& job) {
+  const auto& payload = job.payload;
+  auto asker = cdp::text_in(payload, "asker_id");
+  return {.agent = cdp::text_in(payload, "agent"),
+          .asker = asker.empty() ? job.principal : std::move(asker),
+          .thread = cdp::text_in(payload, "thread")};
+}
+
+// What a new chat turned into is where the thread goes on for its asker.
 Result<> note_address(store::Tx& tx, const engine::Job& job, const chat::Sent& sent) {
   const auto bound = chat::binding_of(sent.url);
   if (!bound || chat::is_new_chat(bound->path)) return {};
-  return rows::set_address(tx, cdp::text_in(job.payload, "agent"),
-                           cdp::text_in(job.payload, "thread"), sent.url, job.timings.queued);
+  return rows::set_address(tx, chat_of(job), sent.url, job.timings.queued);
 }
 
 }  // namespace
@@ -147,10 +155,8 @@ QuestionKind query_questions() {
   return {.noun = "query",
           .question = question_of,
           .address = [](store::Tx& tx, const engine::Job& job) -> Result<std::string> {
-            const auto& payload = job.payload;
-            TRY(auto url,
-                rows::address(tx, cdp::text_in(payload, "agent"), cdp::text_in(payload, "thread")));
-            return url.empty() ? cdp::text_in(payload, "link") : url;
+            TRY(auto url, rows::address(tx, chat_of(job)));
+            return url.empty() ? cdp::text_in(job.payload, "link") : url;
           },
           .sent = note_address};
 }

@@ -71,6 +71,27 @@ constexpr std::array steps = {
       CREATE INDEX messages_open ON messages (recipient, seq)
         WHERE kind = 'query' AND job = '' AND outcome = '' AND recipient <> ''
     )sql"},
+    // A chat goes on for whoever asked first in the thread; if nobody knows who, for nobody.
+    store::Migration{"messages", 3, R"sql(
+      CREATE TABLE message_chats (
+        agent TEXT NOT NULL,
+        asker TEXT NOT NULL,
+        thread TEXT NOT NULL,
+        url TEXT NOT NULL,
+        changed_ms INTEGER NOT NULL,
+        PRIMARY KEY (agent, asker, thread)
+      ) STRICT;
+      INSERT INTO message_chats (agent, asker, thread, url, changed_ms)
+        SELECT t.agent, CASE WHEN m.sender <> '' THEN m.sender ELSE m.principal END, t.thread,
+               t.url, t.changed_ms
+        FROM message_threads t
+        JOIN messages m ON m.seq = (
+          SELECT MIN(seq)
+          FROM messages
+          WHERE thread = t.thread AND recipient = t.agent AND kind = 'query'
+        );
+      DROP TABLE message_threads
+    )sql"},
 };
 
 constexpr std::string_view columns =
@@ -197,21 +218,20 @@ Result<std::int64_t> unread(store::Tx& tx, const std::string& agent) {
   return row ? row->at(0).integer() : 0;
 }
 
-Result<std::string> address(store::Tx& tx, const std::string& agent, const std::string& thread) {
-  TRY(const auto row,
-      tx.query_one("SELECT url FROM message_threads WHERE agent = $1 AND thread = $2",
-                   {agent, thread}));
+Result<std::string> address(store::Tx& tx, const Chat& chat) {
+  TRY(const auto row, tx.query_one("SELECT url FROM message_chats "
+                                   "WHERE agent = $1 AND asker = $2 AND thread = $3",
+                                   {chat.agent, chat.asker, chat.thread}));
   return row ? row->at(0).text() : std::string();
 }
 
-Result<> set_address(store::Tx& tx, const std::string& agent, const std::string& thread,
-                     const std::string& url, base::WallTime now) {
+Result<> set_address(store::Tx& tx, const Chat& chat, const std::string& url, base::WallTime now) {
   TRY_OK(
-      tx.execute("INSERT INTO message_threads (agent, thread, url, changed_ms) "
-                 "VALUES ($1, $2, $3, $4) "
-                 "ON CONFLICT (agent, thread) DO UPDATE SET url = excluded.url, "
+      tx.execute("INSERT INTO message_chats (agent, asker, thread, url, changed_ms) "
+                 "VALUES ($1, $2, $3, $4, $5) "
+                 "ON CONFLICT (agent, asker, thread) DO UPDATE SET url = excluded.url, "
                  "changed_ms = excluded.changed_ms",
-                 {agent, thread, url, to_stamp(now)}));
+                 {chat.agent, chat.asker, chat.thread, url, to_stamp(now)}));
   return {};
 }
 

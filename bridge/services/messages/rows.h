@@ -25,10 +25,15 @@ base::Result<> close(store::Tx& tx, const Message& message, std::optional<base::
 base::Result<> count_unread(store::Tx& tx, const std::string& agent);
 base::Result<std::int64_t> unread(store::Tx& tx, const std::string& agent);
 
-// Where an agent's thread goes on in the browser; empty: in a new chat.
-base::Result<std::string> address(store::Tx& tx, const std::string& agent,
-                                  const std::string& thread);
-base::Result<> set_address(store::Tx& tx, const std::string& agent, const std::string& thread,
-                           const std::string& url, base::WallTime now);
+// What an agent is asked by one asker in one thread; threads are named as everybody likes.
+struct Chat {
+  std::string agent;
+  std::string asker;  // an agent's id or a principal
+  std::string thread;
+};
+// Where it goes on in the browser; empty: in a new chat.
+base::Result<std::string> address(store::Tx& tx, const Chat& chat);
+base::Result<> set_address(store::Tx& tx, const Chat& chat, const std::string& url,
+                           base::WallTime now);
 
 }  // namespace services::messages::rows

@@ -97,7 +97,7 @@ Result<engine::NewJob> gpt_job(store::Tx& tx, const Messages& messages, const St
     TRY(const auto own, agents::find(tx, start.caller.agent));
     asker = {.id = own.id, .name = own.name};
   }
-  return messages.job_of(tx, agent, asker, ask, ask.thread, start.caller.principal);
+  return messages.job_of(tx, agent, asker, ask, ask.thread, start.caller);
 }
 
 Result<json::value> answer_of(const engine::Job& job) {
