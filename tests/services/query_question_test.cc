@@ -1,7 +1,15 @@
 #include "bridge/services/messages/query_question.h"
 
 #include "bridge/protocol/marker.h"
+#include "bridge/services/messages/rules.h"
+#include "bridge/store/sqlite_store.h"
 
+#include <string>
+#include <vector>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace services::messages {
@@ -75,6 +83,34 @@ TEST(QueryQuestion, ASchemaIsAskedForAndHeld) {
   ASSERT_TRUE(repair);
   EXPECT_NE(repair->text.find("REPAIR"), std::string::npos);
   EXPECT_FALSE(check_schema(json::object{{"type", "objekt"}}));
+}
+
+TEST(QueryQuestion, AThreadGoesOnForItsAskerAlone) {
+  boost::asio::io_context loop;
+  const auto store =
+      store::SqliteStore::open({.path = ":memory:"}, loop.get_executor(), migrations());
+  ASSERT_TRUE(store) << store.error().message;
+  const auto asked_by = [](std::string_view asker) {
+    engine::Job job;
+    job.payload = {
+        {"agent", "gpt"}, {"asker_id", asker}, {"thread", "paris"}, {"link", "a new chat"}};
+    return job;
+  };
+  const auto kind = query_questions();
+  std::vector<std::string> addresses;
+  boost::asio::co_spawn(
+      loop,
+      (*store)->write([&](store::Tx& tx) -> base::Result<> {
+        TRY_OK(kind.sent(tx, asked_by("ann"), {.url = "https://chatgpt.com/c/1"}));
+        for (const auto* asker : {"ann", "bob"}) {
+          TRY(auto url, kind.address(tx, asked_by(asker)));
+          addresses.push_back(std::move(url));
+        }
+        return {};
+      }),
+      [](const std::exception_ptr&, const base::Result<>& done) { EXPECT_TRUE(done); });
+  loop.run();
+  EXPECT_THAT(addresses, testing::ElementsAre("https://chatgpt.com/c/1", "a new chat"));
 }
 
 }  // namespace
