@@ -95,7 +95,10 @@ base::Task<std::string> ChatPage::digest() {
 base::Task<Judgement> ChatPage::judge_now(const Sighting& seen) {
   Judgement judged = judge(seen, eyes_->network().evidence(), bound_);
   // The page may have asked for its session before we watched: then we ask once for it.
-  if (judged.state == State::hydrating && !eyes_->network().evidence().signed_in && seen.composer &&
+  const NetworkEvidence known = eyes_->network().evidence();
+  const bool may_lack_session =
+      judged.state == State::hydrating || (judged.state == State::error_turn && !judged.can_send);
+  if (may_lack_session && !known.signed_in && !known.session_untold && seen.composer &&
       seen.composer->stable_ms >= composer_stable_ms) {
     CO_TRY_OK(co_await ask_session());
     judged = judge(seen, eyes_->network().evidence(), bound_);

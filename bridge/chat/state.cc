@@ -206,6 +206,30 @@ std::optional<Judgement> from_turns(const Sighting& seen) {
   return std::nullopt;
 }
 
+// What a prompt would still have to wait for, whatever became of the last turn.
+std::optional<Judgement> missing_to_ready(const Sighting& seen, const NetworkEvidence& network,
+                                          const Binding& bound) {
+  if (auto judged = from_turns(seen)) return judged;
+  if (seen.stand_in) return Judgement{State::hydrating, "the stand-in composer is shown"};
+  if (seen.shells.size() != 1) {
+    if (seen.ready_state != "complete") {
+      return Judgement{State::hydrating, "the page is still loading"};
+    }
+    return Judgement{.state = State::unknown_ui,
+                     .evidence = fmt::format("{} known shells match", seen.shells.size()),
+                     .is_weak = true};
+  }
+  if (!is_bound(seen, bound)) {
+    return Judgement{State::hydrating, "the new chat has no address yet"};
+  }
+  if (auto judged = from_composer(seen)) return judged;
+  if (network.session_untold) {
+    return Judgement{State::unknown_ui, "nothing tells whether anybody is signed in"};
+  }
+  if (!network.signed_in) return Judgement{State::hydrating, "the session is not known yet"};
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::string_view name(State state) { return row(state).name; }
@@ -322,30 +346,24 @@ Judgement judge(const Sighting& seen, const NetworkEvidence& network, const Bind
       std::ranges::min_element(found, {}, [](const Judgement& one) { return one.state; });
   if (first != found.end() && first->state < State::error_turn) return *first;
 
+  const bool is_reconnecting = first != found.end() && first->state == State::reconnecting;
+  const auto missing =
+      is_reconnecting ? std::optional(*first) : missing_to_ready(seen, network, bound);
+  // A failed turn stays on the page, so the next prompt goes beside it; all else must be as ever.
   const bool failed = !seen.turns.empty() && seen.turns.back().failed;
-  const bool stopped = !seen.turns.empty() && seen.turns.back().stopped;
   if (failed && seen.stop_buttons == 0) {
-    return {State::error_turn, "the last turn failed", !from_composer(seen).has_value()};
+    return {.state = State::error_turn,
+            .evidence = "the last turn failed",
+            .can_send = !missing,
+            .is_weak = missing && missing->state == State::hydrating};
   }
-  if (first != found.end() && first->state == State::reconnecting) return *first;
-  if (auto judged = from_turns(seen)) return *judged;
-  if (network.moderated && !from_composer(seen).has_value()) {
+  if (missing) return *missing;
+  if (network.moderated) {
     return {State::refused, "the provider's moderation stopped the last answer", true};
   }
-  if (seen.stand_in) return {State::hydrating, "the stand-in composer is shown"};
-  if (!has_shell) {
-    if (seen.ready_state != "complete") return {State::hydrating, "the page is still loading"};
-    return {.state = State::unknown_ui,
-            .evidence = fmt::format("{} known shells match", seen.shells.size()),
-            .is_weak = true};
+  if (!seen.turns.empty() && seen.turns.back().stopped) {
+    return {State::stopped, "the last answer was stopped", true};
   }
-  if (!is_bound(seen, bound)) return {State::hydrating, "the new chat has no address yet"};
-  if (auto judged = from_composer(seen)) return *judged;
-  if (network.session_untold) {
-    return {State::unknown_ui, "nothing tells whether anybody is signed in"};
-  }
-  if (!network.signed_in) return {State::hydrating, "the session is not known yet"};
-  if (stopped) return {State::stopped, "the last answer was stopped", true};
   return {State::ready, "signed in, bound, one stable empty composer, nothing generating", true};
 }
 

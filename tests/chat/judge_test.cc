@@ -144,6 +144,49 @@ TEST(Judge, AFailedTurnOfThePastDoesNotBlockTheNextSend) {
   EXPECT_FALSE(judge(seen, signed_in(), bound).can_send);
 }
 
+TEST(Judge, BesideAFailedTurnASendNeedsAllThatItNeedsElsewhere) {
+  auto failed = healthy();
+  failed.turns.push_back({.role = "assistant", .failed = true});
+  const auto can_send = [](const Sighting& seen, const NetworkEvidence& network = signed_in()) {
+    return judge(seen, network, bound).can_send;
+  };
+  EXPECT_TRUE(can_send(failed));
+
+  EXPECT_FALSE(can_send(failed, {})) << "the session is not known";
+  EXPECT_TRUE(judge(failed, {}, bound).is_weak) << "it may still be told";
+  NetworkEvidence untold;
+  untold.session_untold = true;
+  EXPECT_FALSE(can_send(failed, untold));
+  auto seen = failed;
+  seen.path = "/c/WEB:1234";
+  EXPECT_FALSE(can_send(seen)) << "a new chat that somebody began in the window";
+  seen = failed;
+  seen.stand_in = true;
+  EXPECT_FALSE(can_send(seen));
+  seen = failed;
+  seen.turns.back().running = true;
+  EXPECT_FALSE(can_send(seen));
+  seen = failed;
+  seen.signs = {{"recovery", State::reconnecting, ""}};
+  EXPECT_FALSE(can_send(seen));
+  seen = failed;
+  seen.composer->text = "half a thought";
+  EXPECT_FALSE(can_send(seen));
+}
+
+TEST(Judge, BesideAModeratedAnswerASendNeedsAllThatItNeedsElsewhere) {
+  NetworkEvidence network = signed_in();
+  network.moderated = true;
+  auto seen = healthy();
+  seen.path = "/c/WEB:1234";
+  EXPECT_FALSE(judge(seen, network, bound).can_send);
+  seen = healthy();
+  seen.stand_in = true;
+  EXPECT_FALSE(judge(seen, network, bound).can_send);
+  network.signed_in.reset();
+  EXPECT_FALSE(judge(healthy(), network, bound).can_send);
+}
+
 TEST(Judge, AModeratedAnswerIsToldAndDoesNotBlock) {
   NetworkEvidence network = signed_in();
   network.moderated = true;
