@@ -69,6 +69,7 @@ class ChatPage final : public Conversation {
   ChatPage(std::shared_ptr<Eyes> eyes, ChatOptions options, Binding bound, base::Clock& clock);
 
   struct Click {
+    std::string nonce;
     double x = 0;
     double y = 0;
   };
@@ -78,6 +79,8 @@ class ChatPage final : public Conversation {
   base::Task<Judgement> page_state();
   base::Task<> ask_session();
   base::Task<> clear_draft(const Sighting& seen);
+  // Ready, and a new chat is where it begins.
+  base::Task<Sighting> ready_at_home(const Prompt& prompt);
   base::Task<> insert(const Prompt& prompt, const std::string& shell);
   // `given_back_within`: how long the page may take to put a refused text back.
   base::Task<> take_back(const Prompt& prompt, const std::string& shell,
@@ -85,6 +88,7 @@ class ChatPage final : public Conversation {
   boost::asio::awaitable<base::Error> explain(base::Error refused);
   base::Task<Click> arm(const Prompt& prompt, const Baseline& baseline);
   base::Task<> click_once(const Prompt& prompt, const Baseline& baseline);
+  base::Task<> not_clicked(const Prompt& prompt, const Baseline& baseline, base::Error why);
   base::Task<Sent> proof_of_send(const Prompt& prompt, base::Instant document);
   boost::asio::awaitable<void> learn_address(const Prompt& prompt);
   base::Error refusal(const Post& post) const;

@@ -94,6 +94,8 @@ class ChatPage::Reading {
 
   std::optional<RawReply> from_network() {
     const Post* own = post();
+    // A new chat may be named later than its proof could wait.
+    if (own) chat_.bind(own->stream.conversation_id());
     if (own && own->stream.version() != version_) {
       version_ = own->stream.version();
       if (own->is_alive()) next_try_.reset();

@@ -44,9 +44,7 @@ base::Task<Sent> ChatPage::send(const Prompt& prompt, SendSteps& steps) {
                    "the outcome of the message before is unknown: look for it first",
                    "unknown_outcome");
   }
-  // A new chat may be at any address, so the page would not be told from one of that chat.
-  if (is_elsewhere_) CO_TRY_OK(co_await load());
-  CO_TRY(const Sighting seen, co_await wait_until_ready(&prompt));
+  CO_TRY(const Sighting seen, co_await ready_at_home(prompt));
   const Baseline baseline{.path = seen.path,
                           .last_turn = seen.turns.empty() ? "" : seen.turns.back().turn,
                           .shell = seen.shell()};
@@ -74,10 +72,33 @@ base::Task<Sent> ChatPage::send(const Prompt& prompt, SendSteps& steps) {
   if (!sent && sent.error().reason != "unknown_outcome") {
     // Pages give a refused text back, in their own time.
     (void)co_await take_back(prompt, baseline.shell, limits::text_given_back);
+    // … or post it once more by themselves, as after a new token.
+    if (eyes_->network().times_posted(prompt.marker) > 1) {
+      is_unresolved_ = true;
+      co_return unknown_outcome("the page posted the message again after: " + sent.error().message);
+    }
   } else {
     eyes_->post("guard_down()");
   }
   co_return sent;
+}
+
+// A new chat may be at any address, so the page would not be told from one of another chat: of an
+// earlier message whose address was not told, or of one that a person opened in the window.
+base::Task<Sighting> ChatPage::ready_at_home(const Prompt& prompt) {
+  if (is_new_chat(bound_.path) && !is_elsewhere_) {
+    const auto seen = co_await look(0);
+    is_elsewhere_ = seen && !is_new_chat(seen->path);
+  }
+  if (is_elsewhere_) CO_TRY_OK(co_await load());
+  CO_TRY(Sighting seen, co_await wait_until_ready(&prompt));
+  if (is_new_chat(bound_.path) && seen.path != bound_.path) {
+    co_return std::unexpected(
+        as_error(State::wrong_conversation,
+                 fmt::format("a new chat was to begin at {}, and the page is at {}", bound_.path,
+                             seen.path)));
+  }
+  co_return seen;
 }
 
 base::Task<> ChatPage::insert(const Prompt& prompt, const std::string& shell) {
@@ -130,7 +151,8 @@ base::Task<> ChatPage::take_back(const Prompt& prompt, const std::string& shell,
 }
 
 base::Task<ChatPage::Click> ChatPage::arm(const Prompt& prompt, const Baseline& baseline) {
-  json::object plan{{"nonce", base::hex(base::random_bytes(8))},
+  const std::string nonce = base::hex(base::random_bytes(8));
+  json::object plan{{"nonce", nonce},
                     {"shell", baseline.shell},
                     {"text", prompt.text},
                     {"path", baseline.path},
@@ -143,11 +165,20 @@ base::Task<ChatPage::Click> ChatPage::arm(const Prompt& prompt, const Baseline& 
     co_return refused_by_page(answer, "not clicked: " + trouble);
   }
   const auto& object = answer.as_object();
-  co_return Click{object.at("x").to_number<double>(), object.at("y").to_number<double>()};
+  co_return Click{nonce, object.at("x").to_number<double>(), object.at("y").to_number<double>()};
+}
+
+// The click was not made, or not as the one that sends.
+base::Task<> ChatPage::not_clicked(const Prompt& prompt, const Baseline& baseline,
+                                   base::Error why) {
+  (void)co_await take_back(prompt, baseline.shell);
+  if (eyes_->network().was_posted(prompt.marker)) co_return unknown_outcome(why.message);
+  co_return std::unexpected(co_await explain(std::move(why)));
 }
 
 // An error other than unknown_outcome: the click was certainly refused.
 base::Task<> ChatPage::click_once(const Prompt& prompt, const Baseline& baseline) {
+  const base::Instant document = eyes_->document_since();
   auto click = co_await arm(prompt, baseline);
   if (!click) {
     const auto& why = click.error();
@@ -155,26 +186,40 @@ base::Task<> ChatPage::click_once(const Prompt& prompt, const Baseline& baseline
     // that does not answer nothing is known.
     const bool is_told = why.code == Code::conflict || why.reason == "navigated" ||
                          eyes_->page().state().kind == cdp::PageState::Kind::dialog;
-    if (!is_told || eyes_->network().was_posted(prompt.marker)) {
-      co_return unknown_outcome(why.message);
-    }
-    (void)co_await take_back(prompt, baseline.shell);
-    const bool is_refusal = why.code == Code::conflict;
-    co_return std::unexpected(co_await explain(
-        is_refusal ? why
-                   : base::Error{Code::conflict, "not clicked: " + why.message, "ui_changed"}));
+    if (!is_told) co_return unknown_outcome(why.message);
+    co_return co_await not_clicked(
+        prompt, baseline,
+        why.code == Code::conflict
+            ? why
+            : base::Error{Code::conflict, "not clicked: " + why.message, "ui_changed"});
+  }
+  // Another document has no guard that is up.
+  if (eyes_->document_since() != document) {
+    co_return co_await not_clicked(
+        prompt, baseline, {Code::conflict, "not clicked: the page was left", "ui_changed"});
   }
   const auto clicked = co_await eyes_->page().click(click->x, click->y);
   // Disarms for good: from here on the guard refuses a click that is still on its way.
   auto verdict = co_await eyes_->run("guard_verdict()", "read the guard", limits::page_call);
   if (!verdict) co_return unknown_outcome(verdict.error().message);
   const auto* object = verdict->if_object();
-  if (object && is_true(object->if_contains("sent"))) co_return base::Result<>();
-  std::string why = object ? std::string(text_at(*object, "reason")) : "";
-  if (why.empty()) why = clicked ? "the click did not arrive" : clicked.error().message;
-  (void)co_await take_back(prompt, baseline.shell);
+  const auto says = [object](std::string_view key) {
+    return object && is_true(object->if_contains(key));
+  };
+  // Only the guard that was armed, and that was up all the time, knows what it let through.
+  if (!object || text_at(*object, "nonce") != click->nonce || !says("was_up") ||
+      eyes_->document_since() != document) {
+    co_return unknown_outcome("the guard of the click is gone");
+  }
+  if (says("sent")) co_return base::Result<>();
+  std::string why(text_at(*object, "reason"));
+  if (says("may_have_acted")) {
+    co_return unknown_outcome("the page acted on a part of the click: " + why);
+  }
+  if (why.empty() && !clicked) co_return unknown_outcome(clicked.error().message);
+  if (why.empty()) why = "the click did not arrive";
   const auto refused = refused_by_page(*verdict, "the guard refused the click: " + why);
-  co_return std::unexpected(co_await explain(refused.error()));
+  co_return co_await not_clicked(prompt, baseline, refused.error());
 }
 
 Sent ChatPage::sent_by(const Post& post) const {

@@ -151,8 +151,8 @@ Post* NetworkWatch::post(std::string_view marker) {
   return nullptr;
 }
 
-bool NetworkWatch::was_posted(std::string_view marker) const {
-  return std::ranges::find(posted_, marker) != posted_.end();
+std::size_t NetworkWatch::times_posted(std::string_view marker) const {
+  return static_cast<std::size_t>(std::ranges::count(posted_, marker));
 }
 
 bool NetworkWatch::knows_recent_chats() const {

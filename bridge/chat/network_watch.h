@@ -86,7 +86,8 @@ class NetworkWatch {
   // The POST whose user text starts with this first line, the newest one of several; null if none.
   Post* post(std::string_view marker);
   // Whether any document of this tab has posted a message with this first line.
-  bool was_posted(std::string_view marker) const;
+  bool was_posted(std::string_view marker) const { return times_posted(marker) > 0; }
+  std::size_t times_posted(std::string_view marker) const;
   // Every POST of a message since the last new document, oldest first.
   const std::deque<std::unique_ptr<Post>>& posts() const { return posts_; }
   // The last reading of the conversation since the last new document.

@@ -22,6 +22,28 @@ Story in_page(World& w, std::string call, json::value& value) {
       co_await page.evaluate("flywheel." + call, {.context_id = world, .await_promise = true}));
 }
 
+// In the world of the page scripts, from now on: `ms` later.
+Story later_in_page(World& w, int ms) {
+  auto& page = w.chat->page();
+  const auto world = must(co_await page.isolated_world("flywheel"));
+  must(co_await page.evaluate(fmt::format("(now => {{ performance.now = () => now() + {}; }})"
+                                          "(performance.now.bind(performance))",
+                                          ms),
+                              {.context_id = world}));
+}
+
+// Until the site has taken the message: a page that is loaded anew would not post it any more.
+Story taken(World& w) {
+  const auto deadline = w.clock.now() + std::chrono::seconds(10);
+  auto& eyes = *w.chat->eyes();
+  const auto is_taken = [&] {
+    const auto* post = eyes.network().post(w.prompt.marker);
+    return post != nullptr && post->is_accepted();
+  };
+  while (!is_taken() && w.clock.now() < deadline) co_await eyes.news().wait(deadline);
+  EXPECT_EQ(w.accepted().size(), 1u) << w.name;
+}
+
 constexpr std::string_view send_buttons =
     "[data-testid=send-button], button.bg-composer-primary[type=submit]";
 
@@ -104,6 +126,66 @@ TEST(Guard, ALateClickAndASecondClickAreRefused) {
            co_await in_page(w, "take_back(" + json::serialize(what) + ")", answer);
            EXPECT_EQ(outcome(co_await w.send()), "sent") << w.name;
            EXPECT_EQ(acts(w), 1u) << w.name;
+         }});
+  }
+  in_worlds(cases);
+}
+
+TEST(Guard, AClickAfterItsDeadlineIsRefusedHoweverLongTheInsertionTook) {
+  std::vector<Case> cases;
+  for (const char* shell : {"B", "C"}) {
+    cases.push_back(
+        {shell, with(shell), [](World& w) -> Story {
+           const auto seen = must_be(co_await w.chat->wait_until_ready());
+           const json::object what{{"shell", seen.shell()}, {"text", w.prompt.text}};
+           json::value answer;
+           co_await in_page(w, "guarded_insert(60000, " + json::serialize(what) + ")", answer);
+           co_await later_in_page(w, 50000);
+           co_await in_page(w, "arm_when_sendable(" + json::serialize(plan(w, seen, 3000)) + ")",
+                            answer);
+           EXPECT_TRUE(answer.as_object().contains("x")) << w.name << json::serialize(answer);
+           co_await later_in_page(w, 15000);
+           co_await click_send(w.chat->page());
+           co_await in_page(w, "guard_verdict()", answer);
+           EXPECT_FALSE(answer.as_object().at("sent").as_bool()) << w.name;
+           EXPECT_TRUE(answer.as_object().at("was_up").as_bool()) << w.name;
+           EXPECT_EQ(answer.as_object().at("nonce"), "test") << w.name;
+           EXPECT_EQ(acts(w), 0u) << w.name;
+         }});
+  }
+  in_worlds(cases);
+}
+
+// The page was so slow that the guard had gone when the click came.
+TEST(Guard, AClickThatMetNoGuardIsOfUnknownOutcome) {
+  in_worlds({{"C", with("C"), [](World& w) -> Story {
+                w.steps.on_armed = [&w]() -> base::Task<> {
+                  auto& page = w.chat->page();
+                  const auto world = must(co_await page.isolated_world("flywheel"));
+                  must(co_await page.evaluate(
+                      "(arm => { flywheel.arm_when_sendable = async (plan) => {"
+                      "  const armed = await arm(plan);"
+                      "  const now = performance.now.bind(performance);"
+                      "  performance.now = () => now() + 600000;"
+                      "  return armed; }; })(flywheel.arm_when_sendable)",
+                      {.context_id = world}));
+                  co_return base::Result<>();
+                };
+                EXPECT_EQ(outcome(co_await w.send()), "unknown_outcome");
+                co_await taken(w);
+                EXPECT_TRUE(must_be(co_await w.chat->find(w.prompt)).sent.has_value());
+              }}});
+}
+
+TEST(Guard, APageThatSendsAtThePointerDownIsNotTakenForOneThatRefused) {
+  std::vector<Case> cases;
+  for (const char* shell : {"B", "C"}) {
+    cases.push_back(
+        {shell, with(shell, R"({"sends_on_pointer_down": true})"), [](World& w) -> Story {
+           EXPECT_EQ(outcome(co_await w.send()), "unknown_outcome") << w.name;
+           EXPECT_EQ(w.steps.log, "intent armed ") << w.name;
+           co_await taken(w);
+           EXPECT_TRUE(must_be(co_await w.chat->find(w.prompt)).sent.has_value()) << w.name;
          }});
   }
   in_worlds(cases);

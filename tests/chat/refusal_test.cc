@@ -152,6 +152,7 @@ TEST(Refusal, ARefusedPostIsCertainlyUnsentAndAnUnansweredOneUnknown) {
       {R"({"send": "usage_cap"})", "usage_cap", 0},
       {R"({"send": "too_many_requests"})", "rate_limited", 0},
       {R"({"send": "unauthorized"})", "login_required", 0},
+      {R"({"send": "unauthorized", "send_times": 1, "posts_again_ms": 300})", "unknown_outcome", 1},
       {R"({"send": "challenge"})", "challenge", 0},
       {R"({"send": "server_error"})", "unknown_outcome", 0},
       {R"({"send": "unreachable"})", "unknown_outcome", 0},

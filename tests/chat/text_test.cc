@@ -123,6 +123,23 @@ TEST(Text, ANewChatIsBoundToTheConversationThatItBecomes) {
   }
 }
 
+// As after a message whose new address was not told, or when a person opens a chat in the window.
+TEST(Text, ANewChatBeginsAtItsOwnPlaceAlthoughThePageShowsAnotherChat) {
+  for (const char* shell : {"B", "C"}) {
+    in_worlds({{shell, with(shell, R"({"history": 1})"),
+                [](World& w) -> Story {
+                  const std::string other = w.url;
+                  w.chat = must_be(co_await w.open({.url = w.site->origin() + "/"}));
+                  must(co_await w.chat->page().navigate(other));
+                  const auto sent = must_be(co_await w.send());
+                  EXPECT_FALSE(other.ends_with("/c/" + sent.conversation_id)) << w.name;
+                  EXPECT_TRUE(w.site->ledger(other).posts.empty()) << w.name;
+                  EXPECT_EQ(w.accepted().size(), 1u) << w.name;
+                }}},
+              with(shell));
+  }
+}
+
 TEST(Text, OneTabSendsOneMessageAfterTheOther) {
   std::vector<Case> cases;
   for (const char* shell : {"B", "C", "D"}) {

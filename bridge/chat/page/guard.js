@@ -2,7 +2,11 @@
 // one trusted click on the send button after `arm`, and only while everything that was true when
 // the click was decided is still true. Dies by itself: a lost driver must not lock a person out.
 
-const guard = {up_until: 0, armed: null, passing: false, verdict: null};
+const guard = {up_until: 0, nonce: null, armed: null, plan: null, passed: false, passing: false,
+  verdict: null};
+// How long the guard outlives the click's deadline: what a slow page needs until it is asked what
+// became of the click. Until then a click that is late meets the guard.
+const guard_margin_ms = 40000;
 const guarded_events = ['pointerdown', 'mousedown', 'pointerup', 'mouseup', 'click', 'auxclick',
   'dblclick', 'contextmenu', 'keydown', 'keypress', 'keyup', 'submit', 'touchstart', 'touchend',
   'paste', 'drop'];
@@ -59,6 +63,7 @@ function on_guarded(event) {
   const against = objection(event);
   if (against) return refuse(against);
   guard.passing = true;
+  guard.passed = true;
   if (event.type === 'click') {
     guard.verdict = {nonce: guard.armed.nonce, sent: true, reason: '', altered: false};
     guard.armed = null;
@@ -70,7 +75,10 @@ for (const type of guarded_events) window.addEventListener(type, on_guarded, {ca
 
 function guard_up(limit_ms) {
   guard.up_until = performance.now() + Math.min(limit_ms, 60000);
+  guard.nonce = null;
   guard.armed = null;
+  guard.plan = null;
+  guard.passed = false;
   guard.verdict = null;
 }
 
@@ -79,12 +87,28 @@ function guard_down() {
   guard.armed = null;
 }
 
+// Whether the page has taken the text although the click was refused: some pages send at the first
+// event of a click, which had gone through.
+function may_have_acted() {
+  const {plan} = guard;
+  if (!plan || !guard.passed) return false;
+  const profile = profiles.find((one) => one.name === plan.shell);
+  const {editor} = composer_of(profile);
+  if (editor && composer_text(editor).trim() === '') return true;
+  if (location.pathname !== plan.path) return !plan.path.includes('/c/');
+  if (stop_buttons(profile).length > 0) return true;
+  return (turn_nodes(profile).at(-1)?.turn_id ?? '') !== plan.last_turn;
+}
+
 // What became of the armed click. Disarms: a click that arrives later is refused as long as the
-// guard is up, so "no verdict" means "not sent".
+// guard is up. Only with the click's own nonce, `was_up` (without a gap since it was armed) and not
+// `may_have_acted` does a click that was not sent mean that nothing was sent.
 function guard_verdict() {
   guard.armed = null;
   guard.passing = false;
-  return guard.verdict;
+  const {sent = false, reason = '', altered = false} = guard.verdict ?? {};
+  return {nonce: guard.nonce, sent, reason, altered, was_up: performance.now() <= guard.up_until,
+    may_have_acted: may_have_acted()};
 }
 
 // Allows one click within `limit_ms` (at most 3 s) and says where to click, or why not.
@@ -104,8 +128,11 @@ function arm({nonce, shell, text, path, last_turn, limit_ms}) {
   const y = box.top + box.height / 2;
   const top = document.elementFromPoint(x, y);
   if (!top || !button.contains(top)) return {reason: 'something covers the send button'};
-  guard.armed = {nonce, shell, text, path, last_turn, until_monotonic: performance.now() + limit,
+  guard.nonce = nonce;
+  guard.plan = {nonce, shell, text, path, last_turn, until_monotonic: performance.now() + limit,
     until_wall: Date.now() + limit};
+  guard.armed = guard.plan;
+  guard.up_until = Math.max(guard.up_until, performance.now() + limit + guard_margin_ms);
   const against = objection({isTrusted: true, target: button});
   if (against) {
     guard.armed = null;
