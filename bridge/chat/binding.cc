@@ -15,6 +15,14 @@ base::Result<Binding> binding_of(std::string_view url) {
                                   "https://chatgpt.com/c/<id>",
                                   url));
   }
+  // Such an address leads to no new document where the page is already open, so nothing would ever
+  // be read afresh.
+  if (parsed->has_fragment()) {
+    return base::fail(
+        base::Code::invalid,
+        fmt::format("\"{}\" names a place inside a page; leave out the \"#\" and what follows it",
+                    url));
+  }
   Binding bound;
   bound.origin = std::string(parsed->scheme()) + "://" + std::string(parsed->encoded_authority());
   bound.path = std::string(parsed->encoded_path());

@@ -19,7 +19,8 @@ bool is_new_chat(std::string_view path);
 // The id in the path of a conversation; empty for a new chat.
 std::string conversation_in(std::string_view path);
 
-// "https://host/c/1?x" → {"https://host", "/c/1"}; invalid for anything that is no web address.
+// "https://host/c/1?x" → {"https://host", "/c/1"}; invalid for anything that is no web address,
+// and for a place inside a page ("#…").
 base::Result<Binding> binding_of(std::string_view url);
 
 }  // namespace chat

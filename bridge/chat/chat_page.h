@@ -8,6 +8,7 @@
 #include "bridge/chat/profile.h"
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -99,6 +100,7 @@ class ChatPage final : public Conversation {
                                                const Prompt& prompt) const;
   base::Task<std::optional<Sent>> find_on_page(const Prompt& prompt);
   base::Task<std::optional<Readback>> fresh_readback();
+  base::Task<bool> load_until(std::function<bool()> is_told);
   base::Task<> check_way();
   void bind(const std::string& conversation_id);
   void unbind(const Binding& home, std::string url);

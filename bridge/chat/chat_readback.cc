@@ -40,19 +40,31 @@ base::Task<std::optional<Readback>> ChatPage::fresh_readback() {
                    "read the conversation: the new chat has no known address yet",
                    "unknown_outcome");
   }
-  CO_TRY_OK(co_await load());
   const NetworkWatch& network = eyes_->network();
+  CO_TRY(const bool is_fresh, co_await load_until([&network] {
+           return network.readback() || network.evidence().conversation_missing;
+         }));
+  if (!is_fresh) co_return std::optional<Readback>();
+  co_return network.readback();
+}
+
+// Loads the page and waits, within bounds, until it is told something. False: no new document was
+// seen, and what is known is of the old one.
+base::Task<bool> ChatPage::load_until(std::function<bool()> is_told) {
+  // The watching may lag behind the browser: what the old document was told may still come.
+  const base::Instant old_document = eyes_->document_since();
+  const auto is_fresh = [&] { return eyes_->document_since() != old_document; };
+  CO_TRY_OK(co_await load());
   const base::Instant deadline = clock_.now() + limits::readback_appears;
   base::Instant look_at = clock_.now() + limits::readback_look;
-  while (!network.readback() && !network.evidence().conversation_missing &&
-         clock_.now() < deadline) {
+  while (!(is_fresh() && is_told()) && clock_.now() < deadline) {
     if (eyes_->failure()) co_return std::unexpected(*eyes_->failure());
     co_await eyes_->news().wait(std::min(deadline, look_at));
     if (clock_.now() < look_at) continue;
     CO_TRY_OK(co_await check_way());
     look_at = clock_.now() + limits::readback_look;
   }
-  co_return network.readback();
+  co_return is_fresh();
 }
 
 base::Task<Search> ChatPage::find(const Prompt& prompt) {
@@ -81,18 +93,10 @@ base::Result<std::optional<Search>> ChatPage::found_in(const Readback& readback,
 
 // The chats that began where this one would, as the page is told when it is loaded.
 base::Task<std::vector<std::string>> ChatPage::recent_chats() {
-  CO_TRY_OK(co_await load());
   const NetworkWatch& network = eyes_->network();
-  const base::Instant deadline = clock_.now() + limits::readback_appears;
-  base::Instant look_at = clock_.now() + limits::readback_look;
-  while (!network.knows_recent_chats() && clock_.now() < deadline) {
-    if (eyes_->failure()) co_return std::unexpected(*eyes_->failure());
-    co_await eyes_->news().wait(std::min(deadline, look_at));
-    if (clock_.now() < look_at) continue;
-    CO_TRY_OK(co_await check_way());
-    look_at = clock_.now() + limits::readback_look;
-  }
-  if (network.recent_chats()) co_return network.recent_chats()->begun_at(bound_.path);
+  CO_TRY(const bool is_fresh,
+         co_await load_until([&network] { return network.knows_recent_chats(); }));
+  if (is_fresh && network.recent_chats()) co_return network.recent_chats()->begun_at(bound_.path);
   co_return fail(Code::unavailable,
                  "look for the message: the new chat has no known address, and the page was told "
                  "no list of chats",

@@ -15,12 +15,16 @@ using base::fail;
 
 namespace {
 
+bool has_words(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n") != std::string_view::npos;
+}
+
 RawReply reply_of(const Message& answer, std::string route, base::Instant now) {
   return {.text = answer.text,
           .blocks = {},
           .route = std::move(route),
           .message_id = answer.id,
-          .is_final = answer.is_finished() || answer.is_cut_off(),
+          .is_final = (answer.is_finished() && has_words(answer.text)) || answer.is_cut_off(),
           .is_cut_off = answer.is_cut_off(),
           .received = now};
 }
@@ -45,7 +49,7 @@ std::optional<RawReply> readback_reply(const std::optional<Readback>& readback,
                                        const Prompt& prompt, base::Instant now) {
   const Message* own = readback ? readback->find(prompt.marker) : nullptr;
   const Message* answer = own ? readback->answer_to(own->id) : nullptr;
-  if (answer == nullptr || answer->text.empty()) return std::nullopt;
+  if (answer == nullptr || !has_words(answer->text)) return std::nullopt;
   RawReply reply = reply_of(*answer, "readback", now);
   return reply.is_final ? std::optional(std::move(reply)) : std::nullopt;
 }
@@ -53,6 +57,10 @@ std::optional<RawReply> readback_reply(const std::optional<Readback>& readback,
 bool is_running(State state) {
   return state == State::generating || state == State::reconnecting || state == State::hydrating;
 }
+
+// The page's word that nothing more comes. It counts only for the document that says it: a card
+// of a failed turn may be gone, and the answer there, when the page is loaded anew.
+bool is_over(State state) { return state == State::error_turn || state == State::stopped; }
 
 }  // namespace
 
@@ -79,7 +87,7 @@ class ChatPage::Reading {
       next_try_ = now() + limits::turn_ends;
       co_return std::nullopt;
     }
-    co_return co_await from_server();
+    co_return co_await from_server(is_over(judged.state));
   }
 
   base::Instant wake() const { return next_try_.value_or(base::Instant::max()); }
@@ -156,12 +164,14 @@ class ChatPage::Reading {
     }
     const bool is_pausing = tries_ > 0 && next_try_ && now() < *next_try_;
     if (is_pausing) co_return std::nullopt;
-    co_return co_await from_server();
+    co_return co_await from_server(news.kind == DomNews::Kind::failed ||
+                                   news.kind == DomNews::Kind::stopped);
   }
 
   // One fresh reading. Reading is repeatable; the page has nothing of ours in its composer that a
-  // reload could lose.
-  base::Task<std::optional<RawReply>> from_server() {
+  // reload could lose. A stream that broke off says nothing of the answer, which may be written for
+  // half an hour yet: only what has ended is given up, and after some tries.
+  base::Task<std::optional<RawReply>> from_server(bool page_says_over) {
     if (sign_) co_return std::unexpected(*sign_);
     CO_TRY(const auto readback, co_await chat_.fresh_readback());
     if (auto read = readback_reply(readback, prompt_, now())) co_return read;
@@ -169,17 +179,23 @@ class ChatPage::Reading {
       co_return fail(Code::conflict, "our message was edited away in the conversation",
                      "fork_detected");
     }
-    if (++tries_ >= limits::readbacks_max) {
-      const bool is_lost = readback && readback->find(prompt_.marker) == nullptr;
-      co_return fail(Code::unavailable,
-                     fmt::format("the answer ended early: {}",
-                                 !readback ? "the conversation could not be read back"
-                                 : is_lost ? "the conversation no longer holds our message"
-                                           : "the provider holds no finished answer to it"),
-                     "upstream_failed");
+    constexpr base::Instant::duration max_pause = readback_pause_max;
+    const auto progress = readback ? readback->progress(prompt_.marker) : Progress::unfinished;
+    if (page_says_over || progress != Progress::unfinished) ++ended_tries_;
+    if (ended_tries_ >= limits::readbacks_max) {
+      co_return fail(
+          Code::unavailable,
+          fmt::format("the answer ended early: {}",
+                      !readback                    ? "the conversation could not be read back"
+                      : progress == Progress::lost ? "the conversation no longer holds our message"
+                                                   : "the provider holds no finished answer to it"),
+          "upstream_failed");
     }
+    ++tries_;
     page_.ends_again();
-    next_try_ = now() + limits::readback_pause;
+    next_try_ = now() + pause_;
+    const bool may_grow = !page_says_over && progress == Progress::unfinished;
+    if (may_grow) pause_ = std::min(pause_ * 2, max_pause);
     co_return std::nullopt;
   }
 
@@ -190,7 +206,9 @@ class ChatPage::Reading {
   std::optional<std::uint64_t> version_;
   std::optional<base::Instant> next_try_;  // of the server's copy
   std::optional<base::Error> sign_;        // what the page shows over the conversation
+  base::Instant::duration pause_ = limits::readback_pause;
   int tries_ = 0;
+  int ended_tries_ = 0;  // of them, those that found nothing which might still grow
   bool was_dead_ = false;
 };
 

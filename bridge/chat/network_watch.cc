@@ -76,40 +76,55 @@ std::optional<Message> user_message(std::string_view body) {
   return std::nullopt;
 }
 
-// Slices of the reply stream anywhere inside a WebSocket frame, in order.
-using Items = std::vector<std::pair<std::string, std::optional<std::uint64_t>>>;
-void collect_items(const json::value& value, const std::string& conversation_id, int depth,
-                   Items& items) {
+// Slices of the reply stream anywhere inside a WebSocket frame, in order. What the objects around
+// a slice say of its owner counts for it; the innermost word is the last.
+void collect_items(const json::value& value, TurnItem around, int depth,
+                   std::vector<TurnItem>& items) {
   if (depth > limits::delta_depth_max || items.size() > limits::stream_messages_max) return;
   if (const auto* list = value.if_array()) {
-    for (const auto& item : *list) collect_items(item, conversation_id, depth + 1, items);
+    for (const auto& item : *list) collect_items(item, around, depth + 1, items);
     return;
   }
   const auto* object = value.if_object();
   if (object == nullptr) return;
-  const std::string_view owner = text_at(*object, "conversation_id");
-  if (!owner.empty() && !conversation_id.empty() && owner != conversation_id) return;
+  if (const auto id = text_at(*object, "conversation_id"); !id.empty()) around.conversation_id = id;
+  if (const auto topic = text_at(*object, "topic"); !topic.empty()) around.topic = topic;
   if (const auto* item = object->if_contains("encoded_item"); item && item->is_string()) {
-    std::optional<std::uint64_t> sequence;
+    around.slice = text_of(item);
     if (const auto* number = object->if_contains("sequence_id");
         number && number->is_int64() && number->get_int64() >= 0) {
-      sequence = static_cast<std::uint64_t>(number->get_int64());
+      around.sequence = static_cast<std::uint64_t>(number->get_int64());
     }
-    items.emplace_back(std::string(item->get_string()), sequence);
+    items.push_back(std::move(around));
     return;
   }
-  for (const auto& [name, member] : *object) {
-    collect_items(member, conversation_id, depth + 1, items);
-  }
+  for (const auto& [name, member] : *object) collect_items(member, around, depth + 1, items);
 }
 
 }  // namespace
+
+// A socket carries the turns of every chat and device of the account. A slice that does not say
+// whose it is stays unread: the server's copy will tell.
+bool NetworkWatch::is_of(const TurnItem& item, const DeltaStream& stream) const {
+  const std::string& own =
+      stream.conversation_id().empty() ? conversation_id_ : stream.conversation_id();
+  if (!item.conversation_id.empty() && !own.empty() && item.conversation_id != own) return false;
+  if (!item.topic.empty() && !stream.handoff_topic().empty()) {
+    return item.topic == stream.handoff_topic();
+  }
+  return !own.empty() && item.conversation_id == own;
+}
 
 NetworkWatch::NetworkWatch(std::string origin, std::string conversation_id)
     : origin_(std::move(origin)), conversation_id_(std::move(conversation_id)) {}
 
 NetworkEvidence NetworkWatch::evidence() const {
   NetworkEvidence evidence = evidence_;
+  const bool is_on_its_way =
+      std::ranges::any_of(requests_, [](const auto& it) { return it.second.is_bound; });
+  const bool is_told = readback_ && !conversation_id_.empty() &&
+                       readback_->conversation_id() == conversation_id_ && readback_->has_turns();
+  evidence.history_due = is_on_its_way || is_told;
   evidence.moderated = !posts_.empty() && posts_.back()->stream.is_moderated();
   return evidence;
 }
@@ -177,12 +192,13 @@ Orders NetworkWatch::on_request(const json::object& params) {
     if (!request->contains("postData")) return {{OrderKind::read_post, id}};
     on_post_body(id, text_at(*request, "postData"));
   } else if (path == "/api/auth/session") {
-    requests_[id] = {Kind::session, 0};
+    requests_[id] = {.kind = Kind::session};
   } else if (method == "GET" && path.starts_with("/backend-api/conversation/") &&
              path.find('/', sizeof "/backend-api/conversation/" - 1) == std::string::npos) {
-    requests_[id] = {Kind::conversation, 0};
+    const bool is_bound = !conversation_id_.empty() && path.ends_with("/" + conversation_id_);
+    requests_[id] = {.kind = Kind::conversation, .is_bound = is_bound};
   } else if (method == "GET" && path == "/backend-api/conversations" && conversation_id_.empty()) {
-    requests_[id] = {Kind::chats, 0};
+    requests_[id] = {.kind = Kind::chats};
   }
   return {};
 }
@@ -268,8 +284,9 @@ void NetworkWatch::on_data(std::string_view params) {
   } else {
     post->stream.feed(*bytes);
   }
-  for (const auto& [item, sequence] : early_items_) {
-    if (post->stream.is_handed_off()) post->stream.feed_item(item, sequence);
+  for (const auto& item : early_items_) {
+    const bool is_ours = post->stream.is_handed_off() && is_of(item, post->stream);
+    if (is_ours) post->stream.feed_item(item.slice, item.sequence);
   }
   if (post->stream.is_handed_off()) early_items_.clear();
   const bool is_growth = bytes && post->stream.turning_points() == known &&
@@ -286,16 +303,20 @@ void NetworkWatch::on_frame(const json::object& params) {
   const json::value frame = json::parse(payload, error);
   if (error) return;
   Post& post = *posts_.back();
-  Items items;
-  collect_items(frame, post.stream.conversation_id(), 0, items);
+  std::vector<TurnItem> items;
+  collect_items(frame, {}, 0, items);
+  // Whose the early ones are is known when the stream says where it goes on.
+  std::erase_if(items, [&](const TurnItem& item) {
+    return post.stream.is_handed_off() && !is_of(item, post.stream);
+  });
   if (items.empty()) return;
   post.socket_id = text_at(params, "requestId");
   post.is_socket_closed = false;
-  for (auto& [item, sequence] : items) {
+  for (auto& item : items) {
     if (post.stream.is_handed_off()) {
-      post.stream.feed_item(item, sequence);
+      post.stream.feed_item(item.slice, item.sequence);
     } else if (early_items_.size() < limits::stream_messages_max) {
-      early_items_.emplace_back(std::move(item), sequence);
+      early_items_.push_back(std::move(item));
     }
   }
   ++version_;

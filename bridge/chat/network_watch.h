@@ -48,6 +48,14 @@ struct Post {
   }
 };
 
+// A slice of some turn's stream in a WebSocket frame, with what the frame says of its owner.
+struct TurnItem {
+  std::string slice = {};
+  std::optional<std::uint64_t> sequence = {};
+  std::string topic = {};
+  std::string conversation_id = {};
+};
+
 class NetworkWatch {
  public:
   struct Order {
@@ -104,6 +112,7 @@ class NetworkWatch {
   struct Request {
     Kind kind = Kind::other;
     int status = 0;
+    bool is_bound = false;  // of the bound conversation
   };
 
   std::vector<Order> on_request(const boost::json::object& params);
@@ -116,6 +125,7 @@ class NetworkWatch {
   void session_body(std::string_view body);
   void error_body(Post& post, std::string_view body);
   Post* post_of(std::string_view request_id);
+  bool is_of(const TurnItem& item, const DeltaStream& stream) const;
   std::string path_here(std::string_view url) const;
 
   std::string origin_;
@@ -124,7 +134,7 @@ class NetworkWatch {
   std::map<std::string, Request, std::less<>> requests_;
   std::deque<std::unique_ptr<Post>> posts_;
   std::deque<std::string> posted_;  // first lines, newest last
-  std::vector<std::pair<std::string, std::optional<std::uint64_t>>> early_items_;
+  std::vector<TurnItem> early_items_;
   std::optional<Readback> readback_;
   std::optional<RecentChats> recent_chats_;
   NetworkEvidence evidence_;

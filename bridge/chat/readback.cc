@@ -91,4 +91,26 @@ const Message* Readback::answer_to(std::string_view user_message_id) const {
   return answer;
 }
 
+bool Readback::has_turns() const {
+  return std::ranges::any_of(messages_, [](const Message& one) {
+    return !one.text.empty() && (one.is_answer() || (one.role == "user" && !one.hidden));
+  });
+}
+
+Progress Readback::progress(std::string_view marker) const {
+  const Message* own = find(marker);
+  if (own == nullptr) return Progress::lost;
+  const Message* last = &messages_.back();
+  const bool is_followed = std::any_of(own + 1, last + 1, [](const Message& one) {
+    return one.role == "user" && !one.hidden;  // Nobody asks on while an answer is written.
+  });
+  if (is_followed) return Progress::ended;
+  const Message* answer = answer_to(own->id);
+  if (answer == nullptr) return Progress::unfinished;
+  // What is finished without ending the turn comes before the answer.
+  const bool may_go_on = answer->status.empty() || answer->status == "in_progress" ||
+                         (answer->status == "finished_successfully" && !answer->end_turn);
+  return may_go_on && !answer->is_cut_off() ? Progress::unfinished : Progress::ended;
+}
+
 }  // namespace chat

@@ -4,6 +4,7 @@
 #include "bridge/base/result.h"
 #include "bridge/chat/message.h"
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,13 @@
 #include <boost/json/value.hpp>
 
 namespace chat {
+
+// Between two readings of an answer that is still being written; the pauses double up to this.
+inline constexpr auto readback_pause_max = std::chrono::seconds(60);
+
+// What the server's copy says of the answer to a message. ended: it grows no more, whether it can
+// be used or not. unfinished: it is being written, or nothing of it is there yet.
+enum class Progress { lost, unfinished, ended };
 
 // The messages from the root to the current node, oldest first. Of other branches, which the page
 // does not show, only the first lines of the user messages are kept.
@@ -32,6 +40,10 @@ class Readback {
   bool has_elsewhere(std::string_view marker) const;
   // The last answer to that user message: what follows it up to the next user message, or null.
   const Message* answer_to(std::string_view user_message_id) const;
+  // True if a page that shows the conversation shows a turn.
+  bool has_turns() const;
+  // Of the answer to the user message that starts with the marker; lost: there is no such message.
+  Progress progress(std::string_view marker) const;
 
  private:
   std::string conversation_id_;

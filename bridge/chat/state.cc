@@ -227,6 +227,10 @@ std::optional<Judgement> missing_to_ready(const Sighting& seen, const NetworkEvi
     return Judgement{State::unknown_ui, "nothing tells whether anybody is signed in"};
   }
   if (!network.signed_in) return Judgement{State::hydrating, "the session is not known yet"};
+  // Before the turns are drawn the page would be taken for that of an empty conversation.
+  if (network.history_due && seen.turns.empty()) {
+    return Judgement{State::hydrating, "the conversation's turns are not drawn yet"};
+  }
   return std::nullopt;
 }
 

@@ -121,6 +121,7 @@ struct NetworkEvidence {
   bool unauthorized = false;          // 401 on the page's own calls
   bool challenged = false;            // 403 with cf-mitigated
   bool conversation_missing = false;  // 404 for the bound conversation
+  bool history_due = false;           // the bound conversation has turns to draw, or is on its way
   bool moderated = false;             // the provider stopped the answer to the last message
   std::string load_error;             // net::ERR_… of the last navigation
 

@@ -168,8 +168,7 @@ constexpr std::array all = {
         "due": {"type": "string", "format": "date-time"},
         "approval_note": {"description": "What the person who agrees should know."},
         "gpt": {"type": "object"},
-        "message": {"type": "object"},
-        "action": {"type": "object"}
+        "message": {"type": "object"}
       }
     })json"},
     ComponentSchema{"Schedule", R"json({

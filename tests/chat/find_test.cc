@@ -37,6 +37,17 @@ TEST(Find, SeesItsMessageAmongManyAndBehindOthers) {
              on("C", R"({"history": 300, "virtualize": "remove"})", story)});
 }
 
+TEST(Find, ALastTurnThatIsDrawnLateIsWaitedFor) {
+  in_worlds({on("C", R"({"history": 2, "draw_ms": 4000})", [](World& w) -> Story {
+    const auto nothing = must_be(co_await w.chat->find(w.prompt));
+    EXPECT_EQ(nothing.sent, std::nullopt);
+    EXPECT_FALSE(nothing.last_turn.empty());
+    const auto seen = must_be(co_await w.chat->look(1));
+    EXPECT_FALSE(seen.turns.empty());
+    if (!seen.turns.empty()) EXPECT_EQ(nothing.last_turn, seen.turns.back().turn);
+  })});
+}
+
 TEST(Find, AQuotedMarkerIsNoMessage) {
   in_worlds({on("C", "{}", [](World& w) -> Story {
     auto other = prompt_of(800, "");

@@ -58,6 +58,25 @@ TEST(Judge, ReadyNeedsEveryPieceOfEvidence) {
   EXPECT_FALSE(judge(seen, signed_in(), bound).can_send);
 }
 
+TEST(Judge, APageWhoseTurnsAreStillToBeDrawnIsNotReady) {
+  auto network = signed_in();
+  network.history_due = true;
+  EXPECT_EQ(state_of(healthy(), network), State::hydrating);
+  EXPECT_FALSE(judge(healthy(), network, bound).can_send);
+  auto seen = healthy();
+  seen.turns.push_back({.role = "assistant", .complete = true});
+  EXPECT_EQ(state_of(seen, network), State::ready);
+}
+
+TEST(Binding, APlaceInsideAPageIsNoAddress) {
+  EXPECT_TRUE(binding_of("https://chat.test/c/1?model=auto"));
+  for (const char* url : {"https://chat.test/c/1#", "https://chat.test/c/1#end"}) {
+    const auto bad = binding_of(url);
+    ASSERT_FALSE(bad) << url;
+    EXPECT_NE(bad.error().message.find('#'), std::string::npos);
+  }
+}
+
 TEST(Judge, TheEarlierStateOfTheTableWins) {
   auto seen = healthy();
   seen.signs = {{"recovery", State::reconnecting, ""},

@@ -227,6 +227,70 @@ TEST(NetworkWatch, FramesOfAHandOffAreReadInOrderEvenWhenTheyComeEarly) {
   EXPECT_EQ(w.watch.post("MARK")->stream.answer()->text, "one two");
 }
 
+TEST(NetworkWatch, TurnsAreDueFromTheQuestionForThemOn) {
+  const auto told = [](std::string id, std::string_view mapping) {
+    Watched w;
+    EXPECT_FALSE(w.watch.evidence().history_due);
+    const std::string path = "/backend-api/conversation/" + id;
+    w.request("1", "GET", path);
+    EXPECT_EQ(w.watch.evidence().history_due, id == "c-1");
+    w.response("1", path, 200, {}, "application/json");
+    w.tell("Network.loadingFinished", {{"requestId", "1"}});
+    w.watch.on_body("1", R"({"conversation_id": ")" + id +
+                             R"(", "current_node": "u", "mapping": )" + std::string(mapping) + "}");
+    EXPECT_TRUE(w.watch.readback());
+    return w.watch.evidence().history_due;
+  };
+  const std::string_view asked = R"({"u": {"message": {"id": "u", "author": {"role": "user"},
+      "content": {"content_type": "text", "parts": ["hello"]}}}})";
+  EXPECT_TRUE(told("c-1", asked));
+  EXPECT_FALSE(told("c-2", asked));
+  EXPECT_FALSE(told("c-1", R"({"u": {"message": {"id": "u", "author": {"role": "system"},
+      "content": {"content_type": "text", "parts": ["hidden"]}}}})"));
+}
+
+// A phone may ask in the same conversation, and its turns come over the same socket.
+TEST(NetworkWatch, OnlyFramesOfOurOwnTurnAreRead) {
+  const auto added = [](std::string id, std::string text) {
+    return "data: " +
+           json::serialize(json::object{
+               {"p", ""},
+               {"o", "add"},
+               {"v", json::object{{"message",
+                                   json::object{{"id", id},
+                                                {"author", json::object{{"role", "assistant"}}},
+                                                {"content", json::object{{"content_type", "text"},
+                                                                         {"parts", {text}}}}}}}}}) +
+           "\n\n";
+  };
+  for (const bool is_early : {false, true}) {
+    Watched w;
+    const auto arrive = [&](json::object frame) {
+      w.tell("Network.webSocketFrameReceived",
+             {{"requestId", "ws"},
+              {"response", json::object{{"payloadData", json::serialize(frame)}}}});
+    };
+    const auto hand_off = [&] {
+      w.data("2", "data: {\"type\":\"stream_handoff\",\"topic\":\"turn-1\"}\n\n");
+    };
+    w.request("2", "POST", send_path, body);
+    w.response("2", send_path, 200);
+    w.watch.on_stream("2", "event: delta_encoding\ndata: \"v1\"\n\n");
+    if (!is_early) hand_off();
+    const std::string theirs = added("b", "theirs");
+    arrive({{"topic", "turn-2"}, {"encoded_item", theirs}, {"sequence_id", 900}});
+    arrive({{"topic", "turn-2"}, {"conversation_id", "c-1"}, {"encoded_item", theirs}});
+    arrive({{"topic", "turn-1"}, {"conversation_id", "c-2"}, {"encoded_item", theirs}});
+    arrive({{"encoded_item", theirs}, {"sequence_id", 901}});
+    arrive({{"topic", "turn-1"}, {"encoded_item", added("a", "ours")}, {"sequence_id", 0}});
+    if (is_early) hand_off();
+    const Post& post = *w.watch.post("MARK");
+    ASSERT_NE(post.stream.answer(), nullptr) << is_early;
+    EXPECT_EQ(post.stream.answer()->text, "ours") << is_early;
+    EXPECT_EQ(post.stream.messages().size(), 1u) << is_early;
+  }
+}
+
 TEST(NetworkWatch, AClosedSocketEndsAnAnswerThatWasHandedOff) {
   Watched w;
   w.request("2", "POST", send_path, body);
@@ -237,7 +301,9 @@ TEST(NetworkWatch, AClosedSocketEndsAnAnswerThatWasHandedOff) {
   EXPECT_TRUE(post.is_alive());
   w.tell("Network.webSocketFrameReceived",
          {{"requestId", "ws"},
-          {"response", json::object{{"payloadData", R"([{"encoded_item": ": hi\n\n"}])"}}}});
+          {"response",
+           json::object{
+               {"payloadData", R"([{"conversation_id": "c-1", "encoded_item": ": hi\n\n"}])"}}}});
   w.tell("Network.webSocketClosed", {{"requestId", "another"}});
   EXPECT_TRUE(post.is_alive());
   w.tell("Network.webSocketClosed", {{"requestId", "ws"}});
@@ -300,6 +366,50 @@ TEST(Readback, FollowsTheCurrentBranchOnly) {
   EXPECT_FALSE(
       Readback::parse(json::serialize(json::object{{"mapping", mapping}, {"current_node", "u2"}})));
   EXPECT_FALSE(Readback::parse("{}"));
+}
+
+// Only an answer that has ended may be given up.
+TEST(Readback, AnAnswerEndsByItsOwnWordOrByTheNextQuestion) {
+  struct Node {
+    std::string role, status;
+    bool end_turn = false;
+    std::string channel = "final";
+    std::string text = "";
+  };
+  const auto progress = [](const std::vector<Node>& nodes) {
+    json::object mapping{{"m0", json::object{{"id", "m0"}, {"parent", nullptr}}}};
+    std::string last = "m0";
+    for (const Node& node : nodes) {
+      const std::string id = "m" + std::to_string(mapping.size());
+      mapping[id] = json::object{
+          {"id", id},
+          {"parent", last},
+          {"message", json::object{{"id", id},
+                                   {"author", json::object{{"role", node.role}}},
+                                   {"content", json::object{{"content_type", "text"},
+                                                            {"parts", json::array{node.text}}}},
+                                   {"recipient", "all"},
+                                   {"channel", node.channel},
+                                   {"status", node.status},
+                                   {"end_turn", node.end_turn}}}};
+      last = id;
+    }
+    const auto read = Readback::parse(
+        json::serialize(json::object{{"mapping", mapping}, {"current_node", last}}));
+    return read ? read->progress("MARK") : Progress::lost;
+  };
+  const std::string done = "finished_successfully";
+  const Node own{.role = "user", .status = done, .text = "MARK"};
+  EXPECT_EQ(progress({{.role = "user", .status = done, .text = "other"}}), Progress::lost);
+  EXPECT_EQ(progress({own}), Progress::unfinished);
+  EXPECT_EQ(progress({own, {"assistant", done, true, "commentary"}, {"tool", done}}),
+            Progress::unfinished);
+  EXPECT_EQ(progress({own, {"assistant", "in_progress"}}), Progress::unfinished);
+  EXPECT_EQ(progress({own, {"assistant", done, false}}), Progress::unfinished);
+  EXPECT_EQ(progress({own, {"assistant", done, true}}), Progress::ended);
+  EXPECT_EQ(progress({own, {"assistant", "finished_with_error"}}), Progress::ended);
+  EXPECT_EQ(progress({own, {"assistant", "finished_partial_completion"}}), Progress::ended);
+  EXPECT_EQ(progress({own, {"user", done, false, "", "and then"}}), Progress::ended);
 }
 
 }  // namespace

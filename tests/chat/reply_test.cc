@@ -118,6 +118,25 @@ TEST(Reply, AReloadInTheMiddleLeavesTheAnswerToTheServersCopy) {
                     }}}));
 }
 
+// A page loaded meanwhile shows the question alone, and the server's copy an answer without an end.
+TEST(Reply, AnAnswerThatIsStillWrittenIsNotGivenUp) {
+  in_worlds(on_shells({"C"}, {{R"({"cut": "drop_and_finish", "cut_at": 5, "recovers": false,
+                                   "generate_ms_min": 30000, "generate_ms_max": 30000})",
+                               [](World& w) -> Story {
+                                 const auto sent = must_be(co_await w.send());
+                                 Never finish;
+                                 const auto reply = must_be(co_await w.chat->reply(
+                                     sent, w.prompt, finish, std::chrono::seconds(80)));
+                                 EXPECT_EQ(reply.route, "readback");
+                                 EXPECT_EQ(reply.text, w.answer());
+                               }}}));
+}
+
+// Nothing to use came, and it was the provider's last word.
+TEST(Reply, AnEmptyAnswerIsNoReply) {
+  in_worlds(on_shells({"C"}, {{R"({"reply": "empty"})", fails("upstream_failed")}}));
+}
+
 TEST(Reply, AConnectionThatDiesAfterAHandOffDoesNotHangTheReading) {
   in_worlds(
       on_shells({"C"}, {{R"({"handoff": "start", "generate_ms_min": 600, "generate_ms_max": 600})",

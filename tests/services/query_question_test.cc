@@ -99,8 +99,7 @@ TEST(QueryQuestion, AThreadGoesOnForItsAskerAlone) {
   const auto kind = query_questions();
   std::vector<std::string> addresses;
   boost::asio::co_spawn(
-      loop,
-      (*store)->write([&](store::Tx& tx) -> base::Result<> {
+      loop, (*store)->write([&](store::Tx& tx) -> base::Result<> {
         TRY_OK(kind.sent(tx, asked_by("ann"), {.url = "https://chatgpt.com/c/1"}));
         for (const auto* asker : {"ann", "bob"}) {
           TRY(auto url, kind.address(tx, asked_by(asker)));
