@@ -137,9 +137,10 @@ TEST(Limits, AChildNeedsASlotOfItsOwn) {
   f.add();
   const auto claim = f.claim();
   ASSERT_TRUE(f.advance(claim.lease, Stage::replied));
-  const auto child = f.write([&](store::Tx& tx) {
-                        return f.queue.begin_child(tx, claim.lease, f.job(), f.now());
-                      }).value();
+  const auto begun = f.write(
+      [&](store::Tx& tx) { return f.queue.begin_child(tx, claim.lease, f.job(), f.now()); });
+  ASSERT_TRUE(begun);
+  const auto& child = *begun;
   ASSERT_TRUE(f.stage(child.lease, Stage::intent));
   const auto refused = f.stage(child.lease, Stage::armed);
   ASSERT_FALSE(refused);
