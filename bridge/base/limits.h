@@ -52,7 +52,8 @@ inline constexpr auto turn_ends = 3s;  // between the stream's end and the page'
 inline constexpr auto readback_appears = 10s;
 inline constexpr auto readback_look = 1s;  // then the page is asked what stands in the way
 inline constexpr auto readback_pause = 5s;
-inline constexpr int readbacks_max = 4;  // reloads after a stream that was cut off
+inline constexpr auto readback_pause_max = 60s;  // of an answer still being written: they double
+inline constexpr int readbacks_max = 4;          // that found nothing which might still grow
 inline constexpr auto exchange_settles = 30s;
 inline constexpr int turns_searched_max = 200;
 

@@ -179,7 +179,7 @@ class ChatPage::Reading {
       co_return fail(Code::conflict, "our message was edited away in the conversation",
                      "fork_detected");
     }
-    constexpr base::Instant::duration max_pause = readback_pause_max;
+    constexpr base::Instant::duration max_pause = limits::readback_pause_max;
     const auto progress = readback ? readback->progress(prompt_.marker) : Progress::unfinished;
     if (page_says_over || progress != Progress::unfinished) ++ended_tries_;
     if (ended_tries_ >= limits::readbacks_max) {

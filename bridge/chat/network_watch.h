@@ -95,6 +95,7 @@ class NetworkWatch {
   Post* post(std::string_view marker);
   // Whether any document of this tab has posted a message with this first line.
   bool was_posted(std::string_view marker) const { return times_posted(marker) > 0; }
+  // How often, as far as their bodies are known yet.
   std::size_t times_posted(std::string_view marker) const;
   // Every POST of a message since the last new document, oldest first.
   const std::deque<std::unique_ptr<Post>>& posts() const { return posts_; }

@@ -4,7 +4,6 @@
 #include "bridge/base/result.h"
 #include "bridge/chat/message.h"
 
-#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,9 +12,6 @@
 #include <boost/json/value.hpp>
 
 namespace chat {
-
-// Between two readings of an answer that is still being written; the pauses double up to this.
-inline constexpr auto readback_pause_max = std::chrono::seconds(60);
 
 // What the server's copy says of the answer to a message. ended: it grows no more, whether it can
 // be used or not. unfinished: it is being written, or nothing of it is there yet.
