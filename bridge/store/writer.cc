@@ -30,7 +30,7 @@ void Writer::notice(const base::Error& error) {
   if (is_fatal(error)) health_.die(error);
   if (error.reason != "full") return;
   has_freed_ = ballast_.release() || has_freed_;
-  has_room_ = false;
+  is_full_ = true;
 }
 
 base::Result<Transaction> Writer::begin() {
@@ -46,15 +46,16 @@ base::Result<> Writer::commit(Transaction transaction) {
     notice(done.error());
     return done;
   }
-  has_room_ = true;
   if (faults_) TRY_OK(faults_->at("store.committed"));
   return {};
 }
 
 base::Result<> Writer::run(const TxWork& work, std::vector<std::function<void()>>& told) {
-  has_freed_ = false;
+  has_freed_ = is_full_ = false;
   auto done = run_alone(work, told);
-  return !done && has_freed_ ? run_alone(work, told) : done;
+  if (done || !has_freed_) return done;
+  is_full_ = false;
+  return run_alone(work, told);
 }
 
 base::Result<> Writer::run_alone(const TxWork& work, std::vector<std::function<void()>>& told) {
@@ -69,9 +70,10 @@ base::Result<> Writer::run_alone(const TxWork& work, std::vector<std::function<v
 }
 
 void Writer::run(const Requests& group) {
-  has_freed_ = false;
+  has_freed_ = is_full_ = false;
   run_all(group);
   if (!has_freed_) return;
+  is_full_ = false;
   Requests again;
   for (const auto& request : group) {
     if (request->thrown || request->result || request->result.error().reason != "full") continue;
@@ -162,7 +164,7 @@ base::Result<> Writer::run_one(Request& request) {
 
 void Writer::tidy(int log_pages_max) {
   if (health_.is_dead()) return;
-  if (has_room_) ballast_.restore();
+  if (!is_full_) ballast_.restore();
   if (auto done = connection_.checkpoint(log_pages_max); !done) notice(done.error());
 }
 

@@ -45,8 +45,9 @@ class Writer {
   base::Result<> run(const TxWork& work, std::vector<std::function<void()>>& told);
   // Requests that have begun, in one commit, each undone alone. Leaves in each its outcome.
   void run(const Requests& group);
-  // What can wait until the outcomes are on their way: finding new space, and copying a log of
-  // `log_pages_max` pages into the database.
+  // What can wait until the outcomes are on their way: taking the ballast again as soon as the disk
+  // has room, whatever became of the work, and copying a log of `log_pages_max` pages into the
+  // database.
   void tidy(int log_pages_max);
 
  private:
@@ -64,8 +65,9 @@ class Writer {
   Ballast& ballast_;
   Health& health_;
   base::Faults* faults_;
-  bool has_room_ = true;    // as far as the last commit tells
-  bool has_freed_ = false;  // space, since the present work began
+  // Of the present work, or the last:
+  bool has_freed_ = false;  // the ballast was given away
+  bool is_full_ = false;    // the disk was full, even so
 };
 
 // One transaction that only reads.

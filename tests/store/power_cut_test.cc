@@ -249,6 +249,24 @@ TEST(Faults, ADiskThatIsFullWithoutTheBallastRefuses) {
   EXPECT_EQ(rows_of(world.loop, **store, "SELECT tag FROM things WHERE tag = 1").size(), 0u);
 }
 
+// Nobody need write for it: while space is short, what is new is refused before it does.
+TEST(Faults, RoomIsSeenByTheNextWhoAsksEvenIfNothingIsWritten) {
+  World world(1);
+  world.ballast_bytes = 65536;
+  auto store = world.open();
+  ASSERT_TRUE(store) << store.error().message;
+  world.vfs.fail(ForgetfulVfs::Act::write, SQLITE_FULL, 2);
+  ASSERT_FALSE(world.add(**store, 1));
+  ASSERT_TRUE((*store)->is_short_of_space());
+
+  const auto refused = run(world.loop, (*store)->write([](Tx&) -> base::Result<> {
+    return base::fail(Code::unavailable, "no room for anything new");
+  }));
+
+  EXPECT_FALSE(refused);
+  EXPECT_FALSE((*store)->is_short_of_space());
+}
+
 TEST(Faults, OnAFullDiskEveryWriterOfAGroupIsServedOnce) {
   World world(1);
   world.threading = Threading::own_threads;
