@@ -5,14 +5,20 @@
 #include "bridge/app/job_report.h"
 #include "bridge/app/project.h"
 #include "bridge/app/send_packet.h"
+#include "bridge/base/ids.h"
 #include "bridge/base/limits.h"
+#include "bridge/http/time_text.h"
 #include "bridge/protocol/text.h"
 #include "bridge/services/beads/archive.h"
 #include "bridge/services/beads/bead_packet.h"
 #include "bridge/services/beads/gate.h"
 #include "bridge/services/beads/workspace.h"
+#include "cdp/json_text.h"
 
+#include <filesystem>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <boost/json/array.hpp>
@@ -53,6 +59,13 @@ struct Asked {
   beads::Workspace workspace;
   beads::Bead bead;
   protocol::Packet packet;
+  std::string commit;  // the repository's, if it has one
+};
+
+// Where the question lies in the archive.
+struct Filed {
+  std::string name;
+  enum class Origin { this_command, an_earlier_one } origin;
 };
 
 base::Result<beads::Overrides> read_overrides(Console& console, const AskOptions& options) {
@@ -88,9 +101,13 @@ base::Result<Asked> ask_about(Console& console, const AskOptions& options,
   TRY(auto bead, beads::choose(all, options.id));
   TRY(const auto overrides, read_overrides(console, options));
   TRY(auto sender, sender_of(options, bead));
-  const auto parts = beads::packet_parts(options.question, bead, beads::git_place(workspace.root()),
-                                         std::move(sender), overrides);
-  auto built = protocol::build(parts, types, base::SystemClock().wall());
+  const auto place = beads::git_place(workspace.root());
+  const auto now = base::SystemClock().wall();
+  auto parts = beads::packet_parts(options.question, bead, place, std::move(sender), overrides);
+  // What a bead says stays the same while the work on it goes on, so a key that is made from the
+  // packet would have the second question answered by the first answer.
+  if (!parts.idempotency_key && !options.is_not_sent) parts.idempotency_key = base::uuid_v7(now);
+  auto built = protocol::build(parts, types, now);
   if (!built) {
     std::string message = fmt::format("{}: {}", bead.id(), built.error().message);
     for (const auto& violation : built.error().violations) {
@@ -107,7 +124,7 @@ base::Result<Asked> ask_about(Console& console, const AskOptions& options,
                       "invalid_packet");
   }
   for (const std::string& advice : built->advice) print_warning(console, advice);
-  return Asked{std::move(workspace), std::move(bead), std::move(built->packet)};
+  return Asked{std::move(workspace), std::move(bead), std::move(built->packet), place.commit};
 }
 
 void print_packet(Console& console, const protocol::Packet& packet) {
@@ -118,17 +135,63 @@ void print_packet(Console& console, const protocol::Packet& packet) {
   }
 }
 
+// A question that still waits for its answer goes on under its own key, so that a command which is
+// given again after a crash posts nothing twice; `asked` has its packet then. Any other is kept as
+// new.
+base::Result<Filed> keep_question(Asked& asked, const beads::Archive& archive,
+                                  const AskOptions& options, const protocol::MessageTypes& types) {
+  TRY(auto earlier, options.overrides.idempotency_key
+                        ? archive.question_of_key(asked.bead, asked.packet, types)
+                        : archive.open_question(asked.bead, asked.packet, asked.commit, types));
+  if (earlier) {
+    asked.packet = std::move(earlier->packet);
+    return Filed{std::move(earlier->name), Filed::Origin::an_earlier_one};
+  }
+  TRY(auto name,
+      archive.keep_request(asked.bead, asked.packet, base::SystemClock().wall(), asked.commit));
+  return Filed{std::move(name), Filed::Origin::this_command};
+}
+
+bool is_replay(const json::object& view) {
+  const auto* replayed = view.if_contains("replayed");
+  return replayed && replayed->is_bool() && replayed->get_bool();
+}
+
+// Whether it has ended and never gets an answer.
+bool is_given_up(const json::object& view) {
+  const auto state = cdp::text_in(view, "state");
+  return state == "failed" || state == "cancelled" || state == "expired";
+}
+
+// Under the time its job was queued: of two answers the one to the later question counts, whenever
+// they were fetched. Returns the name under which both lie.
+base::Result<std::string> keep_pair(const Asked& asked, const beads::Archive& archive, Filed filed,
+                                    const json::object& view, const json::object& response) {
+  const auto* timings = view.if_contains("timings");
+  const auto queued = http::time_in(
+      timings && timings->is_object() ? cdp::text_in(timings->get_object(), "queued") : "");
+  std::error_code error;
+  const bool is_kept =
+      std::filesystem::exists(archive.response_path(asked.bead, filed.name), error);
+  const bool is_older = filed.origin == Filed::Origin::an_earlier_one || is_replay(view);
+  if (is_older && queued && !is_kept) {
+    TRY(filed.name, archive.move_request(asked.bead, filed.name, *queued));
+  }
+  TRY_OK(archive.keep_response(asked.bead, filed.name, response));
+  return std::move(filed.name);
+}
+
 // Keeps the answer, prints it, and judges the gate if it is what was asked for.
 int keep_answer(Console& console, const Asked& asked, const beads::Archive& archive,
-                const std::string& name, const protocol::MessageTypes& types,
-                const json::object& view) {
+                const Filed& filed, const protocol::MessageTypes& types, const json::object& view) {
   const auto* answer = view.if_contains("response");
   if (answer == nullptr || !answer->is_object()) return print_job(console, view);
   print_warnings(console, view);
   const json::object& response = answer->get_object();
-  const auto kept = archive.keep_response(asked.bead, name, response);
+  const auto kept = keep_pair(asked, archive, filed, view, response);
   json::object result = view;
   result["bead"] = asked.bead.id();
+  const std::string& name = kept ? *kept : filed.name;
   result["request_file"] = archive.request_path(asked.bead, name).string();
   if (kept) result["response_file"] = archive.response_path(asked.bead, name).string();
   int status = exit_ok;
@@ -148,6 +211,51 @@ int keep_answer(Console& console, const Asked& asked, const beads::Archive& arch
   return exit_io;
 }
 
+// What became of a question. Nothing: an earlier command asked it and it ended without an answer,
+// so it is to be asked anew.
+std::optional<int> hear(Console& console, const Asked& asked, const beads::Archive& archive,
+                        const Filed& filed, const AskOptions& options,
+                        const protocol::MessageTypes& types, const json::object& view) {
+  if (!is_given_up(view)) return keep_answer(console, asked, archive, filed, types, view);
+  json::object why{{"state", view.at("state")}};
+  if (const auto* error = view.if_contains("error")) why["error"] = *error;
+  if (const auto ended = archive.keep_end(asked.bead, filed.name, why); !ended) {
+    print_warning(console, ended.error().message);
+  }
+  const bool is_old = filed.origin == Filed::Origin::an_earlier_one && is_replay(view);
+  if (!is_old || options.overrides.idempotency_key) return print_job(console, view);
+  print_warning(console, fmt::format("{} {} without an answer: asking anew", filed.name,
+                                     std::string(view.at("state").as_string())));
+  return std::nullopt;
+}
+
+base::Result<> write_packet(const AskOptions& options, const protocol::Packet& packet) {
+  if (options.out.empty() || options.out == "-") return {};
+  return write_file(options.out, protocol::pretty_json(packet.body()) + "\n");
+}
+
+// Nothing: see `hear`.
+std::optional<int> ask_once(Console& console, const AskOptions& options, Asked asked,
+                            const protocol::MessageTypes& types, const SendPacket& send_packet) {
+  const beads::Archive archive(asked.workspace.own_folder());
+  const auto filed = keep_question(asked, archive, options, types);
+  if (!filed) {
+    print_error(console, filed.error().message);
+    return exit_io;
+  }
+  if (auto written = write_packet(options, asked.packet); !written) {
+    print_error(console, written.error().message);
+    return exit_cannot_create;
+  }
+  bool is_anew = false;
+  const int status = send_packet(console, asked.packet, [&](const json::object& view) {
+    const auto heard = hear(console, asked, archive, *filed, options, types, view);
+    is_anew = !heard;
+    return heard.value_or(exit_job_failed);
+  });
+  return is_anew ? std::nullopt : std::optional(status);
+}
+
 int run_ask(Console& console, const AskOptions& options, const SendPacket& send_packet) {
   auto types = protocol::MessageTypes::load(own_schemas());
   if (!types) return print_failed(console, types.error());
@@ -156,26 +264,19 @@ int run_ask(Console& console, const AskOptions& options, const SendPacket& send_
     const int status = print_failed(console, asked.error());
     return asked.error().reason == "invalid_packet" ? exit_invalid_packet : status;
   }
-  if (!options.out.empty() && options.out != "-") {
-    auto written = write_file(options.out, protocol::pretty_json(asked->packet.body()) + "\n");
-    if (!written) {
+  if (options.is_not_sent) {
+    if (auto written = write_packet(options, asked->packet); !written) {
       print_error(console, written.error().message);
       return exit_cannot_create;
     }
-  }
-  if (options.is_not_sent) {
     if (options.out.empty() || options.out == "-") print_packet(console, asked->packet);
     return exit_ok;
   }
-  const beads::Archive archive(asked->workspace.own_folder());
-  const auto name = archive.keep_request(asked->bead, asked->packet, base::SystemClock().wall());
-  if (!name) {
-    print_error(console, name.error().message);
-    return exit_io;
-  }
-  return send_packet(console, asked->packet, [&](const json::object& view) {
-    return keep_answer(console, *asked, archive, *name, *types, view);
-  });
+  const auto status = ask_once(console, options, *asked, *types, send_packet);
+  if (status) return *status;
+  // Its end is kept, so what waited for an answer does so no more.
+  return ask_once(console, options, *std::move(asked), *types, send_packet)
+      .value_or(exit_job_failed);
 }
 
 struct Judged {
@@ -237,7 +338,8 @@ void add_context_options(CLI::App& command, beads::Overrides& overrides) {
   command.add_option("--notes", overrides.notes, "Wishes about the answer")->type_name("TEXT");
   command
       .add_option("--idempotency-key", overrides.idempotency_key,
-                  "Makes repeated submissions one job (default: derived from the packet)")
+                  "Asking again under the same key gives the same answer again (default: a new "
+                  "key, but while a question waits for its answer it is not asked twice)")
       ->type_name("KEY");
 }
 

@@ -101,7 +101,24 @@ int exit_status_of(const json::object& view) {
   return error ? exit_status_of(*error) : exit_job_failed;
 }
 
+namespace {
+
+// Whoever asks about what has changed since must not take an old answer for a new one.
+void print_replay(Console& console, const json::object& view) {
+  const auto* replayed = view.if_contains("replayed");
+  if (replayed == nullptr || !replayed->is_bool() || !replayed->get_bool()) return;
+  const auto* timings = cdp::object_in(view, "timings");
+  const std::string queued = timings ? cdp::text_in(*timings, "queued") : "";
+  print_warning(console,
+                fmt::format("this packet was handed in before{}{}, under the same idempotency key: "
+                            "nothing is sent anew, and this is what became of it",
+                            queued.empty() ? "" : ", at ", queued));
+}
+
+}  // namespace
+
 void print_warnings(Console& console, const json::object& view) {
+  print_replay(console, view);
   const auto* warnings = view.if_contains("warnings");
   if (warnings == nullptr || !warnings->is_array()) return;
   for (const auto& warning : warnings->get_array()) {
@@ -150,18 +167,9 @@ base::Task<json::object> give_up(Bridge& bridge, engine::JobId id, json::object 
   co_return *std::move(cancelled);
 }
 
-}  // namespace
-
-base::Task<json::object> see_through(Bridge& bridge, services::Caller caller, json::value packet,
-                                     Progress& progress, base::Instant deadline) {
-  CO_TRY_OK(co_await bridge.start());
-  CO_TRY(const auto last, co_await bridge.store().read(
-                              [&bridge](store::Tx& tx) { return bridge.journal().last(tx); }));
-  engine::Follower follower(bridge.journal(), bridge.store(), bridge.tail(), bridge.clock(), last);
-  auto submitted = co_await bridge.packets().submit(std::move(caller), std::move(packet), {});
-  if (!submitted) co_return std::unexpected<base::Error>(submitted.error());
-  if (submitted->is_replay) progress.say("the same packet was handed in before");
-  const engine::JobId id = submitted->id;
+// What has become of it by the deadline.
+base::Task<json::object> watch_to_end(Bridge& bridge, engine::JobId id, engine::Follower& follower,
+                                      Progress& progress, base::Instant deadline) {
   // Of a packet that was handed in before, nothing new may ever be written.
   CO_TRY(auto first, co_await bridge.packets().view(id));
   const std::string known = cdp::text_in(first, "state");
@@ -182,6 +190,21 @@ base::Task<json::object> see_through(Bridge& bridge, services::Caller caller, js
     }
     if (bridge.clock().now() >= deadline) co_return std::move(view);
   }
+}
+
+}  // namespace
+
+base::Task<json::object> see_through(Bridge& bridge, services::Caller caller, json::value packet,
+                                     Progress& progress, base::Instant deadline) {
+  CO_TRY_OK(co_await bridge.start());
+  CO_TRY(const auto last, co_await bridge.store().read(
+                              [&bridge](store::Tx& tx) { return bridge.journal().last(tx); }));
+  engine::Follower follower(bridge.journal(), bridge.store(), bridge.tail(), bridge.clock(), last);
+  auto submitted = co_await bridge.packets().submit(std::move(caller), std::move(packet), {});
+  if (!submitted) co_return std::unexpected<base::Error>(submitted.error());
+  CO_TRY(auto view, co_await watch_to_end(bridge, submitted->id, follower, progress, deadline));
+  if (submitted->is_replay) view["replayed"] = true;
+  co_return std::move(view);
 }
 
 }  // namespace app

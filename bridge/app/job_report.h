@@ -36,13 +36,14 @@ class Progress {
 std::optional<base::Error> error_of(const boost::json::object& view);
 // How a command about this job ends.
 int exit_status_of(const boost::json::object& view);
+// Also that it was handed in before ("replayed": true).
 void print_warnings(Console& console, const boost::json::object& view);
 // The reply, or what went wrong; the whole view with --json. Returns the exit status.
 int print_job(Console& console, const boost::json::object& view);
 
 // Hands the packet in and works the queue until it has ended, is held, or has failed before it was
 // sent: then it is cancelled, for nobody is left to send it later. `progress` is told of every
-// step.
+// step. "replayed": true in the view: it was handed in before, and this is that job.
 base::Task<boost::json::object> see_through(Bridge& bridge, services::Caller caller,
                                             boost::json::value packet, Progress& progress,
                                             base::Instant deadline);

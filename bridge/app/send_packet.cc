@@ -80,10 +80,17 @@ awaitable<int> send_there(Console& console, http::Client& client, const protocol
   progress.begin(fmt::format("{} for {}, by the daemon", packet.type().name, packet.bead_id()));
   http::ClientRequest request{
       .method = "POST", .target = "/api/packets", .body = json::value(packet.body())};
-  auto answer = co_await client.call_json(std::move(request));
+  const auto answer = co_await client.call_well(std::move(request));
   if (!answer) co_return print_failed(console, answer.error());
-  const auto& accepted = answer->as_object();
+  const bool is_replay = answer->header("idempotency-replayed") == "true";
+  const auto body = answer->json();
+  if (!body.is_object()) {
+    co_return print_failed(console, {base::Code::internal, "the daemon's answer is no object"});
+  }
+  auto accepted = body.get_object();
+  if (is_replay) accepted["replayed"] = true;
   if (!options.waits) {
+    print_warnings(console, accepted);
     if (console.is_json) {
       print_json(console, accepted);
     } else {
@@ -96,7 +103,9 @@ awaitable<int> send_there(Console& console, http::Client& client, const protocol
                             : base::Instant::max();
   auto view =
       co_await follow(client, std::string(accepted.at("id").as_string()), deadline, progress);
-  co_return view ? on_end(*view) : print_failed(console, view.error());
+  if (!view) co_return print_failed(console, view.error());
+  if (is_replay) (*view)["replayed"] = true;
+  co_return on_end(*view);
 }
 
 }  // namespace

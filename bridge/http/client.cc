@@ -253,17 +253,20 @@ base::Task<ClientReply> Client::call(ClientRequest request) {
   co_return reply;
 }
 
-base::Task<json::value> Client::call_json(ClientRequest request) {
+base::Task<ClientReply> Client::call_well(ClientRequest request) {
   const auto doing = body_->asked(request);
   CO_TRY(auto reply, co_await call(std::move(request)));
   if (!reply.is_success()) co_return std::unexpected(error_of(reply, doing));
+  co_return std::move(reply);
+}
+
+base::Task<json::value> Client::call_json(ClientRequest request) {
+  CO_TRY(const auto reply, co_await call_well(std::move(request)));
   co_return reply.json();
 }
 
 base::Task<std::string> Client::call_bytes(ClientRequest request) {
-  const auto doing = body_->asked(request);
-  CO_TRY(auto reply, co_await call(std::move(request)));
-  if (!reply.is_success()) co_return std::unexpected(error_of(reply, doing));
+  CO_TRY(auto reply, co_await call_well(std::move(request)));
   co_return std::move(reply.body);
 }
 

@@ -59,6 +59,8 @@ class Client {
 
   // An error instead of a reply that is no success: the code that fits the status and the
   // problem's detail and code.
+  base::Task<ClientReply> call_well(ClientRequest request);
+  // The same for who wants nothing but the body.
   base::Task<json::value> call_json(ClientRequest request);
   // The same for what is no JSON.
   base::Task<std::string> call_bytes(ClientRequest request);

@@ -123,15 +123,32 @@ TEST_F(BeadCommand, TheGateBlocksWhateverCannotBeRead) {
 class BeadRoundTrip : public BeadCommand {
  protected:
   void configure(const fixture::Knobs& knobs = {}) {
-    auto started = fixture::Site::start({});
-    ASSERT_TRUE(started) << started.error().message;
-    site_ = *std::move(started);
+    if (!site_) {
+      auto started = fixture::Site::start({});
+      ASSERT_TRUE(started) << started.error().message;
+      site_ = *std::move(started);
+    }
     url_ = site_->new_conversation(knobs);
+    const json::object limits{{"pause_seconds", 0}, {"repairs", 0}};
     folder_.write(".flywheel/chatgpt.json",
-                  json::serialize(json::object{
-                      {"crt_url", url_}, {"mcp_server", "test"}, {"writer_agent", "tester"}}));
+                  json::serialize(json::object{{"crt_url", url_},
+                                               {"mcp_server", "test"},
+                                               {"writer_agent", "tester"},
+                                               {"bridge", json::object{{"limits", limits}}}}));
   }
   std::size_t posts() const { return site_->ledger(url_).accepted().size(); }
+  // As if the command had ended before the answer came.
+  static void forget_answer(const json::value& result) {
+    ASSERT_TRUE(std::filesystem::remove(std::string(result.at("response_file").as_string())));
+  }
+  std::size_t kept(std::string_view ending) const {
+    std::size_t count = 0;
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(folder_.path() / ".beads/flywheel")) {
+      count += entry.path().native().ends_with(ending) ? 1 : 0;
+    }
+    return count;
+  }
 
   std::unique_ptr<fixture::Site> site_;
   std::string url_;
@@ -165,6 +182,67 @@ TEST_F(BeadRoundTrip, AnAcceptedBeadPassesItsGateUntilItChanges) {
   EXPECT_THAT(stale.err, StartsWith("bd-2xb6.1: stale: "));
 }
 
+// The bead says the same, but the work on it went on.
+TEST_F(BeadRoundTrip, AskedAgainAfterItsAnswerTheQuestionIsANewOne) {
+  configure();
+  const Finished first = run({"accept", "bd-rl42", "--json"});
+  ASSERT_EQ(first.status, 0) << first.err;
+  const Finished second = run({"accept", "bd-rl42", "--json"});
+  ASSERT_EQ(second.status, 0) << second.err;
+  EXPECT_EQ(posts(), 2u);
+  EXPECT_FALSE(parsed(second.out).as_object().contains("replayed"));
+  EXPECT_NE(parsed(first.out).at("id"), parsed(second.out).at("id"));
+  EXPECT_EQ(kept(".response.json"), 2u);
+}
+
+TEST_F(BeadRoundTrip, WhileItWaitsForItsAnswerAQuestionIsNotPostedTwice) {
+  configure();
+  folder_.write(".git/refs/heads/bd-rl42-limits", std::string(40, '1') + "\n");
+  const Finished first = run({"accept", "bd-rl42", "--json"});
+  ASSERT_EQ(first.status, 0) << first.err;
+  forget_answer(parsed(first.out));
+  const Finished again = run({"accept", "bd-rl42", "--json"});
+  ASSERT_EQ(again.status, 0) << again.err;
+  EXPECT_EQ(posts(), 1u);
+  EXPECT_EQ(parsed(again.out).at("id"), parsed(first.out).at("id"));
+  EXPECT_EQ(parsed(again.out).at("replayed"), true);
+  EXPECT_THAT(again.err, HasSubstr("this packet was handed in before, at 20"));
+  EXPECT_EQ(kept(".request.json"), 1u);
+  EXPECT_EQ(run({"gate", "bd-rl42"}).status, 0);
+
+  // A question about older code is none about this.
+  forget_answer(parsed(again.out));
+  folder_.write(".git/refs/heads/bd-rl42-limits", std::string(40, '2') + "\n");
+  const Finished later = run({"accept", "bd-rl42", "--json"});
+  ASSERT_EQ(later.status, 0) << later.err;
+  EXPECT_EQ(posts(), 2u);
+}
+
+TEST_F(BeadRoundTrip, UnderTheSameKeyTheSameAnswerComesAgainAndCountsAsTheOldOne) {
+  configure();
+  const std::vector<std::string> keyed = {"accept", "bd-rl42", "--json", "--idempotency-key",
+                                          "the-first-time"};
+  const Finished first = run(keyed);
+  ASSERT_EQ(first.status, 0) << first.err;
+  const Finished again = run(keyed);
+  ASSERT_EQ(again.status, 0) << again.err;
+  EXPECT_EQ(posts(), 1u);
+  EXPECT_EQ(parsed(again.out).at("replayed"), true);
+  EXPECT_EQ(parsed(again.out).at("response_file"), parsed(first.out).at("response_file"));
+  EXPECT_EQ(kept(".response.json"), 1u);
+
+  // Of an answer that is not kept any more, the pair has the time of its job.
+  std::filesystem::remove_all(folder_.path() / ".beads/flywheel");
+  const Finished restored = run(keyed);
+  ASSERT_EQ(restored.status, 0) << restored.err;
+  const auto result = parsed(restored.out);
+  std::string queued(result.at("timings").at("queued").as_string());
+  std::erase_if(queued, [](char c) { return c == '-' || c == ':'; });
+  EXPECT_THAT(std::string(result.at("response_file").as_string()),
+              HasSubstr("/" + queued + "-ACCEPTANCE_GATE"));
+  EXPECT_EQ(kept(".request.json"), 1u);
+}
+
 TEST_F(BeadRoundTrip, PlanAndEvidencePrintTheReply) {
   configure();
   const Finished plan = run({"plan", "bd-x9k1"});
@@ -194,6 +272,37 @@ TEST_F(BeadRoundTrip, WithoutAnAnswerTheQuestionIsKeptAndTheGateShut) {
   const Finished gate = run({"gate", "bd-rl42"});
   EXPECT_EQ(gate.status, 2);
   EXPECT_THAT(gate.err, HasSubstr("-ACCEPTANCE_GATE has no answer\n"));
+}
+
+TEST_F(BeadRoundTrip, AfterAFailureTheQuestionIsAskedAnew) {
+  fixture::Knobs knobs;
+  knobs.reply = "wrong_bead";
+  configure(knobs);
+  EXPECT_EQ(run({"accept", "bd-rl42"}).status, 76);
+  EXPECT_EQ(kept(".ended.json"), 1u);
+  configure();
+  const Finished again = run({"accept", "bd-rl42"});
+  EXPECT_EQ(again.status, 0) << again.err;
+  EXPECT_EQ(posts(), 1u);
+}
+
+TEST_F(BeadRoundTrip, AQuestionWhoseFailureNobodyHeardOfIsAskedAnewByTheNextCommand) {
+  fixture::Knobs knobs;
+  knobs.reply = "wrong_bead";
+  configure(knobs);
+  ASSERT_EQ(run({"accept", "bd-rl42"}).status, 76);
+  std::filesystem::path end;
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(folder_.path() / ".beads/flywheel")) {
+    if (entry.path().native().ends_with(".ended.json")) end = entry.path();
+  }
+  ASSERT_TRUE(std::filesystem::remove(end));
+  configure();
+  const Finished again = run({"accept", "bd-rl42"});
+  EXPECT_EQ(again.status, 0) << again.err;
+  EXPECT_THAT(again.err, HasSubstr("failed without an answer: asking anew"));
+  EXPECT_EQ(posts(), 1u);
+  EXPECT_TRUE(std::filesystem::exists(end));
 }
 
 }  // namespace

@@ -142,6 +142,31 @@ TEST(Git, RepoAndBranchComeFromGitsFiles) {
   EXPECT_EQ(linked.branch, "detached at 0123456789ab");
 }
 
+TEST(Git, TheCommitIsThatOfHeadWhereverGitKeepsIt) {
+  const std::string first(40, '1');
+  const std::string second(40, '2');
+  const app::TestFolder folder;
+  folder.write("top/.git/HEAD", "ref: refs/heads/main\n");
+  const auto commit = [&](const char* place) { return git_place(folder.path() / place).commit; };
+  EXPECT_EQ(commit("top"), "");  // the branch has none yet
+  folder.write("top/.git/packed-refs", "# pack-refs with: peeled\n" + second +
+                                           " refs/heads/other\n" + first + " refs/heads/main\n");
+  EXPECT_EQ(commit("top"), first);
+  folder.write("top/.git/refs/heads/main", second + "\n");
+  EXPECT_EQ(commit("top"), second);  // the loose one is the newer
+
+  folder.write("linked/.git", "gitdir: ../top/.git/worktrees/linked\n");
+  folder.write("top/.git/worktrees/linked/HEAD", "ref: refs/heads/other\n");
+  folder.write("top/.git/worktrees/linked/commondir", "../..\n");
+  EXPECT_EQ(commit("linked"), second);
+  folder.write("top/.git/worktrees/linked/HEAD", first + "\n");
+  EXPECT_EQ(commit("linked"), first);
+
+  folder.write("top/.git/HEAD", "ref: ../../secret\n");
+  folder.write("secret", first);
+  EXPECT_EQ(commit("top"), "");
+}
+
 TEST(Git, OriginsOfEveryFormGiveOwnerAndName) {
   const std::pair<const char*, const char*> forms[] = {
       {"git@github.com:acme/api.git", "acme/api"},
@@ -165,6 +190,7 @@ TEST(Git, WithoutGitTheFolderIsTheRepo) {
   const GitPlace place = git_place(folder.path() / "shop");
   EXPECT_EQ(place.repo, "shop");
   EXPECT_EQ(place.branch, "none");
+  EXPECT_EQ(place.commit, "");
 }
 
 }  // namespace

@@ -118,6 +118,76 @@ TEST_F(GateTest, WhatWasChangedByHandDoesNotOpenIt) {
   EXPECT_THAT(reasons(bead_), ElementsAre(HasSubstr("content.json")));
 }
 
+// What an earlier command asked, and perhaps did not live to hear the answer of.
+class ArchiveTest : public GateTest {
+ protected:
+  protocol::Packet packet(const std::string& key, const std::string& question = "Done?") {
+    beads::Overrides overrides{.questions = {question}, .idempotency_key = key};
+    const auto parts = packet_parts(Question::accept, bead_, {"r", "b"}, "me", overrides);
+    return protocol::build(parts, types_, now_ += 1s)->packet;
+  }
+  std::string keep(const protocol::Packet& packet, std::string_view commit) {
+    const auto name = archive_.keep_request(bead_, packet, now_ += 1s, commit);
+    EXPECT_TRUE(name) << name.error().message;
+    return *name;
+  }
+  std::string open(const Bead& bead, const protocol::Packet& packet, std::string_view commit) {
+    const auto found = archive_.open_question(bead, packet, commit, types_);
+    EXPECT_TRUE(found) << found.error().message;
+    return found && *found ? (*found)->name + " " + (*found)->packet.idempotency_key() : "none";
+  }
+};
+
+TEST_F(ArchiveTest, AQuestionIsOpenForTheSameWordsBeadAndCommitUntilItIsAnswered) {
+  EXPECT_EQ(open(bead_, packet("key-other"), "c1"), "none");
+  const std::string name = keep(packet("key-first"), "c1");
+  const std::string found = name + " key-first";
+  EXPECT_EQ(open(bead_, packet("key-other"), "c1"), found);  // date and key do not matter
+  EXPECT_EQ(open(bead_, packet("key-other"), "c2"), "none");
+  EXPECT_EQ(open(bead_, packet("key-other"), ""), "none");
+  EXPECT_EQ(open(bead_, packet("key-other", "Really?"), "c1"), "none");
+  EXPECT_EQ(open(with(bead_, {{"design", "Another one."}}), packet("key-other"), "c1"), "none");
+  answer(bead_, name, acceptance(packet_id(bead_.id()), "ok", true));
+  EXPECT_EQ(open(bead_, packet("key-other"), "c1"), "none");
+}
+
+TEST_F(ArchiveTest, AQuestionThatGetsNoAnswerIsOpenNoMore) {
+  const std::string name = keep(packet("key-first"), "");
+  EXPECT_EQ(open(bead_, packet("key-other"), ""), name + " key-first");
+  const json::object why{{"state", "failed"}};
+  ASSERT_TRUE(archive_.keep_end(bead_, name, why));
+  EXPECT_TRUE(archive_.keep_end(bead_, name, why));  // told twice
+  EXPECT_EQ(open(bead_, packet("key-other"), ""), "none");
+  EXPECT_THAT(reasons(bead_), Contains(name + " has no answer"));
+}
+
+TEST_F(ArchiveTest, AQuestionIsFoundByItsOwnKeyAlsoWhenItIsAnswered) {
+  const std::string name = keep(packet("key-first"), "c1");
+  answer(bead_, name, acceptance(packet_id(bead_.id()), "ok", true));
+  const auto found = archive_.question_of_key(bead_, packet("key-first"), types_);
+  ASSERT_TRUE(found && *found);
+  EXPECT_EQ((*found)->name, name);
+  EXPECT_FALSE(*archive_.question_of_key(bead_, packet("key-second"), types_));
+  EXPECT_FALSE(*archive_.question_of_key(bead_, packet("key-first", "Really?"), types_));
+}
+
+TEST_F(ArchiveTest, AnAnswerThatWasFetchedLateCountsByTheTimeOfItsQuestion) {
+  const auto long_ago = now_ - 3600s;
+  ask_and_answer(bead_, "ok", false);
+  const std::string name = keep(packet("key-first"), "");
+  const auto moved = archive_.move_request(bead_, name, long_ago);
+  ASSERT_TRUE(moved) << moved.error().message;
+  EXPECT_EQ(*moved, "20270115T070000.000Z-ACCEPTANCE_GATE");
+  EXPECT_FALSE(std::filesystem::exists(archive_.request_path(bead_, name)));
+  answer(bead_, *moved, acceptance(packet_id(bead_.id()), "ok", true));
+  EXPECT_THAT(reasons(bead_), ElementsAre("acceptance.passed is false"));
+  // The moved pair is whole: alone it opens the gate.
+  const auto newest = archive_.answered(bead_, "ACCEPTANCE_GATE");
+  ASSERT_TRUE(newest && newest->size() == 2);
+  std::filesystem::remove(archive_.response_path(bead_, newest->front().name));
+  EXPECT_THAT(reasons(bead_), IsEmpty());
+}
+
 TEST_F(GateTest, NothingKeptIsEverOverwritten) {
   const std::string first = ask(bead_);
   now_ -= 1s;
@@ -129,6 +199,10 @@ TEST_F(GateTest, NothingKeptIsEverOverwritten) {
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().code, base::Code::conflict);
   EXPECT_THAT(reasons(bead_), IsEmpty());
+  answer(bead_, first, acceptance(packet_id(bead_.id()), "ok", true));  // the same again is fine
+  const auto moved = archive_.move_request(bead_, second, base::WallTime(1'800'000'000s));
+  ASSERT_TRUE(moved) << moved.error().message;
+  EXPECT_NE(*moved, first);
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path())) {
     EXPECT_NE(entry.path().extension(), ".tmp") << entry.path();
   }

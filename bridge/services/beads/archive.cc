@@ -21,6 +21,7 @@ using base::fail;
 constexpr std::string_view content_ending = ".content.json";
 constexpr std::string_view request_ending = ".request.json";
 constexpr std::string_view response_ending = ".response.json";
+constexpr std::string_view end_ending = ".ended.json";
 
 // 20261126T190224.123Z: sorts by time and is a file name everywhere.
 std::string stamp(base::WallTime time) {
@@ -34,6 +35,23 @@ std::string to_text(const json::value& value) { return protocol::pretty_json(val
 std::string member(const json::object& object, std::string_view name) {
   const json::value* value = object.if_contains(name);
   return value && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+// What is asked, whenever and under whatever key.
+std::string question_in(const protocol::Packet& packet) {
+  return base::canonical_json_without(packet.body(), {"ts", "idempotency_key"});
+}
+
+// Nothing: the file is gone, or holds no packet any more.
+std::optional<protocol::Packet> packet_in(const fs::path& path,
+                                          const protocol::MessageTypes& types) {
+  const auto text = read_file(path, limits::stored_packet_bytes_max);
+  if (!text) return std::nullopt;
+  auto value = base::parse_json(*text);
+  if (!value) return std::nullopt;
+  auto packet = protocol::Packet::from_json(*std::move(value), types);
+  if (!packet) return std::nullopt;
+  return *std::move(packet);
 }
 
 base::Result<json::object> read_object(const fs::path& path) {
@@ -53,6 +71,14 @@ fs::path Archive::request_path(const Bead& bead, std::string_view name) const {
 
 fs::path Archive::response_path(const Bead& bead, std::string_view name) const {
   return folder_of(bead) / (std::string(name) + std::string(response_ending));
+}
+
+fs::path Archive::content_path(const Bead& bead, std::string_view name) const {
+  return folder_of(bead) / (std::string(name) + std::string(content_ending));
+}
+
+fs::path Archive::end_path(const Bead& bead, std::string_view name) const {
+  return folder_of(bead) / (std::string(name) + std::string(end_ending));
 }
 
 base::Result<std::string> Archive::noted_id(std::string_view packet) const {
@@ -79,15 +105,16 @@ base::Result<std::string> Archive::tracker_id(std::string_view packet) const {
 }
 
 base::Result<std::string> Archive::keep_request(const Bead& bead, const protocol::Packet& packet,
-                                                base::WallTime now) const {
+                                                base::WallTime now, std::string_view commit) const {
   TRY_OK(keep_id(bead));
   const std::string text = to_text(packet.body());
   const std::string content = to_text(json::object{{"id", bead.id()},
                                                    {"content_sha256", bead.content_hash()},
-                                                   {"packet_sha256", base::sha256_hex(text)}});
+                                                   {"packet_sha256", base::sha256_hex(text)},
+                                                   {"commit", commit}});
   for (int i = 0; i < limits::beads_reads_max; ++i, now += std::chrono::milliseconds(1)) {
     const std::string name = fmt::format("{}-{}", stamp(now), packet.type().name);
-    auto created = create_file(folder_of(bead) / (name + std::string(content_ending)), content);
+    auto created = create_file(content_path(bead, name), content);
     if (!created && created.error().code == Code::conflict) continue;  // taken in this millisecond
     if (!created) return std::unexpected(created.error());
     TRY_OK(create_file(request_path(bead, name), text));
@@ -99,7 +126,77 @@ base::Result<std::string> Archive::keep_request(const Bead& bead, const protocol
 
 base::Result<> Archive::keep_response(const Bead& bead, std::string_view name,
                                       const json::object& response) const {
-  return create_file(response_path(bead, name), to_text(response));
+  const std::string text = to_text(response);
+  auto created = create_file(response_path(bead, name), text);
+  if (created || created.error().code != Code::conflict) return created;
+  TRY(const std::string known,
+      read_file(response_path(bead, name), limits::stored_packet_bytes_max));
+  return known == text ? base::Result<>() : created;
+}
+
+base::Result<> Archive::keep_end(const Bead& bead, std::string_view name,
+                                 const json::object& why) const {
+  auto created = create_file(end_path(bead, name), to_text(why));
+  if (!created && created.error().code == Code::conflict) return {};  // Told before.
+  return created;
+}
+
+// The content goes first: a request without its content is open no more and decides nothing.
+base::Result<std::string> Archive::move_request(const Bead& bead, std::string_view name,
+                                                base::WallTime time) const {
+  const std::string type(name.substr(name.find('-')));
+  const auto failed = [&](const std::error_code& error) {
+    return fail(Code::unavailable,
+                fmt::format("move {}: {}", request_path(bead, name).string(), error.message()));
+  };
+  for (int i = 0; i < limits::beads_reads_max; ++i, time += std::chrono::milliseconds(1)) {
+    const std::string moved = stamp(time) + type;
+    if (moved == name) return moved;
+    std::error_code error;
+    // Unlike a rename, a link never takes the place of another file.
+    fs::create_hard_link(content_path(bead, name), content_path(bead, moved), error);
+    if (error == std::errc::file_exists) continue;
+    if (!error) fs::remove(content_path(bead, name), error);
+    if (!error) fs::create_hard_link(request_path(bead, name), request_path(bead, moved), error);
+    if (!error) fs::remove(request_path(bead, name), error);
+    if (error) return failed(error);
+    return moved;
+  }
+  return failed(std::make_error_code(std::errc::file_exists));
+}
+
+base::Result<std::optional<Kept>> Archive::open_question(
+    const Bead& bead, const protocol::Packet& packet, std::string_view commit,
+    const protocol::MessageTypes& types) const {
+  TRY(const auto waiting, unanswered(bead, packet.type().name));
+  const std::string content = bead.content_hash();
+  for (const std::string& name : waiting) {
+    std::error_code error;
+    if (fs::exists(end_path(bead, name), error)) continue;
+    const auto note = read_object(content_path(bead, name));
+    // Notes without a commit are of packets without a key of their own, which are answered from the
+    // past.
+    if (!note || !note->contains("commit") || member(*note, "commit") != commit ||
+        member(*note, "content_sha256") != content) {
+      continue;
+    }
+    auto kept = packet_in(request_path(bead, name), types);
+    if (kept && question_in(*kept) == question_in(packet)) return Kept{name, *std::move(kept)};
+  }
+  return std::nullopt;
+}
+
+base::Result<std::optional<Kept>> Archive::question_of_key(
+    const Bead& bead, const protocol::Packet& packet, const protocol::MessageTypes& types) const {
+  TRY(const auto all, names(bead, packet.type().name));
+  for (const std::string& name : all) {
+    auto kept = packet_in(request_path(bead, name), types);
+    if (kept && kept->idempotency_key() == packet.idempotency_key() &&
+        question_in(*kept) == question_in(packet)) {
+      return Kept{name, *std::move(kept)};
+    }
+  }
+  return std::nullopt;
 }
 
 base::Result<std::vector<std::string>> Archive::names(const Bead& bead,
@@ -135,7 +232,7 @@ base::Result<std::vector<Answered>> Archive::answered(const Bead& bead,
     auto response = read_file(response_path(bead, name), limits::stored_packet_bytes_max);
     if (!response && response.error().code == Code::not_found) continue;
     if (!response) return std::unexpected(response.error());
-    auto note = read_object(folder_of(bead) / (name + std::string(content_ending)));
+    auto note = read_object(content_path(bead, name));
     if (!note) return std::unexpected(note.error());
     TRY(std::string request, read_file(request_path(bead, name), limits::stored_packet_bytes_max));
     out.push_back({name, member(*note, "content_sha256"), member(*note, "packet_sha256"),

@@ -35,16 +35,51 @@ std::optional<fs::path> git_folder(const fs::path& top) {
   return (top / trimmed(std::string_view(text).substr(key.size()))).lexically_normal();
 }
 
-std::string branch_of(const fs::path& git) {
-  constexpr std::string_view reference = "ref:";
+// The reference that HEAD names; empty: it names a commit itself, or nothing.
+std::string_view reference_in(std::string_view head) {
+  constexpr std::string_view key = "ref:";
+  return head.starts_with(key) ? trimmed(head.substr(key.size())) : std::string_view();
+}
+
+std::string branch_of(std::string_view head) {
   constexpr std::string_view heads = "refs/heads/";
-  const std::string head = text_of(git / "HEAD");
-  if (!head.starts_with(reference)) {
-    return head.empty() ? "none" : "detached at " + head.substr(0, 12);
+  std::string_view name = reference_in(head);
+  if (name.empty()) {
+    const bool is_commit = !head.empty() && !head.starts_with("ref:");
+    return is_commit ? "detached at " + std::string(head.substr(0, 12)) : "none";
   }
-  std::string_view name = trimmed(std::string_view(head).substr(reference.size()));
   if (name.starts_with(heads)) name.remove_prefix(heads.size());
   return name.empty() ? "none" : std::string(name);
+}
+
+bool is_commit_id(std::string_view text) {
+  return text.size() >= 40 && text.find_first_not_of("0123456789abcdef") == text.npos;
+}
+
+// Of a line "<commit> <reference>" in the file of references that were packed.
+std::string packed_commit(std::string_view packed, std::string_view reference) {
+  while (!packed.empty()) {
+    const std::size_t end = std::min(packed.find('\n'), packed.size());
+    const std::string_view line = trimmed(packed.substr(0, end));
+    packed.remove_prefix(std::min(end + 1, packed.size()));
+    const std::size_t space = line.find(' ');
+    if (space == line.npos || line.substr(space + 1) != reference) continue;
+    return is_commit_id(line.substr(0, space)) ? std::string(line.substr(0, space)) : "";
+  }
+  return {};
+}
+
+// `shared` is the folder that all work trees of the repository have in common.
+std::string commit_of(const fs::path& git, const fs::path& shared, std::string_view head) {
+  if (is_commit_id(head)) return std::string(head);
+  const std::string_view reference = reference_in(head);
+  // Nothing but a name below the folder, whatever the file holds.
+  if (!reference.starts_with("refs/") || reference.find("..") != reference.npos) return {};
+  for (const fs::path& place : {git, shared}) {
+    std::string loose = text_of(place / reference);
+    if (is_commit_id(loose)) return loose;
+  }
+  return packed_commit(text_of(shared / "packed-refs"), reference);
 }
 
 // "url = …" of the section [remote "origin"].
@@ -89,12 +124,12 @@ GitPlace git_place(const fs::path& folder) {
   for (fs::path top = folder;; top = top.parent_path()) {
     const auto git = git_folder(top);
     if (git) {
-      const std::string shared = text_of(*git / "commondir");
-      const std::string url =
-          origin_of(text_of((shared.empty() ? *git : *git / shared) / "config"));
-      std::string repo = name_in(url);
+      const std::string common = text_of(*git / "commondir");
+      const fs::path shared = common.empty() ? *git : *git / common;
+      const std::string head = text_of(*git / "HEAD");
+      std::string repo = name_in(origin_of(text_of(shared / "config")));
       if (repo.empty()) repo = top.filename().string();
-      return {repo.empty() ? "unnamed" : repo, branch_of(*git)};
+      return {repo.empty() ? "unnamed" : repo, branch_of(head), commit_of(*git, shared, head)};
     }
     if (top == top.parent_path()) break;
   }
