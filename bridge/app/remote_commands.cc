@@ -1,5 +1,6 @@
 // The commands that ask a running daemon: packets, the queue, the session, keys, audit, events.
 #include "bridge/app/remote_call.h"
+#include "bridge/app/verification.h"
 #include "bridge/base/limits.h"
 
 #include <boost/json/serialize.hpp>
@@ -220,17 +221,18 @@ awaitable<int> audit_tail(Console& console, const RemoteOptions& options, http::
 }
 
 awaitable<int> audit_verify(Console& console, const RemoteOptions&, http::Client& client) {
-  auto answer =
-      co_await client.call_json({.target = "/api/audit/verify", .limit = std::chrono::minutes(10)});
-  if (!answer) co_return print_failed(console, answer.error());
-  const auto* object = answer->if_object();
-  const auto* good = object ? object->if_contains("valid") : nullptr;
+  const auto ask = [&client](std::int64_t after) {
+    return client.call_json({.target = fmt::format("/api/audit/verify?after={}", after)});
+  };
+  const auto found = co_await verify_journal(
+      ask, [&console](std::string_view progress) { print_progress(console, progress); });
+  if (!found) co_return print_failed(console, found.error());
   if (console.is_json) {
-    print_json(console, *answer);
+    print_json(console, *found);
   } else {
-    print_pretty(console, *answer);
+    print_pretty(console, *found);
   }
-  co_return good && good->is_bool() && good->get_bool() ? exit_ok : exit_negative;
+  co_return exit_status_of_verification(*found);
 }
 
 void add_audit(CLI::App& root, CommandLine& line) {
@@ -241,7 +243,8 @@ void add_audit(CLI::App& root, CommandLine& line) {
                command.add_option("--subject", options.subject, "Only about this id");
                command.add_option("--limit", options.limit, "How many")->check(CLI::Range(1, 500));
              });
-  add_remote(*group, line, "verify", "Check every hash and every signed checkpoint",
+  add_remote(*group, line, "verify",
+             "Check every hash and every signed checkpoint; exit 1 if one is not good",
              "flywheel audit verify", audit_verify);
   add_remote(*group, line, "checkpoint", "Sign the journal as it is now",
              "flywheel audit checkpoint", post_to("/api/audit/checkpoint"));

@@ -64,7 +64,9 @@ Task<Response> list(ApiNeeds& needs, Request& request) {
   co_return page_response(request, std::move(items), next);
 }
 
-Task<engine::Verification> verify_from(ApiNeeds& needs, std::int64_t after) {
+// At least one piece, and more for as long as `wait`.
+Task<engine::Verification> verify_from(ApiNeeds& needs, std::int64_t after,
+                                       std::chrono::seconds wait) {
   const auto* journal = &needs.journal;
   engine::Verification progress;
   if (after > 0) {
@@ -72,9 +74,9 @@ Task<engine::Verification> verify_from(ApiNeeds& needs, std::int64_t after) {
       return journal->resume_from(tx, after);
     }));
   }
-  const auto until = needs.clock.now() + limits::http_wait_max;
+  const auto until = needs.clock.now() + wait;
   const std::string verifier_key = needs.signer.verifier_key();
-  while (!progress.is_finished && !progress.broken && needs.clock.now() < until) {
+  do {
     // A piece at a time, so that others get their turn at the store.
     CO_TRY(progress,
            co_await needs.store.read([journal, verifier_key, progress = std::move(progress)](
@@ -82,17 +84,28 @@ Task<engine::Verification> verify_from(ApiNeeds& needs, std::int64_t after) {
              TRY_OK(journal->verify(tx, progress, verifier_key, limits::audit_verify_entries));
              return std::move(progress);
            }));
-  }
+  } while (!progress.is_finished && !progress.broken && needs.clock.now() < until);
   co_return progress;
 }
 
+// Where the next request begins. Behind a checkpoint the tree is known, so that no root that was
+// signed later goes unchecked.
+std::int64_t next_after(const engine::Verification& found, std::int64_t after) {
+  return found.vouched > after ? found.vouched : found.checked;
+}
+
 Task<Response> verify(ApiNeeds& needs, Request& request) {
-  CO_TRY(const auto after, request.query_number("after", 0, static_cast<std::uint64_t>(INT64_MAX)));
-  CO_TRY(const auto found,
-         co_await verify_from(needs, static_cast<std::int64_t>(after.value_or(0))));
-  json::object view{{"valid", !found.broken.has_value()},
-                    {"finished", found.is_finished || found.broken.has_value()},
+  CO_TRY(const auto given, request.query_number("after", 0, static_cast<std::uint64_t>(INT64_MAX)));
+  CO_TRY(const auto waited, request.query_number("wait", 0, 1'000'000));
+  const auto after = static_cast<std::int64_t>(given.value_or(0));
+  constexpr auto most = std::chrono::seconds(limits::http_wait_max);
+  const auto wait = waited ? std::min(most, std::chrono::seconds(*waited)) : most;
+  CO_TRY(const auto found, co_await verify_from(needs, after, wait));
+  const bool is_finished = found.is_finished || found.broken;
+  json::object view{{"valid", is_finished ? json::value(!found.broken) : nullptr},
+                    {"finished", is_finished},
                     {"checked", found.checked},
+                    {"next_after", is_finished ? nullptr : json::value(next_after(found, after))},
                     {"checkpoints", found.checkpoints},
                     {"vouched", found.vouched},
                     {"broken", nullptr},

@@ -133,7 +133,7 @@ constexpr std::array all = {
     Declaration{"DELETE /api/keys/{id}", "", "204"},
     Declaration{"GET /api/audit", "type subject actor thread after last limit cursor",
                 "200 AuditEntryPage"},
-    Declaration{"GET /api/audit/verify", "after", "200 Verification"},
+    Declaration{"GET /api/audit/verify", "after wait", "200 Verification"},
     Declaration{"GET /api/audit/checkpoint", "", "200 Checkpoint"},
     Declaration{"POST /api/audit/checkpoint", "", "200 Checkpoint"},
     Declaration{"POST /api/dashboard/links", "", "201 DashboardLink"},

@@ -292,12 +292,16 @@ constexpr std::array all = {
     ComponentSchema{"Verification", R"json({
       "description": "Whether the journal is what was written.",
       "type": "object",
-      "required": ["valid", "finished", "checked", "checkpoints", "vouched", "broken",
-                   "verifier_key"],
+      "required": ["valid", "finished", "checked", "next_after", "checkpoints", "vouched",
+                   "broken", "verifier_key"],
       "properties": {
-        "valid": {"type": "boolean"},
+        "valid": {"type": ["boolean", "null"], "description": "null: there is more to look at."},
         "finished": {"type": "boolean"},
         "checked": {"type": "integer", "minimum": 0},
+        "next_after": {
+          "type": ["integer", "null"],
+          "description": "Hand it in as `after` to go on; null: there is nothing more."
+        },
         "checkpoints": {"type": "integer", "minimum": 0},
         "vouched": {"type": "integer", "minimum": 0},
         "broken": {

@@ -289,6 +289,54 @@ TEST(ApiAudit, IsVerifiedAndVouchedFor) {
   });
 }
 
+// Adds more entries than one piece of a verification looks at.
+Story grow_journal(ApiFixture& f) {
+  const auto grown = co_await f.write([&f](store::Tx& tx) -> base::Result<> {
+    for (int i = 0; i <= limits::audit_verify_entries; ++i) {
+      TRY_OK(f.journal.append(tx, {.type = "test.grown"}, f.clock.wall()));
+    }
+    return {};
+  });
+  EXPECT_TRUE(grown) << (grown ? "" : grown.error().message);
+}
+
+TEST(ApiAudit, ALongJournalIsNotCalledGoodBeforeItsEnd) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    co_await f.submit(packet());
+    const auto first = co_await f.call("POST", "/api/audit/checkpoint");
+    const auto size = first.json().at("size").to_number<std::int64_t>();
+    co_await grow_journal(f);
+    EXPECT_EQ((co_await f.call("POST", "/api/audit/checkpoint")).status, 200);
+    const std::string glance = "/api/audit/verify?wait=0";
+    const auto rest = fmt::format("/api/audit/verify?after={}", size);
+
+    const auto begun = (co_await f.call("GET", glance)).json();
+    EXPECT_EQ(begun.at("valid"), json::value(nullptr));
+    EXPECT_EQ(begun.at("finished"), false);
+    EXPECT_EQ(begun.at("checked"), limits::audit_verify_entries);
+    EXPECT_EQ(begun.at("checkpoints"), 1);
+    // Behind the checkpoint: from there on the tree of the next one can be computed.
+    EXPECT_EQ(begun.at("next_after"), size);
+    const auto ended = (co_await f.call("GET", rest)).json();
+    EXPECT_EQ(ended.at("finished"), true) << json::serialize(ended);
+    EXPECT_EQ(ended.at("valid"), true);
+    EXPECT_EQ(ended.at("checkpoints"), 1);
+    EXPECT_TRUE(ended.at("next_after").is_null());
+
+    const auto forged = co_await f.write([](store::Tx& tx) {
+      return tx.execute("UPDATE journal SET actor = 'nobody' WHERE seq = $1",
+                        {limits::audit_verify_entries + 1});
+    });
+    EXPECT_TRUE(forged) << (forged ? "" : forged.error().message);
+    EXPECT_TRUE((co_await f.call("GET", glance)).json().at("valid").is_null());
+    const auto bad = (co_await f.call("GET", rest)).json();
+    EXPECT_EQ(bad.at("valid"), false);
+    EXPECT_EQ(bad.at("finished"), true);
+    EXPECT_EQ(bad.at("broken").at("sequence"), limits::audit_verify_entries + 1);
+  });
+}
+
 TEST(ApiHealth, IsToldWithoutCredentials) {
   ApiFixture f;
   f.run([&]() -> Story {

@@ -36,16 +36,27 @@ function row(entry) {
   );
 }
 
+// A long journal takes several answers.
 async function verify(place) {
-  place.textContent = "Checking …";
-  const found = await get("/api/audit/verify");
-  place.className = found.valid ? "verdict good-text" : "verdict bad-text";
-  if (found.broken)
-    place.textContent = `Entry ${found.broken.sequence} is not what was written: ${found.broken.detail}`;
-  else {
-    const rest = found.finished ? "" : "; not all were looked at in the time there was";
+  let after = 0;
+  let checkpoints = 0;
+  for (;;) {
+    place.className = "verdict";
+    place.textContent =
+      after === 0 ? "Checking …" : `Checking … ${plural(after, "entry", "entries")} good so far`;
+    const found = await get("/api/audit/verify", { after });
+    checkpoints += found.checkpoints;
+    if (!found.finished && found.next_after > after) {
+      after = found.next_after;
+      continue;
+    }
+    place.className = found.valid ? "verdict good-text" : "verdict bad-text";
     const entries = plural(found.checked, "entry", "entries");
-    place.textContent = `${entries} good, ${plural(found.checkpoints, "checkpoint")}${rest}`;
+    if (found.broken)
+      place.textContent = `Entry ${found.broken.sequence} is not what was written: ${found.broken.detail}`;
+    else if (!found.finished) place.textContent = `It comes no further than ${entries}`;
+    else place.textContent = `${entries} good, ${plural(checkpoints, "checkpoint")}`;
+    return;
   }
 }
 
