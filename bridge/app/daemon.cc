@@ -282,9 +282,11 @@ base::Task<> Daemon::start() {
   settings_.server.access_log = &access_log_;
   settings_.server.metrics = &metrics_;
   CO_TRY(server_, http::Server::start(executor_, clock_, *router_, settings_.server));
-  co_return write_daemon_file(
-      settings_.bridge.state,
-      {.url = server_->url(), .pid = ::getpid(), .incarnation = bridge_->store().incarnation()});
+  co_return write_daemon_file(settings_.bridge.state,
+                              {.url = server_->url(),
+                               .pid = ::getpid(),
+                               .incarnation = bridge_->store().incarnation(),
+                               .store = settings_.bridge.store});
 }
 
 asio::awaitable<void> Daemon::drained() {

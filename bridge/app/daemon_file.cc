@@ -2,10 +2,8 @@
 
 #include "bridge/app/console.h"
 #include "bridge/base/json.h"
+#include "bridge/store/lock_file.h"
 #include "cdp/json_text.h"
-
-#include <cerrno>
-#include <csignal>
 
 #include <boost/json/serialize.hpp>
 #include <sys/stat.h>
@@ -21,7 +19,11 @@ constexpr std::size_t daemon_file_bytes_max = 4096;
 
 fs::path file_in(const fs::path& state) { return state / "daemon.json"; }
 
-bool is_alive(int pid) { return pid > 0 && (::kill(pid, 0) == 0 || errno == EPERM); }
+// Whether the daemon lives. On a full disk it could not say that the lock is its own.
+bool holds_its_store(const DaemonFile& daemon) {
+  const auto holder = store::LockFile::holder(daemon.store + ".lock");
+  return holder && (holder->pid == daemon.pid || holder->pid == 0);
+}
 
 std::optional<DaemonFile> read(const fs::path& state) {
   const auto text = read_file(file_in(state), daemon_file_bytes_max);
@@ -30,7 +32,8 @@ std::optional<DaemonFile> read(const fs::path& state) {
   if (!value || !value->is_object()) return std::nullopt;
   const auto& object = value->get_object();
   DaemonFile daemon{.url = cdp::text_in(object, "url"),
-                    .incarnation = cdp::text_in(object, "incarnation")};
+                    .incarnation = cdp::text_in(object, "incarnation"),
+                    .store = cdp::text_in(object, "store")};
   if (const auto* pid = object.if_contains("pid"); pid && pid->is_int64()) {
     daemon.pid = static_cast<int>(pid->get_int64());
   }
@@ -40,8 +43,11 @@ std::optional<DaemonFile> read(const fs::path& state) {
 }  // namespace
 
 base::Result<> write_daemon_file(const fs::path& state, const DaemonFile& daemon) {
-  const json::object object{
-      {"url", daemon.url}, {"pid", daemon.pid}, {"incarnation", daemon.incarnation}};
+  std::error_code error;
+  const json::object object{{"url", daemon.url},
+                            {"pid", daemon.pid},
+                            {"incarnation", daemon.incarnation},
+                            {"store", fs::absolute(daemon.store, error).string()}};
   TRY_OK(write_file(file_in(state), json::serialize(object) + "\n"));
   ::chmod(file_in(state).c_str(), 0600);
   return {};
@@ -49,7 +55,7 @@ base::Result<> write_daemon_file(const fs::path& state, const DaemonFile& daemon
 
 std::optional<DaemonFile> read_daemon_file(const fs::path& state) {
   auto daemon = read(state);
-  if (!daemon || daemon->url.empty() || !is_alive(daemon->pid)) return std::nullopt;
+  if (!daemon || daemon->url.empty() || !holds_its_store(*daemon)) return std::nullopt;
   return daemon;
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -24,20 +25,37 @@ std::string read_holder(int descriptor) {
   return text.empty() ? "an unknown process" : text;
 }
 
+constexpr std::string_view pid_begins = " (pid ";
+
 std::string describe(const std::string& holder) {
   char host[256] = "";
   ::gethostname(host, sizeof host - 1);
-  return fmt::format("{} (pid {} on {}, since {})\n", holder, ::getpid(), host,
+  return fmt::format("{}{}{} on {}, since {})\n", holder, pid_begins, ::getpid(), host,
                      base::rfc3339(base::SystemClock().wall()));
+}
+
+// The last one: before it the holder may call itself anything.
+int pid_in(std::string_view text) {
+  const auto begin = text.rfind(pid_begins);
+  int pid = 0;
+  if (begin == text.npos) return pid;
+  text.remove_prefix(begin + pid_begins.size());
+  std::from_chars(text.data(), text.data() + text.size(), pid);
+  return pid;
+}
+
+struct flock whole_file() {
+  struct flock whole = {};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  return whole;
 }
 
 }  // namespace
 
 base::Result<LockFile> LockFile::acquire(const std::string& path, const std::string& holder) {
   TRY(auto file, open_file(path, O_RDWR | O_CREAT));
-  struct flock whole = {};
-  whole.l_type = F_WRLCK;
-  whole.l_whence = SEEK_SET;
+  auto whole = whole_file();
   if (::fcntl(file.descriptor(), F_OFD_SETLK, &whole) != 0) {
     if (errno != EAGAIN && errno != EACCES) {
       return std::unexpected(system_error(errno, "lock " + path));
@@ -52,6 +70,19 @@ base::Result<LockFile> LockFile::acquire(const std::string& path, const std::str
     [[maybe_unused]] const auto written = ::pwrite(file.descriptor(), text.data(), text.size(), 0);
   }
   return LockFile(std::move(file));
+}
+
+std::optional<LockHolder> LockFile::holder(const std::string& path) {
+  const auto file = open_file(path, O_RDONLY);
+  if (!file) return std::nullopt;
+  // The system knows whether it is held; the text only says by whom.
+  auto whole = whole_file();
+  if (::fcntl(file->descriptor(), F_OFD_GETLK, &whole) != 0 || whole.l_type == F_UNLCK) {
+    return std::nullopt;
+  }
+  LockHolder holder{.text = read_holder(file->descriptor())};
+  holder.pid = pid_in(holder.text);
+  return holder;
 }
 
 LockFile::~LockFile() {

@@ -3,40 +3,19 @@
 #include "bridge/base/limits.h"
 #include "bridge/store/connection.h"
 #include "bridge/store/files.h"
+#include "bridge/store/lock_file.h"
 #include "bridge/store/migrations.h"
 #include "bridge/store/sqlite_tx.h"
 
-#include <algorithm>
 #include <filesystem>
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 namespace store {
 namespace {
 
 namespace fs = std::filesystem;
-
-// See LockFile: the system knows whether it is held, the text only says by whom.
-std::optional<std::string> holder_of(const std::string& path) {
-  const auto file = open_file(path, O_RDONLY);
-  if (!file) return std::nullopt;
-  struct flock whole = {};
-  whole.l_type = F_WRLCK;
-  whole.l_whence = SEEK_SET;
-  if (::fcntl(file->descriptor(), F_OFD_GETLK, &whole) != 0 || whole.l_type == F_UNLCK) {
-    return std::nullopt;
-  }
-  std::string text(limits::store_lock_bytes_max, '\0');
-  const auto size = ::pread(file->descriptor(), text.data(), text.size(), 0);
-  text.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
-  std::ranges::replace_if(
-      text, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }, ' ');
-  while (text.ends_with(' ')) text.pop_back();
-  return text.empty() ? "an unknown process" : text;
-}
 
 std::uint64_t size_of(const std::string& path) {
   std::error_code error;
@@ -57,7 +36,8 @@ base::Result<std::unique_ptr<Connection>> open(const std::string& path) {
 base::Result<Survey> survey(const std::string& path) {
   TRY(const auto connection, open(path));
   TRY_OK(check_is_store(*connection));
-  Survey found{.holder = holder_of(path + ".lock"),
+  const auto holder = LockFile::holder(path + ".lock");
+  Survey found{.holder = holder ? std::optional(holder->text) : std::nullopt,
                .versions = {},
                .bytes = size_of(path) + size_of(path + "-wal"),
                .has_ballast = size_of(path + ".ballast") > 0};
