@@ -27,7 +27,8 @@ void set_up(CLI::App& root, CommandLine& line) {
               exit_status_help);
   root.require_subcommand(1);
   add_demo_command(root, line);
-  add_serve_commands(root, line);
+  add_serve_command(root, line);
+  add_drain_command(root, line);
   add_send_command(root, line);
   add_session_commands(root, line);
   add_packet_commands(root, line);

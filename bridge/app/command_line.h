@@ -29,7 +29,8 @@ CLI::App* add_group(CLI::App& parent, const std::string& name, const std::string
 
 // The groups, in the order in which help shows them.
 void add_demo_command(CLI::App& root, CommandLine& line);
-void add_serve_commands(CLI::App& root, CommandLine& line);
+void add_serve_command(CLI::App& root, CommandLine& line);
+void add_drain_command(CLI::App& root, CommandLine& line);
 void add_send_command(CLI::App& root, CommandLine& line);
 void add_session_commands(CLI::App& root, CommandLine& line);
 void add_packet_commands(CLI::App& root, CommandLine& line);

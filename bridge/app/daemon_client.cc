@@ -47,6 +47,7 @@ base::Result<std::optional<DaemonPlace>> find_daemon(const BridgeOptions& option
     const auto daemon = read_daemon_file(state);
     if (!daemon) return std::optional<DaemonPlace>();
     place.url = daemon->url;
+    place.store = daemon->store;
   }
   if (place.token.empty()) {
     TRY(place.token, read_file(state / "admin.key", key_file_bytes_max));

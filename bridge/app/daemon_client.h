@@ -17,6 +17,7 @@ namespace app {
 struct DaemonPlace {
   std::string url;
   std::string token;
+  std::string store = {};  // the file it works; empty: only its address is known
 };
 
 // The state directory that the options, the configuration or the environment name.

@@ -1,4 +1,4 @@
-// flywheel serve: the daemon. flywheel drain: the same until the queue is empty, without HTTP.
+// flywheel serve: the daemon.
 #include "bridge/app/bridge_options.h"
 #include "bridge/app/command_line.h"
 #include "bridge/app/daemon.h"
@@ -173,62 +173,9 @@ int run_serve(Console& console, const ServeOptions& options) {
   });
 }
 
-awaitable<int> drain_here(Console& console, BridgeSettings settings,
-                          boost::asio::any_io_executor executor, Signals& signals) {
-  base::SystemClock clock;
-  base::Faults faults;
-  settings.holder = "flywheel drain";
-  auto opened = Bridge::open(executor, clock, faults, std::move(settings));
-  if (!opened) co_return print_failed(console, opened.error());
-  auto bridge = *std::move(opened);
-  bridge->on_lane = [&console](const engine::LaneNotice& notice) {
-    print_progress(console, fmt::format("{} {}", notice.what, notice.detail));
-  };
-  auto work = [](Bridge& running) -> base::Task<> {
-    CO_TRY_OK(co_await running.start());
-    co_await running.drain();
-    co_return base::Result<>();
-  };
-  auto drained = co_await signals.until(work(*bridge));
-  co_await bridge->stop();
-  if (!drained) co_return exit_interrupted;
-  if (!*drained) co_return print_failed(console, drained->error());
-  auto counts = co_await bridge->store().read(
-      [&bridge](store::Tx& tx) { return bridge->queue().counts(tx); });
-  if (!counts) co_return print_failed(console, counts.error());
-  int left = 0;
-  for (const auto& [state, count] : *counts) left += count;
-  if (console.is_json) print_json(console, boost::json::object{{"left", left}});
-  if (left == 0) co_return exit_ok;
-  print_error(console, fmt::format("{} packets are left: they wait for a person or for time; see "
-                                   "flywheel packet list",
-                                   left));
-  co_return exit_negative;
-}
-
-int run_drain(Console& console, const ServeOptions& options) {
-  auto place = find_daemon(options.bridge);
-  if (!place) return print_failed(console, place.error());
-  if (*place) {
-    return run_with_daemon(console, options.bridge, [&](http::Client& client) -> awaitable<int> {
-      http::ClientRequest request{.method = "POST",
-                                  .target = "/api/queue/drain",
-                                  .body = boost::json::value(boost::json::object())};
-      auto answer = co_await client.call_json(std::move(request));
-      co_return answer ? exit_ok : print_failed(console, answer.error());
-    });
-  }
-  auto config = config_of(options);
-  if (!config) return print_failed(console, config.error());
-  return run_with_signals([&](boost::asio::any_io_executor executor, Signals& signals) {
-    return drain_here(console, bridge_settings(*config, options.bridge), std::move(executor),
-                      signals);
-  });
-}
-
 }  // namespace
 
-void add_serve_commands(CLI::App& root, CommandLine& line) {
+void add_serve_command(CLI::App& root, CommandLine& line) {
   CLI::App* serve = add_command(root, "serve", "Run the daemon: queue, browser and HTTP interface",
                                 "flywheel serve --listen 127.0.0.1:8765");
   auto options = std::make_shared<ServeOptions>();
@@ -241,13 +188,6 @@ void add_serve_commands(CLI::App& root, CommandLine& line) {
   add_bridge_options(*serve, options->bridge);
   serve->callback([options, &line] {
     line.run = [options](Console& console) { return run_serve(console, *options); };
-  });
-  CLI::App* drain = add_command(
-      root, "drain", "Work the queue until nothing in it is due, then end", "flywheel drain");
-  auto drained = std::make_shared<ServeOptions>();
-  add_bridge_options(*drain, drained->bridge);
-  drain->callback([drained, &line] {
-    line.run = [drained](Console& console) { return run_drain(console, *drained); };
   });
 }
 

@@ -90,6 +90,8 @@ inline constexpr int packet_failures_max = 20;
 inline constexpr auto lane_stops = 5s;      // after it was told to stop
 inline constexpr auto http_stops = 2s;      // requests that run may still end
 inline constexpr auto start_tail = 5s;      // until what starting used is not wanted again
+inline constexpr auto drain_look = 1s;      // between looks at what a daemon has left to do
+inline constexpr auto daemon_ends = 60s;    // once it does not answer any more
 inline constexpr auto house_pause = 30s;    // between looks at deadlines and checkpoints
 inline constexpr auto session_doubt = 60s;  // between looks at a session that says nothing
 

@@ -72,6 +72,10 @@ struct Idle {
 };
 using Turn = std::variant<Claim, Idle>;
 
+// What is wanted later than this is not waited for where a queue is drained: longer than jobs back
+// off that nobody wanted later.
+inline constexpr Milliseconds drain_waits_max = std::chrono::minutes(15);
+
 enum class Verdict { sent, not_sent, abandon };
 std::optional<Verdict> verdict_named(std::string_view word);  // sent, not-sent, abandon
 
@@ -112,6 +116,10 @@ class Queue {
   base::Result<std::vector<LaneStatus>> lanes(store::Tx& tx, const Now& now) const;
   // Those with a job that is queued or running. Work: the number of lanes.
   base::Result<std::vector<LaneId>> lanes_with_work(store::Tx& tx) const;
+  // True if no lane does anything before long: only a person, evidence, a new job or more than
+  // drain_waits_max could let one go on. What waits for the account's limits is waited for. Changes
+  // nothing. Work: the lanes with work, and their senders.
+  base::Result<bool> is_drained(store::Tx& tx, const Now& now) const;
 
   // Opens the account's breaker; a second trip replaces the first, but of two that end by
   // themselves the later end counts, and one that ends by itself does not replace one that does

@@ -270,7 +270,50 @@ Result<std::optional<JobRow>> oldest_in_doubt(const Desk& desk, const LaneId& la
   return std::nullopt;
 }
 
+// When time alone makes the lane's next job due, whatever the account says; nullopt: never. Of each
+// sender's line the first job counts.
+Result<std::optional<Milliseconds>> next_due(store::Tx& tx, const LaneId& lane) {
+  std::optional<Milliseconds> soonest;
+  for (const auto* look :
+       {"SELECT MIN(ready_et) FROM jobs WHERE state = 'queued' AND in_line = 0 AND lane = $1",
+        "SELECT MIN(ready_et) FROM jobs WHERE state = 'running' AND parent IS NULL AND lane = $1",
+        "SELECT MIN((SELECT ready_et FROM jobs WHERE state = 'queued' AND in_line = 1 "
+        "AND lane = turns.lane AND band = turns.band AND sender = turns.sender "
+        "ORDER BY seq LIMIT 1)) FROM turns WHERE lane = $1"}) {
+    TRY(const auto row, tx.query_one(look, {lane.text}));
+    if (!row->at(0).is_null()) note_sooner(soonest, Milliseconds(row->at(0).integer()));
+  }
+  return soonest;
+}
+
+// See Queue::is_drained.
+Result<bool> does_nothing(const Desk& desk, const LaneId& id, Milliseconds time) {
+  TRY(const auto lane, desk.lane(id));
+  if (lane.is_leased(time)) return false;
+  if (!lane.paused.empty()) return true;
+  TRY(const auto held, desk.tx.query("SELECT id FROM jobs WHERE lane = $1 AND state = 'held' "
+                                     "AND parent IS NULL LIMIT 1",
+                                     {id.text}));
+  if (!held.empty()) return true;
+  TRY(const auto account, desk.account(lane.account));
+  const auto& breaker = account.breaker;
+  if (breaker.is_open(time)) return true;
+  TRY(const auto due, next_due(desk.tx, id));
+  return !due || *due - time > drain_waits_max;
+}
+
 }  // namespace
+
+Result<bool> Queue::is_drained(store::Tx& tx, const Now& now) const {
+  const Desk desk(tx, options_, now);
+  TRY(const auto time, desk.time());
+  TRY(const auto lanes, lanes_with_work(tx));
+  for (const auto& lane : lanes) {
+    TRY(const bool is_idle, does_nothing(desk, lane, time));
+    if (!is_idle) return false;
+  }
+  return true;
+}
 
 Result<Turn> Queue::claim_next(store::Tx& tx, const LaneId& lane_id, const std::string& holder,
                                const Now& now) const {

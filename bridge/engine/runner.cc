@@ -33,10 +33,8 @@ bool is_lost(const base::Error& error) {
   return error.reason == "stale_lease" || error.reason == "stale";
 }
 
-// Longer than jobs back off that nobody wanted later.
-constexpr Milliseconds drain_waits_max = std::chrono::minutes(15);
-
-// True if only a person, evidence, a new job or much time can let the lane go on.
+// True if only a person, evidence, a new job or much time can let the lane go on. Says of one lane
+// what Queue::is_drained says of all.
 bool is_drained(const Idle& idle) {
   if (idle.reason.empty()) return !idle.wait || *idle.wait > drain_waits_max;
   return idle.reason == "paused" || idle.reason == "held" || idle.reason == "breaker";

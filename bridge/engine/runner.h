@@ -99,7 +99,7 @@ class Runner {
   // No new claims; a running handler is cancelled, its job released; `run` returns.
   void stop();
   // Works the lane until it is empty: `run` returns when only a person, evidence, a new job or more
-  // than a quarter of an hour could let it go on.
+  // than drain_waits_max could let it go on.
   void drain();
   // From now on `run` also returns when nothing but the lane's bell could let it go on. Then
   // is_called tells whether it has rung since: run again.

@@ -74,6 +74,7 @@ Result<json::object> view_of(store::Tx& tx, const engine::Queue& queue, const en
   TRY(const auto time, engine::engine_now(tx, now));
   TRY(const auto lanes, queue.lanes(tx, now));
   TRY(const auto counts, queue.counts(tx));
+  TRY(const bool is_drained, queue.is_drained(tx, now));
   json::array lane_views;
   json::array forecast;
   engine::Breaker breaker;
@@ -96,6 +97,7 @@ Result<json::object> view_of(store::Tx& tx, const engine::Queue& queue, const en
   }
   return json::object{{"lanes", std::move(lane_views)},
                       {"depths", std::move(depths)},
+                      {"drained", is_drained},
                       {"breaker", breaker_view(breaker, time)},
                       {"limits", limits_view(queue.options())},
                       {"forecast", std::move(forecast)}};

@@ -78,7 +78,7 @@ constexpr std::array all = {
     ComponentSchema{"Queue", R"json({
       "description": "The queue, lane by lane.",
       "type": "object",
-      "required": ["lanes", "depths", "breaker", "limits", "forecast"],
+      "required": ["lanes", "depths", "drained", "breaker", "limits", "forecast"],
       "properties": {
         "lanes": {"type": "array", "items": {"$ref": "#/components/schemas/Lane"}},
         "depths": {
@@ -89,6 +89,10 @@ constexpr std::array all = {
             "running": {"type": "integer", "minimum": 0},
             "held": {"type": "integer", "minimum": 0}
           }
+        },
+        "drained": {
+          "type": "boolean",
+          "description": "Nothing goes on by itself: what is left waits for a person, or for long."
         },
         "breaker": {"$ref": "#/components/schemas/Breaker"},
         "limits": {
@@ -103,7 +107,10 @@ constexpr std::array all = {
           }
         },
         "forecast": {"type": "array", "items": {"$ref": "#/components/schemas/LaneForecast"}},
-        "draining": {"const": true, "description": "Only where that was asked for."}
+        "draining": {
+          "const": true,
+          "description": "Only where that was asked for: the daemon ends once it has drained."
+        }
       }
     })json"},
     ComponentSchema{"PageHealth", R"json({

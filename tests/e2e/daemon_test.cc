@@ -196,14 +196,39 @@ TEST_F(Daemon, APacketIsCancelledAndQueuedAgain) {
   EXPECT_NE(run({"packet", "cancel", id}).status, 0);
 }
 
-TEST_F(Daemon, DrainedItEndsByItself) {
+TEST_F(Daemon, ADrainEndsWhenTheQueueIsEmptyAndTheDaemonServesOn) {
   configure();
   start();
   hand_in("bd-one");
   hand_in("bd-two");
-  EXPECT_EQ(run({"drain"}).status, 0);
-  EXPECT_EQ(daemon->wait_end(in(60s)), 0) << daemon->log();
+  const auto drained = run({"drain", "--json"});
+  EXPECT_EQ(drained.status, 0) << drained.err;
+  EXPECT_EQ(parsed(drained.out).at("left"), 0);
   EXPECT_EQ(accepted(), 2u);
+  const auto done = run({"packet", "list", "--is", "done", "--json"});
+  EXPECT_EQ(parsed(done.out).at("items").as_array().size(), 2u) << done.err;
+
+  ASSERT_EQ(run({"queue", "pause"}).status, 0);
+  hand_in("bd-three");
+  const auto left = run({"drain"});
+  EXPECT_EQ(left.status, 1);
+  EXPECT_THAT(left.err, HasSubstr("1 job is left"));
+  EXPECT_FALSE(daemon->has_ended());
+  stop();
+}
+
+TEST_F(Daemon, ADrainThatStopsItReturnsWhenItHasEnded) {
+  configure();
+  start();
+  hand_in("bd-one");
+  hand_in("bd-two");
+  const auto drained = run({"drain", "--stop", "--json"});
+  EXPECT_EQ(drained.status, 0) << drained.err;
+  EXPECT_EQ(parsed(drained.out).at("left"), 0);
+  EXPECT_EQ(accepted(), 2u);
+  // The store is free for the next one.
+  EXPECT_EQ(run({"drain", "--headless"}).out, "drained: nothing is left\n");
+  EXPECT_EQ(daemon->wait_end(in(60s)), 0) << daemon->log();
 }
 
 TEST_F(Daemon, WhatACrashLeftIsDrainedWithoutADaemon) {

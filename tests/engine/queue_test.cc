@@ -359,5 +359,63 @@ TEST(Changes, EveryChangeIsToldInItsTransactionAndAnErrorUndoesIt) {
                                             "replied", "completed"}));
 }
 
+bool is_drained(Fixture& f) {
+  return f.write([&](store::Tx& tx) { return f.queue.is_drained(tx, f.now()); }).value();
+}
+
+TEST(Drained, IsAQueueInWhichNothingGoesOnByItself) {
+  Fixture f;
+  EXPECT_TRUE(is_drained(f));
+  const auto id = f.add();
+  EXPECT_FALSE(is_drained(f));
+  EXPECT_TRUE(f.write([&](store::Tx& tx) { return f.queue.pause(tx, lane, "lunch"); }));
+  EXPECT_TRUE(is_drained(f));
+  EXPECT_TRUE(f.write([&](store::Tx& tx) { return f.queue.resume(tx, lane); }));
+  const auto claim = f.claim();
+  EXPECT_FALSE(is_drained(f));
+  ASSERT_TRUE(f.advance(claim.lease, Stage::armed));
+  ASSERT_TRUE(f.hold(claim.lease));
+  f.add();  // waits behind it
+  EXPECT_TRUE(is_drained(f));
+  ASSERT_TRUE(f.resolve(id, Verdict::abandon));
+  EXPECT_FALSE(is_drained(f));
+  EXPECT_TRUE(f.write([&](store::Tx& tx) {
+    return f.queue.trip(tx, "account", Trip::login_required, "signed out", std::nullopt, f.now());
+  }));
+  EXPECT_TRUE(is_drained(f));
+}
+
+TEST(Drained, SoonIsWaitedForAndMuchLaterIsNot) {
+  Fixture f;
+  const auto add_later = [&](Milliseconds wait) {
+    auto later = f.job();
+    later.not_before = f.clock.wall() + wait;
+    return f.submit(later).value().job.id;
+  };
+  add_later(60min);
+  EXPECT_TRUE(is_drained(f));
+  const auto soon = add_later(10min);
+  EXPECT_FALSE(is_drained(f));
+  ASSERT_TRUE(f.cancel(soon));
+  EXPECT_TRUE(is_drained(f));
+  f.pass(50min);
+  EXPECT_FALSE(is_drained(f));
+}
+
+// What backs off for hours keeps its sender's other jobs waiting, and nobody else's.
+TEST(Drained, OfASendersLineTheFirstJobCounts) {
+  QueueOptions options;
+  options.retries["packet"] = {.failures_max = 5, .backoff = {.first = 2h, .most = 2h}};
+  Fixture f(options);
+  f.add("alice");
+  ASSERT_TRUE(f.fail(f.claim().lease, base::Code::unavailable));
+  f.add("alice");
+  EXPECT_TRUE(is_drained(f));
+  f.add("bob");
+  EXPECT_FALSE(is_drained(f));
+  ASSERT_TRUE(f.complete(f.claim().lease));
+  EXPECT_TRUE(is_drained(f));
+}
+
 }  // namespace
 }  // namespace engine

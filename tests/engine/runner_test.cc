@@ -64,6 +64,15 @@ struct Bench {
     EXPECT_TRUE(until([&] { return found.has_value(); }));
     return *found;
   }
+  // What the queue says of all lanes, as Runner::drain does of its own.
+  bool is_drained() {
+    std::optional<bool> found;
+    asio::co_spawn(f.loop,
+                   f.store->read([&](store::Tx& tx) { return f.queue.is_drained(tx, f.now()); }),
+                   [&](std::exception_ptr, base::Result<bool> told) { found = told.value(); });
+    EXPECT_TRUE(until([&] { return found.has_value(); }));
+    return *found;
+  }
   template <class Work>
   void write(Work work) {
     bool is_done = false;
@@ -110,11 +119,13 @@ TEST_F(RunnerTest, ADrainWaitsForWhatIsDueSoonAndNotForWhatIsWantedMuchLater) {
       return {};
     });
   }
+  EXPECT_FALSE(is_drained());
   start();
   runner->drain();
   ASSERT_TRUE(ends());
   EXPECT_EQ(state(added[0]), State::done);
   EXPECT_EQ(state(added[1]), State::queued);
+  EXPECT_TRUE(is_drained());
 }
 
 TEST_F(RunnerTest, ANewJobWakesAnIdleLaneWithoutAnyTimePassing) {

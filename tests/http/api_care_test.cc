@@ -99,9 +99,13 @@ TEST(ApiQueue, IsPausedResumedAndDrained) {
     const auto paused_now = [&]() -> asio::awaitable<json::value> {
       co_return (co_await f.call("GET", "/api/queue")).json().at("lanes").at(0).at("paused");
     };
+    EXPECT_EQ((co_await f.call("GET", "/api/queue")).json().at("drained"), true);
+    co_await f.submit(packet());
+    EXPECT_EQ((co_await f.call("GET", "/api/queue")).json().at("drained"), false);
     const auto paused =
         co_await f.call("POST", "/api/queue/pause", {.body = json::object{{"reason", "lunch"}}});
     EXPECT_EQ(paused.status, 200) << paused.body;
+    EXPECT_EQ(paused.json().at("drained"), true);  // what is left waits for a person
     EXPECT_EQ(co_await paused_now(), "lunch");
     EXPECT_EQ((co_await f.call("POST", "/api/queue/resume")).status, 200);
     EXPECT_TRUE((co_await paused_now()).is_null());

@@ -1,0 +1,187 @@
+// flywheel drain: until the queue has nothing to do, by this command or by the daemon that runs.
+#include "bridge/app/bridge.h"
+#include "bridge/app/bridge_options.h"
+#include "bridge/app/command_line.h"
+#include "bridge/app/daemon_client.h"
+#include "bridge/app/loop.h"
+#include "bridge/base/limits.h"
+#include "bridge/store/lock_file.h"
+#include "bridge/store/survey.h"
+
+#include <memory>
+#include <string>
+
+#include <fmt/format.h>
+
+namespace app {
+namespace {
+
+namespace json = boost::json;
+using boost::asio::awaitable;
+
+struct DrainOptions {
+  BridgeOptions bridge;
+  bool stops = false;  // the daemon ends as well
+};
+
+int report_left(Console& console, int left) {
+  if (console.is_json) print_json(console, json::object{{"left", left}});
+  if (left == 0) {
+    if (!console.is_json) console.out << "drained: nothing is left" << std::endl;
+    return exit_ok;
+  }
+  print_error(console,
+              fmt::format("drained, but {} job{} left: they wait for a person or for time; see "
+                          "flywheel packet list and flywheel queue show",
+                          left, left == 1 ? " is" : "s are"));
+  return exit_negative;
+}
+
+base::Result<int> left_in(store::Tx& tx, const engine::Queue& queue) {
+  TRY(const auto counts, queue.counts(tx));
+  int left = 0;
+  for (const auto& [state, count] : counts) left += count;
+  return left;
+}
+
+// ---- without a daemon
+
+awaitable<int> drain_here(Console& console, BridgeSettings settings,
+                          boost::asio::any_io_executor executor, Signals& signals) {
+  base::SystemClock clock;
+  base::Faults faults;
+  settings.holder = "flywheel drain";
+  auto opened = Bridge::open(executor, clock, faults, std::move(settings));
+  if (!opened) co_return print_failed(console, opened.error());
+  auto bridge = *std::move(opened);
+  bridge->on_lane = [&console](const engine::LaneNotice& notice) {
+    print_progress(console, fmt::format("{} {}", notice.what, notice.detail));
+  };
+  auto work = [](Bridge& running) -> base::Task<> {
+    CO_TRY_OK(co_await running.start());
+    co_await running.drain();
+    co_return base::Result<>();
+  };
+  auto drained = co_await signals.until(work(*bridge));
+  co_await bridge->stop();
+  if (!drained) co_return exit_interrupted;
+  if (!*drained) co_return print_failed(console, drained->error());
+  const auto left = co_await bridge->store().read(
+      [&bridge](store::Tx& tx) { return left_in(tx, bridge->queue()); });
+  co_return left ? report_left(console, *left) : print_failed(console, left.error());
+}
+
+// ---- beside a daemon
+
+struct Look {
+  bool is_drained = false;
+  int left = 0;
+  std::string text;
+};
+
+base::Task<Look> look(http::Client& client) {
+  CO_TRY(const auto answer, co_await client.call_json({.target = "/api/queue"}));
+  const auto* view = answer.if_object();
+  const auto* depths = view ? view->if_contains("depths") : nullptr;
+  const auto* drained = view ? view->if_contains("drained") : nullptr;
+  if (!depths || !depths->is_object() || !drained || !drained->is_bool()) {
+    co_return base::fail(base::Code::internal, "the daemon does not say what its queue has to do");
+  }
+  Look seen{.is_drained = drained->get_bool()};
+  for (const auto& [state, count] : depths->get_object()) {
+    if (!count.is_int64()) continue;
+    seen.left += static_cast<int>(count.get_int64());
+    seen.text += fmt::format("{}{} {}", seen.text.empty() ? "  " : ", ", count.get_int64(),
+                             std::string_view(state));
+  }
+  co_return seen;
+}
+
+// A daemon that does not answer any more still gives its work back and closes its browser. Returns
+// what is left when it has closed the store too.
+base::Task<int> left_after_end(std::string store, int pid) {
+  base::SystemClock clock;
+  const auto until = clock.now() + limits::daemon_ends;
+  for (;;) {
+    const auto holder = store::LockFile::holder(store + ".lock");
+    if (!holder || holder->pid != pid) break;
+    if (clock.now() >= until) {
+      co_return base::fail(
+          base::Code::timeout,
+          fmt::format("the daemon does not end: {} is held by {}", store, holder->text));
+    }
+    co_await clock.sleep_until(clock.now() + limits::drain_look);
+  }
+  base::SystemRandom random;
+  const engine::Queue queue({}, random);
+  int left = 0;
+  CO_TRY_OK(store::look_into(store, [&](store::Tx& tx) -> base::Result<> {
+    TRY(left, left_in(tx, queue));
+    return {};
+  }));
+  co_return left;
+}
+
+awaitable<int> drain_there(Console& console, bool stops, std::string store, http::Client& client) {
+  const auto holder = store::LockFile::holder(store + ".lock");
+  if (stops) {
+    http::ClientRequest request{
+        .method = "POST", .target = "/api/queue/drain", .body = json::value(json::object())};
+    const auto answer = co_await client.call_json(std::move(request));
+    if (!answer) co_return print_failed(console, answer.error());
+  }
+  print_progress(console, stops ? "the daemon ends when its queue has nothing more to do"
+                                : "waiting until the daemon's queue has nothing more to do");
+  base::SystemClock clock;
+  Look last;
+  for (;;) {
+    auto seen = co_await look(client);
+    // It has ended, as it was told to.
+    if (!seen && stops && seen.error().code == base::Code::unavailable) break;
+    if (!seen) co_return print_failed(console, seen.error());
+    if (seen->text != last.text) print_progress(console, seen->text);
+    last = *std::move(seen);
+    if (last.is_drained && !stops) co_return report_left(console, last.left);
+    co_await clock.sleep_until(clock.now() + limits::drain_look);
+  }
+  if (!holder) co_return report_left(console, last.left);
+  const auto left = co_await left_after_end(std::move(store), holder->pid);
+  co_return left ? report_left(console, *left) : print_failed(console, left.error());
+}
+
+int run_drain(Console& console, const DrainOptions& options) {
+  auto place = find_daemon(options.bridge);
+  if (!place) return print_failed(console, place.error());
+  if (*place) {
+    return run_with_daemon(console, options.bridge, [&](http::Client& client) {
+      return drain_there(console, options.stops, (*place)->store, client);
+    });
+  }
+  auto config = config_for(options.bridge);
+  if (!config) return print_failed(console, config.error());
+  if (auto made = make_state_folder(*config); !made) return print_failed(console, made.error());
+  return run_with_signals([&](boost::asio::any_io_executor executor, Signals& signals) {
+    return drain_here(console, bridge_settings(*config, options.bridge), std::move(executor),
+                      signals);
+  });
+}
+
+}  // namespace
+
+void add_drain_command(CLI::App& root, CommandLine& line) {
+  CLI::App* command = add_command(
+      root, "drain",
+      "Work the queue until nothing in it is due, or wait until the daemon that runs has; then end "
+      "(exit 1 if something is left that waits for a person or for long)",
+      "flywheel drain");
+  auto options = std::make_shared<DrainOptions>();
+  command->add_flag("--stop", options->stops,
+                    "The daemon ends as well, once it has nothing more to do; without, it serves "
+                    "on");
+  add_bridge_options(*command, options->bridge);
+  command->callback([options, &line] {
+    line.run = [options](Console& console) { return run_drain(console, *options); };
+  });
+}
+
+}  // namespace app
