@@ -15,14 +15,39 @@ using boost::asio::awaitable;
 
 namespace {
 
+const json::object* object_of(const json::object& view, std::string_view key) {
+  const auto* value = view.if_contains(key);
+  return value ? value->if_object() : nullptr;
+}
+
 // What people are asked for an action.
-std::string waiting_of(const json::object& job) {
-  const auto* action = job.if_contains("action");
-  if (!action || !action->is_object()) return {};
-  const auto& asked = action->get_object();
-  const auto state = text_in(asked, "state");
-  if (state == "waiting") return "  waits for: flywheel action approve " + text_in(asked, "id");
-  return state == "held" ? "  held: " + text_in(asked, "id") : std::string();
+std::string waits_for_people(const json::object& action) {
+  const auto state = text_in(action, "state");
+  if (state == "waiting") return "  waits for: flywheel action approve " + text_in(action, "id");
+  return state == "held" ? "  held: " + text_in(action, "id") : std::string();
+}
+
+// Whom a query waits for that no conversation answers.
+std::string waits_for_agent(const json::object& query) {
+  const auto* agent = object_of(query, "agent");
+  if (!agent || text_in(query, "state") != "open") return {};
+  const auto acked = text_in(query, "acked");
+  return fmt::format("  waits for an answer in the inbox of {} ({})", text_in(*agent, "name"),
+                     acked.empty() ? "not read yet" : "read " + acked);
+}
+
+// What the job of this name waits for; empty: for nothing but its turn or itself.
+std::string waiting_of(const json::object& run, std::string_view id, const json::object& job) {
+  if (const auto* action = object_of(job, "action")) return waits_for_people(*action);
+  if (const auto* query = object_of(job, "query")) return waits_for_agent(*query);
+  if (text_in(job, "state") != "approval") return {};
+  return fmt::format("  waits for: flywheel workflow approve {} {}", text_in(run, "id"), id);
+}
+
+std::string error_in(const json::object& view) {
+  const auto* error = object_of(view, "error");
+  return error ? fmt::format("  {}: {}", text_in(*error, "code"), text_in(*error, "detail"))
+               : std::string();
 }
 
 int exit_of(const json::object& run) {
@@ -53,19 +78,13 @@ void print_run(Console& console, const json::object& run) {
     if (!value.is_object()) continue;
     const auto& job = value.get_object();
     std::string line = fmt::format("  {:<24}  {:<10}", std::string_view(id), result_of(job));
-    const auto* error = job.if_contains("error");
-    if (error && error->is_object()) {
-      line += fmt::format("  {}: {}", text_in(error->get_object(), "code"),
-                          text_in(error->get_object(), "detail"));
-    }
-    line += waiting_of(job);
+    line += error_in(job) + waiting_of(run, id, job);
     if (job.contains("approval_note")) line += "  " + text_in(job, "approval_note");
     console.out << line << '\n';
   }
-  const auto* outputs = run.if_contains("outputs");
-  if (outputs && outputs->is_object() && !outputs->get_object().empty()) {
-    print_pretty(console, *outputs);
-  }
+  if (const auto error = error_in(run); !error.empty()) console.out << error << '\n';
+  const auto* outputs = object_of(run, "outputs");
+  if (outputs && !outputs->empty()) print_pretty(console, *outputs);
 }
 
 std::string run_path(const std::string& run) { return "/api/gpt-workflows/runs/" + encoded(run); }

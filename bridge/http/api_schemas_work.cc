@@ -152,9 +152,15 @@ constexpr std::array all = {
         "query": {
           "type": "object",
           "description": "What lies in the inbox, of gpt/<agent> without a conversation.",
-          "required": ["id", "state", "acked", "links"],
+          "required": ["id", "agent", "state", "acked", "links"],
           "properties": {
             "id": {"type": "string"},
+            "agent": {
+              "type": "object",
+              "description": "In whose inbox.",
+              "required": ["id", "name"],
+              "properties": {"id": {"type": "string"}, "name": {"type": "string"}}
+            },
             "state": {"type": "string", "description": "open, or how it ended: answered, …"},
             "acked": {"type": ["string", "null"]},
             "links": {"type": "object"}

@@ -8,6 +8,7 @@ namespace {
 
 namespace json = boost::json;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 using AgentCommands = DaemonCommands;
 
@@ -59,6 +60,27 @@ TEST_F(AgentCommands, AFleetIsPutToWorkAndAScheduleBeginsAWorkflow) {
   EXPECT_THAT(run({"schedule", "run", "trip"}).out, HasSubstr("started"));
   EXPECT_THAT(run({"schedule", "show", "trip"}).out, HasSubstr("a run of the workflow w"));
   EXPECT_THAT(run({"workflow", "status", "w"}).out, HasSubstr("running"));
+}
+
+TEST_F(AgentCommands, ARunSaysWhomEachOfItsStepsWaitsFor) {
+  run({"gpt", "register", "--name", "Scout", "--kind", "cli"});
+  folder.write("w.yaml",
+               "{name: w, jobs: {look: {uses: gpt/Scout, with: {query: What is new?}}, "
+               "agree: {approval: true}}}");
+  EXPECT_EQ(run({"workflow", "create", "w.yaml"}).status, 0);
+  const auto begun = run({"workflow", "run", "w"});
+  EXPECT_EQ(begun.status, 0) << begun.err;
+  const auto id = begun.out.substr(0, begun.out.find(' '));
+  EXPECT_THAT(begun.out, HasSubstr("waits for an answer in the inbox of Scout (not read yet)\n"));
+  EXPECT_THAT(begun.out, HasSubstr("waits for: flywheel workflow approve " + id + " agree\n"));
+
+  const auto inbox = json::parse(run({"gpt", "inbox", "Scout", "--json"}).out);
+  const std::string query(inbox.at("items").at(0).at("id").as_string());
+  EXPECT_EQ(run({"gpt", "ack", "Scout", query}).status, 0);
+  EXPECT_THAT(run({"workflow", "status", id}).out,
+              HasSubstr("waits for an answer in the inbox of Scout (read 20"));
+  EXPECT_EQ(run({"workflow", "cancel", id, "--at-once"}).status, 0);
+  EXPECT_THAT(run({"workflow", "status", id}).out, Not(HasSubstr("waits for")));
 }
 
 TEST_F(AgentCommands, OneIsRegisteredChangedAndRemoved) {

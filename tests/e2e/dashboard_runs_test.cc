@@ -80,6 +80,23 @@ TEST_F(DashboardRuns, ARunIsSeenAsAGraphAndItsApprovalIsPressed) {
   EXPECT_EQ(only_chat_of("shield-core").posts.size(), 1u);
 }
 
+TEST_F(DashboardRuns, AStepThatWaitsInAnInboxSaysInWhose) {
+  start();
+  post("/api/gpt-agents/register", {{"name", "Scout"}, {"kind", "cli"}});
+  post("/api/gpt-workflows/create",
+       {{"yaml", "{name: w, jobs: {look: {uses: gpt/Scout, with: {query: What is new?}}}}"}});
+  const auto id = execute("w", {});
+  visit_dashboard([&](Visitor& v) -> Story {
+    co_await sign_in(v);
+    co_await v.go("workflows/runs/" + id);
+    co_await shows(v, "look", "running, waits for an answer in the inbox of Scout");
+    co_await v.picture("run-inbox");
+    co_await v.value(node("look") + ".dispatchEvent(new MouseEvent('click', {bubbles: true}))");
+    co_await v.sees("Waits for an answer in the inbox of Scout; not read yet.");
+    co_await v.picture("run-inbox-step");
+  });
+}
+
 TEST_F(DashboardRuns, AnActionIsApprovedByAPersonWhoSeesItsParameters) {
   bridge["actions"] = {{"deploy.staging",
                         {{"kind", "program"},

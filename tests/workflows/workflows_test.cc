@@ -432,6 +432,8 @@ TEST(Workflows, AQueryThatNobodyAnswersHoldsNoOtherRunUpAndEndsByItself) {
   EXPECT_EQ(step.at("job"), nullptr);
   EXPECT_EQ(step.at("query").at("id"), json::value(queries[0].id));
   EXPECT_EQ(step.at("query").at("state"), "open");
+  EXPECT_EQ(step.at("query").at("agent").at("name"), "Night Worker");
+  EXPECT_EQ(step.at("query").at("agent").at("id"), json::value(worker.itself.agent));
   EXPECT_TRUE(worker.reply(queries[1], "Nothing"));
   EXPECT_EQ(life.ended(other).at("result"), "success");
   EXPECT_EQ(life.view(forgotten).at("state"), "running");

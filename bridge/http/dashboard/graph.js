@@ -92,9 +92,17 @@ export function stateOf(job) {
   return job.result ?? job.state ?? "pending";
 }
 
+// The agent that a step waits for, if what it asks lies in that one's inbox.
+export function awaitedBy(job) {
+  return job.query?.state === "open" ? job.query.agent.name : null;
+}
+
 function node(id, job, place, isChosen, choose) {
   const state = stateOf(job);
-  const label = `${id}, ${words(state)}${job.uses ? `, ${job.uses}` : ""}`;
+  const agent = awaitedBy(job);
+  const waits = agent ? `, waits for an answer in the inbox of ${agent}` : "";
+  const label = `${id}, ${words(state)}${waits}${job.uses ? `, ${job.uses}` : ""}`;
+  const attempts = job.attempts > 1 ? ` · ${job.attempts} attempts` : "";
   return svg(
     "g",
     {
@@ -121,7 +129,7 @@ function node(id, job, place, isChosen, choose) {
     svg(
       "text",
       { x: 22, y: 44, class: "node-state" },
-      shorten(`${words(state)}${job.attempts > 1 ? ` · ${job.attempts} attempts` : ""}`, 26),
+      shorten(agent ? `in the inbox of ${agent}` : `${words(state)}${attempts}`, 26),
     ),
   );
 }

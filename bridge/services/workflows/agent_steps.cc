@@ -143,6 +143,7 @@ Result<json::object> view_of_query(store::Tx& tx, const std::string& id) {
   TRY(const auto query, messages::get(tx, id));
   return json::object{
       {"id", query.id},
+      {"agent", json::object{{"id", query.recipient.id}, {"name", query.recipient.name}}},
       {"state", messages::is_open(query) ? std::string("open") : query.outcome},
       {"acked", query.acked ? json::value(base::rfc3339(*query.acked)) : json::value(nullptr)},
       {"links", json::object{{"self", fmt::format("/api/gpt-agents/{}/queries/{}",

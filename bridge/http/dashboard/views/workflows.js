@@ -1,7 +1,7 @@
 // Workflows, their runs, and a run as a graph.
 import { get, part, post } from "../api.js";
 import { h } from "../dom.js";
-import { graph, stateOf } from "../graph.js";
+import { awaitedBy, graph, stateOf } from "../graph.js";
 import { listPanel, panel } from "../panel.js";
 import { ask, badge, button, code, facts, form, more, table, time, untrusted } from "../parts.js";
 import { duration, shortId } from "../text.js";
@@ -74,6 +74,21 @@ function runButtons(run, refresh) {
   );
 }
 
+// A query that no conversation answers waits as long as its agent thinks.
+function awaitedAgent({ query }) {
+  return h(
+    "div",
+    { class: "problem warn" },
+    h(
+      "p",
+      {},
+      "Waits for an answer in the inbox of ",
+      h("a", { href: `#/agents/${part(query.agent.id)}`, key: "awaited" }, query.agent.name),
+      query.acked ? ["; read ", time(query.acked), "."] : "; not read yet.",
+    ),
+  );
+}
+
 function drawStep({ run, chosen, whole, definition }, refresh) {
   if (!chosen)
     return h("p", { class: "dim" }, "Choose a step to see what went in and what came out.");
@@ -103,6 +118,7 @@ function drawStep({ run, chosen, whole, definition }, refresh) {
           ),
         )
       : null,
+    awaitedBy(whole) ? awaitedAgent(whole) : null,
     whole.error
       ? h(
           "div",
