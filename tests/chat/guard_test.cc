@@ -105,15 +105,26 @@ json::object plan(const World& w, const chat::Sighting& seen, int limit_ms) {
           {"limit_ms", limit_ms}};
 }
 
+// What the page scripts insert and take back.
+std::string content(const World& w, const chat::Sighting& seen) {
+  return json::serialize(json::object{{"shell", seen.shell()}, {"text", w.prompt.text}});
+}
+
+// Inserts the prompt under the guard; gives the page as it was before.
+boost::asio::awaitable<chat::Sighting> inserted(World& w) {
+  auto seen = must_be(co_await w.chat->wait_until_ready());
+  json::value answer;
+  co_await in_page(w, "guarded_insert(60000, " + content(w, seen) + ")", answer);
+  co_return seen;
+}
+
 TEST(Guard, ALateClickAndASecondClickAreRefused) {
   std::vector<Case> cases;
   for (const char* shell : {"B", "C"}) {
     cases.push_back(
         {shell, with(shell), [](World& w) -> Story {
-           const auto seen = must_be(co_await w.chat->wait_until_ready());
-           const json::object what{{"shell", seen.shell()}, {"text", w.prompt.text}};
+           const auto seen = co_await inserted(w);
            json::value answer;
-           co_await in_page(w, "guarded_insert(60000, " + json::serialize(what) + ")", answer);
            // Armed and over at once: the limit is in the past when the click comes.
            co_await in_page(w, "arm_when_sendable(" + json::serialize(plan(w, seen, 0)) + ")",
                             answer);
@@ -123,7 +134,7 @@ TEST(Guard, ALateClickAndASecondClickAreRefused) {
            EXPECT_FALSE(is_sent) << w.name;
            EXPECT_TRUE(w.ledger().posts.empty()) << w.name;
 
-           co_await in_page(w, "take_back(" + json::serialize(what) + ")", answer);
+           co_await in_page(w, "take_back(" + content(w, seen) + ")", answer);
            EXPECT_EQ(outcome(co_await w.send()), "sent") << w.name;
            EXPECT_EQ(acts(w), 1u) << w.name;
          }});
@@ -136,10 +147,8 @@ TEST(Guard, AClickAfterItsDeadlineIsRefusedHoweverLongTheInsertionTook) {
   for (const char* shell : {"B", "C"}) {
     cases.push_back(
         {shell, with(shell), [](World& w) -> Story {
-           const auto seen = must_be(co_await w.chat->wait_until_ready());
-           const json::object what{{"shell", seen.shell()}, {"text", w.prompt.text}};
+           const auto seen = co_await inserted(w);
            json::value answer;
-           co_await in_page(w, "guarded_insert(60000, " + json::serialize(what) + ")", answer);
            co_await later_in_page(w, 50000);
            co_await in_page(w, "arm_when_sendable(" + json::serialize(plan(w, seen, 3000)) + ")",
                             answer);

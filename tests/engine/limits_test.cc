@@ -161,40 +161,42 @@ TEST(Limits, ThePauseLiesBetweenTwoSends) {
   EXPECT_EQ(send_one(f), 20s);
 }
 
-TEST(Limits, LanesOfAnAccountRunAtOnceUpToItsNumber) {
-  auto options = capped(100, 1h);
-  options.accounts["account"].parallel_max = 1;
-  Fixture f(options);
+// An account that works one lane at a time, and a job in each of two.
+struct OnePlace : Fixture {
+  OnePlace() : Fixture(options()) {
+    EXPECT_TRUE(write([&](store::Tx& tx) { return queue.declare_lane(tx, other, "account"); }));
+    add();
+    auto elsewhere = job();
+    elsewhere.lane = other;
+    EXPECT_TRUE(submit(elsewhere));
+  }
+  static QueueOptions options() {
+    auto made = capped(100, 1h);
+    made.accounts["account"].parallel_max = 1;
+    return made;
+  }
+
   const LaneId other{"chat:2"};
-  ASSERT_TRUE(f.write([&](store::Tx& tx) { return f.queue.declare_lane(tx, other, "account"); }));
-  f.add();
-  auto elsewhere = f.job();
-  elsewhere.lane = other;
-  ASSERT_TRUE(f.submit(elsewhere));
+};
+
+TEST(Limits, LanesOfAnAccountRunAtOnceUpToItsNumber) {
+  OnePlace f;
   const auto first = f.claim();
-  EXPECT_EQ(f.idle(other).reason, "parallel");
+  EXPECT_EQ(f.idle(f.other).reason, "parallel");
   ASSERT_TRUE(f.complete(first.lease));
-  f.claim(other);
+  f.claim(f.other);
 }
 
 // The store may be slow for longer than a lease lasts.
 TEST(Limits, ALeaseThatRanOutLastsOnOnlyWhileItsPlaceIsFree) {
-  auto options = capped(100, 1h);
-  options.accounts["account"].parallel_max = 1;
-  Fixture f(options);
-  const LaneId other{"chat:2"};
-  ASSERT_TRUE(f.write([&](store::Tx& tx) { return f.queue.declare_lane(tx, other, "account"); }));
-  f.add();
-  auto elsewhere = f.job();
-  elsewhere.lane = other;
-  ASSERT_TRUE(f.submit(elsewhere));
+  OnePlace f;
   const auto first = f.claim();
   ASSERT_TRUE(f.stage(first.lease, Stage::intent));
   f.pass(f.queue.options().lease);
   EXPECT_TRUE(f.renew(first.lease));
 
   f.pass(f.queue.options().lease);
-  const auto second = f.claim(other);
+  const auto second = f.claim(f.other);
   const auto renewed = f.renew(first.lease);
   ASSERT_FALSE(renewed);
   EXPECT_EQ(renewed.error().reason, "stale_lease");

@@ -246,20 +246,27 @@ Result<Message> ack(const Act& act, const agents::Agent& agent, const std::strin
   return message;
 }
 
-Result<int> sweep(const Act& act) {
+namespace {
+
+// Ends so those of what `which` picks that were sent too long ago; how many.
+Result<int> end_old(const Act& act, std::string_view which, const std::string& outcome) {
   TRY(const auto old,
-      rows::all(act.tx,
-                "WHERE acked_ms IS NULL AND outcome = '' AND sent_ms < $1 "
-                "ORDER BY sent_ms LIMIT $2",
+      rows::all(act.tx, fmt::format("WHERE outcome = '' AND sent_ms < $1 AND {} LIMIT $2", which),
                 {to_stamp(act.now - limits::inbox_keeps_unread), limits::letters_swept_at_once}));
-  for (const auto& message : old) TRY_OK(die(act, message, "unread"));
-  TRY(const auto open,
-      rows::all(act.tx,
-                "WHERE kind = 'query' AND job = '' AND outcome = '' AND recipient <> '' "
-                "AND acked_ms IS NOT NULL AND sent_ms < $1 ORDER BY seq LIMIT $2",
-                {to_stamp(act.now - limits::inbox_keeps_unread), limits::letters_swept_at_once}));
-  for (const auto& query : open) TRY_OK(die(act, query, "unanswered"));
-  return static_cast<int>(old.size() + open.size());
+  for (const auto& message : old) TRY_OK(die(act, message, outcome));
+  return static_cast<int>(old.size());
+}
+
+}  // namespace
+
+Result<int> sweep(const Act& act) {
+  TRY(const int unread, end_old(act, "acked_ms IS NULL ORDER BY sent_ms", "unread"));
+  TRY(const int unanswered,
+      end_old(act,
+              "kind = 'query' AND job = '' AND recipient <> '' AND acked_ms IS NOT NULL "
+              "ORDER BY seq",
+              "unanswered"));
+  return unread + unanswered;
 }
 
 Result<> bury(const Act& act, const agents::Agent& agent) {
