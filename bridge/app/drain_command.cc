@@ -169,11 +169,11 @@ int run_drain(Console& console, const DrainOptions& options) {
 }  // namespace
 
 void add_drain_command(CLI::App& root, CommandLine& line) {
-  CLI::App* command = add_command(
-      root, "drain",
-      "Work the queue until nothing in it is due, or wait until the daemon that runs has; then end "
-      "(exit 1 if something is left that waits for a person or for long)",
-      "flywheel drain");
+  CLI::App* command = add_command(root, "drain",
+                                  "Work the queue, or wait for the daemon that does, until nothing "
+                                  "is due (exit 1: something is "
+                                  "left that waits for a person or for time)",
+                                  "flywheel drain");
   auto options = std::make_shared<DrainOptions>();
   command->add_flag("--stop", options->stops,
                     "The daemon ends as well, once it has nothing more to do; without, it serves "

@@ -200,7 +200,8 @@ void add_validate(CLI::App& group, CommandLine& line) {
 }  // namespace
 
 void add_packet_commands(CLI::App& root, CommandLine& line) {
-  CLI::App* group = add_group(root, "packet", "Build and check packets");
+  CLI::App* group =
+      add_group(root, "packet", "Build, check and follow packets; cancel, retry and resolve them");
   add_build(*group, line);
   add_validate(*group, line);
 }

@@ -1,4 +1,5 @@
 // The commands that ask a running daemon: packets, the queue, the session, keys, audit, events.
+#include "bridge/app/queue_report.h"
 #include "bridge/app/remote_call.h"
 #include "bridge/app/verification.h"
 #include "bridge/base/limits.h"
@@ -158,16 +159,19 @@ void add_packets(CLI::App& packet, CommandLine& line) {
 
 awaitable<int> queue(Console& console, const RemoteOptions&, http::Client& client) {
   co_return co_await call(console, client, {.target = "/api/queue"},
-                          [&](const json::value& answer) { print_pretty(console, answer); });
+                          [&](const json::value& answer) { print_queue(console, answer); });
 }
 
-Story post_to(std::string target) {
-  return [target = std::move(target)](Console& console, const RemoteOptions&,
-                                      http::Client& client) -> awaitable<int> {
+using Print = void (*)(Console&, const json::value&);
+
+Story post_to(std::string target, Print print) {
+  return [target = std::move(target), print](Console& console, const RemoteOptions&,
+                                             http::Client& client) -> awaitable<int> {
     http::ClientRequest request{
         .method = "POST", .target = target, .body = json::value(json::object())};
-    co_return co_await call(console, client, std::move(request),
-                            [&](const json::value& answer) { print_pretty(console, answer); });
+    co_return co_await call(
+        console, client, std::move(request),
+        [&console, print](const json::value& answer) { print(console, answer); });
   };
 }
 
@@ -175,10 +179,10 @@ void add_queue(CLI::App& root, CommandLine& line) {
   CLI::App* group = add_group(root, "queue", "The queue of a running daemon");
   add_remote(*group, line, "show", "Lanes, depths, limits and what they wait for",
              "flywheel queue show", queue);
-  add_remote(*group, line, "pause", "Take nothing new from the queue", "flywheel queue pause",
-             post_to("/api/queue/pause"));
+  add_remote(*group, line, "pause", "Take nothing new from the queue; what runs goes on",
+             "flywheel queue pause", post_to("/api/queue/pause", print_queue));
   add_remote(*group, line, "resume", "Go on after a pause", "flywheel queue resume",
-             post_to("/api/queue/resume"));
+             post_to("/api/queue/resume", print_queue));
 }
 
 // ---- audit
@@ -247,7 +251,7 @@ void add_audit(CLI::App& root, CommandLine& line) {
              "Check every hash and every signed checkpoint; exit 1 if one is not good",
              "flywheel audit verify", audit_verify);
   add_remote(*group, line, "checkpoint", "Sign the journal as it is now",
-             "flywheel audit checkpoint", post_to("/api/audit/checkpoint"));
+             "flywheel audit checkpoint", post_to("/api/audit/checkpoint", print_pretty));
 }
 
 // ---- keys
@@ -299,7 +303,10 @@ void add_keys(CLI::App& root, CommandLine& line) {
                                "Whose key it is; packets sent with it have this sender")
                    ->required();
                command
-                   .add_option("--scopes", options.scopes, "What it may do, separated by commas")
+                   .add_option("--scopes", options.scopes,
+                               "What it may do, separated by commas: packets, agents:read, "
+                               "agents:write, messages, workflows, memory, events, actions, "
+                               "approve, session, audit, or admin for everything")
                    ->required();
                command.add_option("--agent", options.agent, "Acts only as this agent");
                command.add_option("--days", options.days, "Expires after so many days")

@@ -22,6 +22,7 @@ namespace {
 using app::DaemonCalls;
 using app::DaemonProcess;
 using app::Moment;
+using testing::AllOf;
 using testing::HasSubstr;
 using namespace std::chrono_literals;
 
@@ -210,6 +211,11 @@ TEST_F(Daemon, ADrainEndsWhenTheQueueIsEmptyAndTheDaemonServesOn) {
 
   ASSERT_EQ(run({"queue", "pause"}).status, 0);
   hand_in("bd-three");
+  EXPECT_THAT(run({"queue", "show"}).out,
+              AllOf(HasSubstr("1 queued, 0 running, 0 held; nothing goes on by itself\n"),
+                    HasSubstr("  paused: paused by admin (flywheel queue resume)"),
+                    HasSubstr("limits of chatgpt:test: 80 messages in 10800 s, 0 s between two, 1 "
+                              "conversation(s) at a time\n")));
   const auto left = run({"drain"});
   EXPECT_EQ(left.status, 1);
   EXPECT_THAT(left.err, HasSubstr("1 job is left"));
