@@ -117,6 +117,12 @@ TEST_F(Daemon, TheCommandLineReachesEverythingOfIt) {
   ASSERT_EQ(sent.status, 0) << sent.err;
   const std::string id(parsed(sent.out).at("id").as_string());
   EXPECT_EQ(parsed(sent.out).at("response").at("msg_type"), "SPEC_LOCK_RESPONSE");
+  EXPECT_FALSE(parsed(sent.out).as_object().contains("replayed"));
+  // The same but for its date: an answer from the past says that it is one.
+  const auto again = run({"send", "--json", packet("bd-first", "2026-11-27T00:00:00Z")});
+  EXPECT_EQ(parsed(again.out).at("id").as_string(), id) << again.err;
+  EXPECT_EQ(parsed(again.out).at("replayed"), true);
+  EXPECT_THAT(again.err, HasSubstr("this packet was handed in before, at 20"));
 
   const auto list = run({"packet", "list", "--json"});
   EXPECT_EQ(parsed(list.out).at("items").as_array().size(), 1u) << list.err;
