@@ -80,6 +80,7 @@ TEST(History, AHundredThousandFinishedJobsAreNeverLookedThrough) {
   };
   std::optional<Claim> claim;
   explained([&](store::Tx& tx) { return f.queue.submit(tx, job, f.now()); });
+  explained([&](store::Tx& tx) { return f.queue.is_drained(tx, f.now()); });
   explained([&](store::Tx& tx) -> base::Result<> {
     TRY(auto turn, f.queue.claim(tx, lane, f.holder, f.now()));
     claim = std::get<Claim>(std::move(turn));
