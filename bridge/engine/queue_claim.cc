@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 
 #include <fmt/format.h>
 
@@ -270,21 +271,26 @@ Result<std::optional<JobRow>> oldest_in_doubt(const Desk& desk, const LaneId& la
   return std::nullopt;
 }
 
-// When time alone makes the lane's next job due, whatever the account says; nullopt: never. Of each
-// sender's line the first job counts.
-Result<std::optional<Milliseconds>> next_due(store::Tx& tx, const LaneId& lane) {
+// When time alone makes one of the lane's jobs due, whatever the account says; nullopt: never.
+Result<std::optional<Milliseconds>> next_due(store::Tx& tx, const LaneId& lane,
+                                             std::initializer_list<std::string_view> looks) {
   std::optional<Milliseconds> soonest;
-  for (const auto* look :
-       {"SELECT MIN(ready_et) FROM jobs WHERE state = 'queued' AND in_line = 0 AND lane = $1",
-        "SELECT MIN(ready_et) FROM jobs WHERE state = 'running' AND parent IS NULL AND lane = $1",
-        "SELECT MIN((SELECT ready_et FROM jobs WHERE state = 'queued' AND in_line = 1 "
-        "AND lane = turns.lane AND band = turns.band AND sender = turns.sender "
-        "ORDER BY seq LIMIT 1)) FROM turns WHERE lane = $1"}) {
+  for (const auto look : looks) {
     TRY(const auto row, tx.query_one(look, {lane.text}));
     if (!row->at(0).is_null()) note_sooner(soonest, Milliseconds(row->at(0).integer()));
   }
   return soonest;
 }
+
+constexpr std::string_view running_due =
+    "SELECT MIN(ready_et) FROM jobs WHERE state = 'running' AND parent IS NULL AND lane = $1";
+constexpr std::string_view delayed_due =
+    "SELECT MIN(ready_et) FROM jobs WHERE state = 'queued' AND in_line = 0 AND lane = $1";
+// Of each sender's line the first job counts.
+constexpr std::string_view in_line_due =
+    "SELECT MIN((SELECT ready_et FROM jobs WHERE state = 'queued' AND in_line = 1 "
+    "AND lane = turns.lane AND band = turns.band AND sender = turns.sender "
+    "ORDER BY seq LIMIT 1)) FROM turns WHERE lane = $1";
 
 // See Queue::is_drained.
 Result<bool> does_nothing(const Desk& desk, const LaneId& id, Milliseconds time) {
@@ -296,9 +302,11 @@ Result<bool> does_nothing(const Desk& desk, const LaneId& id, Milliseconds time)
                                      {id.text}));
   if (!held.empty()) return true;
   TRY(const auto account, desk.account(lane.account));
-  const auto& breaker = account.breaker;
-  if (breaker.is_open(time)) return true;
-  TRY(const auto due, next_due(desk.tx, id));
+  const bool is_closed = account.breaker.is_open(time);
+  if (is_closed && forbids_reading(*account.breaker.trip)) return true;
+  // What was sent is read on while nothing new begins.
+  TRY(const auto due, is_closed ? next_due(desk.tx, id, {running_due})
+                                : next_due(desk.tx, id, {running_due, delayed_due, in_line_due}));
   return !due || *due - time > drain_waits_max;
 }
 

@@ -385,6 +385,22 @@ TEST(Drained, IsAQueueInWhichNothingGoesOnByItself) {
   EXPECT_TRUE(is_drained(f));
 }
 
+// A limit of the provider lets nothing new begin, but what was sent is read on.
+TEST(Drained, WhatWasSentIsReadOnBehindALimit) {
+  Fixture f;
+  f.add();
+  const auto claim = f.claim();
+  ASSERT_TRUE(f.advance(claim.lease, Stage::sent));
+  ASSERT_TRUE(f.release(claim.lease));
+  f.add();
+  EXPECT_TRUE(f.write([&](store::Tx& tx) {
+    return f.queue.trip(tx, "account", Trip::usage_cap, "until four", std::nullopt, f.now());
+  }));
+  EXPECT_FALSE(is_drained(f));
+  ASSERT_TRUE(f.complete(f.claim().lease));
+  EXPECT_TRUE(is_drained(f));
+}
+
 TEST(Drained, SoonIsWaitedForAndMuchLaterIsNot) {
   Fixture f;
   const auto add_later = [&](Milliseconds wait) {
