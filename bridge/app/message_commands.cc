@@ -43,13 +43,31 @@ std::string name_in(const json::object& message, std::string_view end) {
   return party && party->is_object() ? text_in(party->get_object(), "name") : "";
 }
 
+// As a shell takes it for one word.
+std::string shell_word(const std::string& text) {
+  constexpr std::string_view plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:";
+  if (!text.empty() && text.find_first_not_of(plain) == text.npos) return text;
+  std::string word = "'";
+  for (const char c : text) word += c == '\'' ? "'\\''" : std::string(1, c);
+  return word + "'";
+}
+
+// How a query that is still open is answered; empty for anything else.
+std::string answer_hint(const json::object& message) {
+  if (text_in(message, "kind") != "query" || !text_in(message, "outcome").empty()) return {};
+  return fmt::format("  answer: flywheel gpt tell {} TEXT --reply-to {} --from {}\n",
+                     shell_word(name_in(message, "from")), text_in(message, "id"),
+                     shell_word(name_in(message, "to")));
+}
+
 void print_message(Console& console, const json::object& message) {
   console.out << fmt::format(
       "{}  {}  {} -> {}{}{}\n", text_in(message, "id"), text_in(message, "sent"),
       name_in(message, "from"), name_in(message, "to"),
       text_in(message, "kind") == "message" ? "" : "  (" + text_in(message, "kind") + ")",
       text_in(message, "trust") == "untrusted" ? "  [untrusted]" : "");
-  console.out << text_in(message, "text") << "\n\n";
+  console.out << text_in(message, "text") << '\n' << answer_hint(message) << '\n';
 }
 
 // The text of a file or of standard input, or the words themselves.

@@ -79,6 +79,14 @@ TEST_F(AgentCommands, ARunSaysWhomEachOfItsStepsWaitsFor) {
   EXPECT_EQ(run({"gpt", "ack", "Scout", query}).status, 0);
   EXPECT_THAT(run({"workflow", "status", id}).out,
               HasSubstr("waits for an answer in the inbox of Scout (read 20"));
+  EXPECT_THAT(run({"gpt", "inbox", "Scout"}).out,
+              HasSubstr("\nWhat is new?\n  answer: flywheel gpt tell admin TEXT --reply-to " +
+                        query + " --from Scout\n\n"));
+  const auto told =
+      run({"gpt", "tell", "admin", "All quiet", "--reply-to", query, "--from", "Scout"});
+  EXPECT_EQ(told.status, 0) << told.err;
+  EXPECT_THAT(run({"gpt", "inbox", "Scout"}).out, Not(HasSubstr("answer:")));
+  EXPECT_THAT(run({"workflow", "status", id}).out, HasSubstr("success"));
   EXPECT_EQ(run({"workflow", "cancel", id, "--at-once"}).status, 0);
   EXPECT_THAT(run({"workflow", "status", id}).out, Not(HasSubstr("waits for")));
 }
