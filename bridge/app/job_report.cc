@@ -48,7 +48,8 @@ Code code_of(std::string_view reason) {
   if (reason == "rate_limited" || reason == "usage_cap") return Code::busy;
   if (reason == "timeout" || reason == "expired") return Code::timeout;
   if (reason == "conversation_not_found") return Code::not_found;
-  if (reason == "ui_changed" || reason == "browser_unavailable" || reason == "unavailable") {
+  if (reason == "ui_changed" || reason == "browser_unavailable" || reason == "unavailable" ||
+      reason == "offline") {
     return Code::unavailable;
   }
   return Code::conflict;

@@ -21,7 +21,7 @@ constexpr std::array<Row, 29> rows = {{
     {"browser_gone", base::Code::unavailable, "ui_changed", ""},
     {"tab_closed", base::Code::unavailable, "ui_changed", ""},
     {"tab_crashed", base::Code::unavailable, "ui_changed", ""},
-    {"offline", base::Code::unavailable, "timeout", ""},
+    {"offline", base::Code::unavailable, "offline", ""},
     {"challenge", base::Code::login_required, "challenge",
      "open the browser window and answer the challenge yourself: flywheel session login"},
     {"account_security", base::Code::login_required, "login_required",

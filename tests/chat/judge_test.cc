@@ -127,6 +127,8 @@ TEST(Judge, TheBrowsersOwnErrorPageMeansOffline) {
   seen.shells = {};
   EXPECT_EQ(state_of(seen), State::offline);
   EXPECT_FALSE(judge(seen, signed_in(), bound).is_weak);
+  // Whoever waits for an answer must not take it for one that did not come.
+  EXPECT_EQ(chat::as_error(State::offline, "").reason, "offline");
 }
 
 TEST(Judge, ASharedPageIsReadOnlyAndAnUnnamedChatIsWaitedFor) {
