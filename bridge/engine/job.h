@@ -96,11 +96,11 @@ struct Job {
   int cost = 1;
   State state = State::queued;
   Stage stage = Stage::none;
-  int attempt = 0;         // fresh starts so far
+  int attempt = 0;         // fresh starts so far; of a child: its parent's, when it began
   int failures = 0;        // in a row, of the kind that counts
   std::int64_t epoch = 0;  // of the lane when it was claimed
-  // Of a restored backup: it may have been sent though its stage does not tell. Ends with the next
-  // set_stage.
+  // Of a restored backup: it may have been sent though its stage does not tell; or it is `sent` by
+  // a person's word alone. Ends with the next set_stage.
   bool is_doubtful = false;
   std::optional<JobId> parent;
   std::optional<base::WallTime> deadline;

@@ -157,17 +157,18 @@ class Queue {
 
   // none → intent → armed → sent → replied, and back to none where it is certain that nothing was
   // sent (from intent; from armed only after reconciling). A doubtful job, and any in a store that
-  // was ever restored, may also go to `sent` at once: it was found. `armed` enters the account's
-  // log and fails with busy when it would break a cap, the pace or an open breaker (reason rate,
-  // breaker; see wait_to_arm) or the lease ran out and its place of the account was taken (reason
-  // parallel), with conflict and reason expired after the deadline.
+  // was ever restored, may also go to `sent` at once: it was found; so may one that is `sent` by a
+  // person's word alone. `armed` enters the account's log and fails with busy when it would break a
+  // cap, the pace or an open breaker (reason rate, breaker; see wait_to_arm) or the lease ran out
+  // and its place of the account was taken (reason parallel), with conflict and reason expired
+  // after the deadline.
   base::Result<> set_stage(store::Tx& tx, const Lease& lease, Stage stage, const Now& now) const;
   // How long until `armed` would be granted; 0: now. nullopt: not before the breaker is closed.
   base::Result<std::optional<Milliseconds>> wait_to_arm(store::Tx& tx, const Lease& lease,
                                                         const Now& now) const;
-  // A child of the lease's job, running at once under the same lease. Its lane, sender and
-  // principal are the parent's, its key is ignored. The parent was sent in time; a child has the
-  // deadline that it is given.
+  // A child of the lease's job, running at once under the same lease. Its lane, sender, principal
+  // and attempt are the parent's, its key is ignored. The parent was sent in time; a child has the
+  // deadline that it is given. conflict, reason too_many_children: of one attempt.
   base::Result<Claim> begin_child(store::Tx& tx, const Lease& lease, const NewJob& job,
                                   const Now& now) const;
   // Children in the order they began, with payload and result; leases of running ones follow from
@@ -198,8 +199,9 @@ class Queue {
                            std::string_view actor = {}) const;
   // Ends queued jobs whose deadline has passed; returns how many. Of every lane.
   base::Result<int> expire(store::Tx& tx, const Now& now) const;
-  // A person's word on a held job. sent: goes on reading. not_sent: goes again. abandon: failed.
-  // For the member of the family that is armed.
+  // A person's word on a held job. sent: goes on reading; what this store never armed stays
+  // doubtful until it is found. not_sent: goes again. abandon: failed.
+  // For the member of the family that is armed or doubtful.
   base::Result<Job> resolve(store::Tx& tx, const JobId& job, Verdict verdict,
                             const std::string& note, const Now& now,
                             std::string_view actor = {}) const;

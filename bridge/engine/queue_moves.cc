@@ -29,7 +29,7 @@ Result<bool> may_follow(const Desk& desk, const JobRow& job, Stage to) {
     case Stage::armed:
       return job.stage == Stage::intent && !job.is_doubtful;
     case Stage::sent: {
-      if (job.stage > Stage::armed || job.is_in_doubt()) return job.stage <= Stage::armed;
+      if (job.is_in_doubt() || job.stage > Stage::armed) return job.is_in_doubt();
       // A restored store may have forgotten that it armed this.
       TRY(const auto restored, desk.restored());
       return restored.has_value();
@@ -203,7 +203,7 @@ Result<> Queue::set_stage(store::Tx& tx, const Lease& lease, Stage stage, const 
   if (stage == Stage::armed) TRY_OK(arm(desk, job));
   JobRow after = job;
   after.stage = stage;
-  if (stage == Stage::none || stage == Stage::sent) after.is_doubtful = false;
+  after.is_doubtful = false;
   if (stage >= Stage::sent) after.failures = 0;
   stamp(after.timings, stage, now.wall);
   return desk.change(job, std::move(after), verb_of(stage));
@@ -229,7 +229,8 @@ Result<Claim> Queue::begin_child(store::Tx& tx, const Lease& lease, const NewJob
                       "wrong_stage");
   }
   TRY(const auto siblings,
-      tx.query_one("SELECT COUNT(*) FROM jobs WHERE parent = $1", {parent.id.text}));
+      tx.query_one("SELECT COUNT(*) FROM jobs WHERE parent = $1 AND attempt = $2",
+                   {parent.id.text, parent.attempt}));
   if (siblings->at(0).integer() >= ::limits::children_max) {
     return base::fail(Code::conflict,
                       fmt::format("begin a child of job {}: it has too many", parent.id.text),
@@ -246,7 +247,6 @@ Result<Claim> Queue::begin_child(store::Tx& tx, const Lease& lease, const NewJob
   child.key.clear();
   child.body_hash = job.body_hash;
   child.stage = Stage::none;
-  child.attempt = 1;
   child.failures = 0;
   child.is_doubtful = false;
   child.deadline = job.deadline;

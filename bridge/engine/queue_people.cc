@@ -47,10 +47,11 @@ Result<> resume_family(const Desk& desk, const JobRow& root, const std::vector<J
   const auto decided = [&](const JobRow& member) {
     JobRow after = running_again(member);
     if (member.id != about.id) return after;
-    after.is_doubtful = false;
     if (verdict == Verdict::not_sent) {
+      after.is_doubtful = false;
       after.stage = Stage::none;
     } else if (after.stage <= Stage::armed) {
+      // Of what this store never armed there is no more than the word: it stays doubtful.
       after.stage = Stage::sent;
       after.timings.sent = desk.now.wall;
     }
@@ -189,7 +190,7 @@ Result<Job> Queue::resolve(store::Tx& tx, const JobId& id, Verdict verdict, cons
     TRY_OK(desk.ring(bell_of(root.lane)));
     return get(tx, root.id);
   }
-  const bool is_known_sent = about.stage > Stage::armed;
+  const bool is_known_sent = about.stage > Stage::armed && !about.is_doubtful;
   if (verdict == Verdict::not_sent && is_known_sent) {
     TRY_OK(refused("resolve", about, "it was seen to be sent", "wrong_stage"));
   }

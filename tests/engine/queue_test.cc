@@ -1,3 +1,4 @@
+#include "bridge/base/limits.h"
 #include "tests/engine/fixture.h"
 
 namespace engine {
@@ -320,6 +321,39 @@ TEST(Families, ChildrenEndWithTheirParent) {
   Family y;
   ASSERT_TRUE(y.f.fail(y.parent.lease, base::Code::invalid, "invalid_reply"));
   EXPECT_EQ(y.f.get(y.child.job.id).state, State::cancelled);
+}
+
+TEST(Families, AChildIsOfTheAttemptThatBeganIt) {
+  Family y;
+  EXPECT_EQ(y.child.job.attempt, 1);
+  ASSERT_TRUE(y.f.fail(y.parent.lease, base::Code::invalid, "invalid_reply"));
+  ASSERT_TRUE(y.f.retry(y.root));
+  const auto anew = y.f.claim();
+  ASSERT_TRUE(y.f.advance(anew.lease, Stage::replied));
+  const auto child = y.f.write(
+      [&](store::Tx& tx) { return y.f.queue.begin_child(tx, anew.lease, y.f.job(), y.f.now()); });
+  ASSERT_TRUE(child);
+  EXPECT_EQ(child->job.attempt, 2);
+  EXPECT_TRUE(y.f.advance(child->lease, Stage::replied));
+}
+
+TEST(Families, AnAttemptHasItsNumberOfChildrenForItself) {
+  Fixture f;
+  const auto id = f.add();
+  for (int attempt = 1; attempt <= 2; ++attempt) {
+    const auto claim = f.claim();
+    ASSERT_TRUE(f.advance(claim.lease, Stage::replied));
+    const auto begin = [&] {
+      return f.write(
+          [&](store::Tx& tx) { return f.queue.begin_child(tx, claim.lease, f.job(), f.now()); });
+    };
+    for (int i = 0; i < ::limits::children_max; ++i) ASSERT_TRUE(begin());
+    const auto refused = begin();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().reason, "too_many_children");
+    ASSERT_TRUE(f.fail(claim.lease, base::Code::invalid, "invalid_reply"));
+    ASSERT_TRUE(f.retry(id));
+  }
 }
 
 TEST(Lists, PagesAreNewestFirstAndComplete) {

@@ -186,5 +186,41 @@ TEST(Restored, WhatCannotBeDecidedIsHeld) {
   EXPECT_EQ(f.get(id).state, State::held);
 }
 
+// A word, and neither this store nor the conversation has anything to it yet.
+TEST(Restored, WhatAPersonCallsSentStaysInDoubtUntilItIsFound) {
+  Fixture f;
+  const auto id = f.add();
+  ASSERT_TRUE(f.recover(2));
+  ASSERT_TRUE(f.fail(f.claim().lease, base::Code::internal));
+
+  ASSERT_TRUE(f.resolve(id, Verdict::sent));
+  const auto claim = f.claim();
+  EXPECT_TRUE(claim.is_reconcile);
+  EXPECT_TRUE(claim.job.is_doubtful);
+  EXPECT_EQ(claim.job.stage, Stage::sent);
+  ASSERT_TRUE(f.fail(claim.lease, base::Code::not_found));
+  EXPECT_EQ(f.get(id).state, State::held);
+
+  ASSERT_TRUE(f.resolve(id, Verdict::sent));
+  const auto again = f.claim();
+  ASSERT_TRUE(f.stage(again.lease, Stage::sent));
+  EXPECT_FALSE(f.get(id).is_doubtful);
+  EXPECT_FALSE(f.stage(again.lease, Stage::sent));
+  EXPECT_TRUE(f.stage(again.lease, Stage::replied));
+}
+
+TEST(Restored, APersonMayTakeTheWordBackThatItWasSent) {
+  Fixture f;
+  const auto id = f.add();
+  ASSERT_TRUE(f.recover(2));
+  ASSERT_TRUE(f.fail(f.claim().lease, base::Code::internal));
+  ASSERT_TRUE(f.resolve(id, Verdict::sent));
+  ASSERT_TRUE(f.fail(f.claim().lease, base::Code::not_found));
+  ASSERT_TRUE(f.resolve(id, Verdict::not_sent));
+  EXPECT_EQ(f.get(id).state, State::queued);
+  EXPECT_EQ(f.get(id).stage, Stage::none);
+  EXPECT_TRUE(f.advance(f.claim().lease, Stage::armed));
+}
+
 }  // namespace
 }  // namespace engine
