@@ -150,6 +150,7 @@ Result<> Bridge::prepare() {
     return replies_->on_change(tx, change, now);
   });
   TRY_OK(build_browser());
+  settings_.packets.marker_key = key;
   exchange_ = std::make_unique<services::Exchange>(
       account_->conversations(), *types_, clock_, settings_.account, std::move(key),
       settings_.exchange,

@@ -1,7 +1,7 @@
 #include "bridge/services/exchange.h"
 
-#include "bridge/chat/binding.h"
 #include "bridge/protocol/marker.h"
+#include "bridge/services/exchange_story.h"
 #include "bridge/services/packet_question.h"
 
 #include <algorithm>
@@ -24,11 +24,6 @@ chat::Prompt as_posted(protocol::Prompt prompt) {
           .end_marker = std::move(prompt.end_marker)};
 }
 
-std::string path_in(const std::string& url) {
-  const auto bound = chat::binding_of(url);
-  return bound ? bound->path : std::string();
-}
-
 // The same message under another marker.
 chat::Prompt marked_anew(chat::Prompt prompt, std::string_view id, std::string_view key) {
   const auto renew = [&text = prompt.text](std::string& mark, const std::string& fresh) {
@@ -43,10 +38,15 @@ chat::Prompt marked_anew(chat::Prompt prompt, std::string_view id, std::string_v
   return prompt;
 }
 
-// A rest of time that is not worth another look.
-constexpr auto read_again_min = std::chrono::seconds(5);
+// Nobody could look: that tells nothing of what there is to see, however often it happens.
+base::Error waiting(base::Error error) {
+  const bool is_away = error.reason == "offline" || error.reason == "browser_unavailable";
+  if (is_away && base::is_retryable(error.code)) error.code = Code::busy;
+  return error;
+}
 
-// A cause that passes by itself before anything was sent: the job goes again, however often.
+}  // namespace
+
 base::Error patient(base::Error error) {
   const bool passes = error.code == Code::unavailable || error.code == Code::timeout;
   if (passes && error.reason != "ui_changed" && error.reason != "upstream_failed") {
@@ -54,8 +54,6 @@ base::Error patient(base::Error error) {
   }
   return error;
 }
-
-}  // namespace
 
 std::optional<engine::Trip> trip_of(const base::Error& error) {
   using engine::Trip;
@@ -66,36 +64,6 @@ std::optional<engine::Trip> trip_of(const base::Error& error) {
   if (error.code == Code::login_required) return Trip::blocked;
   return std::nullopt;
 }
-
-// One run of the handler.
-struct Exchange::Story {
-  engine::LaneContext& lane;
-  engine::Job root;  // the question's own job
-  const QuestionKind& kind;
-  std::shared_ptr<const Question> question = {};
-  std::string url = {};
-  int repairs = 0;  // children that were begun
-
-  // The message under way: the question's, or the newest repair's.
-  engine::JobId job = {};
-  engine::Lease lease = {};
-  Stage stage = Stage::none;
-  bool is_doubtful = false;  // the store may know less than the world
-  // The store was restored lately. The ids of messages are the same as before, so they are found.
-  bool may_be_forgotten = false;
-  Post post = {};
-  bool has_row = false;  // `post` is in the store
-  base::Instant sent_at = {};
-  std::unique_ptr<chat::Conversation> conversation = {};
-  std::unique_ptr<AnswerFinish> finish = {};
-  std::optional<std::string> doubt = {};  // what only a person can decide
-  std::string untold = {};                // why the last look told nothing
-
-  bool is_repair() const { return job != root.id; }
-  std::string name() const {
-    return fmt::format("{} {}", is_repair() ? "repair" : kind.noun, job.text);
-  }
-};
 
 Exchange::Exchange(chat::Conversations& conversations, const protocol::MessageTypes& types,
                    base::Clock& clock, std::string account, std::string marker_key,
@@ -123,7 +91,12 @@ base::Task<engine::Outcome> Exchange::handle(engine::Claim claim, engine::LaneCo
     if (story->doubt) {
       co_return engine::Outcome{engine::Outcome::Held{{"unknown_outcome", *story->doubt}}};
     }
-    if (!obtained) co_return std::unexpected(std::move(obtained).error());
+    if (!obtained) {
+      base::Error error = waiting(std::move(obtained).error());
+      if (!is_last_look(*story, error)) co_return std::unexpected(std::move(error));
+      co_return engine::Outcome{engine::Outcome::Held{
+          {"unknown_outcome", "sent, and its answer could not be looked for: " + error.message}}};
+    }
     auto answer = judge(*story);
     if (answer) co_return answered(story, *std::move(answer));
     Unusable& why = answer.error();
@@ -158,6 +131,7 @@ base::Task<> Exchange::begin(Story& story, engine::Claim claim) {
     std::optional<Post> post;
     std::string url;
     engine::Milliseconds time;
+    bool may_have_older_key;
   };
   const engine::JobId root = claim.job.id;
   const base::Instant asked = clock_.now();
@@ -168,47 +142,49 @@ base::Task<> Exchange::begin(Story& story, engine::Claim claim) {
     TRY(auto post, posts::last(tx, (has_child ? children.back() : job).id.text));
     TRY(auto url, kind.address(tx, job));
     TRY(const auto time, engine::engine_now(tx, now));
-    return Found{std::move(children), std::move(post), std::move(url), time};
+    TRY(const bool is_older, marker_keys::may_be_older(tx, job));
+    return Found{std::move(children), std::move(post), std::move(url), time, is_older};
   };
   CO_TRY(auto found, co_await engine.store.read(std::move(look_up)));
   story.url = std::move(found.url);
-  story.repairs = static_cast<int>(found.children.size());
+  story.repairs_ever = static_cast<int>(found.children.size());
+  story.repairs = static_cast<int>(
+      std::ranges::count(found.children, claim.job.attempt, &engine::Job::attempt));
   story.job = root;
   story.lease = claim.lease;
   story.stage = claim.job.stage;
   story.may_be_forgotten = claim.may_be_forgotten;
-  bool is_doubtful = claim.job.is_doubtful;
+  engine::Job about = std::move(claim.job);
   if (!found.children.empty() && found.children.back().state == engine::State::running) {
-    const engine::Job& child = found.children.back();
-    story.job = child.id;
-    story.lease.job = child.id;
-    story.lease.attempt = child.attempt;
-    story.stage = child.stage;
-    is_doubtful = child.is_doubtful;
+    about = found.children.back();
+    story.job = about.id;
+    story.lease.job = about.id;
+    story.lease.attempt = about.attempt;
+    story.stage = about.stage;
   }
   // An answered packet is resumed too, while its repair is certainly unsent.
-  story.is_doubtful = is_doubtful && story.stage <= Stage::intent;
-  // A message that is not known to be unsent belongs to an earlier start; this one is another.
-  story.has_row =
-      found.post && (story.stage > Stage::intent || found.post->stage == PostStage::intent);
-  if (found.post) story.post = *std::move(found.post);
+  story.is_doubtful = about.is_doubtful && story.stage <= Stage::intent;
+  story.is_told = about.is_doubtful && story.stage == Stage::sent;
+  story.has_row = posts::is_of_this_start(about, found.post);
   story.sent_at = asked;
-  if (story.post.sent_at) story.sent_at -= found.time - *story.post.sent_at;
   if (!story.has_row) {
-    if (story.stage > Stage::intent) {
+    if (story.stage > Stage::intent && !story.is_told) {
       co_return base::fail(Code::internal, story.name() + " has no message in the store");
     }
-    CO_TRY(story.post, start_anew(story));
+    story.has_lost_marker = found.may_have_older_key;
+    CO_TRY(story.post, start_anew(story, std::move(found.post)));
+    co_return base::Result<>();
   }
+  story.post = *std::move(found.post);
+  if (story.post.sent_at) story.sent_at -= found.time - *story.post.sent_at;
   co_return base::Result<>();
 }
 
 // The message's next start, under a new marker. Of a repair, what was to be said stands in its
 // last.
-base::Result<Post> Exchange::start_anew(const Story& story) const {
-  const Post& last = story.post;
-  const int number = last.id.empty() ? 1 : last.number + 1;
-  const int repair = story.is_repair() ? story.repairs : 0;
+base::Result<Post> Exchange::start_anew(const Story& story, std::optional<Post> last) const {
+  const int number = posts::next_number(last);
+  const int repair = story.is_repair() ? story.repairs_ever : 0;
   Post post{.id = posts::id_for(marker_key_, story.root, number, repair),
             .job_id = story.job.text,
             .number = number,
@@ -218,16 +194,18 @@ base::Result<Post> Exchange::start_anew(const Story& story) const {
     post.prompt = as_posted(std::move(prompt));
     return post;
   }
-  if (last.id.empty()) {
-    return base::fail(Code::internal, story.name() + " has no prompt in the store");
-  }
-  post.prompt = marked_anew(last.prompt, post.id, marker_key_);
+  if (!last) return base::fail(Code::internal, story.name() + " has no prompt in the store");
+  post.prompt = marked_anew(std::move(last->prompt), post.id, marker_key_);
   return post;
 }
 
 // Brings the message to `replied`, from wherever it is.
 base::Task<> Exchange::obtain(Story& story) {
-  if (story.stage == Stage::armed) {
+  if (story.is_doubtful && story.has_lost_marker) {
+    story.doubt =
+        "marker.key is not the one of that time: if the message was sent, it is there under a "
+        "marker that nobody knows any more, so look for its text";
+  } else if (story.stage == Stage::armed) {
     CO_TRY_OK(co_await reconcile(story));
   } else if (story.stage < Stage::armed && (story.is_doubtful || story.may_be_forgotten)) {
     CO_TRY_OK(co_await recall(story));
@@ -235,6 +213,7 @@ base::Task<> Exchange::obtain(Story& story) {
   if (story.doubt) co_return base::Result<>();
   if (story.stage <= Stage::intent) CO_TRY_OK(co_await send(story));
   if (story.stage == Stage::sent) CO_TRY_OK(co_await read(story));
+  if (story.doubt) co_return base::Result<>();
   if (!story.post.raw) {
     co_return base::fail(Code::internal, story.name() + " is replied without a reply");
   }
@@ -353,6 +332,12 @@ void Exchange::note_sent(Story& story, chat::Sent sent, base::Instant at) {
   story.sent_at = at;
   story.post.stage = PostStage::sent;
   story.post.sent = std::move(sent);
+  forget_failures(story);
+}
+
+// As the queue does with what gets on.
+void Exchange::forget_failures(Story& story) {
+  if (!story.is_repair()) story.root.failures = 0;
 }
 
 base::Task<> Exchange::record_unsent(Story& story) {
@@ -366,176 +351,6 @@ base::Task<> Exchange::record_unsent(Story& story) {
   co_return base::Result<>();
 }
 
-base::Task<> Exchange::read(Story& story) {
-  CO_TRY_OK(co_await open(story));
-  // A person may have said that it was sent; the answer is bound to what the conversation shows.
-  if (!story.post.sent) CO_TRY_OK(co_await find_sent(story));
-  story.finish = story.question->finish(story.post.prompt.end_marker);
-  auto raw = co_await story.conversation->reply(*story.post.sent, story.post.prompt, *story.finish,
-                                                time_left(story));
-  if (!raw) {
-    CO_TRY_OK(co_await trip(story, raw.error()));
-    const bool is_over = raw.error().reason == "timeout" && time_left(story) <= read_again_min;
-    // The conversation has read it back again and again before it says so.
-    if (is_over || raw.error().reason == "upstream_failed") raw.error().code = Code::conflict;
-    co_return std::unexpected(std::move(raw).error());
-  }
-  auto& engine = story.lane.engine();
-  CO_TRY_OK(engine.faults.at("exchange.reply_unrecorded"));
-  const base::WallTime now = clock_.wall();
-  CO_TRY_OK(co_await story.lane.set_stage(
-      story.lease, Stage::replied,
-      [id = story.post.id, raw = *raw, now](store::Tx& tx, const engine::Now&) {
-        return posts::set_replied(tx, id, raw, now);
-      }));
-  story.stage = Stage::replied;
-  story.post.stage = PostStage::replied;
-  story.post.raw = *std::move(raw);
-  co_return engine.faults.at("exchange.replied");
-}
-
-// From the moment of the send, over every restart and whatever the calendar does.
-base::Instant::duration Exchange::time_left(const Story& story) const {
-  return std::max<base::Instant::duration>(limits_.reply - (clock_.now() - story.sent_at),
-                                           read_again_min);
-}
-
-base::Task<> Exchange::find_sent(Story& story) {
-  CO_TRY(auto search, co_await story.conversation->find(story.post.prompt));
-  if (!search.sent) {
-    co_return base::fail(Code::not_found,
-                         "read the answer: the conversation does not show the message",
-                         "upstream_failed");
-  }
-  const base::Instant at = clock_.now();
-  CO_TRY_OK(co_await story.lane.engine().store.write(
-      [id = story.post.id, job = story.root, &kind = story.kind, sent = *search.sent,
-       now = story.lane.engine().timeline.now()](store::Tx& tx) -> base::Result<> {
-        TRY_OK(posts::set_sent(tx, id, sent, now));
-        return kind.sent ? kind.sent(tx, job, sent) : base::Result<>();
-      }));
-  note_sent(story, *std::move(search.sent), at);
-  co_return base::Result<>();
-}
-
-// The page that clicked. A repair of a question that began a chat was clicked in that chat.
-base::Task<base::Instant> Exchange::silence(const Story& story) {
-  CO_TRY(base::Instant quiet, co_await conversations_.silence(story.url));
-  const auto bound = chat::binding_of(story.url);
-  const std::string& path = story.post.baseline.path;
-  if (bound && chat::is_new_chat(bound->path) && !chat::is_new_chat(path)) {
-    const std::string clicked = bound->origin + path;
-    CO_TRY(const base::Instant later, co_await conversations_.silence(clicked));
-    quiet = std::max(quiet, later);
-  }
-  co_return quiet;
-}
-
-// The only road out of `armed`. Absent from two fresh loads, with nothing after the baseline, long
-// enough after the old page died: certainly unsent. Anything that stays open is for a person.
-base::Task<> Exchange::reconcile(Story& story) {
-  story.conversation.reset();
-  CO_TRY(const base::Instant quiet, co_await silence(story));
-  CO_TRY_OK(co_await open(story));
-  CO_TRY(const Looked found,
-         co_await look_at(story, std::vector<base::Instant>{quiet + limits::reconcile_first,
-                                                            quiet + limits::reconcile_second}));
-  if (found == Looked::overtaken) {
-    story.doubt =
-        "the conversation does not show the message, and its last turn is not the one that was "
-        "last before the send";
-  }
-  if (found == Looked::untold) story.doubt = story.untold;
-  if (found == Looked::sent || story.doubt) co_return base::Result<>();
-  co_return co_await record_unsent(story);
-}
-
-// What this store never armed can only have been sent by a process before this one, whose pages are
-// dead: those of this one need not be closed, and who comes late need not wait.
-base::Task<> Exchange::recall(Story& story) {
-  CO_TRY(const base::Instant alone, co_await conversations_.alone_since());
-  CO_TRY_OK(co_await open(story));
-  auto looked = co_await look_at(story, {alone + limits::reconcile_second});
-  if (!looked) {
-    co_return std::unexpected(story.is_doubtful ? std::move(looked).error()
-                                                : patient(std::move(looked).error()));
-  }
-  // What is in none of the newest chats may have begun an older one: of a doubtful message a person
-  // has to tell. Of one that may be forgotten there is no sign that it was ever sent.
-  if (*looked == Looked::untold && story.is_doubtful) story.doubt = story.untold;
-  if (*looked == Looked::sent || story.doubt || !story.is_doubtful) co_return base::Result<>();
-  CO_TRY_OK(co_await story.lane.set_stage(story.lease, Stage::none));
-  story.stage = Stage::none;
-  story.is_doubtful = false;
-  co_return base::Result<>();
-}
-
-// A look at each of the times, until the message is found or the answer is plain. What is absent
-// before them may still arrive, so a look at once, if they are yet to come, can only find.
-base::Task<Exchange::Looked> Exchange::look_at(Story& story, std::vector<base::Instant> times) {
-  const base::Instant first = times.front();
-  if (clock_.now() < first) times.insert(times.begin(), clock_.now());
-  Looked found = Looked::nothing;
-  for (const auto at : times) {
-    if (clock_.now() < at) co_await clock_.sleep_until(at);
-    CO_TRY(found, co_await look(story));
-    CO_TRY_OK(story.lane.engine().faults.at("exchange.looked"));
-    if (found == Looked::sent || story.doubt) co_return found;
-    if (at >= first && found == Looked::overtaken) co_return found;
-  }
-  co_return found == Looked::untold ? Looked::untold : Looked::nothing;
-}
-
-// One fresh load of the conversation.
-base::Task<Exchange::Looked> Exchange::look(Story& story) {
-  auto search = co_await story.conversation->find(story.post.prompt);
-  // Of what this store never armed it does not know the text: it was handed in at another time, or
-  // rendered by another program. Its id vouches for the packet.
-  if (search && search->is_altered && story.stage == Stage::armed) {
-    story.doubt = "the conversation shows the message with another text";
-    co_return Looked::nothing;
-  }
-  if (search && search->sent) {
-    CO_TRY_OK(co_await record_found(story, *std::move(search->sent)));
-    co_return Looked::sent;
-  }
-  if (search) {
-    const bool has_baseline = story.has_row && !story.is_doubtful;
-    const bool is_last = search->last_turn == story.post.baseline.last_turn;
-    co_return has_baseline && !is_last ? Looked::overtaken : Looked::nothing;
-  }
-  const base::Error& error = search.error();
-  if (error.reason == "fork_detected") {
-    CO_TRY_OK(co_await record_found(story, {.proof = "fork"}));
-    co_return std::unexpected(error);
-  }
-  if (error.reason == "unknown_outcome" && chat::is_new_chat(path_in(story.url))) {
-    story.untold = error.message;
-    co_return Looked::untold;
-  }
-  CO_TRY_OK(co_await trip(story, error));
-  co_return std::unexpected(error);
-}
-
-// The provider has it, whatever the store remembers. What it has forgotten is no new send: neither
-// limits nor deadline stand in its way.
-base::Task<> Exchange::record_found(Story& story, chat::Sent sent) {
-  if (story.stage == Stage::armed) co_return co_await record_sent(story, std::move(sent));
-  const base::Instant at = clock_.now();
-  const bool adds = !std::exchange(story.has_row, true);
-  auto record = [post = story.post, job = story.root, kind = &story.kind, adds, sent](
-                    store::Tx& tx, const engine::Now& now) -> base::Result<> {
-    if (adds) TRY_OK(posts::add(tx, post, now.wall));
-    TRY_OK(posts::set_armed(tx, post.id, now.wall));
-    TRY_OK(posts::set_sent(tx, post.id, sent, now));
-    return kind->sent ? kind->sent(tx, job, sent) : base::Result<>();
-  };
-  CO_TRY_OK(co_await story.lane.set_stage(story.lease, Stage::sent, std::move(record)));
-  story.is_doubtful = false;
-  note_sent(story, std::move(sent), at);
-  co_return story.lane.engine().faults.at("exchange.found");
-}
-
 base::Task<> Exchange::begin_repair(Story& story, Unusable why) {
   struct Begun {
     engine::Claim claim;
@@ -546,9 +361,9 @@ base::Task<> Exchange::begin_repair(Story& story, Unusable why) {
   const auto now = engine.timeline.now();
   auto work = [&queue = engine.queue, root = story.lane.lease(), old = story.lease,
                is_repair = story.is_repair(), question = story.question, key = marker_key_,
-               id = posts::id_for(marker_key_, story.root, 1, story.repairs + 1), url = story.url,
-               subject = story.root.subject, thread = story.root.thread, why = std::move(why),
-               now](store::Tx& tx) -> base::Result<Begun> {
+               id = posts::id_for(marker_key_, story.root, 1, story.repairs_ever + 1),
+               url = story.url, subject = story.root.subject, thread = story.root.thread,
+               why = std::move(why), now](store::Tx& tx) -> base::Result<Begun> {
     if (is_repair) TRY_OK(queue.fail_for_good(tx, old, {"invalid_reply", why.problem}, now));
     TRY(auto claim, queue.begin_child(tx, root,
                                       {.kind = std::string(repair_kind),
@@ -564,6 +379,7 @@ base::Task<> Exchange::begin_repair(Story& story, Unusable why) {
   };
   CO_TRY(auto begun, co_await engine.store.write(std::move(work)));
   story.repairs += 1;
+  story.repairs_ever += 1;
   story.job = begun.claim.job.id;
   story.lease = begun.claim.lease;
   story.stage = begun.claim.job.stage;

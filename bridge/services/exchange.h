@@ -13,8 +13,10 @@
 #include "bridge/services/question.h"
 #include "bridge/services/send_turns.h"
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,7 +46,8 @@ struct Afterwards {
 //   none, intent  certainly not sent                     → send; what a restored store may have
 //                                                          forgotten is looked for first
 //   armed         may have been sent                     → reconcile
-//   sent          the provider has it                    → read the answer; repeatable
+//   sent          the provider has it                    → read the answer; repeatable. By a
+//                                                          person's word alone: find it first
 //   replied       the answer is stored, not yet judged   → judge; ask again as a child job
 class Exchange {
  public:
@@ -68,19 +71,26 @@ class Exchange {
   enum class Looked { sent, nothing, overtaken, untold };
 
   base::Task<> begin(Story& story, engine::Claim claim);
-  base::Result<Post> start_anew(const Story& story) const;
+  base::Result<Post> start_anew(const Story& story, std::optional<Post> last) const;
   base::Task<> obtain(Story& story);
   base::Task<> send(Story& story);
   base::Task<> read(Story& story);
+  base::Task<chat::RawReply> listen(Story& story);
+  static base::Task<chat::RawReply> listen_for(Story& story, base::Instant::duration limit);
+  static bool is_last_look(const Story& story, const base::Error& error);
   base::Task<> reconcile(Story& story);
   base::Task<base::Instant> silence(const Story& story);
   base::Task<> recall(Story& story);
   base::Task<Looked> look_at(Story& story, std::vector<base::Instant> times);
   base::Task<Looked> look(Story& story);
   base::Task<> find_sent(Story& story);
+  static bool is_untold(const Story& story, const base::Error& error);
+  static std::function<base::Result<>(store::Tx&, const engine::Now&)> keeping(Story& story,
+                                                                               chat::Sent sent);
   base::Task<> record_found(Story& story, chat::Sent sent);
   base::Task<> record_sent(Story& story, chat::Sent sent);
   static void note_sent(Story& story, chat::Sent sent, base::Instant at);
+  static void forget_failures(Story& story);
   base::Task<> record_unsent(Story& story);
   base::Task<> open(Story& story);
   base::Task<> begin_repair(Story& story, Unusable why);

@@ -3,6 +3,7 @@
 #include "bridge/base/hash.h"
 #include "bridge/base/limits.h"
 #include "bridge/engine/job_entry.h"
+#include "bridge/protocol/marker.h"
 #include "bridge/services/exchange.h"
 #include "bridge/services/finish.h"
 #include "bridge/services/posts.h"
@@ -52,8 +53,8 @@ json::object timings(const engine::Timings& at) {
 }
 
 bool is_retryable(const engine::JobError& error) {
-  static constexpr std::array<std::string_view, 6> passing = {
-      "login_required", "challenge", "rate_limited", "usage_cap", "timeout", "expired"};
+  static constexpr std::array<std::string_view, 7> passing = {
+      "login_required", "challenge", "rate_limited", "usage_cap", "offline", "timeout", "expired"};
   return std::ranges::find(passing, error.code) != passing.end();
 }
 
@@ -117,6 +118,42 @@ Result<std::optional<Post>> last_post(store::Tx& tx, const engine::Job& job,
     if (post && is_wanted(*post)) return post;
   }
   return std::optional<Post>();
+}
+
+// What a person looks for in the conversation of a held job, and where that is.
+struct Sought {
+  std::string marker;
+  std::string url;  // empty: not known
+};
+
+std::string url_in(const json::object& payload) {
+  for (const std::string_view member : {"url", "link"}) {
+    const auto* url = payload.if_contains(member);
+    if (url && url->is_string()) return std::string(url->get_string());
+  }
+  return {};
+}
+
+Result<std::optional<Sought>> sought(store::Tx& tx, const engine::Job& job,
+                                     const std::vector<engine::Job>& children,
+                                     std::string_view key) {
+  const auto held = std::ranges::find(children, engine::State::held, &engine::Job::state);
+  const engine::Job& about = held == children.end() ? job : *held;
+  TRY(auto post, posts::last(tx, about.id.text));
+  const bool is_recorded = posts::is_of_this_start(about, post);
+  if (!is_recorded && about.is_doubtful) {
+    // Before the restore it was sent with the marker that it would be sent with now.
+    TRY(const bool is_older, marker_keys::may_be_older(tx, job));
+    if (is_older) return std::optional<Sought>();
+    const int repair = held == children.end() ? 0 : int(held - children.begin()) + 1;
+    const auto id = posts::id_for(key, job, posts::next_number(post), repair);
+    return Sought{protocol::job_marker(id, key), url_in(job.payload)};
+  }
+  if (!is_recorded) {
+    TRY(post, last_post(tx, job, children, [](const Post&) { return true; }));
+  }
+  if (!post) return std::optional<Sought>();
+  return Sought{std::move(post->prompt.marker), std::move(post->conversation_url)};
 }
 
 // The newest answer as it came.
@@ -261,12 +298,9 @@ base::Task<json::object> Packets::view(engine::JobId id) {
       if (raw) view["error"].get_object()["raw"] = *raw;
     }
     if (job.state == engine::State::held) {
-      // What a person looks for in the conversation.
-      TRY(const auto post, last_post(tx, job, children, [](const Post&) { return true; }));
-      if (post) {
-        view["marker"] = post->prompt.marker;
-        view["conversation"] = post->conversation_url;
-      }
+      TRY(const auto wanted, sought(tx, job, children, settings_.marker_key));
+      if (wanted) view["marker"] = wanted->marker;
+      if (wanted && !wanted->url.empty()) view["conversation"] = wanted->url;
     }
     if (!later.empty()) {
       auto& warnings = view["warnings"];

@@ -51,6 +51,7 @@ class Packets {
   struct Settings {
     std::string url;                   // the conversation
     std::vector<std::string> senders;  // who is accepted; empty: everybody
+    std::string marker_key = {};       // as the exchange has it
   };
   // All outlive it.
   Packets(store::Store& store, const engine::Queue& queue, const engine::Journal& journal,

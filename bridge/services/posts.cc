@@ -40,6 +40,13 @@ constexpr std::array steps = {
       ) STRICT
     )sql"},
     store::Migration{"posts", 2, "ALTER TABLE posts ADD COLUMN sent_et INTEGER"},
+    store::Migration{"posts", 3, R"sql(
+      CREATE TABLE marker_keys (
+        number INTEGER PRIMARY KEY,
+        hash TEXT NOT NULL,
+        since_at INTEGER NOT NULL
+      ) STRICT
+    )sql"},
 };
 
 std::string text(const json::object& object, std::string_view key) {
@@ -178,6 +185,14 @@ std::string id_for(std::string_view secret, const engine::Job& job, int number, 
   return base::uuid_v8(base::hmac_sha256(secret, json::serialize(what)));
 }
 
+bool is_of_this_start(const engine::Job& job, const std::optional<Post>& last) {
+  if (!last) return false;
+  const bool is_recorded = job.stage > engine::Stage::intent && !job.is_doubtful;
+  return is_recorded || last->stage == PostStage::intent;
+}
+
+int next_number(const std::optional<Post>& last) { return last ? last->number + 1 : 1; }
+
 Result<> add(store::Tx& tx, const Post& post, base::WallTime now) {
   auto added = tx.execute(
       R"sql(
@@ -251,4 +266,47 @@ Result<> set_replied(store::Tx& tx, std::string_view id, const chat::RawReply& r
 }
 
 }  // namespace posts
+
+namespace marker_keys {
+namespace {
+
+constexpr std::string_view newest =
+    "SELECT hash, since_at FROM marker_keys ORDER BY number DESC LIMIT 1";
+
+Result<> add(store::Tx& tx, const std::string& hash, std::int64_t since) {
+  TRY_OK(tx.execute("INSERT INTO marker_keys (hash, since_at) VALUES ($1, $2)", {hash, since}));
+  return {};
+}
+
+}  // namespace
+
+std::string hash_of(std::string_view key) { return base::sha256_hex(key); }
+
+Result<std::optional<std::string>> current(store::Tx& tx) {
+  TRY(const auto row, tx.query_one(newest));
+  return row ? std::optional(row->at(0).text()) : std::nullopt;
+}
+
+Result<> note(store::Tx& tx, std::string_view key) {
+  TRY(const auto known, current(tx));
+  const std::string hash = hash_of(key);
+  if (!known) return add(tx, hash, 0);
+  if (*known == hash) return {};
+  return base::fail(Code::conflict, "note the key of the markers: the store knows another one",
+                    "configuration");
+}
+
+Result<> replace(store::Tx& tx, std::string_view key, base::WallTime now) {
+  TRY(const auto known, current(tx));
+  const std::string hash = hash_of(key);
+  if (known && *known == hash) return {};
+  return add(tx, hash, engine::to_stamp(now));
+}
+
+Result<bool> may_be_older(store::Tx& tx, const engine::Job& root) {
+  TRY(const auto row, tx.query_one(newest));
+  return row && engine::to_stamp(root.timings.queued) <= row->at(1).integer();
+}
+
+}  // namespace marker_keys
 }  // namespace services

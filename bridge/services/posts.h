@@ -43,6 +43,12 @@ namespace posts {
 // messages; `repair` the job's repairs, of which 0 is none.
 std::string id_for(std::string_view secret, const engine::Job& job, int number, int repair = 0);
 
+// True if the job's stage is about its newest message. Else that one belongs to an earlier start,
+// or there is none: the job's message is the next by number, and this store has no record of it.
+bool is_of_this_start(const engine::Job& job, const std::optional<Post>& last);
+// The number of the job's next message.
+int next_number(const std::optional<Post>& last);
+
 // conflict: the job has a message of this number already.
 base::Result<> add(store::Tx& tx, const Post& post, base::WallTime now);
 // The job's newest message, or nothing.
@@ -66,4 +72,20 @@ base::Result<> set_replied(store::Tx& tx, std::string_view id, const chat::RawRe
                            base::WallTime now);
 
 }  // namespace posts
+
+// Which key has signed the markers of this store's messages: under another one, none of them is
+// recognised. The store keeps the key's hash alone.
+namespace marker_keys {
+
+// The hash of the key that signs now; nothing: none has signed yet.
+base::Result<std::optional<std::string>> current(store::Tx& tx);
+std::string hash_of(std::string_view key);
+// Notes that this key signs. conflict, reason configuration: another one does.
+base::Result<> note(store::Tx& tx, std::string_view key);
+// From `now` on this key signs, whichever did before.
+base::Result<> replace(store::Tx& tx, std::string_view key, base::WallTime now);
+// True if messages of this job may have been sent under a key before the present one.
+base::Result<bool> may_be_older(store::Tx& tx, const engine::Job& root);
+
+}  // namespace marker_keys
 }  // namespace services

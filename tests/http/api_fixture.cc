@@ -48,8 +48,10 @@ ApiFixture::ApiFixture(int depth_max) {
   BRIDGE_ASSERT(opened);
   store = *std::move(opened);
   build_queue(depth_max);
-  packets.emplace(*store, *queue, journal, timeline, bells, clock, types,
-                  services::Packets::Settings{.url = std::string(conversation), .senders = {}});
+  packets.emplace(
+      *store, *queue, journal, timeline, bells, clock, types,
+      services::Packets::Settings{
+          .url = std::string(conversation), .senders = {}, .marker_key = std::string(marker_key)});
   keys.emplace(*store, journal, clock);
   const services::Agents::Needs registry{.store = *store, .journal = journal, .clock = clock};
   agents.emplace(registry, services::Agents::Settings());

@@ -29,6 +29,8 @@
 
 namespace http_test {
 
+inline constexpr std::string_view marker_key = "the key of the markers";
+
 class FakeSession final : public chat::Session {
  public:
   chat::SessionView account() const override { return view; }

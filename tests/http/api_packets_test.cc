@@ -1,4 +1,6 @@
 #include "bridge/base/limits.h"
+#include "bridge/protocol/marker.h"
+#include "bridge/services/posts.h"
 #include "tests/http/api_fixture.h"
 
 #include <algorithm>
@@ -310,6 +312,33 @@ TEST(ApiPackets, TheJournalSaysWhoCancelledRetriedAndResolvedOne) {
     EXPECT_THAT(told, Contains("packet.held bridge "));
     EXPECT_THAT(told, Contains("packet.resolved " + who + " gave up"));
     EXPECT_THAT(told, Contains("packet.resolution " + who + " gave up"));
+  });
+}
+
+// What was sent after the backup is in the conversation under the marker that it would have now.
+TEST(ApiPackets, AHeldOneOfWhichARestoredStoreHasNoRecordTellsItsMarker) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const auto id = co_await f.submit(packet());
+    const auto restored = co_await f.write(
+        [&](store::Tx& tx) { return f.queue->recover(tx, "life", 2, f.timeline.now()); });
+    EXPECT_TRUE(restored);
+    const auto lease = co_await f.start(Stage::none);
+    const auto held = co_await f.write([&](store::Tx& tx) -> base::Result<engine::Job> {
+      TRY_OK(f.queue->hold(tx, lease, {"unknown_outcome", "nobody knows"}, f.timeline.now()));
+      return f.queue->get(tx, {id});
+    });
+    EXPECT_TRUE(held);
+    const auto view = (co_await f.call("GET", "/api/packets/" + id)).json();
+    const auto post = services::posts::id_for(marker_key, *held, 1);
+    EXPECT_EQ(text(view, "marker"), protocol::job_marker(post, marker_key));
+    // Nobody can look for what another key has signed.
+    const auto replaced = co_await f.write([&](store::Tx& tx) {
+      return services::marker_keys::replace(tx, "another", f.clock.wall());
+    });
+    EXPECT_TRUE(replaced);
+    const auto unknown = (co_await f.call("GET", "/api/packets/" + id)).json();
+    EXPECT_FALSE(unknown.as_object().contains("marker"));
   });
 }
 

@@ -123,5 +123,62 @@ TEST_F(PostsTest, AStepFromAnotherStageChangesNothing) {
   EXPECT_EQ(last().stage, PostStage::intent);
 }
 
+TEST_F(PostsTest, AMessageThatIsNotKnownToBeUnsentIsOfAnEarlierStart) {
+  engine::Job job = job_of("key:1", "k", "h");
+  const auto is_current = [&job](PostStage at) {
+    return posts::is_of_this_start(job, Post{.id = "id", .job_id = "job", .stage = at});
+  };
+  EXPECT_FALSE(posts::is_of_this_start(job, std::nullopt));
+  EXPECT_TRUE(is_current(PostStage::intent));
+  EXPECT_FALSE(is_current(PostStage::replied));
+  job.stage = engine::Stage::sent;
+  EXPECT_TRUE(is_current(PostStage::sent));
+  // By a person's word alone: what was sent before is not it.
+  job.is_doubtful = true;
+  EXPECT_FALSE(is_current(PostStage::sent));
+  EXPECT_TRUE(is_current(PostStage::intent));
+}
+
+class MarkerKeys : public PostsTest {
+ protected:
+  base::Result<> note(std::string key) {
+    return write([key](store::Tx& tx) { return marker_keys::note(tx, key); });
+  }
+  bool may_be_older(base::WallTime queued) {
+    engine::Job job;
+    job.timings.queued = queued;
+    const auto answer = write([&job](store::Tx& tx) { return marker_keys::may_be_older(tx, job); });
+    BRIDGE_ASSERT(answer);
+    return *answer;
+  }
+};
+
+TEST_F(MarkerKeys, TheFirstIsKeptAndAnotherIsRefused) {
+  ASSERT_TRUE(note("one"));
+  ASSERT_TRUE(note("one"));
+  const auto other = note("other");
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().reason, "configuration");
+  const auto known = write([](store::Tx& tx) { return marker_keys::current(tx); });
+  ASSERT_TRUE(known);
+  EXPECT_EQ(*known, marker_keys::hash_of("one"));
+}
+
+TEST_F(MarkerKeys, WhatWasHandedInBeforeANewOneMayBeUnderTheOld) {
+  EXPECT_FALSE(may_be_older(wall));
+  ASSERT_TRUE(note("one"));
+  EXPECT_FALSE(may_be_older(wall));
+  const auto replace = [this](std::string key) {
+    return write([this, key](store::Tx& tx) { return marker_keys::replace(tx, key, wall); });
+  };
+  ASSERT_TRUE(replace("one"));
+  EXPECT_FALSE(may_be_older(wall));
+  ASSERT_TRUE(replace("two"));
+  EXPECT_TRUE(note("two"));
+  EXPECT_TRUE(may_be_older(wall));
+  EXPECT_TRUE(may_be_older(wall - 1h));
+  EXPECT_FALSE(may_be_older(wall + 1ms));
+}
+
 }  // namespace
 }  // namespace services

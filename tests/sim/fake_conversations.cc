@@ -57,6 +57,9 @@ base::Task<chat::Judgement> FakeConversation::state() {
 // What stands in the way of reading or sending.
 base::Task<> FakeConversation::way() {
   if (!is_alive()) co_return fail(Code::unavailable, "the tab is closed", "ui_changed");
+  if (is_error_page_) {
+    co_return fail(Code::unavailable, "the network is away", "offline");
+  }
   if (!chat_.account.is_signed_in) {
     co_return fail(Code::login_required, "the page asks to sign in", "login_required");
   }
@@ -65,11 +68,13 @@ base::Task<> FakeConversation::way() {
 
 base::Task<chat::Search> FakeConversation::find(const chat::Prompt& prompt) {
   co_await world_.wait(100ms + world_.some(400ms));
+  is_error_page_ = is_load_lost();
   CO_TRY_OK(co_await way());
+  if (!world_.is_offline()) show();
   world_.settle_late(chat_);
   if (world_.happens(world_.chances.find_fails)) {
     world_.ground.coverage.happened("the conversation cannot be read");
-    co_return fail(Code::unavailable, "the conversation could not be read", "unknown_outcome");
+    co_return fail(Code::unavailable, std::string(unreadable), "unknown_outcome");
   }
   const Message* own = chat_.find(prompt.marker);
   if (own && world_.trick != Trick::finds_nothing) {
@@ -134,6 +139,7 @@ base::Task<chat::Sent> FakeConversation::click(const chat::Prompt& prompt, SendF
                                                chat::SendSteps& steps) {
   const engine::Job& job = world_.check_click(chat_, prompt.marker);
   const base::Instant now = world_.clock.now();
+  if (world_.is_offline()) fate = SendFate::never_arrived;
   if (fate == SendFate::limited || now < chat_.account.limited_until) {
     chat_.account.limited_until = now + 5min + world_.some(20min);
     chat_.account.limited_by = chat_.lane;
@@ -160,8 +166,10 @@ base::Task<chat::Sent> FakeConversation::click(const chat::Prompt& prompt, SendF
     world_.deliver(chat, std::move(message));
   }
   const bool goes_on = steps.clicked().has_value();
+  world_.may_lose_network();
   co_await world_.wait(world_.some(500ms));
-  const bool is_told = goes_on && fate == SendFate::accepted && is_alive();
+  const bool is_seen = is_alive() && !world_.is_offline();
+  const bool is_told = goes_on && fate == SendFate::accepted && is_seen;
   if (!is_told) {
     co_return fail(Code::timeout, "the message may have been sent", "unknown_outcome");
   }
@@ -176,15 +184,17 @@ base::Task<chat::RawReply> FakeConversation::reply(const chat::Sent&, const chat
   // Whatever comes, the turn is over then.
   const std::optional<Counted> turn = std::exchange(turn_, std::nullopt);
   const base::Instant deadline = world_.clock.now() + limit;
+  world_.may_lose_network();
   for (;;) {
     co_await world_.wait(200ms + world_.some(300ms));
     CO_TRY_OK(co_await way());
+    if (!world_.is_offline()) show();
     const Message* own = chat_.find(prompt.marker);
     if (own == nullptr) co_return fail(Code::unavailable, "not there", "upstream_failed");
-    if (own->fate == ReplyFate::broken_off) {
+    if (own->fate == ReplyFate::broken_off && own->at <= shown_) {
       co_return fail(Code::unavailable, "the answer ended early", "upstream_failed");
     }
-    if (own->reply_at <= world_.clock.now()) {
+    if (own->reply_at <= shown_) {
       (void)finish.is_reached(std::string_view(own->reply));
       co_return chat::RawReply{.text = own->reply,
                                .route = "network",
@@ -196,7 +206,8 @@ base::Task<chat::RawReply> FakeConversation::reply(const chat::Sent&, const chat
     if (world_.clock.now() >= deadline) {
       co_return fail(Code::timeout, "no complete answer in time", "timeout");
     }
-    const base::Instant next = std::min(own->reply_at, deadline);
+    const base::Instant news = world_.is_offline() ? deadline : own->reply_at;
+    const base::Instant next = std::min(news, deadline);
     co_await world_.wait(next - world_.clock.now());
   }
 }

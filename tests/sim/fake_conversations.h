@@ -22,7 +22,11 @@ class FakeConversations final : public chat::Conversations {
 class FakeConversation final : public chat::Conversation {
  public:
   FakeConversation(World& world, Chat& chat)
-      : world_(world), chat_(chat), page_(chat.generation_of_pages) {
+      : world_(world),
+        chat_(chat),
+        page_(chat.generation_of_pages),
+        is_error_page_(is_load_lost()) {
+    if (!world_.is_offline()) shown_ = world_.clock.now();
     chat_.page_holder = this;
   }
   ~FakeConversation() override {
@@ -41,6 +45,17 @@ class FakeConversation final : public chat::Conversation {
  private:
   // Silenced pages and those of earlier lives do nothing any more.
   bool is_alive() const { return page_ == chat_.generation_of_pages && !world_.is_dead(); }
+  // What is loaded without network is the browser's own error page; a page that was loaded before
+  // does not notice, and shows nothing new.
+  bool is_load_lost() const {
+    const bool hides_it = world_.trick == Trick::takes_outage_for_silence;
+    return world_.is_offline() && !hides_it;
+  }
+  // What is there now is on the page, and stays there.
+  void show() {
+    shown_ = world_.clock.now();
+    world_.watch.looks(chat_.lane);
+  }
   base::Task<> way();
   base::Task<chat::Sent> click(const chat::Prompt& prompt, SendFate fate, chat::SendSteps& steps);
   void begin_turn();
@@ -49,7 +64,9 @@ class FakeConversation final : public chat::Conversation {
   World& world_;
   Chat& chat_;
   int page_;
-  std::optional<Counted> turn_ = {};  // from armed to the end of the answer
+  bool is_error_page_;
+  base::Instant shown_ = base::Instant::min();  // what came later is not on the page
+  std::optional<Counted> turn_ = {};            // from armed to the end of the answer
 };
 
 }  // namespace sim

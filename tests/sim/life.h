@@ -36,7 +36,7 @@ struct World::Life {
   struct Lane {
     Lane(World& world, Life& life, const Chat& chat, const Writer& writer)
         : packets(life.store, *world.queue, world.journal, world.timeline, life.bells, world.clock,
-                  world.ground.types, {.url = chat.url, .senders = {}}),
+                  world.ground.types, {.url = chat.url, .senders = {}, .marker_key = marker_key}),
           runner(life.engine, chat.lane, writer.handlers),
           rival(life.engine, chat.lane, writer.handlers) {}
 

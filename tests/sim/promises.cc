@@ -12,11 +12,11 @@ namespace sim {
 using engine::State;
 
 std::string_view name(Promise promise) {
-  static constexpr std::array<std::string_view, 17> names = {
+  static constexpr std::array<std::string_view, 18> names = {
       "posted_once", "accepted_once", "kept",           "ends_once", "one_writer",
       "caps",        "in_turn",       "in_time",        "journal",   "held_in_doubt",
       "patience",    "right_answer",  "failed_rightly", "ends",      "own_chat",
-      "parallel",    "typed_in_turn"};
+      "parallel",    "typed_in_turn", "looks_first"};
   return names[static_cast<std::size_t>(promise)];
 }
 
@@ -28,7 +28,8 @@ void Watch::committed(const engine::Change& change, const engine::Now& now) {
   ++entries_;
   const engine::Job& job = change.job;
   const auto known = jobs_.find(job.id.text);
-  if (known != jobs_.end() && engine::is_final(known->second.state)) {
+  const bool is_asked_anew = change.verb == "requeued";
+  if (known != jobs_.end() && engine::is_final(known->second.state) && !is_asked_anew) {
     report(Promise::ends_once, fmt::format("job {} was {} and is {}", job.id.text,
                                            name(known->second.state), name(job.state)));
   }
@@ -143,6 +144,17 @@ void Watch::waits(const engine::LaneId& lane, base::Instant::duration limit) {
     report(Promise::patience, fmt::format("job {} waits {:.3f} s for its answer instead of {:.3f}",
                                           id, waits.count(), agreed.count()));
   }
+}
+
+void Watch::gives_up(const engine::Job& job, base::Instant came) {
+  constexpr base::Instant::duration slack = std::chrono::milliseconds(10);
+  const auto sent = sent_.find(job.id.text);
+  if (sent == sent_.end()) return;
+  const base::Instant looked = lanes_[job.lane].looked;
+  if (looked >= sent->second + rules_.reply - slack && looked < came) return;
+  report(Promise::looks_first, fmt::format("job {} is {}, and its answer is there: no look after "
+                                           "its time has missed it",
+                                           job.id.text, name(job.state)));
 }
 
 base::Result<> Watch::look(store::Tx& tx, base::Instant asked) {

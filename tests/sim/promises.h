@@ -34,6 +34,7 @@ enum class Promise {
   own_chat,        // what a lane sends is in the conversation of that lane
   parallel,        // no more lanes and turns of an account are under way than it allows
   typed_in_turn,   // of an account, one message at a time is between intent and armed
+  looks_first,     // no answer is given up before a look, past its time, has not shown it
 };
 std::string_view name(Promise promise);
 
@@ -92,6 +93,10 @@ class Watch {
   const engine::Job& clicked(const engine::LaneId& lane, const std::string& job);
   // The answer to what the lane's job has sent is waited for, for this long.
   void waits(const engine::LaneId& lane, base::Instant::duration limit);
+  // The page shows all that is in the lane's conversation now.
+  void looks(const engine::LaneId& lane) { lanes_[lane].looked = clock_.now(); }
+  // The job ends without the answer to what it has sent, which has been there since `came`.
+  void gives_up(const engine::Job& job, base::Instant came);
 
   // The process died: its leases may be taken at once.
   void process_died();
@@ -111,6 +116,7 @@ class Watch {
     bool is_leased = false;
     base::Instant lease_ends = base::Instant::min();
     int turns = 0;  // in its pages
+    base::Instant looked = base::Instant::min();
     // The engine counts whole milliseconds.
     bool is_held(base::Instant now) const {
       return is_leased && now + engine::Milliseconds(1) < lease_ends;

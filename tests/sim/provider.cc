@@ -111,13 +111,15 @@ void World::check_delivery(const Chat& chat, const Message& message) {
     watch.report(Promise::posted_once, "a marker is in the transcript twice: " + message.marker);
   }
   if (message.is_repair) return;
-  // Nobody here asks for a packet anew, so it comes once under whatever marker.
-  const bool is_there = std::ranges::any_of(chats, [&](const Chat& any) {
-    return std::ranges::any_of(any.transcript, [&](const Message& other) {
+  // Once, and once more whenever a person asks for it anew, under whatever marker.
+  std::ptrdiff_t there = 0;
+  for (const auto& any : chats) {
+    there += std::ranges::count_if(any.transcript, [&](const Message& other) {
       return !other.marker.empty() && !other.is_repair && other.about == message.about;
     });
-  });
-  if (is_there) {
+  }
+  const auto anew = asked_anew_.find(message.about);
+  if (there > (anew == asked_anew_.end() ? 0 : anew->second)) {
     watch.report(Promise::posted_once, "a packet is in the transcript twice: " + message.about);
   }
 }
@@ -162,10 +164,11 @@ const engine::Job& World::check_click(const Chat& chat, const std::string& marke
 }
 
 // Held only where the conversation cannot tell: the message is not there, and something else came
-// after what was last before the send.
+// after what was last before the send; or again and again it could not be read.
 base::Result<> World::check_held(store::Tx& tx, const engine::Job& job) {
   const bool is_about_it = job.stage == engine::Stage::armed || job.is_doubtful;
   if (!job.error || job.error->code != "unknown_outcome" || !is_about_it) return {};
+  if (job.error->detail.contains(unreadable)) return {};
   TRY(const auto post, services::posts::last(tx, job.id.text));
   const bool is_there = post && find(post->prompt.marker) != nullptr;
   const bool is_overtaken = post && post->baseline.last_turn != chat_of(job.lane).last_turn();
@@ -175,6 +178,20 @@ base::Result<> World::check_held(store::Tx& tx, const engine::Job& job) {
                              is_there ? "there" : "certainly not there", job.error->detail));
   }
   return {};
+}
+
+// Its answer is there, and the bridge ends without it.
+void World::check_given_up(const engine::Change& change) {
+  const engine::Job& job = change.job;
+  const bool is_over = engine::is_final(job.state) || job.state == engine::State::held;
+  if (!is_over || job.stage != engine::Stage::sent || change.from != engine::State::running) return;
+  for (const auto& chat : chats) {
+    for (const auto& message : chat.transcript) {
+      const bool is_answered =
+          message.reply_at <= clock.now() && message.fate != ReplyFate::broken_off;
+      if (message.job == job.id.text && is_answered) watch.gives_up(job, message.reply_at);
+    }
+  }
 }
 
 void World::check_done(const engine::Job& job) {

@@ -33,6 +33,8 @@ enum class ReplyFate {
 };
 inline constexpr int send_fates_count = 8;
 inline constexpr int reply_fates_count = 6;
+// What the bridge is told when a conversation cannot be read.
+inline constexpr std::string_view unreadable = "the conversation could not be read";
 std::string_view name(SendFate fate);
 std::string_view name(ReplyFate fate);
 

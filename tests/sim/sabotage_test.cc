@@ -29,7 +29,7 @@ Setting rough(std::uint64_t seed) {
   chances.crash_waiting = 10;
   chances.send_trouble = 250;
   chances.reply_trouble = 150;
-  chances.backups = chances.restores = 0;
+  chances.backups = chances.restores = chances.outages = 0;
   setting.lanes = setting.parallel = 1;
   setting.has_second_account = false;
   return setting;
@@ -251,6 +251,11 @@ INSTANTIATE_TEST_SUITE_P(
                    setting.chances.has_rival = false;
                  }},
         Sabotage{"the_breaker_stays_open", Promise::ends, Trick::none, never_closes_the_breaker},
+        Sabotage{"an_outage_is_taken_for_silence",
+                 Promise::looks_first,
+                 Trick::takes_outage_for_silence,
+                 {},
+                 [](Setting& setting) { setting.chances.outages = 500; }},
         Sabotage{"another_conversation", Promise::own_chat, Trick::types_elsewhere, {}, has_lanes},
         Sabotage{"caps_are_counted_per_lane",
                  Promise::caps,

@@ -138,6 +138,102 @@ TEST(Sim, AnAccountAtItsCapKeepsNobodyElseWaiting) {
   expect_kept(world, settle(world, 2h));
 }
 
+engine::State state_of(const World& world, const std::string& bead) {
+  return world.watch.jobs().at(world.job_of_bead.at(bead)).state;
+}
+
+// Lets time pass in steps of `step` until `is_there`.
+template <class Predicate>
+bool comes(World& world, Predicate is_there, base::Instant::duration step) {
+  for (int i = 0; i < 60'000 && !is_there(); ++i) world.run([] { return false; }, step);
+  return is_there();
+}
+
+// The same until the packet is acknowledged and its job at this stage.
+bool reaches(World& world, engine::Stage stage, base::Instant::duration step) {
+  return comes(
+      world,
+      [&] {
+        const auto known = world.job_of_bead.find(bead_of(1, "alice"));
+        return known != world.job_of_bead.end() &&
+               world.watch.jobs().at(known->second).stage == stage;
+      },
+      step);
+}
+
+class RestoredAt : public testing::TestWithParam<engine::Stage> {};
+
+// The backup is older than the message, and the conversation cannot be read for so long that a
+// person is asked.
+TEST_P(RestoredAt, WhatAPersonCallsSentIsReadThoughTheStoreNeverArmedIt) {
+  Ground ground;
+  World world(ground, 3);
+  world.submit(1, "alice");
+  ASSERT_TRUE(reaches(world, GetParam(), 1ms));
+  world.back_up();
+  ASSERT_TRUE(reaches(world, engine::Stage::sent, 100ms));
+
+  world.chances = {.find_fails = 1000, .restores = 1000};
+  world.die();
+  const auto is_told = [&] {
+    return ground.coverage.report().contains("a person calls sent what the store never armed");
+  };
+  ASSERT_TRUE(world.run(is_told, 48h)) << told(world.watch.violations());
+
+  world.chances = {};
+  expect_kept(world, settle(world));
+  EXPECT_EQ(state_of(world, bead_of(1, "alice")), engine::State::done);
+  EXPECT_EQ(world.chats.front().transcript.size(), 1u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sim, RestoredAt,
+                         testing::Values(engine::Stage::none, engine::Stage::intent),
+                         [](const auto& info) { return std::string(name(info.param)); });
+
+TEST(Sim, AnAnswerThatCameWhileTheNetworkWasAwayIsRead) {
+  Ground ground;
+  World world(ground, 3);
+  world.reply_fates = {ReplyFate::late};
+  world.submit(1, "alice");
+  ASSERT_TRUE(reaches(world, engine::Stage::sent, 100ms));
+  world.lose_network(24h);
+  expect_kept(world, settle(world));
+  EXPECT_EQ(state_of(world, bead_of(1, "alice")), engine::State::done);
+  EXPECT_EQ(world.chats.front().transcript.size(), 1u);
+}
+
+// That it is held although it is there would break a promise.
+TEST(Sim, NobodyIsAskedAboutAMessageWhileTheNetworkIsAway) {
+  Ground ground;
+  World world(ground, 3);
+  world.send_fates = {SendFate::answer_lost};
+  world.submit(1, "alice");
+  const auto& transcript = world.chats.front().transcript;
+  ASSERT_TRUE(comes(world, [&] { return !transcript.empty(); }, 1ms));
+  world.lose_network(48h);
+  expect_kept(world, settle(world));
+  EXPECT_EQ(state_of(world, bead_of(1, "alice")), engine::State::done);
+  EXPECT_EQ(world.chats.front().transcript.size(), 1u);
+}
+
+// Two repair prompts were used up before.
+TEST(Sim, APacketThatIsAskedAnewHasItsRepairPromptsAnew) {
+  Ground ground;
+  World world(ground, 3);
+  const std::string bead = bead_of(1, "alice");
+  world.reply_fates = {ReplyFate::garbled, ReplyFate::garbled, ReplyFate::garbled,
+                       ReplyFate::garbled, ReplyFate::garbled};
+  world.submit(1, "alice");
+  ASSERT_TRUE(settle(world));
+  ASSERT_EQ(state_of(world, bead), engine::State::failed);
+  ASSERT_EQ(world.chats.front().transcript.size(), 3u);
+
+  world.ask_anew(bead);
+  expect_kept(world, settle(world));
+  EXPECT_EQ(state_of(world, bead), engine::State::done);
+  EXPECT_EQ(world.chats.front().transcript.size(), 6u);
+}
+
 TEST(Sim, TheSameSeedIsTheSameLife) {
   std::vector<std::string> reports;
   for (int time = 0; time < 2; ++time) {

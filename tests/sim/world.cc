@@ -1,6 +1,7 @@
 #include "tests/sim/world.h"
 
 #include "bridge/base/json.h"
+#include "bridge/protocol/marker.h"
 #include "bridge/services/posts.h"
 #include "tests/sim/life.h"
 
@@ -86,7 +87,10 @@ engine::QueueOptions World::options(const Setting& setting) {
                              const engine::Now& now) -> base::Result<> {
     auto appended = journal.append(tx, services::packet_entry(change), now.wall);
     if (!appended) return std::unexpected(std::move(appended).error());
-    tx.after_commit([this, change, now] { watch.committed(change, now); });
+    tx.after_commit([this, change, now] {
+      check_given_up(change);
+      watch.committed(change, now);
+    });
     return change.verb == "held" ? check_held(tx, change.job) : base::Result<>();
   };
   return options;
@@ -258,12 +262,35 @@ base::Result<> World::decide(store::Tx& tx, const engine::Job& held) {
     if (child.state == engine::State::held) about = child;
   }
   TRY(const auto post, services::posts::last(tx, about.id.text));
-  const bool is_there = post && find(post->prompt.marker) != nullptr;
+  const bool is_known = services::posts::is_of_this_start(about, post);
+  // As `packet show` has it.
+  const auto number = services::posts::next_number(post);
+  const std::string marker =
+      is_known
+          ? post->prompt.marker
+          : protocol::job_marker(services::posts::id_for(marker_key, held, number), marker_key);
+  const bool is_there = find(marker) != nullptr;
+  if (is_there && about.stage < engine::Stage::armed) {
+    ground.coverage.happened("a person calls sent what the store never armed");
+  }
   const auto verdict = is_there ? engine::Verdict::sent : engine::Verdict::not_sent;
   auto decided = queue->resolve(tx, held.id, verdict, "looked", timeline.now());
   if (decided) return {};
   TRY_OK(queue->resolve(tx, held.id, engine::Verdict::abandon, "odd", timeline.now()));
   return {};
+}
+
+void World::ask_anew(const std::string& bead) {
+  ++asked_anew_[bead];
+  const auto done = ground.write(
+      [&](store::Tx& tx) { return queue->retry(tx, {job_of_bead.at(bead)}, timeline.now()); });
+  BRIDGE_ASSERT(done);
+}
+
+void World::may_lose_network() {
+  if (is_offline() || !happens(chances.outages)) return;
+  ground.coverage.happened("the network is away");
+  lose_network(some(10 * reply_time));
 }
 
 bool World::is_anything_late() const {

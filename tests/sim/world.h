@@ -40,6 +40,7 @@ struct Chances {
   int human_writes = 0;    // between baseline and click, or after a reply
   int duplicate = 0;       // submissions that come twice
   int find_fails = 0;      // the conversation cannot be read now
+  int outages = 0;         // the network goes away after a click or while an answer is awaited
   int deadlines = 0;       // submissions that end when they are not sent soon
   int backups = 0;         // before a submission
   int restores = 0;        // of the last backup, after a crash
@@ -55,11 +56,12 @@ enum class Trick {
   keeps_bells_silent,
   lies_about_commits,
   clicks_unarmed,
-  types_elsewhere,       // into another conversation
-  counts_per_lane,       // as if each lane were an account
-  ignores_parallel,      // runs all lanes of the account at once
-  types_out_of_turn,     // whatever other lanes of the account type
-  keeps_account_silent,  // whoever waits for another lane is not woken
+  types_elsewhere,           // into another conversation
+  counts_per_lane,           // as if each lane were an account
+  ignores_parallel,          // runs all lanes of the account at once
+  types_out_of_turn,         // whatever other lanes of the account type
+  keeps_account_silent,      // whoever waits for another lane is not woken
+  takes_outage_for_silence,  // as if a page without network showed all there is
 };
 
 // All a life may be made of.
@@ -119,10 +121,15 @@ class World final : public base::Faults {
   bool is_settled() const;
   // A person signs in, and decides about held jobs by what the transcript shows.
   void help();
+  // A person wants what has failed once more, as a new message.
+  void ask_anew(const std::string& bead);
   void back_up() { backup_ = ground.dump(); }
   bool is_any_runner_busy() const;
 
   // The provider's side ----------------------------------------------------
+  void lose_network(base::Instant::duration time) { network_back_ = clock.now() + time; }
+  void may_lose_network();
+  bool is_offline() const { return clock.now() < network_back_; }
   void deliver(Chat& chat, Message message);
   void settle_late(Chat& chat);
   // Wherever it is.
@@ -168,6 +175,7 @@ class World final : public base::Faults {
   const engine::Job& check_click(const Chat& chat, const std::string& marker);
   void check_delivery(const Chat& chat, const Message& message);
   base::Result<> check_held(store::Tx& tx, const engine::Job& job);
+  void check_given_up(const engine::Change& change);
   void check_done(const engine::Job& job);
   void check_failed(const engine::Job& job);
   base::Result<> decide(store::Tx& tx, const engine::Job& held);
@@ -189,8 +197,10 @@ class World final : public base::Faults {
 
   bool is_dead_ = false;
   const bool has_sound_store_;  // neither hangs nor fails
+  base::Instant network_back_{};
   std::optional<Ground::Rows> backup_;
-  std::map<std::string, Wanted> wanted_;  // by bead
+  std::map<std::string, int> asked_anew_;  // bead → how often
+  std::map<std::string, Wanted> wanted_;   // by bead
 };
 
 // A packet of this bead and sender, written now, and the reply that answers it.

@@ -1,0 +1,119 @@
+// Reading the answer to a message that the provider has.
+#include "bridge/services/exchange.h"
+#include "bridge/services/exchange_story.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace services {
+
+using base::Code;
+using engine::Stage;
+
+namespace {
+
+// A rest of time that is not worth another look.
+constexpr auto read_again_min = std::chrono::seconds(5);
+
+}  // namespace
+
+base::Task<> Exchange::read(Story& story) {
+  CO_TRY_OK(co_await open(story));
+  // A person may have said that it was sent; the answer is bound to what the conversation shows.
+  if (!story.post.sent) CO_TRY_OK(co_await find_sent(story));
+  if (story.doubt) co_return base::Result<>();
+  auto raw = co_await listen(story);
+  if (!raw) {
+    base::Error& error = raw.error();
+    CO_TRY_OK(co_await trip(story, error));
+    // The page was led elsewhere while it was watched: the next look loads the conversation anew.
+    const bool is_elsewhere = error.reason == "conversation_not_found";
+    if (is_elsewhere && error.code == Code::conflict) error.code = Code::unavailable;
+    co_return std::unexpected(std::move(error));
+  }
+  auto& engine = story.lane.engine();
+  CO_TRY_OK(engine.faults.at("exchange.reply_unrecorded"));
+  const base::WallTime now = clock_.wall();
+  CO_TRY_OK(co_await story.lane.set_stage(
+      story.lease, Stage::replied,
+      [id = story.post.id, raw = *raw, now](store::Tx& tx, const engine::Now&) {
+        return posts::set_replied(tx, id, raw, now);
+      }));
+  story.stage = Stage::replied;
+  story.post.stage = PostStage::replied;
+  story.post.raw = *std::move(raw);
+  forget_failures(story);
+  co_return engine.faults.at("exchange.replied");
+}
+
+// What has been waited for long enough is given up only once a load has worked after its time, and
+// the answer was not in it: while nobody could look, it may have come.
+base::Task<chat::RawReply> Exchange::listen(Story& story) {
+  auto raw = co_await listen_for(story, time_left(story));
+  if (!raw && raw.error().code == Code::timeout && time_left(story) <= read_again_min) {
+    auto seen = co_await story.conversation->find(story.post.prompt);
+    if (!seen) co_return std::unexpected(std::move(seen).error());
+    raw = co_await listen_for(story, read_again_min);
+    if (!raw && raw.error().code == Code::timeout) raw.error().code = Code::conflict;
+  }
+  // The conversation has read it back again and again before it says so.
+  if (!raw && raw.error().reason == "upstream_failed") raw.error().code = Code::conflict;
+  co_return raw;
+}
+
+base::Task<chat::RawReply> Exchange::listen_for(Story& story, base::Instant::duration limit) {
+  story.finish = story.question->finish(story.post.prompt.end_marker);
+  co_return co_await story.conversation->reply(*story.post.sent, story.post.prompt, *story.finish,
+                                               limit);
+}
+
+// True if the queue would call a message failed whose answer nobody could look for: counted errors
+// alone say nothing of the answer, so a person decides.
+bool Exchange::is_last_look(const Story& story, const base::Error& error) {
+  if (story.stage != Stage::sent) return false;
+  if (error.code != Code::unavailable && error.code != Code::timeout) return false;
+  const auto& policies = story.lane.engine().queue.options().retries;
+  const auto known = policies.find(story.root.kind);
+  const engine::RetryPolicy policy =
+      known == policies.end() ? engine::RetryPolicy() : known->second;
+  return story.root.failures + 1 >= policy.failures_max;
+}
+
+// From the moment of the send, over every restart and whatever the calendar does.
+base::Instant::duration Exchange::time_left(const Story& story) const {
+  return std::max<base::Instant::duration>(limits_.reply - (clock_.now() - story.sent_at),
+                                           read_again_min);
+}
+
+// A person's word says that it was sent: the conversation has to show it.
+base::Task<> Exchange::find_sent(Story& story) {
+  auto search = co_await story.conversation->find(story.post.prompt);
+  if (!search) {
+    if (is_untold(story, search.error())) {
+      story.doubt = search.error().message;
+      co_return base::Result<>();
+    }
+    CO_TRY_OK(co_await trip(story, search.error()));
+    co_return std::unexpected(std::move(search).error());
+  }
+  if (!search->sent) {
+    co_return base::fail(Code::not_found,
+                         "read the answer: the conversation does not show the message",
+                         "upstream_failed");
+  }
+  const base::Instant at = clock_.now();
+  auto keep = keeping(story, *search->sent);
+  // Seen, it is no person's word any more.
+  if (std::exchange(story.is_told, false)) {
+    CO_TRY_OK(co_await story.lane.set_stage(story.lease, Stage::sent, std::move(keep)));
+  } else {
+    CO_TRY_OK(co_await story.lane.engine().store.write(
+        [keep = std::move(keep), now = story.lane.engine().timeline.now()](store::Tx& tx) {
+          return keep(tx, now);
+        }));
+  }
+  note_sent(story, *std::move(search->sent), at);
+  co_return base::Result<>();
+}
+
+}  // namespace services
