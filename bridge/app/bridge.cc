@@ -1,5 +1,6 @@
 #include "bridge/app/bridge.h"
 
+#include "bridge/app/marker_key.h"
 #include "bridge/app/project.h"
 #include "bridge/base/hash.h"
 #include "bridge/base/limits.h"
@@ -128,7 +129,7 @@ Bridge::~Bridge() = default;
 
 Result<> Bridge::prepare() {
   TRY(types_, protocol::MessageTypes::load(settings_.message_types));
-  TRY(std::string key, marker_key(settings_.state));
+  TRY(std::string key, marker_key(settings_.state, settings_.store));
   const auto name = "flywheel/" + base::sha256_hex(key).substr(0, 16);
   TRY(const std::string pem, key_file(settings_.state / "audit.key", [&name] {
         return engine::NoteSigner::generate(name).private_key_pem();
@@ -248,6 +249,7 @@ base::Task<> Bridge::recover() {
   CO_TRY(
       recovered_,
       co_await store_->write([this, lane, now](store::Tx& tx) -> Result<engine::Queue::Recovered> {
+        TRY_OK(services::marker_keys::note(tx, settings_.packets.marker_key));
         TRY_OK(queue_->declare_lane(tx, lane, settings_.account));
         TRY(auto recovered, queue_->recover(tx, engine_->holder, store_->generation(), now));
         base::json::object data{{"requeued", recovered.queued},

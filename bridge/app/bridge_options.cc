@@ -1,7 +1,5 @@
 #include "bridge/app/bridge_options.h"
 
-#include "bridge/base/hash.h"
-
 #include <cerrno>
 #include <cstring>
 
@@ -20,7 +18,6 @@ using base::fail;
 
 namespace {
 
-constexpr std::size_t key_bytes = 32;
 constexpr std::size_t key_file_bytes_max = 4096;
 
 // Writes the key once: of two that start at the same time, one wins and both use its key.
@@ -115,18 +112,6 @@ base::Result<std::string> key_file(const fs::path& path, const std::function<std
   std::error_code error;
   if (!fs::exists(path, error)) TRY_OK(make_key(path, make()));
   return read_file(path, key_file_bytes_max);
-}
-
-base::Result<std::string> marker_key(const fs::path& state) {
-  const fs::path path = state / "marker.key";
-  TRY(std::string text,
-      key_file(path, [] { return base::hex(base::random_bytes(key_bytes)) + "\n"; }));
-  while (text.ends_with('\n')) text.pop_back();
-  if (text.size() == key_bytes * 2) return text;
-  return fail(Code::invalid,
-              fmt::format("{} is damaged; remove it if no message of this bridge is still "
-                          "unanswered, and a new key is made",
-                          path.string()));
 }
 
 }  // namespace app

@@ -35,8 +35,6 @@ BrowserSettings browser_settings(const Config& config, const BridgeOptions& opti
 // The file's text, made by `make` at the first call (mode 0600).
 base::Result<std::string> key_file(const std::filesystem::path& path,
                                    const std::function<std::string()>& make);
-// The key that signs markers, made at the first call.
-base::Result<std::string> marker_key(const std::filesystem::path& state);
 
 // Makes the state directory if it is missing (mode 0700).
 base::Result<> make_state_folder(const Config& config);

@@ -1,6 +1,7 @@
 #include "bridge/app/bridge.h"
 #include "bridge/app/console.h"
 #include "bridge/app/doctor.h"
+#include "bridge/app/marker_key.h"
 #include "bridge/base/limits.h"
 #include "bridge/engine/journal.h"
 #include "bridge/engine/time.h"
@@ -48,6 +49,15 @@ Finding check_key(const fs::path& file, std::string_view use) {
             fmt::format("chmod 600 {}; if others use this machine, make a new one", file.string())};
   }
   return {what, Health::ok, std::string(use)};
+}
+
+// Without it, or with another, nothing is started.
+Finding check_marker(const Config& config) {
+  const auto fits = check_marker_key(config.state, config.store);
+  if (!fits && fits.error().reason == "configuration") {
+    return {"marker.key", Health::bad, fits.error().message, "put back the one of the backup"};
+  }
+  return check_key(config.state / "marker.key", "signs the markers of messages");
 }
 
 Finding check_disk(const Config& config, const store::Survey& found) {
@@ -193,7 +203,7 @@ Findings check_files(const Config& config) {
   } else {
     found.push_back({"state directory", Health::ok, folder});
   }
-  found.push_back(check_key(config.state / "marker.key", "signs the markers of messages"));
+  found.push_back(check_marker(config));
   found.push_back(check_key(config.state / "audit.key", "signs the checkpoints of the journal"));
   found.push_back(check_key(config.state / "admin.key", "lets this user ask the daemon"));
   return found;

@@ -2,6 +2,7 @@
 #include "bridge/app/command_line.h"
 #include "bridge/app/config.h"
 #include "bridge/app/daemon_client.h"
+#include "bridge/app/marker_key.h"
 #include "bridge/store/backup.h"
 
 #include <atomic>
@@ -15,20 +16,28 @@ namespace {
 struct StoreOptions {
   BridgeOptions bridge;
   std::string file;
+  bool takes_new_key = false;
+};
+
+struct StorePlace {
+  std::filesystem::path state;
+  std::string store;
 };
 
 // The store of the configuration, or flywheel.db in the state directory.
-base::Result<std::string> store_path(const BridgeOptions& options) {
+base::Result<StorePlace> store_place(const BridgeOptions& options) {
   if (!options.state) {
-    if (auto config = config_for(options)) return config->store;
+    if (auto config = config_for(options)) return StorePlace{config->state, config->store};
   }
-  TRY(const auto state, state_folder(options));
-  return (state / "flywheel.db").string();
+  TRY(auto state, state_folder(options));
+  std::string store = (state / "flywheel.db").string();
+  return StorePlace{std::move(state), std::move(store)};
 }
 
 // Beside a running daemon, too: it reads what is committed.
 base::Result<std::string> back_up(const StoreOptions& options) {
-  TRY(const std::string path, store_path(options.bridge));
+  TRY(const StorePlace place, store_place(options.bridge));
+  const std::string& path = place.store;
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) {
     return base::fail(base::Code::not_found, fmt::format("back up {}: there is no store", path));
@@ -52,31 +61,57 @@ int run_backup(Console& console, const StoreOptions& options) {
   return exit_ok;
 }
 
+// The store is nothing without the key that its messages are signed with.
+base::Result<store::Restored> restore_with_key(const StorePlace& place,
+                                               const StoreOptions& options) {
+  const base::WallTime now = base::SystemClock().wall();
+  const auto fits = check_marker_key(place.state, options.file);
+  // A file that is no store is told below.
+  const bool is_other_key = !fits && fits.error().reason == "configuration";
+  if (is_other_key && !options.takes_new_key) return std::unexpected(fits.error());
+  TRY(auto restored, store::restore(options.file, place.store, now));
+  if (options.takes_new_key) TRY_OK(accept_marker_key(place.state, place.store, now));
+  return restored;
+}
+
 int run_restore(Console& console, const StoreOptions& options) {
-  const auto path = store_path(options.bridge);
-  if (!path) return print_failed(console, path.error());
-  const auto restored = store::restore(options.file, *path, base::SystemClock().wall());
+  const auto place = store_place(options.bridge);
+  if (!place) return print_failed(console, place.error());
+  const auto restored = restore_with_key(*place, options);
   if (!restored) return print_failed(console, restored.error());
+  std::error_code ignored;
+  if (!std::filesystem::exists(place->state / "marker.key", ignored)) {
+    print_warning(console, fmt::format("put the marker.key of that time into {} before anything "
+                                       "starts, or what was sent is not recognised",
+                                       place->state.string()));
+  }
   if (console.is_json) {
-    print_json(
-        console,
-        {{"store", *path}, {"generation", restored->generation}, {"replaced", restored->replaced}});
+    print_json(console, {{"store", place->store},
+                         {"generation", restored->generation},
+                         {"replaced", restored->replaced}});
     return exit_ok;
   }
-  console.out << fmt::format("{} is back as generation {}\n", *path, restored->generation);
+  console.out << fmt::format("{} is back as generation {}\n", place->store, restored->generation);
   if (!restored->replaced.empty()) {
     console.out << fmt::format("what was there before is kept as {}\n", restored->replaced);
   }
-  console.err << "unfinished packets are looked for in the conversation before any is sent\n";
+  console.err << (options.takes_new_key
+                      ? "unfinished packets without a record of their message are held: look for "
+                        "them in the conversation\n"
+                      : "unfinished packets are looked for in the conversation before any is "
+                        "sent\n");
   return exit_ok;
 }
 
+// `more` adds the options of one command alone.
 void add(CLI::App& root, CommandLine& line, const std::string& name, const std::string& summary,
-         const std::string& what, int (*run)(Console&, const StoreOptions&)) {
+         const std::string& what, int (*run)(Console&, const StoreOptions&),
+         void (*more)(CLI::App&, StoreOptions&) = nullptr) {
   CLI::App* command = add_command(root, name, summary, fmt::format("flywheel {} copy.db", name));
   auto options = std::make_shared<StoreOptions>();
   command->add_option("file", options->file, what)->type_name("FILE")->required();
   add_place(*command, options->bridge);
+  if (more) more(*command, *options);
   command->callback([options, run, &line] {
     line.run = [options, run](Console& console) { return run(console, *options); };
   });
@@ -88,7 +123,11 @@ void add_store_commands(CLI::App& root, CommandLine& line) {
   add(root, line, "backup", "Copy the store to a new file, also while the daemon runs",
       "The new file", run_backup);
   add(root, line, "restore", "Put a backup in the place of the store; the daemon must be stopped",
-      "The backup", run_restore);
+      "The backup", run_restore, [](CLI::App& command, StoreOptions& options) {
+        command.add_flag("--new-marker-key", options.takes_new_key,
+                         "The marker.key of the backup is lost: take the one that is there, or a "
+                         "new one, and hold what may have been sent");
+      });
 }
 
 }  // namespace app

@@ -2,6 +2,7 @@
 #include "bridge/app/doctor.h"
 
 #include "bridge/app/bridge.h"
+#include "bridge/services/posts.h"
 #include "bridge/store/sqlite_store.h"
 #include "tests/app/process.h"
 
@@ -163,6 +164,15 @@ TEST_F(DoctorTest, WhatWaitsForAPersonIsTold) {
   EXPECT_THAT(in_store("held packets").remedy, HasSubstr("flywheel packet resolve"));
   EXPECT_EQ(in_store("queue").detail, "paused by ann");
   EXPECT_THAT(in_store("queue").remedy, HasSubstr("flywheel queue resume"));
+}
+
+TEST_F(DoctorTest, AStoreWithoutTheKeyOfItsMessagesIsIll) {
+  ::chmod(folder.path().c_str(), 0700);
+  EXPECT_EQ(found("marker.key", check_files(config)).health, Health::note);
+  write([](store::Tx& tx) { return services::marker_keys::note(tx, "the key"); });
+  const auto lost = found("marker.key", check_files(config));
+  EXPECT_EQ(lost.health, Health::bad);
+  EXPECT_THAT(lost.detail, HasSubstr("marker.key is missing"));
 }
 
 TEST_F(DoctorTest, KeysAndFoldersAreTheirOwnersAlone) {

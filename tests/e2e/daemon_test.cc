@@ -348,6 +348,18 @@ TEST_F(Daemon, WhatBeganAChatSinceTheBackupIsFoundAmongTheNewestChats) {
   EXPECT_EQ(site->ledger().accepted().size(), 2u);
 }
 
+TEST_F(Daemon, AStoreWithoutTheKeyOfItsMessagesIsNotStarted) {
+  configure();
+  start();
+  stop();
+  std::filesystem::rename(state() / "marker.key", state() / "elsewhere.key");
+  launch();
+  EXPECT_EQ(daemon->wait_end(in(30s)), 78);
+  EXPECT_THAT(daemon->log(), HasSubstr("marker.key is missing"));
+  std::filesystem::rename(state() / "elsewhere.key", state() / "marker.key");
+  start();
+}
+
 TEST_F(Daemon, APersonDecidesWhatTheConversationDoesNotTell) {
   configure();
   start({"FLYWHEEL_FAULT=exchange.armed"});

@@ -20,7 +20,7 @@ struct World::Life {
   struct Writer {
     Writer(World& world, const Account& account)
         : conversations(world, account),
-          exchange(conversations, world.ground.types, world.clock, account.name, marker_key,
+          exchange(conversations, world.ground.types, world.clock, account.name, world.key,
                    {.reply = reply_time, .repairs_max = 2}) {
       handlers[std::string(services::packet_kind)] = [this](engine::Claim claim,
                                                             engine::LaneContext& lane) {
@@ -36,7 +36,7 @@ struct World::Life {
   struct Lane {
     Lane(World& world, Life& life, const Chat& chat, const Writer& writer)
         : packets(life.store, *world.queue, world.journal, world.timeline, life.bells, world.clock,
-                  world.ground.types, {.url = chat.url, .senders = {}, .marker_key = marker_key}),
+                  world.ground.types, {.url = chat.url, .senders = {}, .marker_key = world.key}),
           runner(life.engine, chat.lane, writer.handlers),
           rival(life.engine, chat.lane, writer.handlers) {}
 

@@ -164,11 +164,12 @@ const engine::Job& World::check_click(const Chat& chat, const std::string& marke
 }
 
 // Held only where the conversation cannot tell: the message is not there, and something else came
-// after what was last before the send; or again and again it could not be read.
+// after what was last before the send; or again and again it could not be read, or
+// it tells nothing under a new key.
 base::Result<> World::check_held(store::Tx& tx, const engine::Job& job) {
   const bool is_about_it = job.stage == engine::Stage::armed || job.is_doubtful;
   if (!job.error || job.error->code != "unknown_outcome" || !is_about_it) return {};
-  if (job.error->detail.contains(unreadable)) return {};
+  if (job.error->detail.contains(unreadable) || key != marker_key) return {};
   TRY(const auto post, services::posts::last(tx, job.id.text));
   const bool is_there = post && find(post->prompt.marker) != nullptr;
   const bool is_overtaken = post && post->baseline.last_turn != chat_of(job.lane).last_turn();
@@ -203,7 +204,7 @@ void World::check_done(const engine::Job& job) {
     watch.report(Promise::right_answer, job.id.text + " is done with another answer");
     return;
   }
-  const Message* sent = find(protocol::job_marker(std::string(post->as_string()), marker_key));
+  const Message* sent = find(protocol::job_marker(std::string(post->as_string()), key));
   if (sent == nullptr) {
     watch.report(Promise::right_answer, job.id.text + " is done but was never sent");
   } else if (sent->bead != acknowledged[job.id.text]) {
@@ -218,8 +219,7 @@ void World::check_failed(const engine::Job& job) {
                                                              "ui_changed",      "unknown_outcome"};
   const std::string code = job.error ? job.error->code : "";
   const bool is_known = std::ranges::find(causes, code) != causes.end();
-  const Message* own =
-      find(protocol::job_marker(services::posts::id_for(marker_key, job, 1), marker_key));
+  const Message* own = find(protocol::job_marker(services::posts::id_for(key, job, 1), key));
   const bool is_wronged = code == "invalid_reply" && own && !is_unusable(own->fate);
   if (!is_known || is_wronged) {
     watch.report(Promise::failed_rightly, fmt::format("job {} failed: {}: {}", job.id.text, code,

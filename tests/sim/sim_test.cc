@@ -190,6 +190,21 @@ INSTANTIATE_TEST_SUITE_P(Sim, RestoredAt,
                          testing::Values(engine::Stage::none, engine::Stage::intent),
                          [](const auto& info) { return std::string(name(info.param)); });
 
+// It is in the conversation under a marker that nobody knows any more.
+TEST(Sim, UnderANewKeyWhatMayHaveBeenSentIsHeld) {
+  Ground ground;
+  World world(ground, 3);
+  world.submit(1, "alice");
+  ASSERT_TRUE(reaches(world, engine::Stage::none, 1ms));
+  world.back_up();
+  ASSERT_TRUE(reaches(world, engine::Stage::sent, 100ms));
+  world.chances = {.restores = 1000, .loses_key = true};
+  world.die();
+  expect_kept(world, settle(world));
+  EXPECT_EQ(state_of(world, bead_of(1, "alice")), engine::State::failed);
+  EXPECT_EQ(world.chats.front().transcript.size(), 1u);
+}
+
 TEST(Sim, AnAnswerThatCameWhileTheNetworkWasAwayIsRead) {
   Ground ground;
   World world(ground, 3);

@@ -195,6 +195,12 @@ void World::restore() {
   ground.coverage.happened("a backup is restored");
   ground.fill(*backup_);
   ++generation;
+  if (chances.loses_key) {
+    key = "another key";
+    const auto taken = ground.write(
+        [&](store::Tx& tx) { return services::marker_keys::replace(tx, key, clock.wall()); });
+    BRIDGE_ASSERT(taken);
+  }
   const auto learned = ground.read([&](store::Tx& tx) { return watch.restored(tx, *queue); });
   BRIDGE_ASSERT(learned);
   // What was handed in later is forgotten; its agents hand it in again.
@@ -255,6 +261,17 @@ bool World::is_accepted(int number, const std::string& sender) const {
   return job_of_bead.contains(bead_of(number, sender));
 }
 
+// Whoever knows no marker looks for the text; but the bridge would not find its answer.
+engine::Verdict World::verdict_on(const std::string& marker, const engine::Job& held) const {
+  if (find(marker) != nullptr) return engine::Verdict::sent;
+  const bool is_there = key != marker_key && std::ranges::any_of(chats, [&](const Chat& chat) {
+                          return std::ranges::any_of(chat.transcript, [&](const Message& message) {
+                            return message.about == held.subject;
+                          });
+                        });
+  return is_there ? engine::Verdict::abandon : engine::Verdict::not_sent;
+}
+
 base::Result<> World::decide(store::Tx& tx, const engine::Job& held) {
   TRY(const auto children, queue->children(tx, held.id));
   engine::Job about = held;
@@ -266,14 +283,12 @@ base::Result<> World::decide(store::Tx& tx, const engine::Job& held) {
   // As `packet show` has it.
   const auto number = services::posts::next_number(post);
   const std::string marker =
-      is_known
-          ? post->prompt.marker
-          : protocol::job_marker(services::posts::id_for(marker_key, held, number), marker_key);
-  const bool is_there = find(marker) != nullptr;
-  if (is_there && about.stage < engine::Stage::armed) {
+      is_known ? post->prompt.marker
+               : protocol::job_marker(services::posts::id_for(key, held, number), key);
+  const auto verdict = verdict_on(marker, held);
+  if (verdict == engine::Verdict::sent && about.stage < engine::Stage::armed) {
     ground.coverage.happened("a person calls sent what the store never armed");
   }
-  const auto verdict = is_there ? engine::Verdict::sent : engine::Verdict::not_sent;
   auto decided = queue->resolve(tx, held.id, verdict, "looked", timeline.now());
   if (decided) return {};
   TRY_OK(queue->resolve(tx, held.id, engine::Verdict::abandon, "odd", timeline.now()));

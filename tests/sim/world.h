@@ -44,6 +44,7 @@ struct Chances {
   int deadlines = 0;       // submissions that end when they are not sent soon
   int backups = 0;         // before a submission
   int restores = 0;        // of the last backup, after a crash
+  bool loses_key = false;  // … and messages are signed with another key from then on
   bool has_rival = false;  // a second runner waits for the first lane
 };
 
@@ -75,6 +76,8 @@ struct Setting {
   int parallel = 1;                      // of them are worked on at once
   bool has_second_account = false;       // with a conversation, and the same limits for itself
 };
+
+inline const std::string marker_key = "key of the simulation";
 
 // Waits for ever; only cancelling ends it.
 boost::asio::awaitable<void> never();
@@ -158,6 +161,7 @@ class World final : public base::Faults {
   engine::Journal journal;
   Watch watch;
   std::unique_ptr<Life> life;
+  std::string key = marker_key;  // of the messages
   int lives = 0;
   std::int64_t generation = 1;  // of the store
   base::Instant store_hangs_until{};
@@ -179,6 +183,7 @@ class World final : public base::Faults {
   void check_done(const engine::Job& job);
   void check_failed(const engine::Job& job);
   base::Result<> decide(store::Tx& tx, const engine::Job& held);
+  engine::Verdict verdict_on(const std::string& marker, const engine::Job& held) const;
   void restore();
   void hand_in_again();
   bool is_anything_late() const;
@@ -207,7 +212,6 @@ class World final : public base::Faults {
 boost::json::value packet_of(int number, const std::string& sender, base::WallTime now);
 std::string reply_to(const std::string& bead, const std::string& end_marker);
 std::string bead_of(int number, const std::string& sender);
-inline const std::string marker_key = "key of the simulation";
 inline constexpr base::Instant::duration reply_time = 2min;
 
 }  // namespace sim
