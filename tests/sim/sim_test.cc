@@ -211,7 +211,7 @@ TEST(Sim, AnAnswerThatCameWhileTheNetworkWasAwayIsRead) {
   world.reply_fates = {ReplyFate::late};
   world.submit(1, "alice");
   ASSERT_TRUE(reaches(world, engine::Stage::sent, 100ms));
-  world.lose_network(24h);
+  world.lose_network(9h);
   expect_kept(world, settle(world));
   EXPECT_EQ(state_of(world, bead_of(1, "alice")), engine::State::done);
   EXPECT_EQ(world.chats.front().transcript.size(), 1u);
@@ -225,7 +225,7 @@ TEST(Sim, NobodyIsAskedAboutAMessageWhileTheNetworkIsAway) {
   world.submit(1, "alice");
   const auto& transcript = world.chats.front().transcript;
   ASSERT_TRUE(comes(world, [&] { return !transcript.empty(); }, 1ms));
-  world.lose_network(48h);
+  world.lose_network(9h);
   expect_kept(world, settle(world));
   EXPECT_EQ(state_of(world, bead_of(1, "alice")), engine::State::done);
   EXPECT_EQ(world.chats.front().transcript.size(), 1u);

@@ -305,7 +305,7 @@ void World::ask_anew(const std::string& bead) {
 void World::may_lose_network() {
   if (is_offline() || !happens(chances.outages)) return;
   ground.coverage.happened("the network is away");
-  lose_network(some(10 * reply_time));
+  lose_network(some(5 * reply_time));
 }
 
 bool World::is_anything_late() const {
