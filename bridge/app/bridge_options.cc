@@ -1,5 +1,7 @@
 #include "bridge/app/bridge_options.h"
 
+#include "bridge/store/files.h"
+
 #include <cerrno>
 #include <cstring>
 
@@ -30,7 +32,8 @@ base::Result<> make_key(const fs::path& path, const std::string& text) {
   const bool is_written =
       ::write(file, text.data(), text.size()) == ssize_t(text.size()) && ::fsync(file) == 0;
   ::close(file);
-  if (is_written) return {};
+  // What is signed with it must not outlive it.
+  if (is_written) return store::sync_folder_of(path.string());
   ::unlink(path.c_str());
   return fail(Code::unavailable, fmt::format("write {}: {}", path.string(), strerror(errno)));
 }
