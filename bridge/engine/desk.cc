@@ -48,7 +48,7 @@ Result<Milliseconds> Desk::time() const {
 
 Result<LaneRow> Desk::lane(const LaneId& id) const {
   TRY(const auto row,
-      tx.query_one("SELECT account, paused, holder, epoch, lease_until_et, mean_run_ms "
+      tx.query_one("SELECT account, paused, holder, epoch, lease_until_et, mean_run_ms, blocked "
                    "FROM lanes WHERE id = $1",
                    {id.text}));
   if (!row) return base::fail(Code::not_found, fmt::format("lane {}: no such lane", id.text));
@@ -61,12 +61,13 @@ Result<LaneRow> Desk::lane(const LaneId& id) const {
                  holder.is_null() ? "" : holder.text(),
                  row->at(3).integer(),
                  Milliseconds(row->at(4).integer()),
-                 Milliseconds(row->at(5).integer())};
+                 Milliseconds(row->at(5).integer()),
+                 row->at(6).is_null() ? std::nullopt : std::optional(row->at(6).text())};
 }
 
 Result<AccountRow> Desk::account(const std::string& id) const {
   TRY(const auto row, tx.query_one("SELECT arrival_et, trip, trip_detail, trip_at, trip_until_et, "
-                                   "trip_et FROM accounts WHERE id = $1",
+                                   "trip_et, trip_url FROM accounts WHERE id = $1",
                                    {id}));
   if (!row) return base::fail(Code::not_found, fmt::format("account {}: no such account", id));
   AccountRow account{id, Milliseconds(row->at(0).integer()), {}};
@@ -76,6 +77,7 @@ Result<AccountRow> Desk::account(const std::string& id) const {
     account.breaker.detail = row->at(2).text();
     account.breaker.since = from_stamp(row->at(3).integer());
     account.breaker.tripped = Milliseconds(row->at(5).integer());
+    account.breaker.url = row->at(6).text();
     if (!row->at(4).is_null()) account.breaker.until = Milliseconds(row->at(4).integer());
   }
   return account;

@@ -14,6 +14,7 @@ struct LaneRow {
   std::int64_t epoch = 0;
   Milliseconds lease_until{0};
   Milliseconds mean_run{0};
+  std::optional<std::string> blocked;  // what its page shows; see Queue::block
   bool is_leased(Milliseconds now) const { return !holder.empty() && now < lease_until; }
 };
 

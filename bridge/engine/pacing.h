@@ -49,6 +49,7 @@ struct Backoff {
 Milliseconds equal_jitter(const Backoff& backoff, int failures, base::Random& random);
 
 // Why an account is closed. The first two forbid new sends but not reading; the others both.
+// `blocked` is never of an account: the page of one lane stands in the way of that lane alone.
 enum class Trip { rate_limited, usage_cap, login_required, challenge, blocked };
 std::string_view name(Trip trip);
 std::optional<Trip> trip_named(std::string_view word);
@@ -62,6 +63,7 @@ struct Breaker {
   base::WallTime since = {};               // for people: the calendar may have stepped since
   Milliseconds tripped{0};                 // engine time
   std::optional<Milliseconds> until = {};  // engine time
+  std::string url = {};                    // of the page that showed it; empty: not known
   bool is_open(Milliseconds now) const { return trip && (!until || now < *until); }
   // True if what began so long before `now` began after the trip, and so can be evidence against
   // it.

@@ -50,6 +50,8 @@ struct QueueOptions {
   std::function<base::Result<>(store::Tx&, const Change&, const Now&)> on_change = {};
   // Called on the loop after a commit that may let a lane of this name go on (see Bells).
   std::function<void(const std::string& bell)> ring = {};
+  // Called on the loop after a commit that may have opened or closed a breaker.
+  std::function<void()> breaker_changed = {};
 };
 
 struct Place {
@@ -99,8 +101,22 @@ struct LaneStatus {
   int queued = 0, held = 0;
   std::int64_t epoch = 0;
   Milliseconds mean_run{0};
-  Breaker breaker;
+  Breaker breaker;                        // the account's
+  Breaker blocked;                        // the lane's own
   std::optional<Milliseconds> next_send;  // how long the account's limits make the next one wait
+};
+
+// An open breaker: of an account, or of one of its lanes.
+struct Shut {
+  std::string account;
+  std::optional<LaneId> lane;
+  Breaker breaker;
+};
+
+// A lane whose jobs are asked in the page at an address.
+struct LanePage {
+  LaneId lane;
+  std::string url;
 };
 
 class Queue {
@@ -108,12 +124,20 @@ class Queue {
   // `random` is used inside write transactions only.
   Queue(QueueOptions options, base::Random& random);
 
-  // Lanes. Declaring twice is fine; the account may change while the lane is idle.
-  base::Result<> declare_lane(store::Tx& tx, const LaneId& lane, const std::string& account) const;
+  // Lanes. Declaring twice is fine; the account may change while the lane is idle. `url`: of the
+  // page that its jobs are asked in; empty: as it was.
+  base::Result<> declare_lane(store::Tx& tx, const LaneId& lane, const std::string& account,
+                              const std::string& url = {}) const;
+  // Who the lane was for has gone: it is told of no more, unless something in it is unfinished.
+  // Declaring it brings it back. Its row stays, for its jobs refer to it and are never deleted:
+  // they are what keys and the audit lead to.
+  base::Result<> retire_lane(store::Tx& tx, const LaneId& lane) const;
   // While paused nothing new is claimed; what runs goes on.
   base::Result<> pause(store::Tx& tx, const LaneId& lane, const std::string& reason) const;
   base::Result<> resume(store::Tx& tx, const LaneId& lane) const;
+  // Those that are not retired, or have something unfinished.
   base::Result<std::vector<LaneStatus>> lanes(store::Tx& tx, const Now& now) const;
+  base::Result<std::vector<LanePage>> lane_pages(store::Tx& tx, const std::string& account) const;
   // Those with a job that is queued or running. Work: the number of lanes.
   base::Result<std::vector<LaneId>> lanes_with_work(store::Tx& tx) const;
   // True if no lane does anything before long: only a person, evidence, a new job or more than
@@ -123,12 +147,18 @@ class Queue {
 
   // Opens the account's breaker; a second trip replaces the first, but of two that end by
   // themselves the later end counts, and one that ends by itself does not replace one that does
-  // not. `until` is by the calendar now.
+  // not. `until` is by the calendar now, `url` of the page that showed it.
   base::Result<> trip(store::Tx& tx, const std::string& account, Trip why,
                       const std::string& detail, std::optional<base::WallTime> until,
-                      const Now& now) const;
+                      const Now& now, const std::string& url = {}) const;
   // Evidence that the account works again.
   base::Result<> close_breaker(store::Tx& tx, const std::string& account) const;
+  // The page of this lane, at `url`, shows what stands in the way: nothing is claimed or armed in
+  // it until `unblock`. Other lanes of the account go on. not_found: no such lane.
+  base::Result<> block(store::Tx& tx, const LaneId& lane, const std::string& detail,
+                       const std::string& url, const Now& now) const;
+  // Evidence that the page of the lane works again.
+  base::Result<> unblock(store::Tx& tx, const LaneId& lane) const;
 
   // Accepts a job once per principal and key. Same key and body: the first job again. conflict,
   // reason idempotency_mismatch: another body. busy, reason queue_full: its `retry_after` says when
@@ -248,9 +278,16 @@ class Queue {
   const QueueOptions& options() const { return options_; }
 
  private:
+  base::Result<> wake(store::Tx& tx, const std::vector<LaneId>& lanes, std::string_view where,
+                      const std::string& value) const;
+  void tell_breaker_changed(store::Tx& tx) const;
+
   QueueOptions options_;
   base::Random& random_;
 };
+
+// Every breaker that is open, those of lanes that are not told of left out.
+base::Result<std::vector<Shut>> open_breakers(store::Tx& tx, const Now& now);
 
 // Names of bells.
 std::string bell_of(const LaneId& lane);

@@ -47,6 +47,7 @@ std::string_view verb_of(Stage stage) {
 // Null: now. An error tells why not.
 Result<std::optional<Milliseconds>> grant(const Desk& desk, const LaneRow& lane,
                                           Milliseconds time) {
+  if (lane.blocked) return std::optional<Milliseconds>();
   TRY(const auto account, desk.account(lane.account));
   if (account.breaker.is_open(time)) {
     if (!account.breaker.until) return std::optional<Milliseconds>();

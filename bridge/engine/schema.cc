@@ -230,6 +230,18 @@ CREATE INDEX jobs_running ON jobs (state, lane) WHERE state = 'running';
 CREATE INDEX jobs_held ON jobs (state, lane) WHERE state = 'held'
 )";
 
+// What one page shows is told of its lane. Where it had closed the whole account, a lane whose page
+// still shows it is blocked anew.
+constexpr std::string_view lanes_have_pages = R"(
+ALTER TABLE lanes ADD COLUMN url TEXT NOT NULL DEFAULT '';
+ALTER TABLE lanes ADD COLUMN retired INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE lanes ADD COLUMN blocked TEXT;
+ALTER TABLE lanes ADD COLUMN blocked_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE lanes ADD COLUMN blocked_et INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE accounts ADD COLUMN trip_url TEXT NOT NULL DEFAULT '';
+UPDATE accounts SET trip = NULL, trip_detail = '', trip_until_et = NULL WHERE trip = 'blocked'
+)";
+
 }  // namespace
 
 std::span<const store::Migration> migrations() {
@@ -237,7 +249,8 @@ std::span<const store::Migration> migrations() {
                                          {"engine", 2, trips_in_engine_time},
                                          {"engine", 3, restored_in_engine_time},
                                          {"engine", 4, cheap_checks},
-                                         {"engine", 5, preferred_indexes}};
+                                         {"engine", 5, preferred_indexes},
+                                         {"engine", 6, lanes_have_pages}};
   return all;
 }
 

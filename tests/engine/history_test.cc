@@ -95,6 +95,15 @@ TEST(History, AHundredThousandFinishedJobsAreNeverLookedThrough) {
   explained([&](store::Tx& tx) { return f.queue.expire(tx, f.now()); });
   explained([&](store::Tx& tx) { return f.queue.counts(tx); });
   explained([&](store::Tx& tx) { return f.queue.lanes(tx, f.now()); });
+  explained([&](store::Tx& tx) { return f.queue.lane_pages(tx, "account"); });
+  explained(
+      [&](store::Tx& tx) { return f.queue.trip(tx, "account", Trip::challenge, "", {}, f.now()); });
+  explained([&](store::Tx& tx) { return f.queue.block(tx, lane, "", "/c/1", f.now()); });
+  explained([&](store::Tx& tx) { return open_breakers(tx, f.now()); });
+  explained([&](store::Tx& tx) { return f.queue.unblock(tx, lane); });
+  explained([&](store::Tx& tx) { return f.queue.close_breaker(tx, "account"); });
+  explained([&](store::Tx& tx) { return f.queue.retire_lane(tx, lane); });
+  explained([&](store::Tx& tx) { return f.queue.lanes(tx, f.now()); });
   explained([&](store::Tx& tx) -> base::Result<> {
     TRY(auto turn, f.queue.claim(tx, lane, f.holder, f.now()));
     claim = std::get<Claim>(std::move(turn));

@@ -399,5 +399,117 @@ TEST(Breaker, OpenedAfterTheClaimItForbidsTheSend) {
   EXPECT_EQ(refused.error().reason, "breaker");
 }
 
+std::vector<Shut> shut(Fixture& f) {
+  auto found = f.write([&](store::Tx& tx) { return open_breakers(tx, f.now()); });
+  BRIDGE_ASSERT(found);
+  return *std::move(found);
+}
+
+base::Result<> block(Fixture& f, const LaneId& which) {
+  return f.write([&](store::Tx& tx) {
+    return f.queue.block(tx, which, "a dialog", "https://chat.test/c/1", f.now());
+  });
+}
+
+TEST(Breaker, ABlockedLaneWaitsAloneAndGoesOnByEvidence) {
+  Fixture f;
+  const LaneId other{"chat:2"};
+  ASSERT_TRUE(f.write([&](store::Tx& tx) { return f.queue.declare_lane(tx, other, "account"); }));
+  auto elsewhere = f.job();
+  elsewhere.lane = other;
+  f.add();
+  ASSERT_TRUE(f.submit(elsewhere));
+  const auto failed = f.claim();
+  ASSERT_TRUE(block(f, lane));
+  // It backs off, and need not once the page works again.
+  ASSERT_TRUE(f.fail(failed.lease, base::Code::login_required, "ui_changed"));
+  const auto idle = f.idle();
+  EXPECT_EQ(idle.reason, "breaker");
+  EXPECT_EQ(idle.detail, "blocked: a dialog");
+  EXPECT_EQ(idle.wait, std::nullopt);
+  EXPECT_EQ(idle.bell, bell_of(lane));
+  ASSERT_TRUE(f.complete(f.claim(other).lease));
+  ASSERT_TRUE(f.write([&](store::Tx& tx) { return f.queue.unblock(tx, lane); }));
+  f.claim();
+}
+
+TEST(Breaker, ABlockedLaneArmsNothing) {
+  Fixture f;
+  f.add();
+  const auto claim = f.claim();
+  ASSERT_TRUE(f.stage(claim.lease, Stage::intent));
+  ASSERT_TRUE(block(f, lane));
+  const auto refused = f.stage(claim.lease, Stage::armed);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "breaker");
+}
+
+TEST(Breaker, WhatIsOpenIsToldWithThePageThatShowsIt) {
+  int changes = 0;
+  Fixture f({.breaker_changed = [&] { ++changes; }});
+  EXPECT_TRUE(shut(f).empty());
+  ASSERT_TRUE(f.write([&](store::Tx& tx) {
+    return f.queue.trip(tx, "account", Trip::challenge, "prove it", std::nullopt, f.now(),
+                        "https://chat.test/c/2");
+  }));
+  ASSERT_TRUE(block(f, lane));
+  EXPECT_EQ(changes, 2);
+  const auto both = shut(f);
+  ASSERT_EQ(both.size(), 2u);
+  EXPECT_EQ(both[0].account, "account");
+  EXPECT_EQ(both[0].lane, std::nullopt);
+  EXPECT_EQ(both[0].breaker.trip, Trip::challenge);
+  EXPECT_EQ(both[0].breaker.url, "https://chat.test/c/2");
+  EXPECT_EQ(both[1].lane, lane);
+  EXPECT_EQ(both[1].breaker.detail, "a dialog");
+  EXPECT_EQ(both[1].breaker.url, "https://chat.test/c/1");
+  ASSERT_TRUE(f.write([&](store::Tx& tx) -> base::Result<> {
+    TRY_OK(f.queue.close_breaker(tx, "account"));
+    return f.queue.unblock(tx, lane);
+  }));
+  EXPECT_TRUE(shut(f).empty());
+  EXPECT_EQ(changes, 4);
+}
+
+TEST(Breaker, OfAnAccountThatClosedByItsTimeNothingIsTold) {
+  Fixture f;
+  ASSERT_TRUE(f.write([&](store::Tx& tx) {
+    return f.queue.trip(tx, "account", Trip::rate_limited, "", f.clock.wall() + 15min, f.now());
+  }));
+  EXPECT_EQ(shut(f).size(), 1u);
+  f.pass(15min);
+  EXPECT_TRUE(shut(f).empty());
+}
+
+TEST(Lanes, ARetiredOneIsToldOfWhileSomethingInItIsUnfinished) {
+  Fixture f;
+  const auto told = [&] {
+    const auto lanes = f.write([&](store::Tx& tx) { return f.queue.lanes(tx, f.now()); });
+    BRIDGE_ASSERT(lanes);
+    return lanes->size();
+  };
+  const auto retire = [&] {
+    ASSERT_TRUE(f.write([&](store::Tx& tx) { return f.queue.retire_lane(tx, lane); }));
+  };
+  f.add();
+  ASSERT_TRUE(block(f, lane));
+  retire();
+  EXPECT_EQ(told(), 1u);
+  EXPECT_EQ(shut(f).size(), 1u);
+  ASSERT_TRUE(f.write([&](store::Tx& tx) { return f.queue.unblock(tx, lane); }));
+  const auto claim = f.claim();
+  EXPECT_EQ(told(), 1u);
+  ASSERT_TRUE(f.hold(claim.lease));
+  EXPECT_EQ(told(), 1u);
+  ASSERT_TRUE(f.resolve(claim.job.id, Verdict::abandon));
+  EXPECT_EQ(told(), 0u);
+  ASSERT_TRUE(block(f, lane));
+  EXPECT_TRUE(shut(f).empty());
+  // What was done in it is still there, and so is the lane for whoever comes again.
+  EXPECT_EQ(f.get(claim.job.id).lane, lane);
+  ASSERT_TRUE(f.write([&](store::Tx& tx) { return f.queue.declare_lane(tx, lane, "account"); }));
+  EXPECT_EQ(told(), 1u);
+}
+
 }  // namespace
 }  // namespace engine
