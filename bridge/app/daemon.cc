@@ -115,10 +115,11 @@ base::Result<> Daemon::prepare(base::Faults& faults) {
       services::Messages::Settings{
           .account = settings_.bridge.account,
           .origin = services::Messages::origin_of(settings_.bridge.packets.url)});
-  agents_->on_removal(
-      [this](const services::agents::Act& act, const services::agents::Agent& agent) {
-        return messages_->on_removal(act, agent);
-      });
+  agents_->on_removal([this](const services::agents::Act& act,
+                             const services::agents::Agent& agent) -> base::Result<> {
+    TRY_OK(bridge_->queue().retire_lane(act.tx, services::letter_lane(agent.id)));
+    return messages_->on_removal(act, agent);
+  });
   bridge_->add_questions(std::string(services::messages::query_kind),
                          services::Messages::questions());
   bridge_->add_listener(

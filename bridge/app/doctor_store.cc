@@ -167,7 +167,7 @@ Result<Findings> check_work(store::Tx& tx) {
                      "flywheel packet list --is held; look into the conversation; flywheel packet "
                      "resolve ID"});
   }
-  TRY(const auto paused, tx.query("SELECT paused FROM lanes WHERE paused <> ''"));
+  TRY(const auto paused, tx.query("SELECT paused FROM lanes WHERE paused <> '' AND retired = 0"));
   for (const auto& lane : paused) {
     found.push_back({"queue", Health::note, lane[0].text(), "flywheel queue resume"});
   }

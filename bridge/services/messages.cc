@@ -24,6 +24,9 @@ namespace {
 
 Party party_of(const agents::Agent& agent) { return {agent.id, agent.name}; }
 
+// Of a GPT whose every chat is its own.
+engine::LaneId lane_of_gpt(const agents::Agent& agent) { return {"gpt:" + agent.id}; }
+
 // Who speaks: nobody speaks for an agent but its own key and operators.
 base::Result<Party> sender_of(store::Tx& tx, const Caller& caller, const std::string& from) {
   const auto forged = [&](std::string_view why) {
@@ -160,9 +163,8 @@ base::Result<engine::NewJob> Messages::job_of(store::Tx& tx, const agents::Agent
                       "no_way_to_ask");
   }
   // A GPT's chats are its own; a link to one conversation shares it with whoever else is there.
-  const auto lane =
-      chat::is_new_chat(bound->path) ? engine::LaneId{"gpt:" + agent.id} : lane_of(agent.link);
-  TRY_OK(needs_.queue.declare_lane(tx, lane, settings_.account));
+  const auto lane = chat::is_new_chat(bound->path) ? lane_of_gpt(agent) : lane_of(agent.link);
+  TRY_OK(needs_.queue.declare_lane(tx, lane, settings_.account, agent.link));
   // Whose chat it is: an operator who asks in an agent's name has one apart from the agent's, and
   // the runs that one began go on in one.
   const auto& person = caller.behind.empty() ? caller.principal : caller.behind;
@@ -229,6 +231,8 @@ base::Result<> Messages::on_change(store::Tx& tx, const engine::Change& change,
 }
 
 base::Result<> Messages::on_removal(const agents::Act& removing, const agents::Agent& agent) const {
+  // A conversation that its link names may be that of others as well.
+  TRY_OK(needs_.queue.retire_lane(removing.tx, lane_of_gpt(agent)));
   return messages::bury(act(removing.tx, removing.now, removing.actor), agent);
 }
 

@@ -263,6 +263,10 @@ TEST_F(WebhookTest, UnsubscribingCancelsWhatIsUnderWay) {
   auto counts = *run(store->read([&](store::Tx& tx) { return queue->counts(tx); }));
   EXPECT_EQ(counts[engine::State::queued] + counts[engine::State::running], 0);
   EXPECT_THAT(run(subscriptions->list("ann", actor())).value(), IsEmpty());
+  const auto lanes =
+      run(store->read([&](store::Tx& tx) { return queue->lanes(tx, timeline.now()); }));
+  ASSERT_TRUE(lanes);
+  EXPECT_TRUE(lanes->empty());
 }
 
 TEST_F(WebhookTest, ASubscriptionHearsNothingOfItself) {

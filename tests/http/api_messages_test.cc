@@ -392,5 +392,22 @@ TEST(ApiMessages, WhatWaitsForAnAgentThatIsRemovedEndsAtOnceAndItsSendersSeeIt) 
   });
 }
 
+TEST(ApiMessages, TheLaneOfAGptThatIsRemovedIsShownNoMore) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    const auto lanes = [&]() -> asio::awaitable<std::size_t> {
+      co_return (co_await f.call("GET", "/api/queue")).json().at("lanes").as_array().size();
+    };
+    const auto before = co_await lanes();
+    co_await f.post(f.planner, "culture-code/query", json::object{{"query", "which tone?"}});
+    EXPECT_EQ(co_await lanes(), before + 1);
+    co_await f.run_next("warm");
+    EXPECT_EQ(co_await lanes(), before + 1);
+    EXPECT_EQ((co_await f.call("DELETE", "/api/gpt-agents/culture-code")).status, 204);
+    EXPECT_EQ(co_await lanes(), before);
+  });
+}
+
 }  // namespace
 }  // namespace http_test

@@ -286,6 +286,7 @@ Result<> remove(const Act& act, const Subscription& subscription) {
   TRY(const auto pending, rows::pending_of(act.tx, subscription.id));
   for (const auto& delivery : pending) TRY_OK(cancel_job(act, delivery.job));
   TRY_OK(rows::remove(act.tx, subscription.id));
+  TRY_OK(act.queue.retire_lane(act.tx, subscription.lane()));
   return act.tell("subscription.removed", subscription);
 }
 

@@ -47,7 +47,7 @@ std::vector<Violation> check_step(store::Tx& tx, const workflow::Step& step,
 // A letter to be written, in a lane of the agent's own.
 Result<engine::NewJob> letter_job(store::Tx& tx, const engine::Queue& queue,
                                   const agents::Agent& agent, const StepStart& start) {
-  const engine::LaneId lane{fmt::format("{}:{}", letter_kind, agent.id)};
+  const auto lane = letter_lane(agent.id);
   TRY_OK(queue.declare_lane(tx, lane, "agents"));
   return engine::NewJob{.kind = std::string(letter_kind),
                         .lane = lane,
@@ -200,6 +200,10 @@ Task<Outcome> write_once(Messages& messages, engine::Job job) {
 }
 
 }  // namespace
+
+engine::LaneId letter_lane(const std::string& agent_id) {
+  return {fmt::format("{}:{}", letter_kind, agent_id)};
+}
 
 StepKind gpt_steps(const Messages& messages) {
   return {.check =

@@ -6,6 +6,7 @@
 #include "bridge/services/messages.h"
 #include "bridge/services/workflows/step_kinds.h"
 
+#include <string>
 #include <string_view>
 
 namespace services {
@@ -24,6 +25,8 @@ StepKind message_steps(const engine::Queue& queue);
 // errands. `messages` outlives the handlers.
 inline constexpr std::string_view inbox_query_kind = "step_query";
 inline constexpr std::string_view letter_kind = "step_message";
+// The lane in which an agent's letters are written.
+engine::LaneId letter_lane(const std::string& agent_id);
 engine::Handler ask_by_inbox(Messages& messages);
 engine::Handler write_letters(Messages& messages);
 
