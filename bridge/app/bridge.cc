@@ -30,38 +30,6 @@ namespace asio = boost::asio;
 using base::Code;
 using base::Result;
 
-namespace {
-
-// What the session's state means for sending, or nothing.
-std::optional<engine::Trip> trip_of(chat::State state) {
-  using chat::State;
-  switch (state) {
-    case State::challenge:
-      return engine::Trip::challenge;
-    case State::account_security:
-    case State::login_required:
-    case State::session_expired:
-      return engine::Trip::login_required;
-    case State::rate_limited:
-      return engine::Trip::rate_limited;
-    case State::usage_cap:
-      return engine::Trip::usage_cap;
-    case State::unknown_dialog:
-    case State::work_gate:
-    case State::tool_approval:
-    case State::unknown_ui:
-      return engine::Trip::blocked;
-    default:
-      return std::nullopt;
-  }
-}
-
-bool passes_by_time(engine::Trip trip) {
-  return trip == engine::Trip::rate_limited || trip == engine::Trip::usage_cap;
-}
-
-}  // namespace
-
 std::vector<store::Migration> bridge_migrations() {
   std::vector<store::Migration> all;
   for (const auto part :
@@ -207,6 +175,7 @@ void Bridge::build_queue() {
     bells_.ring(bell);
     crew_->rung(bell);
   };
+  options.breaker_changed = [this] { look_again_soon(); };
   queue_.emplace(std::move(options), random_);
   engine_.emplace(
       engine::Engine{*store_, *queue_, clock_, timeline_, bells_, faults_, store_->incarnation()});
@@ -218,9 +187,11 @@ Result<> Bridge::build_browser() {
   chat::SessionListener listener;
   listener.on_account = [this](const chat::SessionView& view) {
     session_news_ = view;
-    session_notice_.notify();
+    look_again_soon();
     on_session(view);
   };
+  listener.on_conversation = [this](const chat::SessionView&) { look_again_soon(); };
+  listener.on_check = [this] { look_again_soon(); };
   account_ = std::make_unique<chat::Account>(executor_, *launcher_, clock_, random_,
                                              settings_.browser, std::move(listener));
   return {};
@@ -250,7 +221,7 @@ base::Task<> Bridge::recover() {
       recovered_,
       co_await store_->write([this, lane, now](store::Tx& tx) -> Result<engine::Queue::Recovered> {
         TRY_OK(services::marker_keys::note(tx, settings_.packets.marker_key));
-        TRY_OK(queue_->declare_lane(tx, lane, settings_.account));
+        TRY_OK(queue_->declare_lane(tx, lane, settings_.account, settings_.packets.url));
         TRY(auto recovered, queue_->recover(tx, engine_->holder, store_->generation(), now));
         base::json::object data{{"requeued", recovered.queued},
                                 {"doubtful", recovered.doubtful},
@@ -272,22 +243,31 @@ base::Task<> Bridge::start() {
   if (std::exchange(is_started_, true)) co_return base::Result<>();
   CO_TRY_OK(co_await recover());
   CO_TRY_OK(co_await crew_->start());
-  tasks_.spawn(follow_session());
+  look_again_soon();
+  tasks_.spawn(watch_session());
   tasks_.spawn(keep_house());
   co_return base::Result<>();
 }
 
 asio::awaitable<void> Bridge::drain() {
+  note("follow the session", co_await follow_session());
+  if (waits_for_evidence()) {
+    (void)co_await account_->session().check();
+    note("follow the session", co_await follow_session());
+  }
   crew_->drain();
   co_await crew_->idle(clock_, base::Instant::max());
 }
 
-asio::awaitable<void> Bridge::stop() {
+// The browser's share of the time is kept for it, however long the lanes take.
+asio::awaitable<void> Bridge::stop_by(base::Instant deadline) {
+  static_assert(limits::browser_closes + limits::browser_dies < limits::stops);
+  const base::Instant killed_at = deadline - limits::browser_dies;
   crew_->stop();
-  co_await crew_->idle(clock_, clock_.now() + limits::lane_stops);
+  co_await crew_->idle(clock_, killed_at - limits::browser_closes);
   co_await crew_->join();
   co_await tasks_.join();
-  co_await account_->close();
+  co_await account_->close(killed_at);
 }
 
 asio::awaitable<base::Error> Bridge::store_died() {
@@ -296,50 +276,115 @@ asio::awaitable<base::Error> Bridge::store_died() {
 }
 
 // The queue follows the session: parked while only a person can help, resumed by itself afterwards.
-asio::awaitable<void> Bridge::follow_session() {
+asio::awaitable<void> Bridge::watch_session() {
   for (;;) {
-    if (!session_news_) co_await session_notice_.wait(clock_.now() + limits::session_doubt);
-    // A breaker that another saw reason to open is looked into as well.
-    auto view = session_news_ ? std::exchange(session_news_, std::nullopt)
-                              : std::optional(account_->session().account());
-    (void)co_await note_session(std::move(*view));
+    // What was seen without a change is looked into as well: it may be evidence.
+    if (!has_news_) co_await session_notice_.wait(clock_.now() + limits::session_doubt);
+    note("follow the session", co_await follow_session());
+    if (waits_for_evidence()) account_->start();
   }
 }
 
-base::Task<> Bridge::note_session(chat::SessionView view) {
+void Bridge::look_again_soon() {
+  has_news_ = true;
+  session_notice_.notify();
+}
+
+base::Task<> Bridge::follow_session() {
+  has_news_ = false;
+  auto& session = account_->session();
+  auto news = std::exchange(session_news_, std::nullopt);
+  services::Sights sights{.account = news ? *std::move(news) : session.account(),
+                          .pages = session.conversations(),
+                          .at = clock_.now()};
   const auto now = timeline_.now();
-  const auto why = trip_of(view.state);
-  const auto age = std::chrono::duration_cast<engine::Milliseconds>(clock_.now() - view.began);
-  co_return co_await store_->write([this, view, why, age, now](store::Tx& tx) -> Result<> {
+  struct Found {
+    std::vector<engine::Shut> shut;
+    engine::Milliseconds time;
+  };
+  CO_TRY(const auto found, co_await store_->write([this, sights = std::move(sights),
+                                                   now](store::Tx& tx) -> Result<Found> {
+    const services::WatchedAccount watched{.name = settings_.account,
+                                           .cooldown = settings_.exchange.cooldown};
+    TRY_OK(services::follow_sights(tx, *queue_, watched, sights, now));
+    TRY(auto shut, engine::open_breakers(tx, now));
+    std::erase_if(shut, [&](const auto& one) { return one.account != watched.name; });
     TRY(const auto time, engine::engine_now(tx, now));
-    TRY(const auto lanes, queue_->lanes(tx, now));
-    engine::Breaker breaker;
-    for (const auto& lane : lanes) {
-      if (lane.account == settings_.account) breaker = lane.breaker;
-    }
-    if (why && breaker.trip != why) {
-      std::optional<base::WallTime> until;
-      if (passes_by_time(*why)) until = now.wall + settings_.exchange.cooldown;
-      TRY_OK(queue_->trip(tx, settings_.account, *why, view.evidence, until, now));
-    } else if (view.state == chat::State::ready && breaker.trip && !passes_by_time(*breaker.trip) &&
-               breaker.is_older_than(age, time)) {
-      TRY_OK(queue_->close_breaker(tx, settings_.account));
-    }
-    return {};
+    return Found{std::move(shut), time};
+  }));
+  keep_closures(found.shut, found.time);
+  co_return base::Result<>();
+}
+
+// What is open is remembered for those who cannot wait for the store, and its pages are looked at
+// with every check.
+void Bridge::keep_closures(const std::vector<engine::Shut>& shut, engine::Milliseconds time) {
+  const auto own = services::lane_of(settings_.packets.url);
+  std::vector<std::string> doubted;
+  closures_.clear();
+  for (const auto& one : shut) {
+    services::Closure closure{.shut = one, .until = {}, .is_partial = one.lane && *one.lane != own};
+    if (const auto until = one.breaker.until) closure.until = clock_.now() + (*until - time);
+    closures_.push_back(std::move(closure));
+    const bool is_worked = !one.lane || works_all_lanes_ || *one.lane == own;
+    if (!is_worked || !services::waits_for_evidence(one)) continue;
+    const bool has_page = !one.breaker.url.empty();
+    doubted.push_back(has_page ? one.breaker.url : settings_.browser.care.home_url);
+  }
+  account_->doubt(std::move(doubted));
+}
+
+std::vector<services::Closure> Bridge::closures() const {
+  std::vector<services::Closure> open = closures_;
+  std::erase_if(open, [&](const auto& one) { return one.until && *one.until <= clock_.now(); });
+  return open;
+}
+
+bool Bridge::waits_for_evidence() const {
+  const auto own = services::lane_of(settings_.packets.url);
+  return std::ranges::any_of(closures_, [&](const auto& one) {
+    const bool is_worked = works_all_lanes_ || !one.shut.lane || *one.shut.lane == own;
+    return is_worked && services::waits_for_evidence(one.shut);
   });
+}
+
+void Bridge::count_in(base::Metrics& metrics) {
+  failures_ = &metrics.counter("flywheel_checkpoint_failures_total",
+                               "Checkpoints of the journal that could not be made.");
+}
+
+void Bridge::note(std::string_view what, const Result<>& done) {
+  const auto known = troubles_.find(what);
+  if (done) {
+    if (known == troubles_.end()) return;
+    troubles_.erase(known);
+    on_trouble(what, nullptr);
+    return;
+  }
+  const bool is_new = known == troubles_.end() || known->second.message != done.error().message;
+  troubles_.insert_or_assign(std::string(what), done.error());
+  if (is_new) on_trouble(what, &done.error());
 }
 
 // What a journal needs from time to time.
 asio::awaitable<void> Bridge::keep_house() {
   for (;;) {
-    const auto now = timeline_.now();
-    const auto is_due = co_await store_->write([this, now](store::Tx& tx) -> Result<bool> {
-      TRY_OK(queue_->expire(tx, now));
-      return journal_.is_checkpoint_due(tx, now.wall);
-    });
-    if (is_due && *is_due) (void)co_await make_checkpoint(*store_, journal_, *signer_, clock_);
+    note("tidy the queue", co_await tidy());
     co_await clock_.sleep_until(clock_.now() + limits::house_pause);
   }
+}
+
+base::Task<> Bridge::tidy() {
+  const auto now = timeline_.now();
+  CO_TRY(const bool is_due, co_await store_->write([this, now](store::Tx& tx) -> Result<bool> {
+    TRY_OK(queue_->expire(tx, now));
+    return journal_.is_checkpoint_due(tx, now.wall);
+  }));
+  if (!is_due) co_return base::Result<>();
+  const auto made = co_await make_checkpoint(*store_, journal_, *signer_, clock_);
+  if (!made && failures_) failures_->add();
+  note(checkpoint_trouble, made ? Result<>() : Result<>(std::unexpected(made.error())));
+  co_return base::Result<>();
 }
 
 asio::awaitable<void> Bridge::note_afterwards(services::Afterwards told) {

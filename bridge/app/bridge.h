@@ -6,6 +6,8 @@
 #include "bridge/app/config.h"
 #include "bridge/base/clock.h"
 #include "bridge/base/faults.h"
+#include "bridge/base/limits.h"
+#include "bridge/base/metrics.h"
 #include "bridge/base/random.h"
 #include "bridge/base/scope.h"
 #include "bridge/chat/account.h"
@@ -19,13 +21,16 @@
 #include "bridge/services/exchange.h"
 #include "bridge/services/memory/replies.h"
 #include "bridge/services/packets.h"
+#include "bridge/services/session_watch.h"
 #include "bridge/store/sqlite_store.h"
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace app {
@@ -62,6 +67,9 @@ std::vector<store::Migration> bridge_migrations();
 
 BridgeSettings bridge_settings(const Config& config, const BridgeOptions& options);
 
+// The trouble of a journal that cannot be vouched for; see Bridge::troubles.
+inline constexpr std::string_view checkpoint_trouble = "make a checkpoint";
+
 class Bridge {
  public:
   // Opens the store and recovers what an earlier life left. Blocks for as long as a migration
@@ -86,10 +94,16 @@ class Bridge {
   void work_all_lanes() { works_all_lanes_ = true; }
   // Declares the conversation's lane and begins to work; the second call does nothing.
   base::Task<> start();
-  // Returns when no lane has anything left that is due.
+  // Returns when no lane has anything left that is due. What an open breaker waits for is looked at
+  // once before.
   boost::asio::awaitable<void> drain();
-  // No new work; what runs is given back, the browser is closed. Bounded.
-  boost::asio::awaitable<void> stop();
+  // No new work, and what runs begins to be given back.
+  void begin_stop() { crew_->stop(); }
+  // No new work; what runs is given back, the browser is closed. Ends by then; what has not ended
+  // itself in time is cancelled, and the browser is killed.
+  boost::asio::awaitable<void> stop_by(base::Instant deadline);
+  // The same with limits::stops for all of it.
+  boost::asio::awaitable<void> stop() { return stop_by(clock_.now() + limits::stops); }
   // Returns when the store has died, with the reason.
   boost::asio::awaitable<base::Error> store_died();
 
@@ -107,12 +121,27 @@ class Bridge {
   base::Scope& tasks() { return tasks_; }
   const BridgeSettings& settings() const { return settings_; }
   const protocol::MessageTypes& types() const { return *types_; }
+  // Lets the queue follow what the pages show now; done from time to time, and after every change
+  // and every check.
+  base::Task<> follow_session();
+  // What keeps packets or queries from being sent, as of the last look at it.
+  std::vector<services::Closure> closures() const;
+  // True while only a person or another look at a page ends one of these.
+  bool waits_for_evidence() const;
+  // What the bridge does for itself and failed to do the last time, by what it is.
+  using Troubles = std::map<std::string, base::Error, std::less<>>;
+  const Troubles& troubles() const { return troubles_; }
+  // Counts failures there. Before `start`; outlives this.
+  void count_in(base::Metrics& metrics);
+
   // What became of unfinished jobs of an earlier life.
   const engine::Queue::Recovered& recovered() const { return recovered_; }
 
   // Called on the loop for what a log should hold.
   std::function<void(const engine::LaneNotice&)> on_lane = [](const auto&) {};
   std::function<void(const chat::SessionView&)> on_session = [](const auto&) {};
+  // Of a new trouble, or with no error that one has passed; see `troubles`.
+  std::function<void(std::string_view what, const base::Error*)> on_trouble = [](auto, auto) {};
 
  private:
   Bridge(boost::asio::any_io_executor executor, base::Clock& clock, base::Faults& faults,
@@ -122,9 +151,12 @@ class Bridge {
   void build_queue();
   base::Result<> build_browser();
   base::Result<> on_change(store::Tx& tx, const engine::Change& change, const engine::Now& now);
-  boost::asio::awaitable<void> follow_session();
+  boost::asio::awaitable<void> watch_session();
   boost::asio::awaitable<void> keep_house();
-  base::Task<> note_session(chat::SessionView view);
+  base::Task<> tidy();
+  void keep_closures(const std::vector<engine::Shut>& shut, engine::Milliseconds time);
+  void look_again_soon();
+  void note(std::string_view what, const base::Result<>& done);
   boost::asio::awaitable<void> note_afterwards(services::Afterwards told);
 
   boost::asio::any_io_executor executor_;
@@ -154,7 +186,11 @@ class Bridge {
   std::vector<ChangeListener> listeners_;
   std::unique_ptr<engine::Crew> crew_;
   std::optional<chat::SessionView> session_news_;
+  bool has_news_ = false;  // of the session, or of a breaker
   base::Notice session_notice_;
+  std::vector<services::Closure> closures_;
+  Troubles troubles_;
+  base::Counter* failures_ = nullptr;  // of checkpoints
   bool is_started_ = false;
   bool works_all_lanes_ = false;
   base::Scope tasks_;

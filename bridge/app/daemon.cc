@@ -39,6 +39,24 @@ base::Result<services::Agents::Settings> agent_settings(const Config& config) {
   return settings;
 }
 
+// Which conversation it is, only those who may see the session are told.
+void add_closures(std::vector<http::NotReady>& reasons,
+                  const std::vector<services::Closure>& closures) {
+  for (const auto& closure : closures) {
+    const std::string code(engine::name(*closure.shut.breaker.trip));
+    const auto known = std::ranges::find(reasons, code, &http::NotReady::code);
+    if (known != reasons.end()) {
+      known->is_partial = known->is_partial && closure.is_partial;
+      continue;
+    }
+    reasons.push_back({code,
+                       closure.shut.lane
+                           ? "a conversation waits for a person: flywheel session check"
+                           : services::advice(closure.shut),
+                       closure.is_partial});
+  }
+}
+
 }  // namespace
 
 base::Result<DaemonSettings> daemon_settings(const Config& config, const BridgeOptions& options) {
@@ -100,6 +118,7 @@ Daemon::Daemon(asio::any_io_executor executor, base::Clock& clock, DaemonSetting
 base::Result<> Daemon::prepare(base::Faults& faults) {
   TRY(bridge_, Bridge::open(executor_, clock_, faults, settings_.bridge));
   bridge_->work_all_lanes();
+  bridge_->count_in(metrics_);
   keys_ = std::make_unique<services::Keys>(bridge_->store(), bridge_->journal(), clock_);
   const services::Agents::Needs registry{
       .store = bridge_->store(), .journal = bridge_->journal(), .clock = clock_};
@@ -145,7 +164,8 @@ base::Result<> Daemon::prepare(base::Faults& faults) {
       services::SignIn::Needs{.session = bridge_->account().session(),
                               .store = bridge_->store(),
                               .journal = bridge_->journal(),
-                              .clock = clock_},
+                              .clock = clock_,
+                              .is_shut = [this] { return bridge_->waits_for_evidence(); }},
       settings_.bridge.browser.window == cdp::Window::headed ? services::SignIn::Usual::window
                                                              : services::SignIn::Usual::no_window);
   std::optional<http::JwtVerifier> verifier;
@@ -277,6 +297,8 @@ base::Task<> Daemon::start() {
                                         drain_notice_.notify();
                                       },
                                   .not_ready = [this] { return not_ready(); },
+                                  .closures = [this] { return bridge_->closures(); },
+                                  .follow_session = [this] { return bridge_->follow_session(); },
                                   .screenshots = settings_.screenshots});
   router_ = std::make_unique<http::Router>(authenticator_.get(), nullptr);
   http::add_api(*router_, *needs_);
@@ -296,10 +318,12 @@ asio::awaitable<void> Daemon::drained() {
 }
 
 asio::awaitable<void> Daemon::stop() {
+  const base::Instant deadline = clock_.now() + limits::stops;
   remove_daemon_file(settings_.bridge.state, bridge_->store().incarnation());
+  bridge_->begin_stop();
   if (events_) events_->close();
   if (server_) co_await server_->stop(limits::http_stops);
-  co_await bridge_->stop();
+  co_await bridge_->stop_by(deadline);
 }
 
 std::vector<http::NotReady> Daemon::not_ready() {
@@ -313,6 +337,11 @@ std::vector<http::NotReady> Daemon::not_ready() {
   const chat::SessionView session = bridge_->account().session().account();
   if (chat::is_of_account(session.state)) {
     reasons.push_back({std::string(chat::name(session.state)), session.advice});
+  }
+  add_closures(reasons, bridge_->closures());
+  for (const auto& [what, error] : bridge_->troubles()) {
+    reasons.push_back({what == checkpoint_trouble ? "checkpoint_failed" : "upkeep_failed",
+                       fmt::format("{}: {}", what, error.message), true});
   }
   return reasons;
 }

@@ -67,9 +67,11 @@ inline constexpr std::size_t tabs_max = 64;
 inline constexpr auto watch_pause = 400ms;  // between two looks at a page that changes
 inline constexpr auto page_settles = 60s;   // then a page that is still being built is reported
 inline constexpr auto check_settles = 20s;
-inline constexpr auto limit_check_pause = 15min;  // while the provider's limit is reached
-inline constexpr auto window_waits = 60s;         // for conversations in use to end
-inline constexpr auto inspection = 60s;           // one look at a page, with its opening
+inline constexpr auto limit_check_pause = 15min;        // while the provider's limit is reached
+inline constexpr auto window_waits = 60s;               // for conversations in use to end
+inline constexpr auto inspection = 60s;                 // one look at a page, with its opening
+inline constexpr std::size_t doubted_pages_opened = 3;  // by one check, besides those that are open
+inline constexpr auto doubted_page = 30s;               // one of them, with its opening
 inline constexpr int turns_inspected = 100;
 inline constexpr auto sign_in_max = 30min;  // then the window for it closes
 inline constexpr auto sign_in_look = 1s;
@@ -87,8 +89,10 @@ inline constexpr auto pause_after_limit = 15min;
 inline constexpr int packet_failures_max = 20;
 
 // The daemon.
-inline constexpr auto lane_stops = 5s;      // after it was told to stop
-inline constexpr auto http_stops = 2s;      // requests that run may still end
+inline constexpr auto stops = 9s;           // all of it, by one deadline; the rest of 10 is slack
+inline constexpr auto http_stops = 2s;      // … of that: requests that run may still end
+inline constexpr auto browser_closes = 3s;  // … that the lanes leave: it saves its profile
+inline constexpr auto browser_dies = 2s;    // … that this leaves: one that did not close is killed
 inline constexpr auto start_tail = 5s;      // until what starting used is not wanted again
 inline constexpr auto drain_look = 1s;      // between looks at what a daemon has left to do
 inline constexpr auto daemon_ends = 60s;    // once it does not answer any more

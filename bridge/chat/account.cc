@@ -15,10 +15,10 @@ Account::Account(boost::asio::any_io_executor executor, Launcher& launcher, base
       care_(executor, keeper_, pool_, clock, random, changes_, std::move(options.care), listener_) {
 }
 
-boost::asio::awaitable<void> Account::close() {
+boost::asio::awaitable<void> Account::close(base::Instant by) {
   pool_.stop();
   co_await care_.close();
-  co_await keeper_.close();
+  co_await keeper_.close(by);
   co_await pool_.close();
 }
 

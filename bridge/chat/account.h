@@ -10,6 +10,9 @@
 #include "bridge/chat/tab_pool.h"
 
 #include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -37,11 +40,14 @@ class Account {
   void start() { keeper_.want(); }
   Conversations& conversations() { return pool_; }
   Session& session() { return care_; }
+  // See SessionCare.
+  void doubt(std::vector<std::string> urls) { care_.doubt(std::move(urls)); }
   const BrowserKeeper& keeper() const { return keeper_; }
 
-  // Closes the browser, which saves its profile; afterwards nothing of it runs. Conversations that
-  // are still held fail. Calls that wait end with browser_unavailable.
-  boost::asio::awaitable<void> close();
+  // Closes the browser, which saves its profile; one that has not closed `by` then is killed.
+  // Afterwards nothing of it runs. Conversations that are still held fail. Calls that wait end with
+  // browser_unavailable.
+  boost::asio::awaitable<void> close(base::Instant by = base::Instant::max());
 
  private:
   SessionListener listener_;

@@ -3,6 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/experimental/parallel_group.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
 namespace chat {
@@ -162,10 +167,32 @@ asio::awaitable<void> BrowserKeeper::watch_hang(std::shared_ptr<LiveBrowser> bro
   }
 }
 
+// Lets it save its profile, for as long as there is time: closing for good may set an end to that
+// at any moment.
+asio::awaitable<void> BrowserKeeper::close_politely() {
+  const auto browser = browser_;
+  const auto executor = co_await asio::this_coro::executor;
+  auto [order, close_error, closed, end_error] =
+      co_await asio::experimental::make_parallel_group(
+          asio::co_spawn(executor, browser->close(), asio::deferred),
+          asio::co_spawn(executor, patience_ends(), asio::deferred))
+          .async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+  const auto first_error = order[0] == 0 ? close_error : end_error;
+  if (first_error) std::rethrow_exception(first_error);
+}
+
+asio::awaitable<void> BrowserKeeper::patience_ends() {
+  for (;;) {
+    const auto seen = changes_.count();
+    if (clock_.now() >= close_by_) co_return;
+    co_await changes_.after(seen, clock_, close_by_);
+  }
+}
+
 asio::awaitable<void> BrowserKeeper::end() {
   const Ending ending = *ending_;
   set(Stage::ending, ending.why);
-  if (ending.how == Parting::closed) (void)co_await browser_->close();
+  if (ending.how == Parting::closed) co_await close_politely();
   // Whatever the way it ended, only a kill tells for certain that nothing of it is left.
   for (;;) {
     const auto dead = co_await browser_->kill();
@@ -222,8 +249,9 @@ base::Task<> BrowserKeeper::switch_to(cdp::Window window) {
   co_return std::unexpected(std::move(error));
 }
 
-asio::awaitable<void> BrowserKeeper::close() {
+asio::awaitable<void> BrowserKeeper::close(base::Instant by) {
   is_closing_ = true;
+  close_by_ = by;
   changes_.tell();
   while (browser_) {
     const auto seen = changes_.count();

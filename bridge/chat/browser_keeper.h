@@ -10,6 +10,7 @@
 #include "bridge/chat/changes.h"
 #include "bridge/chat/live_browser.h"
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -66,8 +67,8 @@ class BrowserKeeper {
   // Closes it and starts it in this kind of window. unavailable: it did not start so; the former
   // kind is started instead.
   base::Task<> switch_to(cdp::Window window);
-  // Closes it and ends all waiting. Bounded by the browser's own bounds.
-  boost::asio::awaitable<void> close();
+  // Closes it and ends all waiting. A browser that has not closed by then is killed.
+  boost::asio::awaitable<void> close(base::Instant by = base::Instant::max());
 
  private:
   enum class Parting { killed, closed };
@@ -80,6 +81,8 @@ class BrowserKeeper {
   boost::asio::awaitable<void> start();
   boost::asio::awaitable<void> stay();
   boost::asio::awaitable<void> end();
+  boost::asio::awaitable<void> close_politely();
+  boost::asio::awaitable<void> patience_ends();
   boost::asio::awaitable<void> watch_end(std::shared_ptr<LiveBrowser> browser);
   boost::asio::awaitable<void> watch_hang(std::shared_ptr<LiveBrowser> browser);
   void end_it(Ending ending);
@@ -106,6 +109,7 @@ class BrowserKeeper {
   bool has_start_failed_ = false;  // at the last try
   bool is_wanted_ = false;
   bool is_closing_ = false;
+  base::Instant close_by_ = base::Instant::max();
   base::Scope tasks_;
 };
 

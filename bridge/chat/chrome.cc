@@ -3,6 +3,7 @@
 #include "bridge/base/limits.h"
 #include "bridge/chat/eyes.h"
 #include "bridge/chat/own_tabs.h"
+#include "cdp/limits.h"
 
 #include <utility>
 
@@ -13,6 +14,9 @@
 namespace chat {
 
 namespace asio = boost::asio;
+
+// What a stop keeps for a kill is enough for one.
+static_assert(cdp::limits::reap <= limits::browser_dies);
 
 namespace {
 

@@ -16,6 +16,8 @@ namespace chat {
 // True for states that stand in the way of every conversation of the account. A browser that is
 // gone is none: opening a conversation starts it.
 bool is_of_account(State state);
+// True for states in which one page waits for a person, or is not known, whatever others show.
+bool is_of_page(State state);
 
 struct SessionView {
   State state = State::browser_gone;
@@ -27,6 +29,8 @@ struct SessionView {
   std::string conversation;  // the address of the page that shows it; empty for the browser's own
   base::WallTime since;      // when the state began
   base::Instant began;       // of the account's state: the same, whatever the calendar does
+  base::Instant looked;      // when the page was last seen so; of the browser's own state: never
+  base::Instant loaded;      // when the document that was seen then was loaded
   std::optional<base::WallTime> next_check;
 };
 
@@ -36,6 +40,8 @@ struct SessionListener {
   std::function<void(const SessionView&)> on_account = [](const SessionView&) {};
   // Of one conversation.
   std::function<void(const SessionView&)> on_conversation = [](const SessionView&) {};
+  // A check has ended, whatever it found.
+  std::function<void()> on_check = [] {};
 };
 
 class Session {

@@ -40,6 +40,8 @@ SessionView SessionCare::view_of(const TabPool::Report& report) const {
           .browser = keeper_.current() ? keeper_.current()->version() : "",
           .conversation = report.url,
           .since = report.since,
+          .looked = report.looked,
+          .loaded = report.loaded,
           .next_check = next_check_wall_};
 }
 
@@ -156,6 +158,7 @@ base::Task<SessionView> SessionCare::check() {
   refresh();
   plan_next_check();
   account_.next_check = next_check_wall_;
+  if (!is_closed_) listener_.on_check();
   co_return account();
 }
 
@@ -166,7 +169,23 @@ base::Task<> SessionCare::look() {
   if (pool_.is_empty()) {
     CO_TRY_OK(co_await pool_.open(options_.home_url));
   }
-  co_return co_await pool_.look_again();
+  CO_TRY_OK(co_await pool_.look_again(doubted_));
+  co_await look_at_doubted();
+  co_return base::Result<>();
+}
+
+// One after another: each may take the tab of the one before.
+asio::awaitable<void> SessionCare::look_at_doubted() {
+  const auto doubted = doubted_;
+  std::size_t opened = 0;
+  for (std::size_t i = 0; i < doubted.size() && opened < limits::doubted_pages_opened; ++i) {
+    const std::string& url = doubted[next_doubted_++ % doubted.size()];
+    if (is_closed_ || pool_.has_tab_at(url)) continue;
+    ++opened;
+    // What cannot be opened stays doubted.
+    (void)co_await base::with_deadline(clock_, pool_.look_at(url), limits::doubted_page,
+                                       "look at " + url);
+  }
 }
 
 base::Task<std::string> SessionCare::screenshot() {

@@ -8,8 +8,11 @@
 #include "bridge/chat/tab_pool.h"
 
 #include <chrono>
-#include <map>
+#include <cstddef>
+#include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace chat {
 
@@ -38,6 +41,11 @@ class SessionCare final : public Session {
   base::Task<> show_window() override;
   base::Task<> hide_window() override;
 
+  // From now on checks look at the pages at these addresses too, whether or not a tab shows them:
+  // those that are open are loaded anew even if they look well, of the others a few are opened each
+  // time, in turn. In place of those named before.
+  void doubt(std::vector<std::string> urls) { doubted_ = std::move(urls); }
+
   // A tab's state has changed.
   void on_report(const TabPool::Report& report);
   // Ends all looking and telling; checks that others wait for must have ended.
@@ -46,6 +54,7 @@ class SessionCare final : public Session {
  private:
   boost::asio::awaitable<void> run();
   base::Task<> look();
+  boost::asio::awaitable<void> look_at_doubted();
   void refresh();
   SessionView view_of(const TabPool::Report& report) const;
   SessionView judge_account() const;
@@ -62,6 +71,8 @@ class SessionCare final : public Session {
   base::Instant next_check_{};
   base::WallTime next_check_wall_{};
   SessionView account_;
+  std::vector<std::string> doubted_;
+  std::size_t next_doubted_ = 0;  // of which the turn begins
   std::uint64_t looked_at_generation_ = 0;
   bool is_looking_ = false;
   bool shall_look_ = false;

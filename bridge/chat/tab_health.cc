@@ -38,6 +38,11 @@ bool is_of_account(State state) {
   return false;
 }
 
+bool is_of_page(State state) {
+  return state == State::unknown_dialog || state == State::work_gate ||
+         state == State::tool_approval || state == State::unknown_ui;
+}
+
 bool TabHealth::take(const Glance& glance, Use use, base::Instant now) {
   wake_ = base::Instant::max();
   Judgement judged = glance.judged;
@@ -62,6 +67,8 @@ bool TabHealth::take(const Glance& glance, Use use, base::Instant now) {
   const bool is_news = !judged_ || judged_->state != judged.state;
   judged_ = std::move(judged);
   is_decided_ = true;
+  looked_ = now;
+  loaded_ = now - glance.document_age;
   return is_news;
 }
 

@@ -25,11 +25,16 @@ class TabHealth {
   bool is_decided() const { return is_decided_; }
   // The state that stands; nothing before the first.
   const std::optional<Judgement>& judged() const { return judged_; }
+  // When a look last decided so, and when the document that it saw was loaded.
+  base::Instant looked() const { return looked_; }
+  base::Instant loaded() const { return loaded_; }
 
  private:
   std::optional<Judgement> judged_;
   std::optional<base::Instant> passing_since_;
   base::Instant wake_ = base::Instant::max();
+  base::Instant looked_{};
+  base::Instant loaded_{};
   bool is_decided_ = false;
 };
 

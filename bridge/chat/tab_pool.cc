@@ -300,10 +300,7 @@ bool TabPool::has_tabs_in_use() const {
 
 // The tabs of dead browsers are gone; who holds one finds out by itself.
 void TabPool::bury() {
-  const bool is_running = keeper_.current() != nullptr;
-  std::erase_if(tabs_, [&](const TabPtr& tab) {
-    return !tab->is_held && !(is_running && tab->generation == keeper_.generation());
-  });
+  std::erase_if(tabs_, [&](const TabPtr& tab) { return !tab->is_held && !is_alive(*tab); });
 }
 
 void TabPool::forget(const TabPtr& tab) {
@@ -313,17 +310,24 @@ void TabPool::forget(const TabPtr& tab) {
 bool TabPool::is_empty() const { return tabs_.empty() && opening_ == 0; }
 
 TabPool::Report TabPool::report(const Tab& tab) const {
-  return {tab.live ? tab.live->url() : tab.address, *tab.health.judged(), tab.shell, tab.since};
+  return {tab.live ? tab.live->url() : tab.address,
+          *tab.health.judged(),
+          tab.shell,
+          tab.since,
+          tab.health.looked(),
+          tab.health.loaded()};
 }
 
 std::vector<TabPool::Report> TabPool::reports() const {
   std::vector<Report> all;
-  const bool is_running = keeper_.current() != nullptr;
   for (const auto& tab : tabs_) {
-    const bool is_alive = is_running && tab->generation == keeper_.generation();
-    if (is_alive && tab->health.judged()) all.push_back(report(*tab));
+    if (is_alive(*tab) && tab->health.judged()) all.push_back(report(*tab));
   }
   return all;
+}
+
+bool TabPool::is_alive(const Tab& tab) const {
+  return keeper_.current() != nullptr && tab.generation == keeper_.generation();
 }
 
 asio::awaitable<void> TabPool::watch(TabPtr tab) {
@@ -348,35 +352,68 @@ void TabPool::take(Tab& tab, const Glance& glance) {
   }
 }
 
-bool TabPool::shall_reload(const Tab& tab, std::optional<bool> is_signed_in) const {
+bool TabPool::shall_reload(const Tab& tab, std::optional<bool> is_signed_in,
+                           bool is_doubted) const {
   const auto& judged = tab.health.judged();
-  if (!tab.health.is_decided() || !judged || judged->can_send) return false;
+  if (!tab.health.is_decided() || !judged) return false;
+  if (judged->can_send) return is_doubted;
   if (may_be_mended(judged->state)) return true;
-  // A person may be typing a password into a window; without one nobody can be.
-  const bool waits_for_person = is_of_account(judged->state);
-  return waits_for_person && (keeper_.window() == cdp::Window::headless || is_signed_in == true);
+  // A person may be typing a password into a window, or reading what a dialog asks; without one
+  // nobody can be.
+  const bool is_headless = keeper_.window() == cdp::Window::headless;
+  if (is_of_account(judged->state)) return is_headless || is_signed_in == true;
+  return is_of_page(judged->state) && is_headless;
 }
 
-base::Task<> TabPool::look_again() {
+base::Task<> TabPool::look_again(std::vector<std::string> doubted) {
+  const auto is_doubted = [&doubted](const Tab& tab) {
+    return std::ranges::any_of(doubted, [&](const std::string& url) {
+      const auto address = address_of(url);
+      return address && *address == tab.address;
+    });
+  };
   std::vector<TabPtr> asked;
   for (const auto& tab : std::vector<TabPtr>(tabs_.begin(), tabs_.end())) {
     if (!tab->is_free() || tab->is_over || !tab->live) continue;
     const auto is_signed_in = co_await tab->live->ask_session();
     if (!tab->is_free() || tab->is_over) continue;
     asked.push_back(tab);
-    if (!shall_reload(*tab, is_signed_in ? *is_signed_in : std::nullopt)) continue;
+    const auto told = is_signed_in ? *is_signed_in : std::nullopt;
+    if (!shall_reload(*tab, told, is_doubted(*tab))) continue;
     Hold hold(tab);
     tab->health.restart();
     (void)co_await tab->live->reload();
   }
+  co_await settle(std::move(asked));
+  co_return base::Result<>();
+}
+
+// Until the states of these tabs are known, or for limits::check_settles.
+asio::awaitable<void> TabPool::settle(std::vector<TabPtr> asked) {
   const base::Instant deadline = clock_.now() + limits::check_settles;
   for (;;) {
     const auto seen = changes_.count();
     const bool is_settled = std::ranges::all_of(
         asked, [](const TabPtr& tab) { return tab->is_over || tab->health.is_decided(); });
-    if (is_settled || is_closing_ || clock_.now() >= deadline) co_return base::Result<>();
+    if (is_settled || is_closing_ || clock_.now() >= deadline) co_return;
     co_await changes_.after(seen, clock_, deadline);
   }
+}
+
+bool TabPool::has_tab_at(std::string_view url) const {
+  const auto address = address_of(url);
+  const auto tab = address ? tab_at(*address) : nullptr;
+  return tab && is_alive(*tab);
+}
+
+base::Task<> TabPool::look_at(std::string url) {
+  CO_TRY(const std::string address, address_of(url));
+  CO_TRY(auto held, co_await open(std::move(url)));
+  const TabPtr tab = tab_at(address);
+  // In use it would be judged as the page of an exchange.
+  held.reset();
+  if (tab) co_await settle({tab});
+  co_return base::Result<>();
 }
 
 base::Task<std::string> TabPool::screenshot(std::string url) {
@@ -403,12 +440,7 @@ base::Task<Inspection> TabPool::inspect(std::string url) {
     tab = tab_at(address);
     BRIDGE_ASSERT(tab && tab->live);
   }
-  const base::Instant deadline = clock_.now() + limits::check_settles;
-  for (;;) {
-    const auto seen = changes_.count();
-    if (tab->is_over || tab->health.is_decided() || clock_.now() >= deadline) break;
-    co_await changes_.after(seen, clock_, deadline);
-  }
+  co_await settle({tab});
   co_return co_await tab->live->inspect(limits::turns_inspected);
 }
 

@@ -28,6 +28,8 @@ class TabPool final : public Conversations {
     Judgement judged;
     std::string shell;
     base::WallTime since;
+    base::Instant looked;
+    base::Instant loaded;
   };
   struct Options {
     std::size_t tabs_max = 4;
@@ -52,9 +54,14 @@ class TabPool final : public Conversations {
   // Of the open tabs whose state is known.
   std::vector<Report> reports() const;
   // Asks the site about every tab that is not in use, and loads those anew that may show something
-  // old; pages in which a person may be typing are left alone. Returns when their states are known,
-  // or after limits::check_settles.
-  base::Task<> look_again();
+  // old, or are at an address of `doubted`; pages in which a person may be typing are left alone.
+  // Returns when their states are known, or after limits::check_settles.
+  base::Task<> look_again(std::vector<std::string> doubted);
+  // A tab is open at this address.
+  bool has_tab_at(std::string_view url) const;
+  // Opens a tab at this address, if there is none, for nobody in particular, and returns when its
+  // state is known, or after limits::check_settles. Waits for a tab as `open` does.
+  base::Task<> look_at(std::string url);
   // Of the tab at this address, else of the one that was used last. not_found: no tab is open.
   base::Task<std::string> screenshot(std::string url);
 
@@ -83,6 +90,8 @@ class TabPool final : public Conversations {
   TabPtr tab_at(const std::string& address) const;
   TabPtr least_recently_used() const;
   bool is_here(const TabPtr& tab) const;
+  // Its browser is the one that runs.
+  bool is_alive(const Tab& tab) const;
   bool has_tabs_in_use() const;
   base::Task<TabPtr> open_tab(std::string url, std::string address);
   std::unique_ptr<Conversation> lease(TabPtr tab);
@@ -94,7 +103,8 @@ class TabPool final : public Conversations {
   boost::asio::awaitable<void> close_later(TabPtr tab);
   Report report(const Tab& tab) const;
   void take(Tab& tab, const Glance& glance);
-  bool shall_reload(const Tab& tab, std::optional<bool> is_signed_in) const;
+  bool shall_reload(const Tab& tab, std::optional<bool> is_signed_in, bool is_doubted) const;
+  boost::asio::awaitable<void> settle(std::vector<TabPtr> asked);
 
   boost::asio::any_io_executor executor_;
   BrowserKeeper& keeper_;

@@ -186,7 +186,7 @@ Result<> Queue::trip(store::Tx& tx, const std::string& account, Trip why, const 
   }
   // What another conversation was told of a longer pause is still true, and time mends nothing that
   // needs a person.
-  TRY_OK(
+  TRY(const auto changed,
       tx.execute("INSERT INTO accounts (id, trip, trip_detail, trip_at, trip_et, trip_until_et, "
                  "trip_url) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET "
                  "trip = excluded.trip, trip_detail = excluded.trip_detail, "
@@ -199,6 +199,7 @@ Result<> Queue::trip(store::Tx& tx, const std::string& account, Trip why, const 
                  "OR excluded.trip_until_et IS NULL",
                  {account, name(why), clipped(detail, ::limits::error_detail_bytes_max),
                   to_stamp(now.wall), time.count(), until_et, url}));
+  if (changed == 0) return {};
   tell_breaker_changed(tx);
   // Who waits for less looks again.
   if (options_.ring) {

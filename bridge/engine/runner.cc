@@ -258,6 +258,22 @@ Task<> Runner::write_end(Lease lease, Result<Outcome> outcome, Then then) {
   co_return engine_.faults.at("runner.recorded");
 }
 
+// What follows a job that has ended keeps the lane waiting, but no stop.
+asio::awaitable<void> Runner::see_to(std::function<asio::awaitable<void>()> after) {
+  const std::uint64_t rings = own_.count();
+  if (is_stopping_) co_return;
+  auto executor = co_await asio::this_coro::executor;
+  auto [order, after_error, stop_error] =
+      co_await asio::experimental::make_parallel_group(
+          asio::co_spawn(executor, after(), asio::deferred),
+          asio::co_spawn(executor, own_.wait(rings, engine_.clock, base::Instant::max()),
+                         asio::deferred))
+          .async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+  co_await throw_if_cancelled();
+  const auto first_error = order[0] == 0 ? after_error : stop_error;
+  if (first_error) std::rethrow_exception(first_error);
+}
+
 // Until the end is durable or the lease is lost. A stop tries once more only: what is not recorded
 // is recovered at the next start.
 asio::awaitable<void> Runner::record(Lease lease, Result<Outcome> outcome) {
@@ -273,7 +289,7 @@ asio::awaitable<void> Runner::record(Lease lease, Result<Outcome> outcome) {
     const bool is_last = is_stopping_;
     auto written = co_await write_end(lease, outcome, Then::ends);
     if (written) {
-      if (outcome && outcome->after) co_await outcome->after();
+      if (outcome && outcome->after) co_await see_to(outcome->after);
       co_return;
     }
     if (is_lost(written.error())) {

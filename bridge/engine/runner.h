@@ -121,6 +121,7 @@ class Runner {
   // claims_next: takes the lane's next job in the same transaction.
   enum class Then { ends, claims_next };
   base::Task<> write_end(Lease lease, base::Result<Outcome> outcome, Then then);
+  boost::asio::awaitable<void> see_to(std::function<boost::asio::awaitable<void>()> after);
   boost::asio::awaitable<void> pause_after(const base::Error& error, int failures);
   void tell(std::string what, std::string detail, std::optional<JobId> job = {}) const;
 

@@ -1,6 +1,8 @@
 // Whether the program lives, whether it is of use, and how it does.
 #include "bridge/http/api_parts.h"
 
+#include <algorithm>
+
 namespace http {
 
 namespace {
@@ -16,6 +18,10 @@ json::array reasons_of(const std::vector<NotReady>& reasons) {
   return list;
 }
 
+bool is_ready(const std::vector<NotReady>& reasons) {
+  return std::ranges::all_of(reasons, &NotReady::is_partial);
+}
+
 // The loop runs, or nobody would answer.
 Task<Response> live(ApiNeeds&, Request&) {
   co_return json_response(json::object{{"status", "ok"}});
@@ -23,9 +29,9 @@ Task<Response> live(ApiNeeds&, Request&) {
 
 Task<Response> ready(ApiNeeds& needs, Request&) {
   const auto reasons = needs.not_ready();
-  if (reasons.empty()) co_return json_response(json::object{{"status", "ready"}});
+  if (is_ready(reasons)) co_return json_response(json::object{{"status", "ready"}});
   Problem problem{.status = 503, .code = "not_ready", .is_retryable = true};
-  problem.detail = reasons.front().detail;
+  problem.detail = std::ranges::find(reasons, false, &NotReady::is_partial)->detail;
   problem.extra["reasons"] = reasons_of(reasons);
   co_return problem_response(std::move(problem));
 }
@@ -35,7 +41,7 @@ Task<Response> health(ApiNeeds& needs, Request&) {
   const json::object view{{"status", reasons.empty() ? "ok" : "degraded"},
                           {"instance", needs.instance},
                           {"version", needs.version},
-                          {"ready", reasons.empty()},
+                          {"ready", is_ready(reasons)},
                           {"reasons", reasons_of(reasons)}};
   co_return json_response(view);
 }
@@ -78,10 +84,16 @@ void set_gauges(ApiNeeds& needs, const Result<Figures>& found) {
                {{"state", std::string(chat::name(state))}})
         .set(state == session.state ? 1 : 0);
   }
+  const auto closures = needs.closures();
+  const bool is_open = std::ranges::all_of(closures, &services::Closure::is_partial);
   metrics.gauge("flywheel_session_can_send", "1 while packets can be sent.")
-      .set(session.can_send ? 1 : 0);
+      .set(session.can_send && is_open ? 1 : 0);
+  metrics
+      .gauge("flywheel_breakers_open",
+             "What keeps the account or one of its conversations waiting.")
+      .set(static_cast<double>(closures.size()));
   metrics.gauge("flywheel_ready", "1 while the bridge is ready.")
-      .set(needs.not_ready().empty() ? 1 : 0);
+      .set(is_ready(needs.not_ready()) ? 1 : 0);
   metrics
       .gauge("flywheel_build_info", "1, labelled with the program's version.",
              {{"version", needs.version}})

@@ -43,15 +43,16 @@ json::object breaker_view(const engine::Breaker& breaker, Milliseconds time) {
 }
 
 json::object lane_view(const engine::LaneStatus& lane, Milliseconds time) {
-  return {{"id", lane.id.text},
-          {"account", lane.account},
-          {"paused", lane.paused.empty() ? json::value(nullptr) : json::value(lane.paused)},
-          {"running", lane.running ? json::value(lane.running->text) : json::value(nullptr)},
-          {"holder", lane.holder},
-          {"queued", lane.queued},
-          {"held", lane.held},
-          {"epoch", lane.epoch},
-          {"breaker", breaker_view(lane.breaker, time)}};
+  return {
+      {"id", lane.id.text},
+      {"account", lane.account},
+      {"paused", lane.paused.empty() ? json::value(nullptr) : json::value(lane.paused)},
+      {"running", lane.running ? json::value(lane.running->text) : json::value(nullptr)},
+      {"holder", lane.holder},
+      {"queued", lane.queued},
+      {"held", lane.held},
+      {"epoch", lane.epoch},
+      {"breaker", breaker_view(lane.breaker.is_open(time) ? lane.breaker : lane.blocked, time)}};
 }
 
 json::object limits_view(const engine::QueueOptions& options) {

@@ -21,6 +21,7 @@
 #include "bridge/services/messages.h"
 #include "bridge/services/packets.h"
 #include "bridge/services/schedules.h"
+#include "bridge/services/session_watch.h"
 #include "bridge/services/sign_in.h"
 #include "bridge/services/workflows/workflows.h"
 #include "bridge/store/store.h"
@@ -33,8 +34,9 @@ namespace http {
 
 // Why the bridge is of no use just now.
 struct NotReady {
-  std::string code;    // a stable machine word: "login_required"
-  std::string detail;  // for people; anybody may read it
+  std::string code;         // a stable machine word: "login_required"
+  std::string detail;       // for people; anybody may read it
+  bool is_partial = false;  // packets are sent all the same
 };
 
 struct ApiNeeds {
@@ -64,8 +66,16 @@ struct ApiNeeds {
   std::string version;
   // Begins to work the queue until nothing is due, and then to end the program. Returns at once.
   std::function<void()> drain;
-  // Empty: packets can be accepted and sent.
+  // Packets can be accepted and sent unless one of these is more than partial.
   std::function<std::vector<NotReady>()> not_ready;
+  // The breakers that are open, whatever the pages show.
+  std::function<std::vector<services::Closure>()> closures = [] {
+    return std::vector<services::Closure>();
+  };
+  // Lets the breakers follow what a look has just found.
+  std::function<base::Task<>()> follow_session = []() -> base::Task<> {
+    co_return base::Result<>();
+  };
   bool screenshots = false;  // pages may be looked at
 };
 

@@ -14,7 +14,7 @@ constexpr std::array all = {
       "additionalProperties": {"type": "integer", "minimum": 0}
     })json"},
     ComponentSchema{"Breaker", R"json({
-      "description": "What keeps packets from being sent; all but \"open\" only while it does.",
+      "description": "What keeps jobs from being sent; all but \"open\" only while it does.",
       "type": "object",
       "required": ["open"],
       "properties": {
@@ -130,11 +130,36 @@ constexpr std::array all = {
         "next_check": {"type": ["string", "null"], "format": "date-time"}
       }
     })json"},
+    ComponentSchema{"OpenBreaker", R"json({
+      "description": "Of the account, or of one of its lanes.",
+      "type": "object",
+      "required": ["account", "lane", "trip", "detail", "conversation", "since",
+                   "closes_in_seconds", "advice", "is_partial"],
+      "properties": {
+        "account": {"type": "string"},
+        "lane": {"type": ["string", "null"], "description": "null: of the account."},
+        "trip": {"$ref": "#/components/schemas/Trip"},
+        "detail": {"type": "string"},
+        "conversation": {
+          "type": ["string", "null"], "format": "uri", "description": "The page that showed it."
+        },
+        "since": {"type": "string", "format": "date-time"},
+        "closes_in_seconds": {
+          "type": ["number", "null"], "description": "null: not by itself."
+        },
+        "advice": {"type": "string"},
+        "is_partial": {"type": "boolean", "description": "Packets are sent all the same."}
+      }
+    })json"},
     ComponentSchema{"Session", R"json({
       "description": "The account's browser session.",
       "$ref": "#/components/schemas/PageHealth",
-      "required": ["conversations", "signing_in", "window_closes"],
+      "required": ["conversations", "breakers", "signing_in", "window_closes"],
       "properties": {
+        "breakers": {
+          "description": "What keeps packets or queries from being sent, however well the pages look.",
+          "type": "array", "items": {"$ref": "#/components/schemas/OpenBreaker"}
+        },
         "conversations": {
           "type": "array", "items": {"$ref": "#/components/schemas/PageHealth"}
         },

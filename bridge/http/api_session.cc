@@ -19,11 +19,36 @@ json::object view_of(const chat::SessionView& view) {
           {"next_check", time_or_null(view.next_check)}};
 }
 
+json::object view_of(const services::Closure& closure, base::Instant now) {
+  const auto& [account, lane, breaker] = closure.shut;
+  json::object view{{"account", account},
+                    {"lane", lane ? json::value(lane->text) : json::value(nullptr)},
+                    {"trip", engine::name(*breaker.trip)},
+                    {"detail", breaker.detail},
+                    {"conversation", text_or_null(breaker.url)},
+                    {"since", base::rfc3339(breaker.since)},
+                    {"closes_in_seconds", nullptr},
+                    {"advice", services::advice(closure.shut)},
+                    {"is_partial", closure.is_partial}};
+  if (closure.until) {
+    const auto left = std::chrono::duration_cast<engine::Milliseconds>(*closure.until - now);
+    view["closes_in_seconds"] = seconds(left);
+  }
+  return view;
+}
+
+// However well the page looks, nothing is sent while a breaker says so.
 Response session_response(const ApiNeeds& needs, const chat::SessionView& account) {
   json::object view = view_of(account);
   json::array conversations;
   for (const auto& one : needs.session.conversations()) conversations.push_back(view_of(one));
   view["conversations"] = std::move(conversations);
+  json::array breakers;
+  for (const auto& closure : needs.closures()) {
+    breakers.push_back(view_of(closure, needs.clock.now()));
+    if (!closure.is_partial) view["can_send"] = false;
+  }
+  view["breakers"] = std::move(breakers);
   const auto closes = needs.sign_in.closes();
   view["signing_in"] = closes.has_value();
   view["window_closes"] = time_or_null(closes);
@@ -36,6 +61,7 @@ Task<Response> look(ApiNeeds& needs, Request&) {
 
 Task<Response> check(ApiNeeds& needs, Request&) {
   CO_TRY(const auto view, co_await needs.session.check());
+  CO_TRY_OK(co_await needs.follow_session());
   co_return session_response(needs, view);
 }
 

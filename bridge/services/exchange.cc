@@ -432,9 +432,13 @@ base::Task<> Exchange::trip(Story& story, const base::Error& error) {
   if (*why == engine::Trip::rate_limited || *why == engine::Trip::usage_cap) {
     until = now.wall + std::max(limits_.cooldown, error.retry_after.value_or(limits_.cooldown));
   }
-  co_return co_await engine.store.write(
-      [&queue = engine.queue, account = account_, why = *why, detail = error.message, until,
-       now](store::Tx& tx) { return queue.trip(tx, account, why, detail, until, now); });
+  co_return co_await engine.store.write([&queue = engine.queue, account = account_,
+                                         lane = story.lease.lane, url = story.url, why = *why,
+                                         detail = error.message, until, now](store::Tx& tx) {
+    // What one page asks is no other's business.
+    if (why == engine::Trip::blocked) return queue.block(tx, lane, detail, url, now);
+    return queue.trip(tx, account, why, detail, until, now, url);
+  });
 }
 
 }  // namespace services

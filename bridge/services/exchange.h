@@ -62,7 +62,7 @@ class Exchange {
   void add_kind(std::string kind, QuestionKind asked);
 
   // Errors: see Queue::fail. Those that only time or a person can mend are busy or login_required
-  // and have tripped the account's breaker.
+  // and have tripped the account's breaker, or blocked the lane.
   base::Task<engine::Outcome> handle(engine::Claim claim, engine::LaneContext& lane);
 
  private:
@@ -110,7 +110,7 @@ class Exchange {
   SendTurns turns_;
 };
 
-// Why a failed look or send closes the account, or nothing.
+// Why a failed look or send closes the account, or (blocked) its lane; or nothing.
 std::optional<engine::Trip> trip_of(const base::Error& error);
 
 }  // namespace services

@@ -8,7 +8,7 @@ namespace asio = boost::asio;
 using base::Task;
 
 Task<> SignIn::begin(std::string actor) {
-  if (needs_.session.account().can_send) co_return base::Result<>();
+  if (is_well()) co_return base::Result<>();
   auto shown = co_await needs_.session.show_window();
   if (!shown && shown.error().code == base::Code::unavailable) {
     shown.error().message +=
@@ -38,7 +38,7 @@ asio::awaitable<void> SignIn::run() {
       co_await notice_.wait(base::Instant::max());
       continue;
     }
-    const bool is_ready = needs_.session.account().can_send;
+    const bool is_ready = is_well();
     if (is_ready || needs_.clock.now() >= *closes_) {
       // Conversations in use let the window stand a while longer.
       (void)co_await close(is_ready ? "the session is ready" : "nobody signed in in time",

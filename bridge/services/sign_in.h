@@ -8,6 +8,7 @@
 #include "bridge/engine/journal.h"
 #include "bridge/store/store.h"
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -23,16 +24,19 @@ class SignIn {
     store::Store& store;
     const engine::Journal& journal;
     base::Clock& clock;
+    // True while a breaker is open that only a person or a look ends, however well the session
+    // looks.
+    std::function<bool()> is_shut = [] { return false; };
   };
   // All outlive it. `usual`: how the browser runs otherwise; where it has a window anyway, nothing
   // is opened and closed.
   SignIn(boost::asio::any_io_executor executor, Needs needs, Usual usual)
       : needs_(needs), usual_(usual), notice_(std::move(executor)) {}
 
-  // Returns when there is a window. It closes when the session is ready, or after
-  // limits::sign_in_max; asking again while it is open gives that time anew. busy: conversations
-  // are in use. unavailable: no window can be shown, and what to do instead. A session that is
-  // ready needs none.
+  // Returns when there is a window. It closes when the session is ready and nothing is shut, or
+  // after limits::sign_in_max; asking again while it is open gives that time anew. busy:
+  // conversations are in use. unavailable: no window can be shown, and what to do instead. Where
+  // all is well it needs none.
   base::Task<> begin(std::string actor);
   // Closes the window at once.
   base::Task<> end(std::string actor);
@@ -43,6 +47,7 @@ class SignIn {
   boost::asio::awaitable<void> run();
 
  private:
+  bool is_well() const { return needs_.session.account().can_send && !needs_.is_shut(); }
   base::Task<> close(std::string why, std::string actor);
   base::Task<> tell(std::string type, std::string why, std::string actor);
 

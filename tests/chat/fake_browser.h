@@ -176,6 +176,9 @@ class FakeBrowser final : public chat::LiveBrowser {
     co_return base::Result<>();
   }
   base::Task<> close() override {
+    while (does_not_close) {
+      co_await world_.changes.after(world_.changes.count(), world_.clock, base::Instant::max());
+    }
     has_closed_well = !is_hung;
     die();
     co_return base::Result<>();
@@ -207,6 +210,7 @@ class FakeBrowser final : public chat::LiveBrowser {
   }
 
   bool is_hung = false;
+  bool does_not_close = false;
   bool has_closed_well = false;
 
  private:

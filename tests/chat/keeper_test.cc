@@ -169,5 +169,37 @@ TEST_F(Keeper, WhereNoWindowCanBeShownTheBrowserRunsAsBefore) {
   });
 }
 
+TEST_F(Keeper, ABrowserThatDoesNotCloseInTimeIsKilled) {
+  play([&]() -> Wait {
+    co_await visit(one);
+    browser().does_not_close = true;
+    const base::Instant by = world.clock.now() + 5s;
+    co_await account->close(by);
+    EXPECT_EQ(world.clock.now(), by);
+    EXPECT_EQ(world.alive, 0);
+    EXPECT_FALSE(browser().has_closed_well);
+  });
+}
+
+TEST_F(Keeper, ABrowserThatIsBeingClosedAlreadyIsKilledInTimeToo) {
+  play([&]() -> Wait {
+    co_await visit(one);
+    browser().does_not_close = true;
+    std::optional<base::Result<>> shown;
+    boost::asio::co_spawn(loop, account->session().show_window(),
+                          [&](const std::exception_ptr& error, base::Result<> result) {
+                            EXPECT_FALSE(error);
+                            shown = std::move(result);
+                          });
+    co_await until(
+        [&] { return account->keeper().condition().stage == chat::BrowserKeeper::Stage::ending; });
+    const base::Instant by = world.clock.now() + 5s;
+    co_await account->close(by);
+    EXPECT_EQ(world.clock.now(), by);
+    EXPECT_EQ(world.alive, 0);
+    EXPECT_TRUE(shown && !*shown);
+  });
+}
+
 }  // namespace
 }  // namespace chat_test

@@ -168,6 +168,69 @@ TEST_F(SessionCare, AnInspectionOpensThePageItIsAskedForAndSharesThoseInUse) {
   });
 }
 
+TEST_F(SessionCare, ADoubtedPageIsLoadedAnewThoughItLooksWell) {
+  play([&]() -> Wait {
+    co_await visit(one);
+    co_await visit(two);
+    co_await until([&] { return account->session().conversations().size() == 2; });
+    co_await pass(1min);
+    account->doubt({one + "?from=elsewhere"});
+    const auto asked = world.clock.now();
+    (void)co_await account->session().check();
+    EXPECT_EQ(std::ranges::count(world.log, "reload " + one), 1);
+    EXPECT_EQ(std::ranges::count(world.log, "reload " + two), 0);
+    EXPECT_EQ(account->session().conversations().size(), 2u);
+    for (const auto& view : account->session().conversations()) {
+      EXPECT_TRUE(view.can_send);
+      EXPECT_EQ(view.loaded >= asked, view.conversation == one) << view.conversation;
+      EXPECT_GE(view.looked, view.loaded);
+    }
+  });
+}
+
+TEST_F(SessionCare, DoubtedPagesThatNoTabShowsAreOpenedAFewAtATime) {
+  std::vector<std::string> doubted;
+  for (std::size_t i = 0; i < limits::doubted_pages_opened + 2; ++i) {
+    doubted.push_back("https://chat.test/c/" + std::to_string(i));
+  }
+  const auto opened = [&] {
+    return static_cast<std::size_t>(std::ranges::count_if(doubted, [&](const std::string& url) {
+      return std::ranges::count(world.log, "open " + url) > 0;
+    }));
+  };
+  play([&]() -> Wait {
+    (void)co_await account->session().check();
+    account->doubt(doubted);
+    (void)co_await account->session().check();
+    EXPECT_EQ(opened(), limits::doubted_pages_opened);
+    (void)co_await account->session().check();
+    EXPECT_EQ(opened(), doubted.size());
+  });
+}
+
+TEST_F(SessionCare, ADialogThatNobodySeesMayBeGoneAfterANewLoad) {
+  world.shows[home] = blocked(State::unknown_dialog);
+  play([&]() -> Wait {
+    EXPECT_EQ(must_be_well(co_await account->session().check()).state, State::unknown_dialog);
+    world.shows.clear();
+    EXPECT_EQ(must_be_well(co_await account->session().check()).state, State::ready);
+  });
+}
+
+TEST_F(SessionCare, InAWindowADialogIsLeftToThePersonWhoReadsIt) {
+  options.window = cdp::Window::headed;
+  world.shows[home] = blocked(State::unknown_dialog);
+  world.is_signed_in = true;
+  play([&]() -> Wait {
+    (void)co_await account->session().check();
+    world.shows.clear();
+    EXPECT_EQ(must_be_well(co_await account->session().check()).state, State::unknown_dialog);
+    browser().tab(home).show(ready());
+    co_await until([&] { return account_state() == "ready"; });
+  });
+  EXPECT_EQ(std::ranges::count(world.log, "reload " + home), 0);
+}
+
 chat::Glance shows(chat::Judgement judged, base::Instant::duration age = 1min) {
   return {.judged = std::move(judged), .shell = "B", .document_age = age, .is_over = false};
 }

@@ -392,6 +392,24 @@ TEST(RunnerTurns, WhatFollowsAnEndIsWaitedForBeforeTheNextJobIsTaken) {
                                       "claimed", "durable", "completed", "durable", "after"}));
 }
 
+TEST(RunnerTurns, WhatFollowsAnEndKeepsNoStopWaiting) {
+  Turns turns;
+  auto& clock = turns.bench.f.clock;
+  bool has_begun = false;
+  turns.after = [&]() -> asio::awaitable<void> {
+    has_begun = true;
+    co_await clock.sleep_until(clock.now() + 1h);
+    turns.seen.emplace_back("after");
+  };
+  ASSERT_TRUE(turns.bench.until([&] { return has_begun; }));
+  const auto told = clock.now();
+  turns.bench.runner->stop();
+  ASSERT_TRUE(turns.bench.ends());
+  EXPECT_EQ(clock.now(), told);
+  EXPECT_EQ(turns.seen, (std::vector<std::string>{"claimed", "durable", "completed", "durable"}));
+  EXPECT_EQ(turns.bench.state(turns.added[1]), State::queued);
+}
+
 TEST(RunnerTurns, ANextJobThatCannotBeTakenLeavesTheEndAsItIs) {
   for (const auto code : {base::Code::unavailable, base::Code::internal}) {
     Turns turns;

@@ -59,6 +59,8 @@ function listTodos({ session, health, queue, held, approvals }) {
     );
   for (const lane of queue?.lanes ?? []) {
     if (lane.paused) items.push(todo(`Lane ${lane.id} is paused: ${lane.paused}`));
+    if (lane.breaker.open && !queue.breaker.open)
+      items.push(todo(`Lane ${lane.id} waits until a person has looked: ${lane.breaker.detail}`));
   }
   if (queue?.breaker.open) items.push(todo(breakerText(queue.breaker), null, "bad"));
   return items;
