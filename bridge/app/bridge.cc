@@ -42,12 +42,14 @@ std::vector<store::Migration> bridge_migrations() {
   return all;
 }
 
+std::string account_of(const Config& config) { return "chatgpt:" + config.mcp_server; }
+
 BridgeSettings bridge_settings(const Config& config, const BridgeOptions& options) {
   const BrowserSettings browser = browser_settings(config, options);
   BridgeSettings settings;
   settings.state = config.state;
   settings.store = config.store;
-  settings.account = "chatgpt:" + config.mcp_server;
+  settings.account = account_of(config);
   settings.writer = config.writer_agent;
   settings.packets = {.url = config.crt_url, .senders = config.senders};
   settings.exchange = {.reply = config.timeouts.reply,

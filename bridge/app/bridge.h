@@ -65,6 +65,9 @@ struct JobKind {
 // Every table of the bridge's store.
 std::vector<store::Migration> bridge_migrations();
 
+// Whose limits hold.
+std::string account_of(const Config& config);
+
 BridgeSettings bridge_settings(const Config& config, const BridgeOptions& options);
 
 // The trouble of a journal that cannot be vouched for; see Bridge::troubles.

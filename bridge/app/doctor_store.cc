@@ -4,7 +4,10 @@
 #include "bridge/app/marker_key.h"
 #include "bridge/base/limits.h"
 #include "bridge/engine/journal.h"
+#include "bridge/engine/queue.h"
 #include "bridge/engine/time.h"
+#include "bridge/services/packets.h"
+#include "bridge/services/session_watch.h"
 #include "bridge/store/survey.h"
 
 #include <array>
@@ -178,6 +181,25 @@ Result<Findings> check_work(store::Tx& tx) {
   return found;
 }
 
+// What keeps packets or queries from being sent.
+Result<Findings> check_breakers(store::Tx& tx, const Config& config) {
+  const base::SystemClock clock;
+  TRY(const auto open,
+      engine::open_breakers(tx, engine::Timeline(clock, engine::system_boot_id()).now()));
+  Findings found;
+  for (const auto& one : open) {
+    if (one.account != account_of(config)) continue;
+    const bool is_own = !one.lane || *one.lane == services::lane_of(config.crt_url);
+    const bool is_bad = is_own && services::waits_for_evidence(one);
+    found.push_back({"breaker", is_bad ? Health::bad : Health::note,
+                     fmt::format("{}{} since {}: {}", one.lane ? one.lane->text + " " : "",
+                                 engine::name(*one.breaker.trip), base::rfc3339(one.breaker.since),
+                                 one.breaker.detail),
+                     services::advice(one)});
+  }
+  return found;
+}
+
 void append(Findings& all, Findings more) {
   all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }
@@ -234,6 +256,8 @@ Findings check_store(const Config& config, base::WallTime now) {
     append(found, std::move(journal));
     TRY(auto work, check_work(tx));
     append(found, std::move(work));
+    TRY(auto breakers, check_breakers(tx, config));
+    append(found, std::move(breakers));
     return {};
   });
   if (!looked) {

@@ -56,23 +56,24 @@ awaitable<int> inspect(Console& console, http::Client& client, std::string url) 
 awaitable<int> login(Console& console, http::Client& client) {
   auto view = co_await ask(client, "POST", "/api/session/login");
   if (!view) co_return print_failed(console, view.error());
-  if (!flag_in(*view, "can_send")) {
-    console.err << "The daemon has opened a browser window: sign in there. This command ends by "
-                   "itself when the conversation is ready; the window then closes."
+  if (waits_for_person(*view)) {
+    console.err << "The daemon has opened a browser window: sign in there, or decide what a page "
+                   "asks. This command ends by itself when all is well; the window then closes."
                 << std::endl;
   }
   base::SystemClock clock;
   std::string shown;
-  while (!flag_in(*view, "can_send")) {
+  while (waits_for_person(*view)) {
     if (!flag_in(*view, "signing_in")) {
       co_return print_failed(console, {base::Code::login_required,
-                                       "nobody signed in in time, and the window has closed; "
-                                       "start again with flywheel session login",
+                                       "nobody signed in or decided in time, and the window has "
+                                       "closed; start again with flywheel session login",
                                        "login_required"});
     }
     if (const auto state = cdp::text_in(*view, "state"); state != shown) {
       shown = state;
       console.err << fmt::format("  {}: {}", state, cdp::text_in(*view, "evidence")) << std::endl;
+      print_breakers(console.err, *view);
     }
     co_await clock.sleep_until(clock.now() + limits::sign_in_look);
     view = co_await ask(client, "GET", "/api/session");

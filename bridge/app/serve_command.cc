@@ -57,6 +57,11 @@ void log_bridge(Bridge& bridge, Log& log) {
         {{"state", chat::name(view.state)}, {"evidence", view.evidence}, {"advice", view.advice}});
     notify_service_manager(fmt::format("STATUS=session {}", chat::name(view.state)));
   };
+  bridge.on_trouble = [&log](std::string_view what, const base::Error* error) {
+    log.write("upkeep", {{"what", what},
+                         {"detail", error ? error->message : std::string("it works again")},
+                         {"failed", error != nullptr}});
+  };
 }
 
 // Tells the service manager that the loop turns.

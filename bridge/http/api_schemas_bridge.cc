@@ -157,7 +157,7 @@ constexpr std::array all = {
       "required": ["conversations", "breakers", "signing_in", "window_closes"],
       "properties": {
         "breakers": {
-          "description": "What keeps packets or queries from being sent, however well the pages look.",
+          "description": "What keeps jobs from being sent, however well the pages look.",
           "type": "array", "items": {"$ref": "#/components/schemas/OpenBreaker"}
         },
         "conversations": {
