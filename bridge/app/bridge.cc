@@ -281,7 +281,7 @@ asio::awaitable<base::Error> Bridge::store_died() {
 asio::awaitable<void> Bridge::watch_session() {
   for (;;) {
     // What was seen without a change is looked into as well: it may be evidence.
-    if (!has_news_) co_await session_notice_.wait(clock_.now() + limits::session_doubt);
+    if (!has_news_) co_await session_notice_.wait(clock_, clock_.now() + limits::session_doubt);
     note("follow the session", co_await follow_session());
     if (waits_for_evidence()) account_->start();
   }

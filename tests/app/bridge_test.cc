@@ -1,0 +1,153 @@
+// What the bridge does and tells besides working its queue.
+#include "bridge/app/bridge.h"
+
+#include "tests/app/process.h"
+#include "tests/support/virtual_clock.h"
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace app {
+namespace {
+
+using testing::ElementsAre;
+
+const std::string bridged_page = "https://chat.test/c/own";
+const std::string bridged_account = "chatgpt:test";
+
+// A bridge whose browser never starts, in virtual time; its store works on threads of its own.
+class BridgeTest : public testing::Test {
+ protected:
+  BridgeTest() {
+    BridgeSettings settings;
+    settings.state = folder.path();
+    settings.store = (folder.path() / "flywheel.db").string();
+    settings.account = bridged_account;
+    settings.writer = "flywheel";
+    settings.exchange.reply = std::chrono::minutes(1);
+    settings.packets.url = bridged_page;
+    settings.browser.care.home_url = bridged_page;
+    settings.chrome.launch.executable = "/nonexistent/browser";
+    auto opened = Bridge::open(loop.get_executor(), clock, faults, std::move(settings));
+    if (!opened) throw std::runtime_error(opened.error().message);
+    bridge = *std::move(opened);
+  }
+  ~BridgeTest() override { finish(bridge->stop()); }
+
+  // Time passes when nothing has happened for a moment.
+  template <class Until>
+  void until(Until holds) {
+    while (!holds()) {
+      loop.restart();
+      if (loop.run_one_for(std::chrono::milliseconds(20)) == 0) clock.jump();
+    }
+  }
+  void finish(boost::asio::awaitable<void> task) {
+    bool has_ended = false;
+    boost::asio::co_spawn(loop, std::move(task), [&](const std::exception_ptr& error) {
+      EXPECT_FALSE(error);
+      has_ended = true;
+    });
+    until([&] { return has_ended; });
+  }
+  void start() { must(bridge->start()); }
+  void must(base::Task<> task) {
+    std::optional<base::Result<>> done;
+    boost::asio::co_spawn(loop, std::move(task),
+                          [&](const std::exception_ptr& error, base::Result<> result) {
+                            EXPECT_FALSE(error);
+                            done = std::move(result);
+                          });
+    until([&] { return done.has_value(); });
+    ASSERT_TRUE(*done) << done->error().message;
+  }
+  void write(std::function<base::Result<>(store::Tx&)> work) {
+    must(bridge->store().write(std::move(work)));
+  }
+  void sql(std::string text) {
+    write([text](store::Tx& tx) -> base::Result<> {
+      TRY_OK(tx.execute(text));
+      return {};
+    });
+  }
+
+  boost::asio::io_context loop{1};
+  TestFolder folder;
+  test::VirtualClock clock;
+  base::Faults faults;
+  base::Metrics metrics;
+  std::vector<std::string> told;
+  std::unique_ptr<Bridge> bridge;
+};
+
+TEST_F(BridgeTest, ACheckpointThatCannotBeMadeIsToldOfUntilOneIsMade) {
+  bridge->count_in(metrics);
+  bridge->on_trouble = [&](std::string_view what, const base::Error* error) {
+    told.push_back(fmt::format("{}: {}", what, error ? "failed" : "works"));
+  };
+  sql("CREATE TRIGGER none BEFORE INSERT ON journal_checkpoints "
+      "BEGIN SELECT RAISE(ABORT, 'no room'); END");
+  start();
+  until([&] { return !bridge->troubles().empty(); });
+  EXPECT_EQ(bridge->troubles().begin()->first, checkpoint_trouble);
+  EXPECT_GE(metrics.counter("flywheel_checkpoint_failures_total", "").value(), 1u);
+  EXPECT_THAT(told, ElementsAre("make a checkpoint: failed"));
+  sql("DROP TRIGGER none");
+  until([&] { return bridge->troubles().empty(); });
+  EXPECT_THAT(told, ElementsAre("make a checkpoint: failed", "make a checkpoint: works"));
+}
+
+TEST_F(BridgeTest, WhatAnEarlierLifeLeftShutIsToldAndLookedInto) {
+  const engine::LaneId other{"gpt:1"};
+  write([&](store::Tx& tx) -> base::Result<> {
+    const auto now = bridge->timeline().now();
+    TRY_OK(bridge->queue().declare_lane(tx, other, bridged_account, "https://chat.test/g/g-1"));
+    TRY_OK(bridge->queue().block(tx, other, "a dialog", "https://chat.test/g/g-1", now));
+    return bridge->queue().trip(tx, bridged_account, engine::Trip::challenge, "prove it", {}, now);
+  });
+  bridge->work_all_lanes();
+  EXPECT_FALSE(bridge->waits_for_evidence());
+  start();
+  until([&] { return bridge->closures().size() == 2; });
+  EXPECT_EQ(bridge->closures()[0].shut.lane, std::nullopt);
+  EXPECT_FALSE(bridge->closures()[0].is_partial);
+  EXPECT_EQ(bridge->closures()[1].shut.lane, other);
+  EXPECT_TRUE(bridge->closures()[1].is_partial) << "packets do not need it";
+  EXPECT_TRUE(bridge->waits_for_evidence());
+  until([&] {
+    return bridge->account().keeper().condition().stage != chat::BrowserKeeper::Stage::idle;
+  });
+  write([&](store::Tx& tx) -> base::Result<> {
+    TRY_OK(bridge->queue().unblock(tx, other));
+    return bridge->queue().close_breaker(tx, bridged_account);
+  });
+  until([&] { return bridge->closures().empty(); });
+  EXPECT_FALSE(bridge->waits_for_evidence());
+}
+
+TEST_F(BridgeTest, ALimitIsToldUntilItsTime) {
+  start();
+  const base::Instant begun = clock.now();
+  write([&](store::Tx& tx) {
+    const auto now = bridge->timeline().now();
+    return bridge->queue().trip(tx, bridged_account, engine::Trip::rate_limited, "too fast",
+                                now.wall + std::chrono::minutes(20), now);
+  });
+  until([&] { return !bridge->closures().empty(); });
+  EXPECT_FALSE(bridge->waits_for_evidence()) << "time ends it";
+  EXPECT_TRUE(bridge->closures().front().until);
+  until([&] { return bridge->closures().empty(); });
+  EXPECT_GE(clock.now() - begun, std::chrono::minutes(20));
+}
+
+}  // namespace
+}  // namespace app
