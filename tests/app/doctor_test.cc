@@ -175,6 +175,26 @@ TEST_F(DoctorTest, AStoreWithoutTheKeyOfItsMessagesIsIll) {
   EXPECT_THAT(lost.detail, HasSubstr("marker.key is missing"));
 }
 
+TEST_F(DoctorTest, EveryOpenBreakerIsToldWithWhatToDo) {
+  const std::string account = account_of(config);
+  EXPECT_EQ(account.find("chatgpt:"), 0u);
+  sql("INSERT INTO accounts (id, trip, trip_detail) VALUES ('" + account +
+      "', 'challenge', 'prove it'), ('another', 'challenge', '')");
+  sql("INSERT INTO lanes (id, account, blocked, url) VALUES ('gpt:1', '" + account +
+      "', 'a dialog', 'https://chat.test/g/g-1')");
+  std::vector<Finding> breakers;
+  for (const auto& finding : check_store(config, now)) {
+    if (finding.what == "breaker") breakers.push_back(finding);
+  }
+  ASSERT_EQ(breakers.size(), 2u);
+  EXPECT_EQ(breakers[0].health, Health::bad);
+  EXPECT_THAT(breakers[0].detail, HasSubstr("prove it"));
+  EXPECT_THAT(breakers[0].remedy, HasSubstr("flywheel session login"));
+  EXPECT_EQ(breakers[1].health, Health::note) << "packets are sent all the same";
+  EXPECT_THAT(breakers[1].detail, HasSubstr("gpt:1 blocked"));
+  EXPECT_THAT(breakers[1].remedy, HasSubstr("https://chat.test/g/g-1"));
+}
+
 TEST_F(DoctorTest, KeysAndFoldersAreTheirOwnersAlone) {
   ::chmod(folder.path().c_str(), 0700);
   EXPECT_EQ(found("admin.key", check_files(config)).health, Health::note);

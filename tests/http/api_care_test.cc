@@ -93,6 +93,24 @@ TEST(ApiQueue, TellsWhyAnAccountIsClosed) {
   });
 }
 
+TEST(ApiQueue, TellsWhatBlocksOneLaneOfIt) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const auto blocked = co_await f.write([&](store::Tx& tx) -> base::Result<> {
+      TRY(const auto lanes, f.queue->lanes(tx, f.timeline.now()));
+      return f.queue->block(tx, lanes.front().id, "a dialog", "http://a/c/1", f.timeline.now());
+    });
+    EXPECT_TRUE(blocked);
+    const auto view = (co_await f.call("GET", "/api/queue")).json();
+    EXPECT_EQ(view.at("breaker").at("open"), false) << "the account goes on";
+    const auto& breaker = view.at("lanes").at(0).at("breaker");
+    EXPECT_EQ(breaker.at("open"), true);
+    EXPECT_EQ(breaker.at("trip"), "blocked");
+    EXPECT_EQ(breaker.at("detail"), "a dialog");
+    EXPECT_TRUE(breaker.at("closes_in_seconds").is_null());
+  });
+}
+
 TEST(ApiQueue, IsPausedResumedAndDrained) {
   ApiFixture f;
   f.run([&]() -> Story {
@@ -171,6 +189,55 @@ TEST(ApiSession, AWindowIsOpenedForAPersonAndClosesWhenTheSessionIsReady) {
     // Who is signed in needs no window.
     EXPECT_EQ((co_await f.call("POST", "/api/session/login")).status, 202);
     EXPECT_EQ(f.session.windows.size(), 2u);
+  });
+}
+
+services::Closure closure_of(engine::Trip trip, std::optional<engine::LaneId> lane = {}) {
+  services::Closure closure;
+  closure.is_partial = lane.has_value();
+  closure.shut = {.account = "account",
+                  .lane = std::move(lane),
+                  .breaker = {.trip = trip, .detail = "seen", .url = "http://a/g/g-1"}};
+  return closure;
+}
+
+TEST(ApiSession, AnOpenBreakerIsShownHoweverWellThePageLooks) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    f.closures = {closure_of(engine::Trip::blocked, engine::LaneId{"gpt:1"})};
+    auto view = (co_await f.call("GET", "/api/session")).json();
+    EXPECT_EQ(view.at("state"), "ready");
+    EXPECT_EQ(view.at("can_send"), true) << "packets do not need that lane";
+    EXPECT_EQ(view.at("breakers").at(0).at("lane"), "gpt:1");
+    EXPECT_EQ(view.at("breakers").at(0).at("trip"), "blocked");
+    EXPECT_EQ(view.at("breakers").at(0).at("conversation"), "http://a/g/g-1");
+    EXPECT_THAT(text(view.at("breakers").at(0), "advice"), HasSubstr("flywheel session login"));
+    f.closures.push_back(closure_of(engine::Trip::challenge));
+    view = (co_await f.call("GET", "/api/session")).json();
+    EXPECT_EQ(view.at("can_send"), false);
+    EXPECT_TRUE(view.at("breakers").at(1).at("lane").is_null());
+    EXPECT_TRUE(view.at("breakers").at(1).at("closes_in_seconds").is_null());
+    const auto metrics = (co_await f.call("GET", "/metrics")).body;
+    EXPECT_THAT(metrics, HasSubstr("flywheel_session_can_send 0\n"));
+    EXPECT_THAT(metrics, HasSubstr("flywheel_breakers_open 2\n"));
+  });
+}
+
+TEST(ApiSession, AWindowIsOpenedForWhatOnlyAPersonEndsThoughTheSessionIsReady) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    f.closures = {closure_of(engine::Trip::rate_limited)};
+    f.closures.front().shut.breaker.until = engine::Milliseconds(1);
+    EXPECT_EQ((co_await f.call("POST", "/api/session/login")).json().at("signing_in"), false);
+    f.closures = {closure_of(engine::Trip::blocked, engine::LaneId{"gpt:1"})};
+    EXPECT_EQ((co_await f.call("POST", "/api/session/login")).json().at("signing_in"), true);
+    EXPECT_THAT(f.session.windows, ElementsAre("shown"));
+    f.clock.advance(std::chrono::seconds(1));
+    EXPECT_EQ((co_await f.call("GET", "/api/session")).json().at("signing_in"), true);
+    f.closures.clear();
+    f.clock.advance(std::chrono::seconds(1));
+    co_await f.written("session.window_closed");
+    EXPECT_THAT(f.session.windows, ElementsAre("shown", "hidden"));
   });
 }
 
@@ -355,6 +422,16 @@ TEST(ApiHealth, IsToldWithoutCredentials) {
     EXPECT_EQ(unready.json().at("reasons").as_array().size(), 2u);
     EXPECT_EQ((co_await f.call_as("", "GET", "/livez")).status, 200);
     EXPECT_EQ((co_await f.call_as("", "GET", "/healthz")).json().at("status"), "degraded");
+    f.reasons = {{"blocked", "a conversation waits for a person", true}};
+    EXPECT_EQ((co_await f.call_as("", "GET", "/readyz")).status, 200);
+    const auto partial = co_await f.call_as("", "GET", "/healthz");
+    EXPECT_EQ(partial.json().at("status"), "degraded");
+    EXPECT_EQ(partial.json().at("ready"), true);
+    EXPECT_EQ(partial.json().at("reasons").at(0).at("code"), "blocked");
+    f.reasons.push_back({"login_required", "nobody is signed in"});
+    const auto whole = co_await f.call_as("", "GET", "/readyz");
+    EXPECT_EQ(whole.status, 503);
+    EXPECT_EQ(text(whole.json(), "detail"), "nobody is signed in");
     EXPECT_EQ((co_await f.call_as("", "GET", "/metrics")).status, 401);
   });
 }

@@ -10,6 +10,8 @@
 #include "bridge/services/workflows/agent_steps.h"
 #include "bridge/services/workflows/scheduled.h"
 
+#include <algorithm>
+
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
@@ -97,8 +99,17 @@ ApiFixture::ApiFixture(int depth_max) {
                                                .session = session,
                                                .flows = services::starts_of(*workflows)});
   sign_in.emplace(loop.get_executor(),
-                  services::SignIn::Needs{
-                      .session = session, .store = *store, .journal = journal, .clock = clock},
+                  services::SignIn::Needs{.session = session,
+                                          .store = *store,
+                                          .journal = journal,
+                                          .clock = clock,
+                                          .is_shut =
+                                              [this] {
+                                                return std::ranges::any_of(
+                                                    closures, [](const auto& one) {
+                                                      return services::waits_for_evidence(one.shut);
+                                                    });
+                                              }},
                   services::SignIn::Usual::no_window);
   authenticator.emplace(http::find_in(*keys), std::nullopt, clock);
   router.emplace(&*authenticator);
@@ -244,6 +255,7 @@ Story ApiFixture::serve(std::function<Story()> story) {
                                .version = "1.2.3",
                                .drain = [this] { ++drains; },
                                .not_ready = [this] { return reasons; },
+                               .closures = [this] { return closures; },
                                .screenshots = has_screenshots});
   http::add_api(*router, *needs);
   auto started = http::Server::start(loop.get_executor(), clock, *router,

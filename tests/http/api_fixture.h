@@ -134,6 +134,7 @@ class ApiFixture {
   std::unique_ptr<http::Server> server;
   std::string admin;  // the admin's key
   std::vector<http::NotReady> reasons;
+  std::vector<services::Closure> closures;
   std::function<void(const std::string&)> on_ring = [](const auto&) {};  // after the bells
   int drains = 0;
   bool has_screenshots = false;
