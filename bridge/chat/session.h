@@ -16,8 +16,6 @@ namespace chat {
 // True for states that stand in the way of every conversation of the account. A browser that is
 // gone is none: opening a conversation starts it.
 bool is_of_account(State state);
-// True for states in which one page waits for a person, or is not known, whatever others show.
-bool is_of_page(State state);
 
 struct SessionView {
   State state = State::browser_gone;

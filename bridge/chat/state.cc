@@ -249,6 +249,11 @@ std::string_view advice(State state) { return row(state).advice; }
 
 bool needs_person(State state) { return row(state).code == base::Code::login_required; }
 
+bool is_of_page(State state) {
+  return state == State::unknown_dialog || state == State::work_gate ||
+         state == State::tool_approval || state == State::unknown_ui;
+}
+
 base::Error as_error(State state, std::string_view evidence) {
   std::string message = fmt::format("the page is in state {}: {}", row(state).name, evidence);
   if (!row(state).advice.empty()) message += fmt::format(" ({})", row(state).advice);

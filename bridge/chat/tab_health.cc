@@ -38,11 +38,6 @@ bool is_of_account(State state) {
   return false;
 }
 
-bool is_of_page(State state) {
-  return state == State::unknown_dialog || state == State::work_gate ||
-         state == State::tool_approval || state == State::unknown_ui;
-}
-
 bool TabHealth::take(const Glance& glance, Use use, base::Instant now) {
   wake_ = base::Instant::max();
   Judgement judged = glance.judged;

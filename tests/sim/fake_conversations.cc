@@ -63,6 +63,9 @@ base::Task<> FakeConversation::way() {
   if (!chat_.account.is_signed_in) {
     co_return fail(Code::login_required, "the page asks to sign in", "login_required");
   }
+  if (chat_.asks) {
+    co_return std::unexpected(chat::as_error(chat::State::unknown_dialog, "a dialog"));
+  }
   co_return base::Result<>();
 }
 
@@ -94,6 +97,10 @@ base::Task<chat::Sent> FakeConversation::send(const chat::Prompt& prompt, chat::
   co_await world_.wait(world_.some(2s));
   const SendFate fate = world_.next_send_fate();
   if (fate == SendFate::signed_out) chat_.account.is_signed_in = false;
+  if (fate == SendFate::asks) {
+    chat_.asks = true;
+    ++chat_.times_asked;
+  }
   CO_TRY_OK(co_await way());
   if (world_.clock.now() < chat_.account.limited_until) {
     co_return fail(Code::busy, "the page says: too many requests", "rate_limited");

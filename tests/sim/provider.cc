@@ -33,8 +33,8 @@ bool is_unusable(ReplyFate fate) {
 
 std::string_view name(SendFate fate) {
   static constexpr std::array<std::string_view, send_fates_count> names = {
-      "accepted", "answer_lost", "never_arrived", "arrives_late",
-      "limited",  "swallowed",   "altered",       "signed_out"};
+      "accepted",  "answer_lost", "never_arrived", "arrives_late", "limited",
+      "swallowed", "altered",     "signed_out",    "asks"};
   return names[static_cast<std::size_t>(fate)];
 }
 

@@ -22,6 +22,7 @@ enum class SendFate {
   swallowed,      // the page refuses the click, and says so
   altered,        // the text is not what was inserted; nothing is clicked
   signed_out,     // the page asks to sign in
+  asks,           // the page shows a dialog, and others do not
 };
 enum class ReplyFate {
   valid,
@@ -31,7 +32,7 @@ enum class ReplyFate {
   broken_off,
   late,  // after the bridge's patience, or before it
 };
-inline constexpr int send_fates_count = 8;
+inline constexpr int send_fates_count = 9;
 inline constexpr int reply_fates_count = 6;
 // What the bridge is told when a conversation cannot be read.
 inline constexpr std::string_view unreadable = "the conversation could not be read";
@@ -57,6 +58,7 @@ struct Message {
 struct Account {
   std::string name;
   bool is_signed_in = true;
+  base::Instant signed_in_at{};
   base::Instant limited_until{};
   engine::LaneId limited_by = {};  // whose message was refused
 };
@@ -69,6 +71,8 @@ struct Chat {
   Account& account;
   std::vector<Message> transcript = {};
   std::vector<Message> late = {};  // on their way, whatever becomes of the page
+  bool asks = false;               // until a person has decided
+  int times_asked = 0;
   int generation_of_pages = 0;
   const void* page_holder = nullptr;
 

@@ -47,7 +47,7 @@ INSTANTIATE_TEST_SUITE_P(
         Script{"limited", {SendFate::limited}, {}, 1},
         Script{"altered", {SendFate::altered}, {}, 0},
         Script{"signed_out", {SendFate::signed_out}, {}, 1},
-        Script{"repaired", {}, {ReplyFate::garbled}, 2},
+        Script{"asks", {SendFate::asks}, {}, 1}, Script{"repaired", {}, {ReplyFate::garbled}, 2},
         Script{
             "never_repaired", {}, {ReplyFate::garbled, ReplyFate::cut_off, ReplyFate::garbled}, 3},
         Script{"silent", {}, {ReplyFate::silent}, 1}, Script{"late", {}, {ReplyFate::late}, 1},
@@ -111,6 +111,24 @@ TEST(Sim, ALaneWithMuchToDoLetsOthersOfItsAccountComeInBetween) {
   const base::Instant last = world.chats[0].transcript.at(5).at;
   EXPECT_LT(world.chats[1].transcript.at(0).at, last);
   EXPECT_LT(world.chats[2].transcript.at(0).at, last);
+}
+
+// Nobody is there to decide before there is nothing else to do.
+TEST(Sim, APageThatAsksAPersonKeepsNoOtherLaneWaiting) {
+  Ground ground;
+  World world(ground, 5, {.cap = 20, .lanes = 2});
+  world.send_fates = {SendFate::asks};
+  for (int number = 1; number <= 4; ++number) {
+    world.submit(number, "alice", {}, static_cast<std::size_t>(number % 2));
+  }
+  expect_kept(world, settle(world, 1h));
+  ASSERT_EQ(world.chats[0].times_asked + world.chats[1].times_asked, 1);
+  const bool is_first = world.chats[0].times_asked == 1;
+  const Chat& asked = world.chats[is_first ? 0 : 1];
+  const Chat& other = world.chats[is_first ? 1 : 0];
+  ASSERT_EQ(asked.transcript.size(), 2u);
+  ASSERT_EQ(other.transcript.size(), 2u);
+  EXPECT_LT(other.transcript[1].at, asked.transcript[0].at);
 }
 
 // It slept for longer than a lease lasts, and the lane that waits looks before the other renews.

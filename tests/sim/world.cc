@@ -6,6 +6,8 @@
 #include "tests/sim/life.h"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -107,7 +109,7 @@ void World::begin_life() {
     for (;;) {
       auto done = co_await world.life->store.write([&](store::Tx& tx) -> base::Result<> {
         for (const auto& chat : world.chats) {
-          TRY_OK(queue.declare_lane(tx, chat.lane, world.declared_account(chat)));
+          TRY_OK(queue.declare_lane(tx, chat.lane, world.declared_account(chat), chat.url));
         }
         TRY_OK(
             queue.recover(tx, world.life->engine.holder, world.generation, world.timeline.now()));
@@ -312,13 +314,42 @@ bool World::is_anything_late() const {
   return std::ranges::any_of(chats, [](const Chat& chat) { return !chat.late.empty(); });
 }
 
+// What a check sees that loads every page of the account anew.
+services::Sights World::sights_of(const Account& account) const {
+  services::Sights sights{
+      .account = {.state = chat::State::ready, .can_send = true}, .pages = {}, .at = clock.now()};
+  sights.account.began = account.signed_in_at;
+  for (const auto& chat : chats) {
+    if (&chat.account != &account) continue;
+    sights.pages.push_back({.state = chat::State::ready,
+                            .can_send = true,
+                            .conversation = chat.url,
+                            .looked = clock.now(),
+                            .loaded = clock.now()});
+  }
+  return sights;
+}
+
+base::Result<> World::follow_sights(store::Tx& tx) {
+  for (const auto& chat : chats) {
+    for (const auto& name : std::set{chat.account.name, declared_account(chat)}) {
+      TRY_OK(services::follow_sights(tx, *queue, {.name = name, .cooldown = 15min},
+                                     sights_of(chat.account), timeline.now()));
+    }
+  }
+  return {};
+}
+
 void World::help() {
-  for (auto& account : accounts) account.is_signed_in = true;
-  for (auto& chat : chats) settle_late(chat);
+  for (auto& account : accounts) {
+    if (!std::exchange(account.is_signed_in, true)) account.signed_in_at = clock.now();
+  }
+  for (auto& chat : chats) {
+    chat.asks = false;
+    settle_late(chat);
+  }
   auto done = ground.write([&](store::Tx& tx) -> base::Result<> {
-    TRY(const auto open, tx.query("SELECT id FROM accounts WHERE trip IS NOT NULL "
-                                  "AND trip_until_et IS NULL"));
-    for (const auto& row : open) TRY_OK(queue->close_breaker(tx, row.at(0).text()));
+    TRY_OK(follow_sights(tx));
     // A message that is still on its way would make a liar of the person.
     if (is_anything_late() || !watch.is_anything_held()) return {};
     TRY(const auto held, queue->list(tx, {.state = engine::State::held}, {}, 50));

@@ -10,6 +10,7 @@
 #include "bridge/engine/runner.h"
 #include "bridge/services/exchange.h"
 #include "bridge/services/packets.h"
+#include "bridge/services/session_watch.h"
 #include "tests/sim/ground.h"
 #include "tests/sim/promises.h"
 #include "tests/sim/provider.h"
@@ -122,7 +123,8 @@ class World final : public base::Faults {
   bool is_accepted(int number, const std::string& sender) const;
   // Everything that was handed in is accepted, and has ended.
   bool is_settled() const;
-  // A person signs in, and decides about held jobs by what the transcript shows.
+  // A person signs in, decides what pages ask, and about held jobs by what the transcript shows. A
+  // check has looked at every page then.
   void help();
   // A person wants what has failed once more, as a new message.
   void ask_anew(const std::string& bead);
@@ -184,6 +186,8 @@ class World final : public base::Faults {
   void check_failed(const engine::Job& job);
   base::Result<> decide(store::Tx& tx, const engine::Job& held);
   engine::Verdict verdict_on(const std::string& marker, const engine::Job& held) const;
+  base::Result<> follow_sights(store::Tx& tx);
+  services::Sights sights_of(const Account& account) const;
   void restore();
   void hand_in_again();
   bool is_anything_late() const;
