@@ -13,10 +13,6 @@
 
 namespace chat {
 
-// True for states that stand in the way of every conversation of the account. A browser that is
-// gone is none: opening a conversation starts it.
-bool is_of_account(State state);
-
 struct SessionView {
   State state = State::browser_gone;
   bool can_send = false;     // a packet would go out now, or after the exchange that runs

@@ -249,6 +249,16 @@ std::string_view advice(State state) { return row(state).advice; }
 
 bool needs_person(State state) { return row(state).code == base::Code::login_required; }
 
+bool is_of_account(State state) {
+  constexpr std::array states{
+      State::offline,         State::challenge,    State::account_security, State::login_required,
+      State::session_expired, State::rate_limited, State::usage_cap};
+  for (const State one : states) {
+    if (one == state) return true;
+  }
+  return false;
+}
+
 bool is_of_page(State state) {
   return state == State::unknown_dialog || state == State::work_gate ||
          state == State::tool_approval || state == State::unknown_ui;

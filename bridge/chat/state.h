@@ -53,6 +53,9 @@ std::optional<State> state_named(std::string_view name);
 std::string_view advice(State state);
 // True for states that only a person can end.
 bool needs_person(State state);
+// True for states that stand in the way of every conversation of the account. A browser that is
+// gone is none: opening a conversation starts it.
+bool is_of_account(State state);
 // True for states in which one page waits for a person, or is not known, whatever others show.
 bool is_of_page(State state);
 // The error that a send ends with in this state; the reason is the contract's error code.

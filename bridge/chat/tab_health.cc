@@ -1,9 +1,6 @@
 #include "bridge/chat/tab_health.h"
 
 #include "bridge/base/limits.h"
-#include "bridge/chat/session.h"
-
-#include <array>
 
 namespace chat {
 namespace {
@@ -27,16 +24,6 @@ Weight weight_of(const Judgement& judged) {
 }
 
 }  // namespace
-
-bool is_of_account(State state) {
-  constexpr std::array states{
-      State::offline,         State::challenge,    State::account_security, State::login_required,
-      State::session_expired, State::rate_limited, State::usage_cap};
-  for (const State one : states) {
-    if (one == state) return true;
-  }
-  return false;
-}
 
 bool TabHealth::take(const Glance& glance, Use use, base::Instant now) {
   wake_ = base::Instant::max();

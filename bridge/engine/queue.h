@@ -134,6 +134,7 @@ class Queue {
   base::Result<> retire_lane(store::Tx& tx, const LaneId& lane) const;
   // While paused nothing new is claimed; what runs goes on.
   base::Result<> pause(store::Tx& tx, const LaneId& lane, const std::string& reason) const;
+  // Of a blocked lane too: who resumes it has looked at its page.
   base::Result<> resume(store::Tx& tx, const LaneId& lane) const;
   // Those that are not retired, or have something unfinished.
   base::Result<std::vector<LaneStatus>> lanes(store::Tx& tx, const Now& now) const;

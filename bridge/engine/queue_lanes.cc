@@ -113,6 +113,7 @@ Result<> Queue::resume(store::Tx& tx, const LaneId& lane) const {
   if (changed == 0) {
     return base::fail(Code::not_found, fmt::format("resume lane {}: no such lane", lane.text));
   }
+  TRY_OK(unblock(tx, lane));
   if (options_.ring) tx.after_commit([ring = options_.ring, lane] { ring(bell_of(lane)); });
   return {};
 }

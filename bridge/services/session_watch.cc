@@ -46,6 +46,22 @@ bool is_same_page(const std::string& one, const std::string& other) {
   return first && second && first->origin == second->origin && first->path == second->path;
 }
 
+// A job that is tried now gets past it, or is told by it why not.
+bool is_passable(chat::State state) {
+  using chat::State;
+  switch (state) {
+    case State::browser_gone:
+    case State::tab_closed:
+    case State::tab_crashed:
+    case State::submit_unknown:
+    case State::reconnecting:
+    case State::hydrating:
+      return false;
+    default:
+      return !chat::is_of_page(state) && !chat::is_of_account(state);
+  }
+}
+
 class Watch {
  public:
   Watch(store::Tx& tx, const engine::Queue& queue, const WatchedAccount& account,
@@ -120,7 +136,7 @@ class Watch {
     for (const auto& page : sights_.pages) {
       if (!is_same_page(page.conversation, breaker.url)) continue;
       if (chat::is_of_page(page.state)) return false;
-      works = works || (page.can_send && is_after(page.looked, breaker));
+      works = works || (is_passable(page.state) && is_after(page.looked, breaker));
     }
     return works;
   }

@@ -32,7 +32,7 @@ struct WatchedAccount {
 // opened:
 //   an account   the session has become ready since, or the page that showed the trouble was
 //                loaded anew since and can send
-//   a lane       its page was looked at since and can send
+//   a lane       its page was looked at since, and a job would get past it or be told why not
 base::Result<> follow_sights(store::Tx& tx, const engine::Queue& queue,
                              const WatchedAccount& account, const Sights& sights,
                              const engine::Now& now);

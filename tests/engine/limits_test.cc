@@ -444,6 +444,15 @@ TEST(Breaker, ABlockedLaneArmsNothing) {
   EXPECT_EQ(refused.error().reason, "breaker");
 }
 
+TEST(Breaker, WhoResumesABlockedLaneHasLooked) {
+  Fixture f;
+  f.add();
+  ASSERT_TRUE(block(f, lane));
+  EXPECT_EQ(f.idle().reason, "breaker");
+  ASSERT_TRUE(f.write([&](store::Tx& tx) { return f.queue.resume(tx, lane); }));
+  f.claim();
+}
+
 TEST(Breaker, WhatIsOpenIsToldWithThePageThatShowsIt) {
   int changes = 0;
   Fixture f({.breaker_changed = [&] { ++changes; }});

@@ -199,6 +199,19 @@ TEST(OpenApiAnswers, TheQueueTheSessionAndTheBridgeAreAsItSays) {
 
     const auto seen = co_await f.ask("GET", session, session);
     EXPECT_THAT(seen.at("conversations").as_array(), SizeIs(1));
+    services::Closure closure;
+    closure.shut = {.account = "account",
+                    .lane = engine::LaneId{"gpt:1"},
+                    .breaker = {.trip = engine::Trip::blocked, .url = "https://chat.test/g/1"}};
+    closure.is_partial = true;
+    f.closures.push_back(closure);
+    closure.shut.lane.reset();
+    closure.shut.breaker = {.trip = engine::Trip::rate_limited, .until = engine::Milliseconds(1)};
+    closure.until = f.clock.now() + std::chrono::minutes(5);
+    f.closures.push_back(closure);
+    const auto shut = co_await f.ask("GET", session, session);
+    EXPECT_THAT(shut.at("breakers").as_array(), SizeIs(2));
+    EXPECT_TRUE(shut.at("breakers").at(1).at("closes_in_seconds").is_number());
     (void)co_await f.ask("POST", session + "/check", session + "/check");
     const auto page = co_await f.ask("GET", session + "/inspect", session + "/inspect");
     EXPECT_THAT(page.at("turns").as_array(), SizeIs(1));

@@ -128,6 +128,21 @@ TEST_F(SessionWatch, APageWithADialogIsNoEvidenceHoweverNew) {
   EXPECT_EQ(open(), Open{});
 }
 
+TEST_F(SessionWatch, APageThatTellsAJobWhatElseIsTheMatterBlocksNoLane) {
+  for (const State state : {State::draft_present, State::conversation_full}) {
+    block(gpt_lane, gpt_page);
+    show(gpt_page, state);
+    follow();
+    EXPECT_EQ(open(), Open{});
+  }
+  for (const State state : {State::hydrating, State::tab_crashed, State::offline}) {
+    block(gpt_lane, gpt_page);
+    show(gpt_page, state);
+    follow();
+    EXPECT_EQ(open(), Open{"gpt:1: blocked"}) << "a page that tells nothing";
+  }
+}
+
 TEST_F(SessionWatch, WhatIsOfTheAccountClosesItAndOpensItWhenItHasGone) {
   const std::map<State, std::string> trips{{State::challenge, "challenge"},
                                            {State::login_required, "login_required"},
