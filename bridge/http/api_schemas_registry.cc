@@ -184,14 +184,18 @@ constexpr std::array all = {
     ComponentSchema{"Subscription", R"json({
       "description": "What an agent wants to be told; what concerns webhooks only they have.",
       "type": "object",
-      "required": ["id", "agent", "types", "subjects", "categories", "delivery", "created",
-                   "created_by", "state", "links"],
+      "required": ["id", "agent", "types", "subjects", "categories", "only_own", "delivery",
+                   "created", "created_by", "state", "links"],
       "properties": {
         "id": {"type": "string"},
         "agent": {"type": "string"},
         "types": {"type": "array", "items": {"type": "string"}},
         "subjects": {"type": "array", "items": {"type": "string"}},
         "categories": {"type": "array", "items": {"type": "string"}},
+        "only_own": {
+          "type": "boolean",
+          "description": "True: the agent's own key made it, and it is told only what is its own."
+        },
         "delivery": {"$ref": "#/components/schemas/DeliveryWay"},
         "created": {"type": "string", "format": "date-time"},
         "created_by": {"type": "string"},

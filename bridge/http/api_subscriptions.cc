@@ -114,6 +114,7 @@ json::object view_of(const Subscription& subscription) {
                     {"types", std::move(types)},
                     {"subjects", array_of(subscription.wish.subjects)},
                     {"categories", array_of(subscription.wish.categories)},
+                    {"only_own", subscription.wish.only.has_value()},
                     {"delivery", name(subscription.via)},
                     {"created", base::rfc3339(subscription.created)},
                     {"created_by", subscription.creator},

@@ -28,6 +28,14 @@ TEST(WebhookAttempt, GoesAgainByTheScheduleAndThenIsDead) {
   EXPECT_EQ(judge({.status = 500}, 10, 0).fate, Fate::dead);
 }
 
+TEST(WebhookAttempt, WhatMayNeverBeSentIsDeadAtOnceAndHoldsUpNobody) {
+  const auto verdict = judge({.detail = "it is another's", .is_pointless = true}, 1, 0);
+  EXPECT_EQ(verdict.fate, Fate::dead);
+  EXPECT_EQ(verdict.throttle, 0s);
+  EXPECT_FALSE(verdict.disables);
+  EXPECT_THAT(verdict.detail, testing::HasSubstr("it is another's"));
+}
+
 TEST(WebhookAttempt, AnyStatusOf200IsSuccessAndNothingElse) {
   for (const int status : {200, 201, 202, 204, 299}) {
     EXPECT_EQ(judge({.status = status}, 10, 0).fate, Fate::delivered) << status;

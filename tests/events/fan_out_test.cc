@@ -168,8 +168,8 @@ TEST_F(FanOutTest, TheSameRequestSubscribesOnce) {
                                       .url = "https://hooks.example/",
                                       .request = "r1",
                                       .request_hash = "h1"};
-  const auto first = run(subscriptions->subscribe("ann", asked, actor()));
-  const auto again = run(subscriptions->subscribe("ann", asked, actor()));
+  const auto first = run(subscriptions->subscribe("ann", asked, somebody()));
+  const auto again = run(subscriptions->subscribe("ann", asked, somebody()));
   ASSERT_TRUE(first && again);
   EXPECT_FALSE(first->is_replay);
   EXPECT_TRUE(again->is_replay);

@@ -1,5 +1,7 @@
 #include "tests/events/fixture.h"
 
+#include "bridge/services/keys.h"
+
 #include <algorithm>
 
 #include <boost/json/parse.hpp>
@@ -67,7 +69,7 @@ std::vector<std::string> Receiver::subjects() const {
 Bench::Bench(int depth_max) {
   bells.emplace(loop.get_executor());
   std::vector<store::Migration> steps;
-  for (const auto part : {engine::migrations(), events::migrations()}) {
+  for (const auto part : {engine::migrations(), services::key_migrations(), events::migrations()}) {
     steps.insert(steps.end(), part.begin(), part.end());
   }
   auto opened = store::SqliteStore::open({.path = ":memory:"}, loop.get_executor(), steps);
@@ -145,8 +147,8 @@ void Bench::pass(base::Instant::duration time) {
   loop.poll();
 }
 
-events::Subscription Bench::subscribe(events::NewSubscription asked) {
-  auto made = run(subscriptions->subscribe("ann", std::move(asked), actor()));
+events::Subscription Bench::subscribe(events::NewSubscription asked, events::Actor who) {
+  auto made = run(subscriptions->subscribe("ann", std::move(asked), std::move(who)));
   EXPECT_TRUE(made) << (made ? "" : made.error().message);
   if (!made) return {};
   if (made->subscription.via == events::Via::webhook) work(made->subscription.lane());
@@ -160,14 +162,14 @@ events::Subscription Bench::webhook(const std::string& host) {
 }
 
 base::Error Bench::refusal(events::NewSubscription asked) {
-  auto made = run(subscriptions->subscribe("ann", std::move(asked), actor()));
+  auto made = run(subscriptions->subscribe("ann", std::move(asked), somebody()));
   EXPECT_FALSE(made);
   return made ? base::Error() : made.error();
 }
 
-std::int64_t Bench::happen(std::string subject, std::string type) {
+std::int64_t Bench::happen(std::string subject, std::string type, json::object data) {
   auto sequence = run(store->write([&](store::Tx& tx) {
-    return journal.append(tx, {.type = type, .subject = subject, .data = {{"n", 1}}}, clock.wall());
+    return journal.append(tx, {.type = type, .subject = subject, .data = data}, clock.wall());
   }));
   BRIDGE_ASSERT(sequence);
   return *sequence;

@@ -91,11 +91,18 @@ class Bench {
   events::Actor actor(std::string agent = "ann") {
     return {.principal = "key:" + agent, .agent = agent};
   }
-  events::Subscription subscribe(events::NewSubscription asked);
+  // An operator.
+  events::Actor somebody() { return {.principal = "key:root", .agent = {}}; }
+  // For "ann".
+  events::Subscription subscribe(events::NewSubscription asked, events::Actor who);
+  events::Subscription subscribe(events::NewSubscription asked) {
+    return subscribe(std::move(asked), somebody());
+  }
   // A webhook for all events of type "thing.happened".
   events::Subscription webhook(const std::string& host = "hooks.example");
   base::Error refusal(events::NewSubscription asked);
-  std::int64_t happen(std::string subject, std::string type = "thing.happened");
+  std::int64_t happen(std::string subject, std::string type = "thing.happened",
+                      json::object data = {{"n", 1}});
   events::Subscription now(const events::Subscription& subscription);
   std::vector<events::Delivery> deliveries(const events::Subscription& subscription);
   // "<state>" of every delivery, oldest first.

@@ -2,6 +2,8 @@
 #include "bridge/services/events/signature.h"
 #include "tests/http/api_fixture.h"
 
+#include <algorithm>
+
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
@@ -68,11 +70,21 @@ struct SubscriptionsTest : testing::Test, ApiFixture {
     return {{"types", json::array{"thing.happened"}},
             {"url", fmt::format("http://127.0.0.1:{}/in", receiver->port())}};
   }
-  asio::awaitable<json::object> subscribe(json::value body) {
+  asio::awaitable<json::object> subscribe_as(std::string token, json::value body) {
     const auto made =
-        co_await call_as(ann, "POST", "/api/gpt-agents/ann/subscribe", {.body = std::move(body)});
+        co_await call_as(token, "POST", "/api/gpt-agents/ann/subscribe", {.body = std::move(body)});
     EXPECT_EQ(made.status, 201) << made.body;
     co_return made.json().is_object() ? made.json().as_object() : json::object();
+  }
+  // For ann, by an operator.
+  asio::awaitable<json::object> subscribe(json::value body) {
+    co_return co_await subscribe_as(admin, std::move(body));
+  }
+  Story message_to(std::string agent) {
+    const json::object body{{"text", "hello"}};
+    const auto sent =
+        co_await call("POST", "/api/gpt-agents/" + agent + "/message", {.body = body});
+    EXPECT_EQ(sent.status, 201) << sent.body;
   }
   Story happen(std::string subject, std::string type = "thing.happened") {
     const auto told = co_await write([&](store::Tx& tx) {
@@ -82,6 +94,11 @@ struct SubscriptionsTest : testing::Test, ApiFixture {
   }
   Story until(std::size_t count) {
     while (got.size() < count) co_await arrived.wait(base::Instant::max());
+  }
+  // One that says this.
+  Story until(std::string_view words) {
+    const auto says = [&](const Got& one) { return one.body.find(words) != std::string::npos; };
+    while (std::ranges::none_of(got, says)) co_await arrived.wait(base::Instant::max());
   }
   // The delivery, once it has this state.
   asio::awaitable<json::object> delivery(std::string subscription, std::string state) {
@@ -236,32 +253,72 @@ TEST_F(SubscriptionsTest, AReceiverThatWantsNoMoreIsDisabledUntilItIsEnabled) {
 
 TEST_F(SubscriptionsTest, AnAgentReadsItsStreamFromWhereItStopped) {
   tell([&]() -> Story {
-    const auto made =
-        co_await subscribe({{"types", json::array{"thing.*"}}, {"subjects", json::array{"a"}}});
+    const auto made = co_await subscribe_as(ann, {{"types", json::array{"agent.*"}}});
     EXPECT_EQ(made.at("delivery"), "sse");
-    EXPECT_EQ(made.at("types"), (json::array{"thing.*"}));
+    EXPECT_EQ(made.at("types"), (json::array{"agent.*"}));
+    EXPECT_EQ(made.at("only_own"), true);
     co_await happen("a");
-    co_await happen("b");
-    co_await happen("a", "other.thing");
+    co_await happen(text(made, "agent"), "agent.changed");
     auto reader = co_await connect();
     co_await reader.send(
         fmt::format("GET /api/gpt-agents/ann/events HTTP/1.1\r\nHost: 127.0.0.1\r\n"
                     "Authorization: Bearer {}\r\nLast-Event-ID: 0\r\n\r\n",
                     ann));
-    EXPECT_THAT(co_await reader.read_until("\"subject\":\"a\""),
-                HasSubstr("\"type\":\"flywheel.thing.happened.v1\""));
+    const auto first = co_await reader.read_until("flywheel.agent.changed.v1");
+    EXPECT_THAT(first, HasSubstr("flywheel.agent.registered.v1"));
+    EXPECT_THAT(first, testing::Not(HasSubstr("\"name\":\"bob\"")));
     // What is subscribed to later comes over the stream that is open.
-    (void)co_await subscribe({{"categories", json::array{"travel-commerce"}}});
-    const json::object agent{{"name", "cid"}, {"kind", "cli"}, {"category", "Travel & Commerce"}};
-    co_await happen("c");
-    (void)co_await call("POST", "/api/gpt-agents/register", {.body = agent});
-    const auto rest = co_await reader.read_until("flywheel.agent.registered.v1");
-    EXPECT_THAT(rest, testing::Not(HasSubstr("\"subject\":\"b\"")));
-    EXPECT_THAT(rest, testing::Not(HasSubstr("\"subject\":\"c\"")));
+    (void)co_await subscribe_as(ann, {{"types", json::array{"message.*"}}});
+    co_await message_to("bob");
+    co_await message_to("ann");
+    const auto rest = co_await reader.read_until("\"to\":\"ann\"");
+    EXPECT_THAT(rest, testing::Not(HasSubstr("\"to\":\"bob\"")));
     const auto pages = co_await call_as(ann, "GET", "/api/gpt-agents/ann/events",
                                         {.headers = {{"Accept", "application/json"}}});
     EXPECT_EQ(pages.status, 200) << pages.body;
-    EXPECT_EQ(pages.json().at("items").at(0).at("type"), "flywheel.agent.registered.v1");
+    std::vector<std::string> types;
+    for (const auto& item : pages.json().at("items").as_array())
+      types.push_back(text(item, "type"));
+    EXPECT_THAT(types, ElementsAre("flywheel.agent.registered.v1", "flywheel.agent.changed.v1",
+                                   "flywheel.message.sent.v1"));
+  });
+}
+
+TEST_F(SubscriptionsTest, WhatIsNotItsOwnReachesNoAgentsKey) {
+  tell([&]() -> Story {
+    auto everything = webhook();
+    everything.erase("types");
+    const auto made = co_await subscribe_as(ann, everything);
+    EXPECT_EQ(made.at("only_own"), true);
+    // Neither by a stream, whatever it asks for, nor out of the past.
+    (void)co_await subscribe_as(ann, json::object());
+    co_await happen("a");
+    (void)co_await submit(packet());
+    co_await message_to("bob");
+    (void)co_await key("secret", {"admin"});
+    co_await message_to("ann");
+    co_await until("\"to\":\"ann\"");
+    const json::object range{{"from", "1"}, {"through", "1000"}};
+    const auto replayed =
+        co_await call_as(ann, "POST", text(made.at("links"), "replay"), {.body = range});
+    EXPECT_EQ(replayed.status, 202) << replayed.body;
+    const auto pages = co_await call_as(ann, "GET", "/api/gpt-agents/ann/events?limit=100",
+                                        {.headers = {{"Accept", "application/json"}}});
+    EXPECT_EQ(pages.status, 200) << pages.body;
+    const auto expect_own = [](const std::string& told) {
+      for (const auto* foreign :
+           {"thing.happened", "packet.", "key.created", "\"to\":\"bob\"", "\"name\":\"bob\""}) {
+        EXPECT_THAT(told, testing::Not(HasSubstr(foreign)));
+      }
+    };
+    expect_own(pages.body);
+    for (const auto& one : got) expect_own(one.body);
+    EXPECT_THAT(pages.body, HasSubstr("\"to\":\"ann\""));
+    // An operator decides otherwise.
+    const auto open = co_await subscribe(webhook());
+    EXPECT_EQ(open.at("only_own"), false);
+    co_await happen("b");
+    co_await until("thing.happened");
   });
 }
 

@@ -72,6 +72,10 @@ Verdict judge(const Attempt& attempt, int attempts, int throttles) {
     verdict.disables = true;
     return verdict;
   }
+  if (attempt.is_pointless) {
+    verdict.fate = Verdict::Fate::dead;
+    return verdict;
+  }
   if (slows_down(attempt)) verdict.throttle = throttle_for(attempt, throttles);
   const auto made = static_cast<std::size_t>(attempts);
   if (made > limits::webhook_pauses.size()) {

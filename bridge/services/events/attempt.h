@@ -16,6 +16,7 @@ struct Attempt {
   std::string detail;  // why there was none, or the beginning of the answer
   std::optional<std::chrono::seconds> retry_after = {};  // what the receiver asked for
   bool is_forbidden = false;  // nothing was sent: the target's addresses may not be used
+  bool is_pointless = false;  // nothing was sent, and never will be
 };
 
 // Retry-After: seconds, or an HTTP date. Nothing for anything else; 0 for the past.

@@ -69,6 +69,7 @@ std::string category_of(const engine::Entry& entry) {
 }
 
 bool Wish::matches(const engine::Entry& entry) const {
+  if (only && !is_own(entry, *only)) return false;
   const auto names_type = [&](const std::string& wanted) {
     return wanted.ends_with('.') ? entry.type.starts_with(wanted) : entry.type == wanted;
   };

@@ -3,7 +3,9 @@
 
 #include "bridge/base/json.h"
 #include "bridge/engine/journal.h"
+#include "bridge/services/events/own.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +32,7 @@ struct Wish {
   std::vector<std::string> types;  // patterns
   std::vector<std::string> subjects;
   std::vector<std::string> categories;  // keys
+  std::optional<Listener> only = {};    // whose own it must be; nothing: anybody's
 
   bool matches(const engine::Entry& entry) const;
   friend bool operator==(const Wish&, const Wish&) = default;

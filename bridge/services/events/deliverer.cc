@@ -154,6 +154,12 @@ Task<OutboundAnswer> Deliverer::post(const Work& work) {
 }
 
 boost::asio::awaitable<Attempt> Deliverer::attempt(const Work& work) {
+  // Begun when less was known of whose it is.
+  const auto& only = work.subscription.wish.only;
+  if (only && !is_own(work.entry, *only)) {
+    co_return Attempt{.detail = "the event is not the agent's own, and its own key subscribed",
+                      .is_pointless = true};
+  }
   auto answer = co_await post(work);
   if (!answer) {
     const bool is_ours =

@@ -30,7 +30,7 @@ struct Handshake {
 struct Subscription {
   std::string id;  // a UUID of version 7
   std::string agent;
-  Wish wish;
+  Wish wish;  // `only` the agent's own, if its own key made it
   Via via = Via::sse;
   std::string creator;  // the principal
   base::WallTime created;

@@ -68,6 +68,17 @@ constexpr std::array all_migrations = {
       CREATE INDEX deliveries_pending ON deliveries (subscription) WHERE state = 'pending';
       CREATE INDEX deliveries_by_state ON deliveries (state, number)
     )sql"},
+    // Whose key made it. Only who is known to be bound to no agent hears of others.
+    store::Migration{"subscriptions", 2, R"sql(
+      ALTER TABLE subscriptions ADD COLUMN bound TEXT NOT NULL DEFAULT '';
+      UPDATE subscriptions
+      SET bound = agent
+      WHERE NOT EXISTS (
+        SELECT 1
+        FROM api_keys
+        WHERE 'key:' || api_keys.id = subscriptions.creator AND api_keys.agent = ''
+      )
+    )sql"},
 };
 
 constexpr std::string_view select = R"sql(
@@ -75,10 +86,11 @@ constexpr std::string_view select = R"sql(
          s.old_until_at, s.disabled, s.handshake, s.cursor, s.failures, s.failing_since_at,
          s.throttles, s.throttled_until_at,
          (SELECT COUNT(*) FROM deliveries d WHERE d.subscription = s.id AND d.state = 'pending'),
-         s.request_hash
+         s.request_hash, s.bound
   FROM subscriptions s
 )sql";
 constexpr std::size_t request_hash_column = 18;
+constexpr std::size_t bound_column = 19;
 
 json::array array_of(const std::vector<std::string>& words) {
   return json::array(words.begin(), words.end());
@@ -134,6 +146,9 @@ Result<Subscription> subscription_of(const store::Row& row) {
   found.wish = {.types = words_in(wish, "types"),
                 .subjects = words_in(wish, "subjects"),
                 .categories = words_in(wish, "categories")};
+  if (auto bound = row[bound_column].text(); !bound.empty()) {
+    found.wish.only = Listener{std::move(bound), found.creator};
+  }
   TRY(const auto handshake, object_in(row[11].text()));
   found.handshake = {.result = cdp::text_in(handshake, "result"),
                      .detail = cdp::text_in(handshake, "detail")};
@@ -230,13 +245,14 @@ Result<> insert(store::Tx& tx, const Subscription& made, const std::string& requ
       R"sql(
     INSERT INTO subscriptions (id, agent, wish, via, creator, request, request_hash, created_at,
                                url, secret, old_secret, old_until_at, disabled, handshake, cursor,
-                               failures, failing_since_at, throttles, throttled_until_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '', NULL, '', $11, $12, 0, NULL, 0, NULL)
+                               failures, failing_since_at, throttles, throttled_until_at, bound)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '', NULL, '', $11, $12, 0, NULL, 0, NULL,
+            $13)
   )sql",
       {made.id, made.agent, text_of(made.wish), name(made.via), made.creator,
        request.empty() ? std::nullopt : std::optional(request), request_hash,
-       engine::to_stamp(made.created), made.url, made.secret, text_of(made.handshake),
-       made.cursor}));
+       engine::to_stamp(made.created), made.url, made.secret, text_of(made.handshake), made.cursor,
+       made.wish.only ? made.wish.only->agent : std::string()}));
   return {};
 }
 

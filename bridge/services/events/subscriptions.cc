@@ -22,6 +22,7 @@ json::object facts(const Subscription& subscription) {
   json::object data{{"types", array_of(subscription.wish.types)},
                     {"subjects", array_of(subscription.wish.subjects)},
                     {"categories", array_of(subscription.wish.categories)}};
+  data["only_own"] = subscription.wish.only.has_value();
   if (!subscription.url.empty()) data["url"] = subscription.url;
   return data;
 }
@@ -128,6 +129,8 @@ Task<Subscriptions::Created> Subscriptions::subscribe(std::string agent, NewSubs
                       .url = asked.url,
                       .secret = asked.secret,
                       .handshake = handshake};
+    made.wish.only =
+        actor.agent.empty() ? std::nullopt : std::optional(Listener{made.agent, actor.principal});
     TRY_OK(act.tell("subscription.created", made, facts(made)));
     TRY(made.cursor, needs_.journal.last(tx));
     TRY_OK(rows::insert(tx, made, asked.request, asked.request_hash));
