@@ -69,7 +69,8 @@ Task<Response> orchestrate(ApiNeeds& needs, Request& request) {
   if (!begun) co_return refusal_response(std::move(begun).error());
   auto view = std::move(begun->view);
   if (wait.count() > 0) {
-    CO_TRY(view, co_await needs.workflows.wait(begun->run, needs.clock.now() + wait));
+    CO_TRY(view, co_await needs.workflows.wait(caller_of(request.principal), begun->run,
+                                               needs.clock.now() + wait));
   }
   auto response = json_response(view, view.at("state") == "finished" ? 200 : 202);
   response.add("Location", "/api/gpt-workflows/runs/" + begun->run);

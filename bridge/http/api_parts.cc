@@ -99,7 +99,9 @@ services::Caller caller_of(const Principal& principal) {
           .may_send_for_others = !is_bound && principal.has_scope("admin"),
           .agent = principal.agent_id.empty() ? principal.agent : principal.agent_id,
           .is_admin = !is_bound && principal.has_scope("admin"),
-          .may_act = principal.has_scope("actions")};
+          .may_act = principal.has_scope("actions"),
+          .may_post = principal.has_scope("packets"),
+          .may_write = principal.has_scope("messages")};
 }
 
 std::string text_in(const json::value& body, std::string_view name) {

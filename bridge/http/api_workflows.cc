@@ -139,7 +139,8 @@ Task<Response> look(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> status(ApiNeeds& needs, Request& request) {
-  CO_TRY(const auto view, co_await needs.workflows.status(request.param("id")));
+  CO_TRY(const auto view,
+         co_await needs.workflows.status(caller_of(request.principal), request.param("id")));
   co_return json_response(view);
 }
 
@@ -157,7 +158,8 @@ Task<Response> execute(ApiNeeds& needs, Request& request) {
   if (!executed) co_return refusal_response(std::move(executed).error());
   auto view = std::move(executed->view);
   if (wait.count() > 0 && !has_finished(view)) {
-    CO_TRY(view, co_await needs.workflows.wait(executed->run, needs.clock.now() + wait));
+    CO_TRY(view, co_await needs.workflows.wait(caller_of(request.principal), executed->run,
+                                               needs.clock.now() + wait));
   }
   auto response = json_response(view, has_finished(view) ? 200 : 202);
   response.add("Location", "/api/gpt-workflows/runs/" + executed->run);
@@ -179,7 +181,8 @@ Task<Response> runs(ApiNeeds& needs, Request& request) {
                          "invalid_query");
   }
   CO_TRY(auto found,
-         co_await needs.workflows.runs(std::string(request.query_value("workflow").value_or("")),
+         co_await needs.workflows.runs(caller_of(request.principal),
+                                       std::string(request.query_value("workflow").value_or("")),
                                        result, page.after, page.limit));
   co_return page_response(request, std::move(found.items), found.next);
 }
@@ -187,13 +190,15 @@ Task<Response> runs(ApiNeeds& needs, Request& request) {
 Task<Response> run(ApiNeeds& needs, Request& request) {
   CO_TRY(const auto wait, request.wait());
   CO_TRY(const auto view,
-         co_await needs.workflows.wait(request.param("run"), needs.clock.now() + wait));
+         co_await needs.workflows.wait(caller_of(request.principal), request.param("run"),
+                                       needs.clock.now() + wait));
   co_return json_response(view);
 }
 
 Task<Response> step(ApiNeeds& needs, Request& request) {
   CO_TRY(const auto view,
-         co_await needs.workflows.step(request.param("run"), request.param("step")));
+         co_await needs.workflows.step(caller_of(request.principal), request.param("run"),
+                                       request.param("step")));
   co_return json_response(view);
 }
 

@@ -55,11 +55,16 @@ Task<engine::Outcome> Actions::handle(engine::Claim claim, engine::LaneContext& 
   if (definition.kind == actions::Kind::http) {
     co_return co_await call_http(*std::move(asked), definition.call, lane);
   }
+  // Whoever is behind it is looked at again; what a token allowed cannot be.
+  const auto& behind = asked->behind.empty() ? asked->principal : asked->behind;
+  const bool has_key = behind.starts_with("key:");
   const Caller as{.principal = "action:" + asked->id,
                   .name = asked->asker,
                   .agent = asked->agent,
                   .may_act = true,  // it asked for an action
-                  .behind = asked->behind.empty() ? asked->principal : asked->behind,
+                  .may_post = has_key,
+                  .may_write = has_key,
+                  .behind = behind,
                   .within = asked->principal};
   auto result = co_await builtins_.at(asked->action)(*asked, as);
   if (result) co_return engine::Outcome{engine::Outcome::Done{*std::move(result)}};

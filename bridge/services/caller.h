@@ -9,9 +9,13 @@ struct Caller {
   std::string principal;  // scope of idempotency keys
   std::string name;       // what a packet's sender must be
   bool may_send_for_others = false;
-  std::string agent = {};   // the agent it acts as and only as, for agents::find; empty: none
-  bool is_admin = false;    // has the scope admin and is bound to no agent
-  bool may_act = false;     // may begin workflows that ask for actions
+  std::string agent = {};  // the agent it acts as and only as, for agents::find; empty: none
+  bool is_admin = false;   // has the scope admin and is bound to no agent
+  // What it may have done by workflows: ask for actions, send packets, and write messages and ask
+  // agents.
+  bool may_act = false;
+  bool may_post = false;
+  bool may_write = false;
   std::string behind = {};  // the principal that it acts for; empty: nobody but itself
   std::string within = {};  // the principal of the run that it acts in; empty: none
 };

@@ -57,8 +57,10 @@ Caller caller_of(const Schedule& schedule) {
   return {.principal = "schedule:" + schedule.id,
           .name = schedule.name.empty() ? schedule.id : schedule.name,
           .may_send_for_others = true,
-          // It was asked when the schedule was made.
+          // It was asked when the schedule was made, and whose it is is looked at again.
           .may_act = true,
+          .may_post = true,
+          .may_write = true,
           .behind = schedule.creator};
 }
 

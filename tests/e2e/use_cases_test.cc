@@ -114,12 +114,13 @@ TEST_F(UseCases, APostAboutParisIsReadByAPersonBeforeItGoesOut) {
   expect_messages(4);
 }
 
-// What a deployment's webhook does: one call, with a key for workflows alone; and again, because it
-// has not heard the answer.
+// What a deployment's webhook does: one call, with a key for this and nothing else; and again,
+// because it has not heard the answer.
 TEST_F(UseCases, ADeploymentIsAuditedOnceHoweverOftenItCalls) {
   start();
   create("deployment-audit");
-  const auto key = post("/api/keys", {{"name", "deployer"}, {"scopes", json::array{"workflows"}}});
+  const auto key =
+      post("/api/keys", {{"name", "deployer"}, {"scopes", json::array{"workflows", "messages"}}});
   app::DaemonCalls deployer(state(), std::string(key.at("key").as_string()));
   const auto deployed = [&] {
     auto reply =

@@ -58,7 +58,12 @@ TEST(ApiWorkflows, OneIsMadeRunApprovedAndItsHistoryRead) {
     const auto not_its_own = co_await f.call_as(worker, "POST", run + "/cancel");
     EXPECT_EQ(not_its_own.status, 403);
     EXPECT_EQ(not_its_own.json().at("code"), "other_run");
-    const auto decided = co_await f.call("POST", run + "/steps/agree/approve", yes);
+    // Who began it does not decide, whatever its key may do otherwise.
+    const auto own = co_await f.call("POST", run + "/steps/agree/approve", yes);
+    EXPECT_EQ(own.status, 409);
+    EXPECT_EQ(own.json().at("code"), "own_request");
+    const auto boss = co_await f.key("boss", {"approve"});
+    const auto decided = co_await f.call_as(boss, "POST", run + "/steps/agree/approve", yes);
     EXPECT_EQ(decided.status, 200) << decided.body;
     EXPECT_EQ(decided.json().at("result"), "success");
     EXPECT_EQ(decided.json().at("outputs").at("reply"), (json::object{{"plan", "go"}}));
@@ -159,6 +164,72 @@ TEST(ApiWorkflows, ARunIsCancelledRetriedAndAnsweredOnceForAKey) {
     const auto retried = co_await f.call("POST", run + "/retry");
     EXPECT_EQ(retried.status, 202) << retried.body;
     EXPECT_EQ(retried.json().at("jobs").at("ask").at("attempts"), 2);
+  });
+}
+
+TEST(ApiWorkflows, AKeyBeginsNothingThatItMayNotDoOtherwise) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const auto poor = co_await f.key("poor", {"workflows", "messages", "actions"});
+    const auto expect_refused = [](const http::ClientReply& reply) {
+      EXPECT_EQ(reply.status, 403) << reply.body;
+      EXPECT_EQ(reply.json().at("code"), "no_packets");
+      EXPECT_THAT(text(reply.json(), "detail"), HasSubstr("job ask needs the scope packets"));
+    };
+    expect_refused(
+        co_await f.call_as(poor, "POST", "/api/gpt-workflows/create", {.body = definition()}));
+    EXPECT_EQ((co_await f.call("POST", "/api/gpt-workflows/create", {.body = definition()})).status,
+              201);
+    expect_refused(co_await f.call_as(poor, "POST", "/api/gpt-workflows/plan/execute"));
+    const auto rich = co_await f.key("rich", {"workflows", "packets"});
+    const auto begun = co_await f.call_as(rich, "POST", "/api/gpt-workflows/plan/execute");
+    EXPECT_EQ(begun.status, 202) << begun.body;
+  });
+}
+
+TEST(ApiWorkflows, AnAgentsKeySeesNoRunsOfOthers) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    for (const auto* name : {"ann", "bob"}) {
+      const json::object agent{{"name", name}, {"kind", "cli"}};
+      EXPECT_EQ((co_await f.call("POST", "/api/gpt-agents/register", {.body = agent})).status, 201);
+    }
+    const json::object ask{{"uses", "gpt/ann"}, {"with", json::object{{"query", "What is new?"}}}};
+    const json::object wait{{"approval", true}};
+    const json::object flow{{"name", "w"}, {"jobs", json::object{{"ask", ask}, {"wait", wait}}}};
+    EXPECT_EQ((co_await f.call("POST", "/api/gpt-workflows/create", {.body = flow})).status, 201);
+    const auto ann = co_await f.key("ann", {"workflows", "messages"}, "ann");
+    const auto bob = co_await f.key("bob", {"workflows", "messages"}, "bob");
+    const std::string all = "/api/gpt-workflows/runs";
+    const auto begun = co_await f.call("POST", "/api/gpt-workflows/w/execute");
+    const auto own = co_await f.call_as(bob, "POST", "/api/gpt-workflows/w/execute");
+    EXPECT_EQ(own.status, 202) << own.body;
+    const auto others = all + "/" + text(begun.json(), "id");
+
+    for (const auto& key : {ann, bob}) {
+      for (const auto* path : {"", "?wait=1", "/steps/wait"}) {
+        EXPECT_EQ((co_await f.call_as(key, "GET", others + path)).status, 404) << path;
+      }
+      for (const auto* act : {"/cancel", "/retry"}) {
+        EXPECT_EQ((co_await f.call_as(key, "POST", others + act)).status, 404) << act;
+      }
+    }
+    // What it was asked it sees.
+    const auto step = co_await f.call_as(ann, "GET", others + "/steps/ask");
+    EXPECT_EQ(step.status, 200) << step.body;
+    EXPECT_EQ((co_await f.call_as(bob, "GET", others + "/steps/ask")).status, 404);
+    EXPECT_EQ((co_await f.call_as(bob, "GET", all + "/" + text(own.json(), "id"))).status, 200);
+
+    const auto count = [&](std::string key) -> asio::awaitable<std::size_t> {
+      const auto list = co_await f.call_as(key, "GET", all);
+      co_return list.json().at("items").as_array().size();
+    };
+    EXPECT_EQ(co_await count(ann), 0u);
+    EXPECT_EQ(co_await count(bob), 1u);
+    EXPECT_EQ(co_await count(f.admin), 2u);
+    const auto status = co_await f.call_as(ann, "GET", "/api/gpt-workflows/w/status");
+    EXPECT_EQ(status.json().at("runs").at("total"), 0) << status.body;
+    EXPECT_TRUE(status.json().at("last_run").is_null());
   });
 }
 

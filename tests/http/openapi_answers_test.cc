@@ -99,10 +99,16 @@ TEST(OpenApiAnswers, WorkflowsAndTheirRunsAreAsItSays) {
     const auto begun = co_await f.ask("POST", all + "/plan/execute", all + "/{id}/execute");
     const auto one = all + "/runs/" + text(begun, "id");
     co_await f.finish({{"plan", "go"}});
+    // Who began a run does not decide on it.
+    const json::object question{
+        {"name", "question"}, {"jobs", json::object{{"agree", json::object{{"approval", true}}}}}};
+    (void)co_await f.ask("POST", all + "/create", all + "/create", json::object(question));
+    const auto clerk = co_await f.key("clerk", {"workflows"});
+    const auto other = co_await f.call_as(clerk, "POST", all + "/question/execute");
     (void)co_await f.ask("GET", one, run);
     (void)co_await f.ask("GET", one + "/steps/ask", run + "/steps/{step}");
-    (void)co_await f.ask("POST", one + "/steps/agree/approve", run + "/steps/{step}/approve",
-                         json::object{{"decision", "reject"}});
+    (void)co_await f.ask("POST", all + "/runs/" + text(other.json(), "id") + "/steps/agree/approve",
+                         run + "/steps/{step}/approve", json::object{{"decision", "reject"}});
     (void)co_await f.ask("GET", all + "/runs?workflow=plan", all + "/runs");
     (void)co_await f.ask("GET", all + "/plan/status", all + "/{id}/status");
     (void)co_await f.ask("GET", all, all);

@@ -14,7 +14,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-const Caller bea{.principal = "key:2", .name = "bea"};
+const Caller bea{.principal = "key:2", .name = "bea", .may_write = true};
 
 // Removes the agent that a model names: a risk that a person decides on.
 constexpr std::string_view removal = R"(
@@ -57,7 +57,7 @@ struct Trusted : Life {
     return error.is_null() ? "" : std::string(error.at("code").as_string());
   }
 
-  Caller elder{.principal = "key:8", .name = "Elder", .may_act = true};
+  Caller elder = caller("8", "Elder");
 };
 
 TEST(ActionSteps, WhatIsAllowedIsDoneAtOnceAndGivesItsResult) {

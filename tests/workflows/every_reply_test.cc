@@ -163,7 +163,7 @@ class Asking {
       const auto a = co_await life.packets->wait(handed->id, now);
       const auto b =
           co_await life.letters->result(Life::ann, "Wanderweave", there->message.id, now);
-      const auto c = co_await life.flows->run(run->run);
+      const auto c = co_await life.flows->run(Life::ann, run->run);
       if (!a || !b || !c) co_return;
       const bool is_done = a->at("state") == "done" && b->answer && c->at("state") == "finished";
       if (is_done && open->messages.empty()) co_return;

@@ -57,7 +57,7 @@ class Life {
       TRY_OK(queue->declare_lane(tx, lane_of("http://127.0.0.1:9/c/1"), "account"));
       TRY_OK(queue->recover(tx, store->incarnation(), store->generation(), timeline.now()));
       // Those who begin runs with actions.
-      for (const auto* id : {"1", "8"}) TRY_OK(add_good_key(tx, id));
+      for (const auto* id : {"1", "8", "9"}) TRY_OK(add_good_key(tx, id));
       return {};
     }));
     BRIDGE_ASSERT(ready);
@@ -148,13 +148,13 @@ class Life {
     return made ? made->run : std::string();
   }
   json::object view(const std::string& id) {
-    auto shown = run(flows->run(id));
+    auto shown = run(flows->run(ann, id));
     EXPECT_TRUE(shown) << (shown ? "" : shown.error().message);
     return shown ? *shown : json::object();
   }
   // The run once it has ended.
   json::object ended(const std::string& id) {
-    auto shown = run(flows->wait(id, clock.now() + 1000h));
+    auto shown = run(flows->wait(ann, id, clock.now() + 1000h));
     EXPECT_TRUE(shown);
     EXPECT_EQ(shown->at("state"), "finished");
     return *shown;
@@ -199,9 +199,15 @@ class Life {
       [](auto&&...) { return base::Result<>(); };
   // A store in a file works on a thread of its own: time stands still then.
   std::function<bool()> is_quiet;
-  static inline const Caller ann{.principal = "key:1", .name = "ann", .may_act = true};
-  static inline const Caller elder{
-      .principal = "key:9", .name = "elder", .is_admin = true, .may_act = true};
+  static Caller caller(std::string key, std::string name) {
+    return {.principal = "key:" + key,
+            .name = std::move(name),
+            .may_act = true,
+            .may_post = true,
+            .may_write = true};
+  }
+  static inline const Caller ann = caller("1", "ann");
+  static inline const Caller elder{.principal = "key:9", .name = "elder", .is_admin = true};
   boost::asio::io_context loop{1};
   test::VirtualClock clock;
   engine::Timeline timeline{clock, "boot"};
@@ -237,7 +243,7 @@ class Life {
   static base::Result<> add_good_key(store::Tx& tx, const std::string& id) {
     TRY_OK(tx.execute(R"sql(
       INSERT INTO api_keys (id, name, agent, scopes, digest, creator, request_hash, created_at)
-      VALUES ($1, 'somebody', '', '[]', $2, 'test', '', 0)
+      VALUES ($1, 'somebody', '', '["packets", "messages", "actions"]', $2, 'test', '', 0)
       ON CONFLICT (id) DO NOTHING
     )sql",
                       {id, base::sha256_hex(id)}));
@@ -246,9 +252,9 @@ class Life {
   void open(const std::string& path, base::Faults* fatal) {
     std::vector<store::Migration> steps;
     for (const auto part :
-         {engine::migrations(), post_migrations(), packet_migrations(), agents::migrations(),
-          messages::migrations(), actions::migrations(), schedule_migrations(),
-          workflow_migrations(), memory::migrations(), key_migrations()}) {
+         {engine::migrations(), post_migrations(), packet_migrations(), key_migrations(),
+          agents::migrations(), messages::migrations(), actions::migrations(),
+          workflow_migrations(), schedule_migrations(), memory::migrations()}) {
       steps.insert(steps.end(), part.begin(), part.end());
     }
     const auto threading = fatal ? store::Threading::in_caller : store::Threading::own_threads;

@@ -57,7 +57,7 @@ jobs:
     ASSERT_TRUE(made) << made.error().message;
   }
   std::vector<json::object> flow_runs() {
-    const auto page = run(flows->runs("report", "", "", 100));
+    const auto page = run(flows->runs(ann, "report", "", "", 100));
     std::vector<json::object> found;
     for (const auto& item : page->items) found.push_back(item.as_object());
     return found;

@@ -62,7 +62,7 @@ TEST(Workflows, ARunPassesDataFromStepToStepAndGivesItsOutputs) {
                                           "step_started stays", "step_started trains",
                                           "step_finished stays", "step_finished trains",
                                           "step_started all", "step_finished all", "run_finished"));
-  const auto status = *life.run(life.flows->status("trip"));
+  const auto status = *life.run(life.flows->status(Life::ann, "trip"));
   EXPECT_EQ(status.at("runs").at("success"), 1);
   EXPECT_EQ(status.at("last_run").at("id"), json::value(id));
 }
@@ -93,7 +93,7 @@ TEST(Workflows, CreatingIsRefusedWithThePlaceAndOwnersAreHeld) {
                                  HasSubstr("did you mean RFP_PLAN?"),
                                  HasSubstr("/jobs/c/with/idempotency_key: ")));
   life.create("{name: w, jobs: {a: {uses: gpt/x}}}");
-  const Caller bob{.principal = "key:2", .name = "bob"};
+  const Caller bob = Life::caller("2", "bob");
   const auto taken = life.try_create("{name: w, jobs: {b: {uses: gpt/x}}}", bob);
   EXPECT_EQ(taken.error().reason, "not_owner");
 }
@@ -212,7 +212,7 @@ TEST(Workflows, ARunIsForThoseWhoBeganItAndForAdministrators) {
   life.create("{name: w, jobs: {a: {uses: gpt/x, approval: {note: ok?}}}}");
   life.begin();
   const auto id = life.execute("w");
-  const Caller other{.principal = "key:2", .name = "other", .may_act = true};
+  const Caller other = Life::caller("2", "other");
   const auto reason = [&life](auto task) { return life.run(std::move(task)).error().reason; };
   EXPECT_EQ(reason(life.flows->cancel(other, id, workflow::Wish::cancel, "")), "other_run");
   EXPECT_EQ(reason(life.flows->retry(other, id)), "other_run");

@@ -167,12 +167,13 @@ asio::awaitable<protocol::Checked<Workflows::Executed>> FleetRuns::begin(Caller 
   const auto asked = request_of(caller, std::move(request),
                                 json::array{"fleet", category, plan.objective, std::move(steps)});
   const auto now = timeline_.now();
+  const Caller asker = caller;
   auto made = co_await store_.write(
       [this, caller = std::move(caller), category, plan = std::move(plan), asked,
        now](store::Tx& tx) { return begin(tx, caller, category, plan, asked, now); });
   if (!made) co_return std::unexpected(Refusal{std::move(made).error(), {}});
   if (made->refusal) co_return std::unexpected(*std::move(made->refusal));
-  auto view = co_await workflows_.run(made->run);
+  auto view = co_await workflows_.run(asker, made->run);
   if (!view) co_return std::unexpected(Refusal{std::move(view).error(), {}});
   co_return Workflows::Executed{*std::move(view), made->run, made->is_replay};
 }

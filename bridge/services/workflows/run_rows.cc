@@ -65,6 +65,31 @@ Result<std::vector<Run>> all(store::Tx& tx, std::string_view rest, store::Values
   return found;
 }
 
+// Adds conditions to a query, each with its values.
+class Conditions {
+ public:
+  void add(std::string_view condition, const std::string& value) {
+    if (value.empty()) return;
+    values.emplace_back(value);
+    add(fmt::format("{} ${}", condition, values.size()));
+  }
+  void add(const std::optional<Beginner>& only) {
+    if (!only) return;
+    values.emplace_back(only->principal);
+    values.emplace_back(only->agent);
+    add(fmt::format("(r.creator = ${0} OR r.behind = ${0} OR (r.agent = ${1} AND r.agent <> ''))",
+                    values.size() - 1, values.size()));
+  }
+
+  std::string where;
+  store::Values values;
+
+ private:
+  void add(const std::string& condition) {
+    where += fmt::format("{} {}", where.empty() ? "WHERE" : " AND", condition);
+  }
+};
+
 constexpr std::string_view select_states =
     "SELECT phase, outcome, error_code, error_detail, waiting, upstream, attempts, tries, "
     "approved, "
@@ -132,11 +157,20 @@ Result<std::optional<Run>> run(store::Tx& tx, const std::string& id) {
   return std::move(found.front());
 }
 
-Result<Run> find_run(store::Tx& tx, const std::string& which) {
+json::object facts(const Run& run) {
+  json::object data{{"workflow", run.workflow_name}};
+  if (!run.agent.empty()) data["agent"] = run.agent;
+  return data;
+}
+
+Result<Run> find_run(store::Tx& tx, const std::string& which, const std::optional<Beginner>& only) {
   std::vector<Run> found;
   if (which.size() >= limits::id_prefix_min) {
-    TRY(found,
-        all(tx, "WHERE r.id >= $1 AND r.id < $2 ORDER BY r.id LIMIT 2", {which, which + "g"}));
+    Conditions wanted;
+    wanted.add("r.id >=", which);
+    wanted.add("r.id <", which + "g");
+    wanted.add(only);
+    TRY(found, all(tx, wanted.where + " ORDER BY r.id LIMIT 2", std::move(wanted.values)));
   }
   if (found.empty()) {
     return base::fail(Code::not_found, fmt::format("find run {}: there is none", which));
@@ -164,26 +198,25 @@ Result<std::optional<Run>> run_of_request(store::Tx& tx, const Request& request)
 
 Result<std::vector<Run>> runs(store::Tx& tx, const RunFilter& filter, const std::string& before,
                               std::size_t limit) {
-  std::string where;
-  store::Values values;
-  const auto add = [&](std::string_view condition, const std::string& value) {
-    if (value.empty()) return;
-    values.emplace_back(value);
-    where += fmt::format("{} {} ${}", where.empty() ? "WHERE" : " AND", condition, values.size());
-  };
-  add("r.workflow =", filter.workflow);
-  add("r.result =", filter.result);
-  add("r.id <", before);
-  values.emplace_back(limit);
-  where += fmt::format(" ORDER BY r.id DESC LIMIT ${}", values.size());
-  return all(tx, where, std::move(values));
+  Conditions wanted;
+  wanted.add("r.workflow =", filter.workflow);
+  wanted.add("r.result =", filter.result);
+  wanted.add("r.id <", before);
+  wanted.add(filter.only);
+  wanted.values.emplace_back(limit);
+  wanted.where += fmt::format(" ORDER BY r.id DESC LIMIT ${}", wanted.values.size());
+  return all(tx, wanted.where, std::move(wanted.values));
 }
 
-Result<std::vector<std::pair<std::string, std::int64_t>>> tally(store::Tx& tx,
-                                                                const std::string& workflow) {
-  TRY(const auto rows, tx.query("SELECT result, COUNT(*) FROM workflow_runs "
-                                "WHERE workflow = $1 GROUP BY result ORDER BY result",
-                                {workflow}));
+Result<std::vector<std::pair<std::string, std::int64_t>>> tally(
+    store::Tx& tx, const std::string& workflow, const std::optional<Beginner>& only) {
+  Conditions wanted;
+  wanted.add("r.workflow =", workflow);
+  wanted.add(only);
+  TRY(const auto rows, tx.query(fmt::format("SELECT r.result, COUNT(*) FROM workflow_runs r {} "
+                                            "GROUP BY r.result ORDER BY r.result",
+                                            wanted.where),
+                                std::move(wanted.values)));
   std::vector<std::pair<std::string, std::int64_t>> counts;
   for (const auto& row : rows) counts.emplace_back(row[0].text(), row[1].integer());
   return counts;

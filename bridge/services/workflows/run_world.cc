@@ -1,5 +1,6 @@
 #include "bridge/services/workflows/run_world.h"
 
+#include "bridge/services/workflows/step_scopes.h"
 #include "bridge/services/workflows/template.h"
 
 #include <algorithm>
@@ -245,6 +246,7 @@ Result<std::string> RunWorld::begin(std::size_t step, const Step& plan, json::ob
     return base::fail(Code::invalid, fmt::format("nothing here does {}", plan.uses()),
                       "unknown_service");
   }
+  TRY_OK(check_step_scope(tx_, run_.behind, plan.id, plan.kind, now_.wall));
   const StepStart start{.run = run_.id,
                         .step = plan.id,
                         .target = plan.target,
@@ -337,7 +339,9 @@ Result<bool> RunWorld::keep_outputs(std::size_t step, const json::value& outputs
 Result<> RunWorld::tell(std::size_t step, std::string_view what) {
   TRY(const auto* plan, this->plan(step));
   TRY(const auto* state, this->state(step));
-  json::object data{{"workflow", run_.workflow_name}, {"step", plan->id}, {"uses", plan->uses()}};
+  auto data = rows::facts(run_);
+  data["step"] = plan->id;
+  data["uses"] = plan->uses();
   if (!state->job.empty()) {
     TRY(const auto* errand, errand_of(*plan, state->job));
     data[errand ? std::string_view(errand->noun) : "job"] = state->job;
@@ -399,8 +403,8 @@ Result<> RunWorld::end_run() {
       ++run_.state.failed;
     }
   }
-  json::object data{{"workflow", run_.workflow_name},
-                    {"result", workflow::name(run_.state.result())}};
+  auto data = rows::facts(run_);
+  data["result"] = workflow::name(run_.state.result());
   TRY_OK(parts_.journal.append(tx_,
                                {.type = "workflow.run_finished",
                                 .subject = run_.id,

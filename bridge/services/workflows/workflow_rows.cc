@@ -111,6 +111,11 @@ constexpr std::array migrations = {
       ALTER TABLE workflow_runs ADD COLUMN depth INTEGER NOT NULL DEFAULT 0
     )sql"},
     store::Migration{"workflows", 3, "UPDATE workflow_runs SET behind = creator WHERE behind = ''"},
+    // For those who see only their own.
+    store::Migration{"workflows", 4, R"sql(
+      CREATE INDEX workflow_runs_behind ON workflow_runs (behind);
+      CREATE INDEX workflow_runs_of_agent ON workflow_runs (agent) WHERE agent <> ''
+    )sql"},
 };
 
 }  // namespace
@@ -243,6 +248,14 @@ Result<Version> version(store::Tx& tx, const std::string& workflow, std::int64_t
     found.output_reads.push_back(item.to_number<std::size_t>());
   }
   return found;
+}
+
+Result<std::int64_t> newest_by(store::Tx& tx, const std::string& workflow,
+                               const std::string& creator, std::int64_t number) {
+  TRY(const auto row, tx.query_one("SELECT COALESCE(MAX(version), $3) FROM workflow_versions "
+                                   "WHERE workflow = $1 AND creator = $2 AND version > $3",
+                                   {workflow, creator, number}));
+  return row->at(0).integer();
 }
 
 Result<workflow::Step> plan(store::Tx& tx, const std::string& workflow, std::int64_t version,

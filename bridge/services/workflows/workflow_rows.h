@@ -43,7 +43,7 @@ struct Run {
   std::string creator;  // principal
   std::string sender;   // in whose name packets are sent
   bool may_send_for_others = false;
-  std::string agent = {};   // as which it was begun; empty: none
+  std::string agent = {};   // as which it was begun: an id, or a name nobody has; empty: none
   std::string behind = {};  // the principal for whom its actions are asked
   int depth = 0;            // of runs that began one another
   std::string request = {}, request_hash = {};
@@ -53,6 +53,9 @@ struct Run {
   base::WallTime created;
   std::optional<base::WallTime> finished = {};
 };
+
+// What the journal says of a run in each of its entries.
+base::json::object facts(const Run& run);
 
 // Workflows.
 base::Result<std::optional<Workflow>> named(store::Tx& tx, const std::string& name);
@@ -74,6 +77,9 @@ base::Result<> add_version(store::Tx& tx, const Workflow& workflow,
                            const workflow::Definition& definition, const std::string& hash,
                            const Request& request);
 base::Result<Version> version(store::Tx& tx, const std::string& workflow, std::int64_t number);
+// The newest that the creator made after the one with this number, or that one.
+base::Result<std::int64_t> newest_by(store::Tx& tx, const std::string& workflow,
+                                     const std::string& creator, std::int64_t number);
 base::Result<workflow::Step> plan(store::Tx& tx, const std::string& workflow, std::int64_t version,
                                   std::size_t step);
 base::Result<std::vector<workflow::Step>> plans(store::Tx& tx, const std::string& workflow,
@@ -81,18 +87,27 @@ base::Result<std::vector<workflow::Step>> plans(store::Tx& tx, const std::string
 
 // Runs.
 base::Result<std::optional<Run>> run(store::Tx& tx, const std::string& id);
-// By the beginning of its id. not_found; invalid, reason ambiguous_id.
-base::Result<Run> find_run(store::Tx& tx, const std::string& which);
+// Who looks: somebody who sees only the runs that its key or its agent began, and those that others
+// began for them.
+struct Beginner {
+  std::string principal;
+  std::string agent;
+};
+// By the beginning of its id, among those that are `only` somebody's. not_found; invalid, reason
+// ambiguous_id.
+base::Result<Run> find_run(store::Tx& tx, const std::string& which,
+                           const std::optional<Beginner>& only = {});
 base::Result<std::optional<Run>> run_of_request(store::Tx& tx, const Request& request);
 struct RunFilter {
   std::string workflow;  // an id; empty: all
   std::string result;    // a result, or "running"; empty: all
+  std::optional<Beginner> only = {};
 };
 base::Result<std::vector<Run>> runs(store::Tx& tx, const RunFilter& filter,
                                     const std::string& before, std::size_t limit);
 // How many of a workflow's runs ended so; under "running" those that have not.
-base::Result<std::vector<std::pair<std::string, std::int64_t>>> tally(store::Tx& tx,
-                                                                      const std::string& workflow);
+base::Result<std::vector<std::pair<std::string, std::int64_t>>> tally(
+    store::Tx& tx, const std::string& workflow, const std::optional<Beginner>& only);
 base::Result<> insert(store::Tx& tx, const Run& run, const base::json::object& inputs);
 base::Result<> update(store::Tx& tx, const Run& run);
 base::Result<base::json::object> inputs(store::Tx& tx, const std::string& run);

@@ -1,5 +1,7 @@
 // Runs as people begin them, look at them and act on them.
 #include "bridge/base/ids.h"
+#include "bridge/services/agents/rules.h"
+#include "bridge/services/workflows/step_scopes.h"
 #include "bridge/services/workflows/workflow_views.h"
 #include "bridge/services/workflows/workflows.h"
 
@@ -29,21 +31,6 @@ Result<std::size_t> step_named(store::Tx& tx, const rows::Run& run, const std::s
   return static_cast<std::size_t>(found - steps.begin());
 }
 
-// A workflow is no way to actions for those who may not ask for them.
-Result<> check_actions(const Caller& caller, const rows::Version& version) {
-  if (caller.may_act) return {};
-  for (const auto& [id, job] : version.document.at("jobs").as_object()) {
-    const auto* uses = job.as_object().if_contains("uses");
-    if (!uses || !uses->as_string().starts_with("action/")) continue;
-    return base::fail(
-        Code::denied,
-        fmt::format("the workflow's job {} asks for an action, and the caller may not",
-                    std::string_view(id)),
-        "no_actions");
-  }
-  return {};
-}
-
 Result<> check_own(const Caller& caller, const rows::Run& run) {
   if (caller.is_admin || caller.principal == run.creator || caller.principal == run.behind) {
     return {};
@@ -51,6 +38,45 @@ Result<> check_own(const Caller& caller, const rows::Run& run) {
   return base::fail(Code::denied,
                     fmt::format("run {}: only who began it and administrators may", run.id),
                     "other_run");
+}
+
+// Else who wanted it could let it go on alone; as with actions.
+Result<> check_no_wish_of(const Caller& caller, const rows::Run& run) {
+  if (caller.principal != run.creator && caller.principal != run.behind) return {};
+  return base::fail(Code::conflict,
+                    fmt::format("run {}: who asked for it cannot decide on it", run.id),
+                    "own_request");
+}
+
+// The id of the caller's agent, or what it is called if nobody is registered so; empty: none.
+Result<std::string> agent_of(store::Tx& tx, const Caller& caller) {
+  if (caller.agent.empty()) return std::string();
+  TRY(const auto own, agents::look(tx, caller.agent));
+  return own ? own->id : caller.agent;
+}
+
+// True if the step has been put to the agent.
+Result<bool> is_asked_of(store::Tx& tx, const rows::Run& run, const std::string& name,
+                         const std::string& agent) {
+  TRY(const auto steps, rows::plans(tx, run.workflow, run.version));
+  const auto found = std::ranges::find(steps, name, &workflow::Step::id);
+  if (found == steps.end() || (found->kind != "gpt" && found->kind != "message")) return false;
+  TRY(const auto target, agents::look(tx, found->target));
+  if (!target || target->id != agent) return false;
+  TRY(const auto state, rows::state(tx, run.id, static_cast<std::size_t>(found - steps.begin())));
+  return state.attempts > 0;
+}
+
+// The run, for who looks at one step of it.
+Result<rows::Run> run_of_step(store::Tx& tx, const Caller& caller, const std::string& which,
+                              const std::string& step) {
+  TRY(const auto only, beginner(tx, caller));
+  auto own = rows::find_run(tx, which, only);
+  if (own || !only || own.error().code != Code::not_found) return own;
+  auto any = rows::find_run(tx, which);
+  if (!any) return own;
+  TRY(const bool is_asked, is_asked_of(tx, *any, step, only->agent));
+  return is_asked ? std::move(any) : std::move(own);
 }
 
 // A run that begins itself does not go on for ever.
@@ -68,19 +94,27 @@ Result<int> depth_of(store::Tx& tx, const Caller& caller) {
 
 }  // namespace
 
+Result<std::optional<rows::Beginner>> beginner(store::Tx& tx, const Caller& caller) {
+  if (caller.agent.empty()) return std::nullopt;
+  TRY(auto agent, agent_of(tx, caller));
+  return std::optional(rows::Beginner{caller.principal, std::move(agent)});
+}
+
 Result<rows::Run> Workflows::begin(store::Tx& tx, rows::Run run, json::object inputs,
                                    const engine::Now& now) const {
   TRY(auto steps, rows::plans(tx, run.workflow, run.version));
   run.steps = run.state.unfinished = static_cast<int>(steps.size());
   TRY_OK(rows::insert(tx, run, inputs));
-  TRY_OK(needs_.journal.append(
-      tx,
-      {.type = "workflow.run_started",
-       .subject = run.id,
-       .actor = run.creator,
-       .thread = run.id,
-       .data = {{"workflow", run.workflow_name}, {"version", run.version}, {"steps", run.steps}}},
-      now.wall));
+  auto data = rows::facts(run);
+  data["version"] = run.version;
+  data["steps"] = run.steps;
+  TRY_OK(needs_.journal.append(tx,
+                               {.type = "workflow.run_started",
+                                .subject = run.id,
+                                .actor = run.creator,
+                                .thread = run.id,
+                                .data = std::move(data)},
+                               now.wall));
   RunWorld world(tx, parts_, now, std::move(run));
   world.use_new_steps(std::move(steps));
   workflow::Machine machine(world, world.run().state);
@@ -93,45 +127,59 @@ Result<rows::Run> Workflows::begin(store::Tx& tx, rows::Run run, json::object in
 namespace {
 
 // What a run of it may be given, filled up, or what is wrong with it.
-Result<protocol::Checked<json::object>> inputs_of(const Caller& caller,
+Result<protocol::Checked<json::object>> inputs_of(store::Tx& tx, const Caller& caller,
                                                   const rows::Version& version,
-                                                  const json::object& inputs) {
-  TRY_OK(check_actions(caller, version));
+                                                  const json::object& inputs, base::WallTime now) {
+  TRY_OK(check_scopes(tx, caller, version.document, now));
   const auto* declared = version.document.if_contains("inputs");
   return workflow::checked_inputs(declared ? declared->get_object() : json::object(), inputs);
 }
 
+Result<std::int64_t> version_for(store::Tx& tx, const rows::Workflow& workflow,
+                                 const Workflows::Trusted& trusted) {
+  if (trusted.version == 0) return workflow.version;
+  if (trusted.version <= workflow.version) {
+    return rows::newest_by(tx, workflow.id, trusted.author, trusted.version);
+  }
+  return base::fail(Code::not_found, fmt::format("workflow {}: there is no version {}",
+                                                 workflow.name, trusted.version));
+}
+
 }  // namespace
 
-Result<std::optional<Refusal>> Workflows::check_start(store::Tx& tx, const Caller& caller,
-                                                      const std::string& which,
-                                                      const json::object& inputs) const {
+Result<Workflows::Start> Workflows::check_start(store::Tx& tx, const Caller& caller,
+                                                const std::string& which,
+                                                const json::object& inputs,
+                                                base::WallTime now) const {
   TRY(const auto workflow, rows::find(tx, which));
   TRY(const auto version, rows::version(tx, workflow.id, workflow.version));
-  TRY(auto checked, inputs_of(caller, version, inputs));
-  if (checked) return std::nullopt;
-  return std::optional(std::move(checked).error());
+  TRY(auto checked, inputs_of(tx, caller, version, inputs, now));
+  Start start{.refusal = {}, .workflow = workflow.name, .version = version.number};
+  if (!checked) start.refusal = std::move(checked).error();
+  return start;
 }
 
 Result<Workflows::Begun> Workflows::execute(store::Tx& tx, const Caller& caller,
                                             const std::string& which, const json::object& inputs,
-                                            const rows::Request& asked,
-                                            const engine::Now& now) const {
+                                            const rows::Request& asked, const engine::Now& now,
+                                            const Trusted& trusted) const {
   TRY(const auto known, rows::run_of_request(tx, asked));
   if (known) return Begun{.run = known->id, .is_replay = true};
   TRY(const auto workflow, rows::find(tx, which));
-  TRY(const auto version, rows::version(tx, workflow.id, workflow.version));
-  TRY(auto checked, inputs_of(caller, version, inputs));
+  TRY(const auto number, version_for(tx, workflow, trusted));
+  TRY(const auto version, rows::version(tx, workflow.id, number));
+  TRY(auto checked, inputs_of(tx, caller, version, inputs, now.wall));
   if (!checked) return Begun{.refusal = std::move(checked).error()};
+  TRY(auto agent, agent_of(tx, caller));
   TRY(const int depth, depth_of(tx, caller));
   rows::Run run{.id = base::uuid_v7(now.wall),
                 .workflow = workflow.id,
                 .workflow_name = workflow.name,
-                .version = workflow.version,
+                .version = number,
                 .creator = caller.principal,
                 .sender = caller.name,
                 .may_send_for_others = caller.may_send_for_others,
-                .agent = caller.agent,
+                .agent = std::move(agent),
                 .behind = caller.behind.empty() ? caller.principal : caller.behind,
                 .depth = depth,
                 .request = asked.key,
@@ -140,7 +188,7 @@ Result<Workflows::Begun> Workflows::execute(store::Tx& tx, const Caller& caller,
   const auto* most = version.document.if_contains("max_parallel");
   run.state.parallel_max = most ? most->to_number<int>() : limits::workflow_parallel_default;
   TRY(const auto begun, begin(tx, std::move(run), *std::move(checked), now));
-  return Begun{.run = begun.id};
+  return Begun{.run = begun.id, .version = number};
 }
 
 Result<Workflows::Begun> Workflows::execute_own(store::Tx& tx, const Caller& caller,
@@ -157,7 +205,7 @@ Result<Workflows::Begun> Workflows::execute_own(store::Tx& tx, const Caller& cal
     return Begun{.refusal = Refusal{{Code::invalid, "begin run: " + line, "invalid"},
                                     std::move(violations)}};
   }
-  return execute(tx, caller, definition.name, inputs, asked, now);
+  return execute(tx, caller, definition.name, inputs, asked, now, {});
 }
 
 asio::awaitable<protocol::Checked<Workflows::Executed>> Workflows::execute(Caller caller,
@@ -169,56 +217,64 @@ asio::awaitable<protocol::Checked<Workflows::Executed>> Workflows::execute(Calle
       request_of(caller, std::move(key), json::object{{"workflow", which}, {"inputs", inputs}});
   auto made = co_await needs_.store.write(
       [this, caller, which, inputs = std::move(inputs), asked, now](store::Tx& tx) {
-        return execute(tx, caller, which, inputs, asked, now);
+        return execute(tx, caller, which, inputs, asked, now, {});
       });
   if (!made) co_return std::unexpected(Refusal{std::move(made).error(), {}});
   if (made->refusal) co_return std::unexpected(*std::move(made->refusal));
   // Not within: the view of a long run would keep other writers waiting.
-  auto view = co_await run(made->run);
+  auto view = co_await shown(made->run);
   if (!view) co_return std::unexpected(Refusal{std::move(view).error(), {}});
   co_return Executed{*std::move(view), made->run, made->is_replay};
 }
 
-Task<json::object> Workflows::run(std::string which) {
+Task<json::object> Workflows::shown(std::string id) {
   const auto now = needs_.timeline.now();
-  co_return co_await needs_.store.read([this, which, now](store::Tx& tx) -> Result<json::object> {
-    TRY(auto run, rows::find_run(tx, which));
+  co_return co_await needs_.store.read([this, id, now](store::Tx& tx) -> Result<json::object> {
+    TRY(auto run, rows::find_run(tx, id));
     RunWorld world(tx, parts_, now, std::move(run));
     return views::whole(world, tx);
   });
 }
 
-Task<json::object> Workflows::wait(std::string which, base::Instant deadline) {
+Task<json::object> Workflows::run(Caller caller, std::string which) {
+  co_return co_await wait(std::move(caller), std::move(which), base::Instant::min());
+}
+
+Task<json::object> Workflows::wait(Caller caller, std::string which, base::Instant deadline) {
   CO_TRY(const auto found,
-         co_await needs_.store.read([which](store::Tx& tx) { return rows::find_run(tx, which); }));
+         co_await needs_.store.read([caller, which](store::Tx& tx) -> Result<rows::Run> {
+           TRY(const auto only, beginner(tx, caller));
+           return rows::find_run(tx, which, only);
+         }));
   const engine::Bells::Ear ear(needs_.bells, bell_of_run(found.id));
   for (;;) {
     // Before the look, so that an end between look and wait is not missed.
     const auto rung = ear.count();
-    CO_TRY(auto shown, co_await run(found.id));
-    if (shown.at("state") == "finished" || needs_.clock.now() >= deadline) {
-      co_return std::move(shown);
+    CO_TRY(auto view, co_await shown(found.id));
+    if (view.at("state") == "finished" || needs_.clock.now() >= deadline) {
+      co_return std::move(view);
     }
     co_await ear.wait(rung, needs_.clock, deadline);
   }
 }
 
-Task<json::object> Workflows::step(std::string run, std::string name) {
+Task<json::object> Workflows::step(Caller caller, std::string run, std::string name) {
   const auto now = needs_.timeline.now();
   co_return co_await needs_.store.read(
-      [this, run, name, now](store::Tx& tx) -> Result<json::object> {
-        TRY(auto found, rows::find_run(tx, run));
+      [this, caller, run, name, now](store::Tx& tx) -> Result<json::object> {
+        TRY(auto found, run_of_step(tx, caller, run, name));
         TRY(const auto number, step_named(tx, found, name));
         RunWorld world(tx, parts_, now, std::move(found));
         return views::step(world, tx, number);
       });
 }
 
-Task<Workflows::Page> Workflows::runs(std::string workflow, std::string result, std::string before,
-                                      std::size_t limit) {
+Task<Workflows::Page> Workflows::runs(Caller caller, std::string workflow, std::string result,
+                                      std::string before, std::size_t limit) {
   co_return co_await needs_.store.read(
-      [workflow, result, before, limit](store::Tx& tx) -> Result<Page> {
-        rows::RunFilter filter{.result = result};
+      [caller, workflow, result, before, limit](store::Tx& tx) -> Result<Page> {
+        rows::RunFilter filter{.workflow = {}, .result = result};
+        TRY(filter.only, beginner(tx, caller));
         if (!workflow.empty()) {
           TRY(const auto found, rows::find(tx, workflow));
           filter.workflow = found.id;
@@ -236,16 +292,18 @@ Task<Workflows::Page> Workflows::runs(std::string workflow, std::string result, 
       });
 }
 
-Task<json::object> Workflows::act(std::string which, std::string actor, Act work) {
+Task<json::object> Workflows::act(Caller caller, std::string which, Act work) {
   const auto now = needs_.timeline.now();
-  CO_TRY(auto id, co_await needs_.store.write([this, which, actor, work = std::move(work),
+  CO_TRY(auto id, co_await needs_.store.write([this, caller = std::move(caller), which,
+                                               work = std::move(work),
                                                now](store::Tx& tx) -> Result<std::string> {
-    TRY(auto found, rows::find_run(tx, which));
+    TRY(const auto only, beginner(tx, caller));
+    TRY(auto found, rows::find_run(tx, which, only));
     auto found_id = found.id;
-    TRY_OK(change(tx, std::move(found), now, actor, work));
+    TRY_OK(change(tx, std::move(found), now, caller.principal, work));
     return found_id;
   }));
-  co_return co_await run(std::move(id));
+  co_return co_await shown(std::move(id));
 }
 
 Task<json::object> Workflows::cancel(Caller caller, std::string run, workflow::Wish wish,
@@ -253,18 +311,19 @@ Task<json::object> Workflows::cancel(Caller caller, std::string run, workflow::W
   const auto now = needs_.timeline.now();
   const std::string actor = caller.principal;
   co_return co_await act(
-      std::move(run), actor,
+      caller, std::move(run),
       [this, caller, wish, note, actor, now](store::Tx& tx, RunWorld& world,
                                              workflow::Machine& machine) -> Result<> {
         TRY_OK(check_own(caller, world.run()));
-        TRY_OK(needs_.journal.append(
-            tx,
-            {.type = "workflow.run_cancelled",
-             .subject = world.run().id,
-             .actor = actor,
-             .thread = world.run().id,
-             .data = {{"workflow", world.run().workflow_name}, {"note", note}}},
-            now.wall));
+        auto data = rows::facts(world.run());
+        data["note"] = note;
+        TRY_OK(needs_.journal.append(tx,
+                                     {.type = "workflow.run_cancelled",
+                                      .subject = world.run().id,
+                                      .actor = actor,
+                                      .thread = world.run().id,
+                                      .data = std::move(data)},
+                                     now.wall));
         return machine.cancel(wish);
       });
 }
@@ -272,25 +331,25 @@ Task<json::object> Workflows::cancel(Caller caller, std::string run, workflow::W
 Task<json::object> Workflows::retry(Caller caller, std::string run) {
   const auto now = needs_.timeline.now();
   const std::string actor = caller.principal;
-  co_return co_await act(
-      std::move(run), actor,
-      [this, caller, actor, now](store::Tx& tx, RunWorld& world,
-                                 workflow::Machine& machine) -> Result<> {
-        TRY_OK(check_own(caller, world.run()));
-        TRY(const auto version, rows::version(tx, world.run().workflow, world.run().version));
-        TRY_OK(check_actions(caller, version));
-        TRY_OK(needs_.journal.append(tx,
-                                     {.type = "workflow.run_retried",
-                                      .subject = world.run().id,
-                                      .actor = actor,
-                                      .thread = world.run().id,
-                                      .data = {{"workflow", world.run().workflow_name}}},
-                                     now.wall));
-        world.run().finished.reset();
-        world.run().error.clear();
-        TRY_OK(world.load_all());
-        return machine.reopen();
-      });
+  co_return co_await act(caller, std::move(run),
+                         [this, caller, actor, now](store::Tx& tx, RunWorld& world,
+                                                    workflow::Machine& machine) -> Result<> {
+                           TRY_OK(check_own(caller, world.run()));
+                           TRY(const auto version,
+                               rows::version(tx, world.run().workflow, world.run().version));
+                           TRY_OK(check_scopes(tx, caller, version.document, now.wall));
+                           TRY_OK(needs_.journal.append(tx,
+                                                        {.type = "workflow.run_retried",
+                                                         .subject = world.run().id,
+                                                         .actor = actor,
+                                                         .thread = world.run().id,
+                                                         .data = rows::facts(world.run())},
+                                                        now.wall));
+                           world.run().finished.reset();
+                           world.run().error.clear();
+                           TRY_OK(world.load_all());
+                           return machine.reopen();
+                         });
 }
 
 Task<json::object> Workflows::decide(Caller caller, std::string run, std::string step,
@@ -301,17 +360,21 @@ Task<json::object> Workflows::decide(Caller caller, std::string run, std::string
   const std::string actor = caller.principal;
   const auto now = needs_.timeline.now();
   co_return co_await act(
-      std::move(run), actor,
-      [this, step, is_approved, note, actor, now](store::Tx& tx, RunWorld& world,
-                                                  workflow::Machine& machine) -> Result<> {
+      caller, std::move(run),
+      [this, caller, step, is_approved, note, actor, now](store::Tx& tx, RunWorld& world,
+                                                          workflow::Machine& machine) -> Result<> {
         TRY(const auto number, step_named(tx, world.run(), step));
+        TRY_OK(check_no_wish_of(caller, world.run()));
+        auto data = rows::facts(world.run());
+        data["step"] = step;
+        data["note"] = note;
         TRY_OK(needs_.journal.append(
             tx,
             {.type = is_approved ? "workflow.step_approved" : "workflow.step_rejected",
              .subject = world.run().id,
              .actor = actor,
              .thread = world.run().id,
-             .data = {{"workflow", world.run().workflow_name}, {"step", step}, {"note", note}}},
+             .data = std::move(data)},
             now.wall));
         if (is_approved) return machine.approve(number);
         return machine.reject(number, note.empty() ? "rejected by " + actor : note);

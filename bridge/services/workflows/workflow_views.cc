@@ -115,9 +115,11 @@ Result<json::object> whole(store::Tx& tx, const rows::Workflow& workflow) {
   return view;
 }
 
-Result<json::object> status(store::Tx& tx, const rows::Workflow& workflow) {
-  TRY(const auto counts, rows::tally(tx, workflow.id));
-  TRY(const auto newest, rows::runs(tx, {.workflow = workflow.id}, "", recent_runs));
+Result<json::object> status(store::Tx& tx, const rows::Workflow& workflow,
+                            const std::optional<rows::Beginner>& only) {
+  TRY(const auto counts, rows::tally(tx, workflow.id, only));
+  TRY(const auto newest,
+      rows::runs(tx, {.workflow = workflow.id, .result = {}, .only = only}, "", recent_runs));
   json::object runs{{"running", 0}, {"success", 0}, {"failure", 0}, {"cancelled", 0}};
   std::int64_t total = 0;
   for (const auto& [result, count] : counts) {

@@ -12,8 +12,9 @@ base::json::object brief(const workflow_rows::Run& run);
 
 // With its newest definition.
 base::Result<base::json::object> whole(store::Tx& tx, const workflow_rows::Workflow& workflow);
-// With how its runs ended, and the newest of them.
-base::Result<base::json::object> status(store::Tx& tx, const workflow_rows::Workflow& workflow);
+// With how its runs ended, and the newest of them; of those that are `only` somebody's.
+base::Result<base::json::object> status(store::Tx& tx, const workflow_rows::Workflow& workflow,
+                                        const std::optional<workflow_rows::Beginner>& only);
 // With its inputs, every job and what they gave, as far as that is not too much for one answer.
 base::Result<base::json::object> whole(RunWorld& world, store::Tx& tx);
 // One job of a run, with what it gave.

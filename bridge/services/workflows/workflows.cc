@@ -2,6 +2,7 @@
 
 #include "bridge/base/hash.h"
 #include "bridge/base/ids.h"
+#include "bridge/services/workflows/step_scopes.h"
 #include "bridge/services/workflows/template.h"
 #include "bridge/services/workflows/workflow_views.h"
 
@@ -135,6 +136,7 @@ asio::awaitable<protocol::Checked<Workflows::Created>> Workflows::create(
       outcome.created.is_replay = true;
       return outcome;
     }
+    TRY_OK(check_scopes(tx, caller, definition.document, now));
     TRY(outcome.violations, add(tx, caller, definition, asked, now, outcome.created));
     return outcome;
   });
@@ -152,10 +154,11 @@ Task<json::object> Workflows::view(std::string which) {
   });
 }
 
-Task<json::object> Workflows::status(std::string which) {
-  co_return co_await needs_.store.read([which](store::Tx& tx) -> Result<json::object> {
+Task<json::object> Workflows::status(Caller caller, std::string which) {
+  co_return co_await needs_.store.read([caller, which](store::Tx& tx) -> Result<json::object> {
     TRY(const auto found, rows::find(tx, which));
-    return views::status(tx, found);
+    TRY(const auto only, beginner(tx, caller));
+    return views::status(tx, found, only);
   });
 }
 

@@ -60,7 +60,8 @@ class Workflows {
   };
   // The next version of the workflow of this name; runs keep the one they began with. Refusals name
   // the place in the definition. denied, reason not_owner: the workflow is another's, and the
-  // caller may not act for others. conflict, reason idempotency_mismatch or too_many.
+  // caller may not act for others; no_packets, no_messages or no_actions: see check_scopes.
+  // conflict, reason idempotency_mismatch or too_many.
   boost::asio::awaitable<protocol::Checked<Created>> create(Caller caller,
                                                             workflow::Definition definition,
                                                             std::string request);
@@ -70,7 +71,8 @@ class Workflows {
   // By name, or by the beginning of an id. not_found; invalid, reason ambiguous_id. So do all that
   // take a `which`.
   base::Task<base::json::object> view(std::string which);
-  base::Task<base::json::object> status(std::string which);
+  // With its runs, as far as the caller sees them: see `run`.
+  base::Task<base::json::object> status(Caller caller, std::string which);
   struct Page {
     base::json::array items;  // newest first
     std::optional<std::string> next;
@@ -82,8 +84,8 @@ class Workflows {
     std::string run;
     bool is_replay = false;
   };
-  // Begins a run. Refusals point to "/inputs/…". denied, reason no_actions: the workflow asks for
-  // actions, and the caller may not. conflict, reason too_deep: too many runs began one another.
+  // Begins a run. Refusals point to "/inputs/…". denied, reason no_packets, no_messages or
+  // no_actions: see check_scopes. conflict, reason too_deep: too many runs began one another.
   boost::asio::awaitable<protocol::Checked<Executed>> execute(Caller caller, std::string which,
                                                               base::json::object inputs,
                                                               std::string request);
@@ -92,14 +94,24 @@ class Workflows {
     std::optional<protocol::Refusal> refusal = {};  // then nothing was begun
     std::string run = {};
     bool is_replay = false;
+    std::int64_t version = 0;  // of the workflow, unless it is a replay
+  };
+  // Which version is taken: this one, or the newest after it that the author made. 0: the newest.
+  struct Trusted {
+    std::int64_t version = 0;
+    std::string author = {};  // a principal
   };
   base::Result<Begun> execute(store::Tx& tx, const Caller& caller, const std::string& which,
                               const base::json::object& inputs, const workflow_rows::Request& asked,
-                              const engine::Now& now) const;
-  // What `execute` would refuse.
-  base::Result<std::optional<protocol::Refusal>> check_start(
-      store::Tx& tx, const Caller& caller, const std::string& which,
-      const base::json::object& inputs) const;
+                              const engine::Now& now, const Trusted& trusted) const;
+  // What `execute` would refuse of the newest version, and which that is.
+  struct Start {
+    std::optional<protocol::Refusal> refusal = {};
+    std::string workflow = {};  // its name
+    std::int64_t version = 0;
+  };
+  base::Result<Start> check_start(store::Tx& tx, const Caller& caller, const std::string& which,
+                                  const base::json::object& inputs, base::WallTime now) const;
   // Keeps a definition that the bridge itself has made, under a name that no other can have, and
   // begins a run of it.
   base::Result<Begun> execute_own(store::Tx& tx, const Caller& caller,
@@ -107,18 +119,22 @@ class Workflows {
                                   const base::json::object& inputs,
                                   const workflow_rows::Request& asked,
                                   const engine::Now& now) const;
-  base::Task<base::json::object> run(std::string which);
+  // A caller who is bound to an agent sees the runs that it or the agent began; not_found for
+  // others.
+  base::Task<base::json::object> run(Caller caller, std::string which);
   // The same once it has ended, or at the deadline.
-  base::Task<base::json::object> wait(std::string which, base::Instant deadline);
-  // One step with its outputs, whatever their size. not_found: no such step.
-  base::Task<base::json::object> step(std::string run, std::string step);
+  base::Task<base::json::object> wait(Caller caller, std::string which, base::Instant deadline);
+  // One step with its outputs, whatever their size; also one that the caller's agent was asked, of
+  // whoever's run. not_found: no such step.
+  base::Task<base::json::object> step(Caller caller, std::string run, std::string step);
   // `workflow` may be empty; `result` is a result, "running" or empty.
-  base::Task<Page> runs(std::string workflow, std::string result, std::string before,
+  base::Task<Page> runs(Caller caller, std::string workflow, std::string result, std::string before,
                         std::size_t limit);
 
   // What people do with runs; each gives the run afterwards. See workflow::Machine. denied, reason
-  // other_run: it may be cancelled and retried by who began it and by administrators; no_actions:
-  // it asks for actions again, which the caller may not; not_a_person: an agent approves nothing.
+  // other_run: it may be cancelled and retried by who began it and by administrators; no_packets,
+  // no_messages or no_actions: it does again what the caller may not; not_a_person: an agent
+  // approves nothing. conflict, reason own_request: neither does who began the run.
   base::Task<base::json::object> cancel(Caller caller, std::string run, workflow::Wish wish,
                                         std::string note);
   base::Task<base::json::object> retry(Caller caller, std::string run);
@@ -127,7 +143,8 @@ class Workflows {
 
  private:
   using Act = std::function<base::Result<>(store::Tx&, RunWorld&, workflow::Machine&)>;
-  base::Task<base::json::object> act(std::string which, std::string actor, Act work);
+  base::Task<base::json::object> act(Caller caller, std::string which, Act work);
+  base::Task<base::json::object> shown(std::string id);
   base::Result<> change(store::Tx& tx, workflow_rows::Run run, const engine::Now& now,
                         std::string actor, const Act& work) const;
   base::Result<workflow_rows::Run> begin(store::Tx& tx, workflow_rows::Run run,
@@ -156,6 +173,9 @@ class Workflows {
   mutable base::Notice notice_;
   mutable std::uint64_t changes_ = 0;
 };
+
+// Whose runs alone the caller sees; nothing: everybody's.
+base::Result<std::optional<workflow_rows::Beginner>> beginner(store::Tx& tx, const Caller& caller);
 
 // What a key is compared by when it comes again.
 workflow_rows::Request request_of(const Caller& caller, std::string key,

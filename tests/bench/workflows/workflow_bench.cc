@@ -104,7 +104,7 @@ struct Bench {
       return {};
     });
     BRIDGE_ASSERT(ready);
-    const services::Caller caller{.principal = "bench", .name = "bench"};
+    const services::Caller caller{.principal = "bench", .name = "bench", .may_write = true};
     BRIDGE_ASSERT(co_await flows->create(caller, definition(steps), ""));
     std::vector<std::string> ids;
     for (int i = 0; i < runs; ++i) {
@@ -119,7 +119,7 @@ struct Bench {
       tasks.spawn(runners.back()->run());
     }
     for (const auto& id : ids) {
-      const auto ended = co_await flows->wait(id, clock.now() + 1h);
+      const auto ended = co_await flows->wait(caller, id, clock.now() + 1h);
       BRIDGE_ASSERT(ended && ended->at("result") == "success");
     }
     const double seconds = std::chrono::duration<double>(clock.now() - began).count();
