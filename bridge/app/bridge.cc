@@ -30,13 +30,15 @@ namespace asio = boost::asio;
 using base::Code;
 using base::Result;
 
+// Later ones ask the tables of those before.
 std::vector<store::Migration> bridge_migrations() {
   std::vector<store::Migration> all;
   for (const auto part :
        {engine::migrations(), services::post_migrations(), services::packet_migrations(),
-        services::key_migrations(), services::schedule_migrations(), services::agents::migrations(),
+        services::key_migrations(), services::agents::migrations(),
         services::messages::migrations(), services::actions::migrations(),
-        services::workflow_migrations(), services::memory::migrations(), events::migrations()}) {
+        services::workflow_migrations(), services::schedule_migrations(),
+        services::memory::migrations(), events::migrations()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

@@ -98,6 +98,8 @@ json::object view_of(const services::Schedule& schedule) {
                    : schedule.packet ? "packet"
                                      : "session_check"},
           {"workflow", text_or_null(schedule.flow ? schedule.flow->workflow : "")},
+          {"workflow_version",
+           schedule.flow ? json::value(schedule.flow->version) : json::value(nullptr)},
           {"priority", fmt::format("P{}", schedule.band)},
           {"deadline_seconds",
            schedule.patience ? json::value(schedule.patience->count()) : json::value(nullptr)},
@@ -176,7 +178,7 @@ Task<Response> pause(ApiNeeds& needs, Request& request) {
 
 Task<Response> resume(ApiNeeds& needs, Request& request) {
   CO_TRY(const auto schedule,
-         co_await needs.schedules.resume(request.param("id"), request.principal.id));
+         co_await needs.schedules.resume(request.param("id"), caller_of(request.principal)));
   co_return json_response(view_of(schedule));
 }
 

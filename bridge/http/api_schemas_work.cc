@@ -180,8 +180,8 @@ constexpr std::array all = {
     ComponentSchema{"Schedule", R"json({
       "description": "What is done by itself, and when.",
       "type": "object",
-      "required": ["id", "name", "cron", "interval", "time_zone", "does", "paused", "created",
-                   "created_by", "next_run", "runs", "last_run", "links"],
+      "required": ["id", "name", "cron", "interval", "time_zone", "does", "workflow_version", "paused",
+                   "created", "created_by", "next_run", "runs", "last_run", "links"],
       "properties": {
         "id": {"type": "string"},
         "name": {"type": ["string", "null"]},
@@ -190,6 +190,10 @@ constexpr std::array all = {
         "time_zone": {"type": ["string", "null"]},
         "does": {"enum": ["workflow", "packet", "session_check"]},
         "workflow": {"type": ["string", "null"]},
+        "workflow_version": {
+          "type": ["integer", "null"],
+          "description": "The one that runs are of, until who made the schedule makes a newer one."
+        },
         "packet": {"type": ["object", "null"]},
         "inputs": {"type": ["object", "null"]},
         "priority": {"enum": ["P0", "P1", "P2", "P3"]},

@@ -59,6 +59,32 @@ constexpr std::array migrations = {
       ALTER TABLE schedules ADD COLUMN inputs TEXT;
       ALTER TABLE schedule_runs ADD COLUMN flow TEXT NOT NULL DEFAULT ''
     )sql"},
+    // The version that was looked at when the schedule was made, and the workflow by its name, if
+    // it was called by a part of its id.
+    store::Migration{"schedules", 3, R"sql(
+      ALTER TABLE schedules ADD COLUMN workflow_version INTEGER NOT NULL DEFAULT 0;
+      UPDATE schedules
+      SET workflow = (
+        SELECT w.name
+        FROM workflows w
+        WHERE substr(w.id, 1, length(schedules.workflow)) = schedules.workflow
+      )
+      WHERE workflow IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM workflows w WHERE w.name = schedules.workflow)
+        AND 1 = (
+          SELECT COUNT(*)
+          FROM workflows w
+          WHERE substr(w.id, 1, length(schedules.workflow)) = schedules.workflow
+        );
+      UPDATE schedules
+      SET workflow_version = COALESCE((
+        SELECT MAX(v.version)
+        FROM workflow_versions v
+        JOIN workflows w ON w.id = v.workflow
+        WHERE w.name = schedules.workflow AND v.created_at <= schedules.created_at
+      ), 0)
+      WHERE workflow IS NOT NULL
+    )sql"},
 };
 
 // Every schedule with its newest run.
@@ -66,7 +92,7 @@ constexpr std::string_view select = R"sql(
   SELECT s.id, s.name, s.rule, s.zone, s.start_at, s.packet, s.band, s.patience_s, s.paused,
          s.creator, s.created_at, s.done_at, s.next_at, s.runs,
          r.number, r.due_at, r.started_at, r.outcome, r.job, r.detail, r.flow, s.request_hash,
-         s.workflow, s.inputs
+         s.workflow, s.inputs, s.workflow_version
   FROM schedules s
   LEFT JOIN schedule_runs r ON r.schedule = s.id AND r.number = s.runs
 )sql";
@@ -105,7 +131,8 @@ Result<Schedule> schedule_of(const store::Row& row) {
   }
   if (!row[workflow_column].is_null()) {
     TRY(auto inputs, base::parse_json(row[workflow_column + 1].text()));
-    schedule.flow = WorkflowCall{row[workflow_column].text(), std::move(inputs.as_object())};
+    schedule.flow = WorkflowCall{row[workflow_column].text(), std::move(inputs.as_object()),
+                                 row[workflow_column + 2].integer()};
   }
   if (!row[7].is_null()) schedule.patience = std::chrono::seconds(row[7].integer());
   schedule.next = time_or_none(row[12]);
@@ -195,17 +222,18 @@ Result<> insert(store::Tx& tx, const Schedule& schedule, const NewSchedule& aske
       schedule.flow ? std::optional(json::serialize(schedule.flow->inputs)) : std::nullopt;
   const auto patience =
       schedule.patience ? std::optional(schedule.patience->count()) : std::nullopt;
-  TRY_OK(
-      tx.execute(R"sql(
+  TRY_OK(tx.execute(R"sql(
     INSERT INTO schedules (id, name, rule, zone, start_at, packet, band, patience_s, paused,
                            creator, request, request_hash, created_at, done_at, next_at, runs,
-                           generation, workflow, inputs)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, $16, $17, $18)
+                           generation, workflow, inputs, workflow_version)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, $16, $17, $18,
+            $19)
   )sql",
-                 {schedule.id, name, schedule.rule, schedule.zone, to_stamp(schedule.start), packet,
-                  schedule.band, patience, schedule.is_paused ? 1 : 0, schedule.creator, request,
-                  asked.request_hash, to_stamp(schedule.created), to_stamp(schedule.done),
-                  stamp_or_null(schedule.next), generation, flow, inputs}));
+                    {schedule.id, name, schedule.rule, schedule.zone, to_stamp(schedule.start),
+                     packet, schedule.band, patience, schedule.is_paused ? 1 : 0, schedule.creator,
+                     request, asked.request_hash, to_stamp(schedule.created),
+                     to_stamp(schedule.done), stamp_or_null(schedule.next), generation, flow,
+                     inputs, schedule.flow ? schedule.flow->version : 0}));
   return {};
 }
 
@@ -246,6 +274,12 @@ Result<> set_times(store::Tx& tx, const Schedule& schedule, std::int64_t generat
   )sql",
                     {schedule.id, to_stamp(schedule.start), schedule.is_paused ? 1 : 0,
                      to_stamp(schedule.done), stamp_or_null(schedule.next), generation}));
+  return {};
+}
+
+Result<> set_flow(store::Tx& tx, const Schedule& schedule) {
+  TRY_OK(tx.execute("UPDATE schedules SET workflow = $2, workflow_version = $3 WHERE id = $1",
+                    {schedule.id, schedule.flow->workflow, schedule.flow->version}));
   return {};
 }
 

@@ -32,6 +32,8 @@ base::Result<std::optional<base::WallTime>> next(store::Tx& tx);
 base::Result<std::vector<Schedule>> of_other_generations(store::Tx& tx, std::int64_t generation);
 // Writes start, is_paused, done and next.
 base::Result<> set_times(store::Tx& tx, const Schedule& schedule, std::int64_t generation);
+// Writes which version of which workflow it begins.
+base::Result<> set_flow(store::Tx& tx, const Schedule& schedule);
 
 // Adds the run under the schedule's next number, which is returned, and forgets old ones.
 base::Result<std::int64_t> add_run(store::Tx& tx, const std::string& id, const ScheduleRun& run);

@@ -39,7 +39,10 @@ json::object facts(const Schedule& schedule) {
                     {"does", doing(schedule)},
                     {"rule", schedule.rule},
                     {"time_zone", schedule.zone}};
-  if (schedule.flow) data["workflow"] = schedule.flow->workflow;
+  if (schedule.flow) {
+    data["workflow"] = schedule.flow->workflow;
+    data["workflow_version"] = schedule.flow->version;
+  }
   if (schedule.next) data["next"] = base::rfc3339(*schedule.next);
   return data;
 }
@@ -143,6 +146,11 @@ Result<ScheduleRun> RunWriter::start(const Schedule& schedule, base::WallTime du
     return ended(due, "failed", begun.error().message);
   }
   if (begun->refusal) return ended(due, "failed", begun->refusal->message);
+  if (!begun->is_replay && begun->version != schedule.flow->version) {
+    Schedule renewed = schedule;
+    renewed.flow->version = begun->version;
+    TRY_OK(rows::set_flow(tx_, renewed));
+  }
   auto run = ended(due, "started", "");
   run.flow = begun->run;
   is_replay = begun->is_replay;

@@ -99,13 +99,29 @@ protocol::Checked<Schedule> planned(const Packets& packets, const Caller& caller
   return schedule;
 }
 
-// Its workflow is there and takes these inputs; nothing: all is well.
+// Its workflow is there and takes these inputs; nothing: all is well, and the call is of the
+// version that was looked at.
 Result<std::optional<protocol::Refusal>> check_flow(store::Tx& tx, const Schedules::Needs& needs,
-                                                    const Caller& caller,
-                                                    const WorkflowCall& flow) {
-  auto checked = needs.flows.check(tx, caller, flow);
-  if (checked || checked.error().code != Code::not_found) return checked;
-  return std::optional(wrong("/workflow", "workflow", checked.error()));
+                                                    const Caller& caller, WorkflowCall& flow,
+                                                    const engine::Now& now) {
+  auto checked = needs.flows.check(tx, caller, flow, now);
+  if (!checked && checked.error().code == Code::not_found) {
+    return std::optional(wrong("/workflow", "workflow", checked.error()));
+  }
+  if (!checked) return std::unexpected(std::move(checked).error());
+  if (checked->refusal) return std::move(checked->refusal);
+  // By its name it is the same for ever; what else was asked for by may come to mean another.
+  flow.workflow = std::move(checked->workflow);
+  flow.version = checked->version;
+  return std::nullopt;
+}
+
+// The newest version, which somebody who may has looked at; the one before if it is no good for it.
+Result<> renew(store::Tx& tx, const Schedules::Needs& needs, const Caller& caller,
+               Schedule& schedule, const engine::Now& now) {
+  if (!schedule.flow || !caller.is_admin) return {};
+  TRY(const auto refusal, check_flow(tx, needs, caller, *schedule.flow, now));
+  return refusal ? Result<>() : rows::set_flow(tx, schedule);
 }
 
 }  // namespace
@@ -133,31 +149,32 @@ void Schedules::add_check(Check check) {
 
 asio::awaitable<protocol::Checked<Schedules::Created>> Schedules::create(Caller caller,
                                                                          NewSchedule asked) {
-  const auto now = needs_.clock.wall();
-  auto schedule = planned(needs_.packets, caller, asked, now);
+  const auto now = needs_.timeline.now();
+  auto schedule = planned(needs_.packets, caller, asked, now.wall);
   if (!schedule) co_return std::unexpected(std::move(schedule).error());
   struct Outcome {
     std::optional<protocol::Refusal> refusal = {};
     Created created = {};
   };
-  auto created = co_await needs_.store.write(
-      [needs = needs_, caller = std::move(caller), schedule = *std::move(schedule),
-       asked = std::move(asked), now](store::Tx& tx) -> Result<Outcome> {
-        TRY(auto known, rows::of_request(tx, schedule.creator, asked));
-        if (known) return Outcome{.created = {*std::move(known), true}};
-        if (schedule.flow) {
-          TRY(auto refusal, check_flow(tx, needs, caller, *schedule.flow));
-          if (refusal) return Outcome{.refusal = *std::move(refusal)};
-        }
-        TRY_OK(rows::insert(tx, schedule, asked, needs.store.generation()));
-        TRY_OK(needs.journal.append(tx,
-                                    {.type = "schedule.created",
-                                     .subject = schedule.id,
-                                     .actor = schedule.creator,
-                                     .data = facts(schedule)},
-                                    now));
-        return Outcome{.created = {schedule, false}};
-      });
+  auto write = [needs = needs_, caller = std::move(caller), plan = *std::move(schedule),
+                asked = std::move(asked), now](store::Tx& tx) -> Result<Outcome> {
+    TRY(auto known, rows::of_request(tx, plan.creator, asked));
+    if (known) return Outcome{.created = {*std::move(known), true}};
+    Schedule made = plan;
+    if (made.flow) {
+      TRY(auto refusal, check_flow(tx, needs, caller, *made.flow, now));
+      if (refusal) return Outcome{.refusal = *std::move(refusal)};
+    }
+    TRY_OK(rows::insert(tx, made, asked, needs.store.generation()));
+    TRY_OK(needs.journal.append(tx,
+                                {.type = "schedule.created",
+                                 .subject = made.id,
+                                 .actor = made.creator,
+                                 .data = facts(made)},
+                                now.wall));
+    return Outcome{.created = {std::move(made), false}};
+  };
+  auto created = co_await needs_.store.write(std::move(write));
   if (!created) co_return std::unexpected(protocol::Refusal{std::move(created).error(), {}});
   if (created->refusal) co_return std::unexpected(*std::move(created->refusal));
   tell_change();
@@ -204,23 +221,25 @@ Task<Schedule> Schedules::pause(std::string which, std::string actor) {
       });
 }
 
-Task<Schedule> Schedules::resume(std::string which, std::string actor) {
-  const auto now = needs_.clock.wall();
-  CO_TRY(auto resumed, co_await needs_.store.write(
-                           [needs = needs_, which, actor, now](store::Tx& tx) -> Result<Schedule> {
-                             TRY(auto schedule, rows::find(tx, which));
-                             if (!schedule.is_paused) return schedule;
-                             schedule.is_paused = false;
-                             TRY_OK(start_anew(schedule, now));
-                             TRY_OK(rows::set_times(tx, schedule, needs.store.generation()));
-                             TRY_OK(needs.journal.append(tx,
-                                                         {.type = "schedule.resumed",
-                                                          .subject = schedule.id,
-                                                          .actor = actor,
-                                                          .data = facts(schedule)},
-                                                         now));
-                             return schedule;
-                           }));
+Task<Schedule> Schedules::resume(std::string which, Caller caller) {
+  const auto now = needs_.timeline.now();
+  auto write = [needs = needs_, which, caller = std::move(caller),
+                now](store::Tx& tx) -> Result<Schedule> {
+    TRY(auto schedule, rows::find(tx, which));
+    if (!schedule.is_paused) return schedule;
+    schedule.is_paused = false;
+    TRY_OK(start_anew(schedule, now.wall));
+    TRY_OK(rows::set_times(tx, schedule, needs.store.generation()));
+    TRY_OK(renew(tx, needs, caller, schedule, now));
+    TRY_OK(needs.journal.append(tx,
+                                {.type = "schedule.resumed",
+                                 .subject = schedule.id,
+                                 .actor = caller.principal,
+                                 .data = facts(schedule)},
+                                now.wall));
+    return schedule;
+  };
+  CO_TRY(auto resumed, co_await needs_.store.write(std::move(write)));
   tell_change();
   co_return resumed;
 }

@@ -44,6 +44,8 @@ struct ScheduleRun {
 struct WorkflowCall {
   std::string workflow;  // its name
   base::json::object inputs = {};
+  // The one that was looked at when the schedule was made; 0: none is known.
+  std::int64_t version = 0;
 };
 
 // How the runs of workflows are begun and looked at, inside a transaction; see Workflows.
@@ -52,12 +54,20 @@ struct WorkflowStarts {
     std::optional<protocol::Refusal> refusal = {};
     std::string run = {};
     bool is_replay = false;
+    std::int64_t version = 0;  // of the workflow, unless it is a replay
   };
-  // What would be refused; its pointers begin with "/inputs".
-  std::function<base::Result<std::optional<protocol::Refusal>>(store::Tx&, const Caller&,
-                                                               const WorkflowCall&)>
+  struct Checked {
+    std::optional<protocol::Refusal> refusal = {};  // its pointers begin with "/inputs"
+    std::string workflow = {};                      // its name
+    std::int64_t version = 0;
+  };
+  // What would be refused of the newest version, whoever made it, and which that is.
+  std::function<base::Result<Checked>(store::Tx&, const Caller&, const WorkflowCall&,
+                                      const engine::Now&)>
       check;
-  // The same key within the caller again: the same run.
+  // Of the call's version, or of the newest after it that the one made for whom the caller acts.
+  // conflict, reason no_version: the call has none. The same key within the caller again: the same
+  // run.
   std::function<base::Result<Begun>(store::Tx&, const Caller&, const WorkflowCall&,
                                     const std::string& key, const engine::Now&)>
       begin;
@@ -140,9 +150,11 @@ class Schedules {
   // Older than the one with the id `before`; empty: from the newest.
   base::Task<Page> list(std::string before, std::size_t limit);
 
-  // Once more changes nothing. What would have run while it was paused does not.
+  // Once more changes nothing. What would have run while it was paused does not. An administrator
+  // who resumes one has it take the workflow's newest version, whoever made that, if it takes the
+  // inputs.
   base::Task<Schedule> pause(std::string which, std::string actor);
-  base::Task<Schedule> resume(std::string which, std::string actor);
+  base::Task<Schedule> resume(std::string which, Caller caller);
   // Jobs that it handed in stay.
   base::Task<> remove(std::string which, std::string actor);
   // Runs it once, now, also while it is paused, and leaves its times alone. The same `key` again:

@@ -25,9 +25,10 @@ std::vector<store::Migration> migrations() {
   std::vector<store::Migration> all;
   for (const auto part :
        {engine::migrations(), services::post_migrations(), services::packet_migrations(),
-        services::key_migrations(), services::schedule_migrations(), services::agents::migrations(),
+        services::key_migrations(), services::agents::migrations(),
         services::messages::migrations(), services::actions::migrations(),
-        services::workflow_migrations(), services::memory::migrations(), events::migrations()}) {
+        services::workflow_migrations(), services::schedule_migrations(),
+        services::memory::migrations(), events::migrations()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

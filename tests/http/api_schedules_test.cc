@@ -114,12 +114,25 @@ TEST(ApiSchedules, AWorkflowIsBegunNowAndShown) {
     EXPECT_EQ(made.status, 201) << made.body;
     EXPECT_EQ(made.json().at("does"), "workflow");
     EXPECT_EQ(made.json().at("inputs").at("city"), "Rome");
+    EXPECT_EQ(made.json().at("workflow_version"), 1);
+    // What another makes of the workflow since then is not begun by itself.
+    auto later = definition;
+    later["jobs"].as_object()["stop"] = agree;
+    const auto boss = co_await f.key("boss", {"admin"});
+    EXPECT_EQ((co_await f.call_as(boss, "POST", "/api/gpt-workflows/create", {.body = later}))
+                  .json()
+                  .at("version"),
+              2);
     const auto begun = co_await f.call("POST", "/api/schedules/trip/run");
     EXPECT_EQ(begun.status, 202) << begun.body;
     EXPECT_EQ(begun.json().at("outcome"), "started");
     const std::string run(begun.header("location").value_or(""));
     const auto shown = co_await f.call("GET", run);
     EXPECT_EQ(shown.json().at("inputs").at("city"), "Rome") << shown.body;
+    EXPECT_EQ(shown.json().at("version"), 1);
+    EXPECT_EQ((co_await f.call("POST", "/api/schedules/trip/pause")).status, 200);
+    const auto resumed = co_await f.call("POST", "/api/schedules/trip/resume");
+    EXPECT_EQ(resumed.json().at("workflow_version"), 2) << resumed.body;
     const auto list = co_await f.call("GET", "/api/schedules");
     EXPECT_EQ(list.json().at("items").at(0).at("workflow"), "w");
     EXPECT_EQ(list.json().at("items").at(0).at("last_run").at("workflow_run"),

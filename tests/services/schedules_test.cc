@@ -4,6 +4,7 @@
 #include "bridge/base/random.h"
 #include "bridge/engine/schema.h"
 #include "bridge/services/posts.h"
+#include "bridge/services/workflows/workflow_rows.h"
 #include "bridge/store/sqlite_store.h"
 #include "tests/support/virtual_clock.h"
 
@@ -72,8 +73,8 @@ class SchedulesTest : public testing::Test {
  protected:
   SchedulesTest() {
     std::vector<store::Migration> steps;
-    for (const auto part :
-         {engine::migrations(), post_migrations(), packet_migrations(), schedule_migrations()}) {
+    for (const auto part : {engine::migrations(), post_migrations(), packet_migrations(),
+                            workflow_migrations(), schedule_migrations()}) {
       steps.insert(steps.end(), part.begin(), part.end());
     }
     auto opened = store::SqliteStore::open({.path = ":memory:"}, loop.get_executor(), steps);
@@ -344,7 +345,7 @@ TEST_F(SchedulesTest, WhatWasPausedMakesUpForNothing) {
   EXPECT_TRUE(run(schedules->pause(schedule.id, "key:2"))->is_paused);
   pass(65min);
   EXPECT_THAT(jobs(), IsEmpty());
-  const auto resumed = run(schedules->resume(schedule.id, "key:2"));
+  const auto resumed = run(schedules->resume(schedule.id, {.principal = "key:2", .name = "bob"}));
   EXPECT_EQ(resumed->next, schedule.created + 70min);
   pass(6min);
   EXPECT_EQ(jobs().size(), 1u);
@@ -439,8 +440,8 @@ TEST_F(SchedulesTest, WhatIsDueWaitsWhileTheDiskIsFull) {
   std::string name = testing::TempDir() + "schedules-XXXXXX";
   ASSERT_TRUE(::mkdtemp(name.data()));
   std::vector<store::Migration> steps;
-  for (const auto part :
-       {engine::migrations(), post_migrations(), packet_migrations(), schedule_migrations()}) {
+  for (const auto part : {engine::migrations(), post_migrations(), packet_migrations(),
+                          workflow_migrations(), schedule_migrations()}) {
     steps.insert(steps.end(), part.begin(), part.end());
   }
   store.reset();

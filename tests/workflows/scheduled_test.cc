@@ -135,6 +135,94 @@ TEST(Scheduled, OneThatCannotBeginSaysWhyAndStaysForTheNextTime) {
   EXPECT_TRUE(schedule.next.has_value());
 }
 
+constexpr std::string_view other_report =
+    "{name: report, inputs: {city: {type: string}}, jobs: {a: {uses: gpt/x, with: {query: "
+    "other}}}}";
+
+// Somebody who may make versions of anybody's workflows.
+Caller operator_of_all() {
+  Caller bob = Life::caller("8", "bob");
+  bob.may_send_for_others = true;
+  return bob;
+}
+
+TEST(Scheduled, ANewerVersionIsTakenFromWhoMadeTheScheduleAndFromNobodyElse) {
+  Timed life;
+  life.schedule();
+  EXPECT_EQ(life.run(life.schedules->get("hourly"))->flow->version, 1);
+  const auto foreign = life.try_create(other_report, operator_of_all());
+  ASSERT_TRUE(foreign);
+  EXPECT_EQ(foreign->view.at("version"), 2);
+  life.begin_all();
+  life.pass(1h + 1min);
+  ASSERT_THAT(life.flow_runs(), SizeIs(1));
+  EXPECT_EQ(life.flow_runs().at(0).at("version"), 1);
+  EXPECT_EQ(life.run(life.schedules->get("hourly"))->flow->version, 1);
+  EXPECT_EQ(life.run(life.schedules->run_now("hourly", "k", "bob"))->outcome, "started");
+  EXPECT_EQ(life.flow_runs().at(0).at("version"), 1);
+  life.pass(1min);
+
+  life.create(
+      "{name: report, inputs: {city: {type: string}}, jobs: {a: {uses: gpt/x}, b: {uses: gpt/x}}}");
+  ASSERT_TRUE(life.try_create(other_report, operator_of_all()));
+  life.pass(1h);
+  ASSERT_THAT(life.flow_runs(), SizeIs(3));
+  EXPECT_EQ(life.flow_runs().at(0).at("version"), 3);
+  EXPECT_EQ(life.run(life.schedules->get("hourly"))->flow->version, 3);
+}
+
+TEST(Scheduled, AnAdministratorWhoResumesItHasItTakeTheNewestVersion) {
+  Timed life;
+  life.schedule();
+  ASSERT_TRUE(life.try_create(other_report, operator_of_all()));
+  const auto resumed_by = [&](const Caller& who) {
+    EXPECT_TRUE(life.run(life.schedules->pause("hourly", who.principal)));
+    const auto resumed = life.run(life.schedules->resume("hourly", who));
+    EXPECT_TRUE(resumed);
+    return life.run(life.schedules->get("hourly"))->flow->version;
+  };
+  EXPECT_EQ(resumed_by(operator_of_all()), 1);
+  // One that runs is not resumed.
+  EXPECT_TRUE(life.run(life.schedules->resume("hourly", life.elder)));
+  EXPECT_EQ(life.run(life.schedules->get("hourly"))->flow->version, 1);
+  EXPECT_EQ(resumed_by(life.elder), 2);
+  EXPECT_EQ(life.entries("schedule.resumed").back().data.at("workflow_version"), 2);
+  // One that does not take the inputs is no good for it.
+  ASSERT_TRUE(life.try_create("{name: report, jobs: {a: {uses: gpt/x}}}", operator_of_all()));
+  EXPECT_EQ(resumed_by(life.elder), 2);
+  life.begin_all();
+  life.pass(1h + 1min);
+  ASSERT_THAT(life.flow_runs(), SizeIs(1));
+  EXPECT_EQ(life.flow_runs().at(0).at("version"), 2);
+}
+
+TEST(Scheduled, AWorkflowThatIsCalledLikeAPartOfAnIdIsNotMistakenForIt) {
+  Timed life;
+  const auto id = std::string(life.run(life.flows->view("report"))->at("id").as_string());
+  const auto part = id.substr(0, 18);
+  ASSERT_TRUE(life.try_schedule({part, {{"city", "Rome"}}}));
+  EXPECT_EQ(life.run(life.schedules->get("hourly"))->flow->workflow, "report");
+  ASSERT_TRUE(life.try_create(
+      fmt::format("{{name: {}, inputs: {{city: {{}}}}, jobs: {{a: {{uses: gpt/x}}}}}}", part),
+      operator_of_all()));
+  life.begin_all();
+  life.pass(1h + 1min);
+  ASSERT_THAT(life.flow_runs(), SizeIs(1));
+  EXPECT_EQ(life.flow_runs().at(0).at("workflow"), "report");
+}
+
+TEST(Scheduled, NothingIsBegunForAKeyThatIsNoLongerGood) {
+  Timed life;
+  life.schedule();
+  ASSERT_TRUE(life.run(life.store->write([](store::Tx& tx) {
+    return tx.execute("UPDATE api_keys SET revoked_at = 1 WHERE id = '1'");
+  })));
+  life.begin_all();
+  life.pass(1h + 1min);
+  EXPECT_THAT(life.flow_runs(), IsEmpty());
+  EXPECT_THAT(life.run(life.schedules->get("hourly"))->last->detail, HasSubstr("been revoked"));
+}
+
 TEST(Scheduled, NowIsBegunOnceForAKey) {
   Timed life;
   life.schedule();

@@ -6,7 +6,7 @@
 
 namespace services {
 
-// `workflows` outlives it. A run is of the newest version.
+// `workflows` outlives it.
 WorkflowStarts starts_of(const Workflows& workflows);
 
 }  // namespace services
