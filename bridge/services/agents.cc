@@ -119,6 +119,7 @@ asio::awaitable<protocol::Checked<Agents::Registered>> Agents::add(Caller caller
                             "agent_removed");
         }
         const auto doing = act(tx, now, caller.principal);
+        TRY_OK(agents::check_unlike(tx, {}, facts));
         TRY(auto agent, agents::add(doing, settings_.catalogue, facts));
         TRY_OK(agents::keep_answer(doing, request.key, request.hash, json::value(agent.id)));
         Registered done{.agent = std::move(agent)};
@@ -205,6 +206,7 @@ asio::awaitable<protocol::Checked<Agent>> Agents::change(Caller caller, std::str
         auto wrong = agents::faults(whole, kind, settings_.origins);
         if (!*refused && !wrong.empty()) *refused = refusal_of("change agent", std::move(wrong));
         if (*refused) return std::unexpected<base::Error>(**refused);
+        TRY_OK(agents::check_unlike(tx, agent, facts));
         return agents::change(act(tx, now, caller.principal), settings_.catalogue, std::move(agent),
                               facts);
       });

@@ -75,8 +75,11 @@ TEST_F(AgentsTest, OneIsFoundByIdSlugNameAndAliasButNeverByAPartOfThem) {
 
 TEST_F(AgentsTest, ASlugIsMadeOfTheNamesLettersAndIsNobodyElses) {
   EXPECT_EQ(added({.name = "R&D / Lab \u2014 One"}).slug, "r-d-lab-one");
-  EXPECT_EQ(added({.name = "r d lab one"}).slug, "r-d-lab-one-2");
-  EXPECT_EQ(added({.name = "R D (Lab) One"}).slug, "r-d-lab-one-3");
+  const auto imported =
+      run(registry->import(admin, {{.name = "r d lab one"}, {.name = "R D (Lab) One"}}, {}));
+  ASSERT_TRUE(imported);
+  EXPECT_EQ(imported->agents.at(0).slug, "r-d-lab-one-2");
+  EXPECT_EQ(imported->agents.at(1).slug, "r-d-lab-one-3");
   EXPECT_EQ(added({.name = "\u2014"}).slug, "agent");
   // A path that means something else.
   EXPECT_EQ(added({.name = "Stats"}).slug, "stats-2");
@@ -97,7 +100,46 @@ TEST_F(AgentsTest, WhatOneAnswersToNobodyElseMayTake) {
   }
   const auto renamed = run(registry->change(admin, other.slug, {.name = "cc"}, {}));
   EXPECT_EQ(renamed.error().reason, "name_taken");
-  EXPECT_EQ(added({.name = "CC"}).slug, "cc-2") << "a slug must not hide an alias";
+  const auto imported = run(registry->import(admin, {{.name = "CC"}}, {}));
+  ASSERT_TRUE(imported);
+  EXPECT_EQ(imported->agents.at(0).slug, "cc-2") << "a slug must not hide an alias";
+}
+
+TEST_F(AgentsTest, WhatIsTakenForAnothersNameIsRefused) {
+  const auto first = added({.name = "Culture Code", .aliases = {{"The Tone"}}});
+  const auto other = added({.name = "Other"});
+  // It keeps its slug, and answers to a new name.
+  ASSERT_TRUE(run(registry->change(admin, other.slug, {.name = "Night Shift"}, {})));
+
+  for (const auto* word :
+       {"culture code", "CULTURE-CODE", "Culture_Code!", "the-tone", "OTHER", "night  shift"}) {
+    const auto named = run(registry->add(admin, {.name = word}, {}));
+    ASSERT_FALSE(named) << word;
+    EXPECT_EQ(named.error().code, Code::conflict);
+    EXPECT_EQ(named.error().reason, "name_taken") << word;
+    EXPECT_THAT(named.error().message, HasSubstr("too much like")) << word;
+    const auto aliased = run(registry->add(admin, {.name = "New", .aliases = {{word}}}, {}));
+    EXPECT_EQ(aliased.error().reason, "alias_taken") << word;
+  }
+  const auto renamed = run(registry->change(admin, other.slug, {.name = "culture code"}, {}));
+  EXPECT_EQ(renamed.error().reason, "name_taken");
+  const auto aliased = run(registry->change(admin, other.slug, {.aliases = {{"the tone"}}}, {}));
+  EXPECT_EQ(aliased.error().reason, "alias_taken");
+  // Its own words are its to take in any spelling.
+  EXPECT_TRUE(run(registry->change(admin, first.slug, {.name = "culture code"}, {})));
+  EXPECT_TRUE(run(registry->change(admin, first.slug,
+                                   {.aliases = std::vector<std::string>{"THE TONE", "cc"}}, {})));
+  EXPECT_TRUE(run(registry->add(admin, {.name = "Culture Codex"}, {})));
+}
+
+TEST_F(AgentsTest, WhoWasImportedUnderALikeNameCanStillBeChanged) {
+  ASSERT_TRUE(run(registry->import(
+      admin, {{.name = "R&D", .aliases = {{"lab"}}}, {.name = "r d", .aliases = {{"Lab!"}}}}, {})));
+  const auto changed = run(registry->change(
+      admin, "r-d-2", {.name = "r d", .purpose = "Finds out.", .aliases = {{"Lab!"}}}, {}));
+  EXPECT_TRUE(changed) << (changed ? "" : changed.error().message);
+  EXPECT_EQ(run(registry->change(admin, "r-d-2", {.name = "R d"}, {})).error().reason,
+            "name_taken");
 }
 
 TEST_F(AgentsTest, ANameThatIsAnothersSlugOrIdIsRefused) {

@@ -108,6 +108,32 @@ Result<std::optional<protocol::Violation>> clash_of(store::Tx& tx, const std::st
       fmt::format("agent {} answers to \"{}\" already", other->at(0).text(), word)};
 }
 
+// Who else has a name or an alias, or is found by a slug, that has the same letters and digits as
+// the word.
+Result<std::optional<protocol::Violation>> alike(store::Tx& tx, const std::string& own_id,
+                                                 const std::string& word, std::string pointer) {
+  const auto letters = slug_of(word);
+  if (letters.empty()) return std::nullopt;
+  TRY(const auto others, tx.query(R"sql(
+    SELECT slug, slug AS word FROM agents WHERE id <> $1
+    UNION ALL
+    SELECT slug, name FROM agents WHERE id <> $1
+    UNION ALL
+    SELECT a.slug, w.alias FROM agent_aliases w JOIN agents a ON a.id = w.agent WHERE a.id <> $1
+    ORDER BY 1
+  )sql",
+                                  {own_id}));
+  for (const auto& other : others) {
+    const auto taken_word = other[1].text();
+    if (slug_of(taken_word) != letters) continue;
+    return protocol::Violation{
+        std::move(pointer), "unique",
+        fmt::format("\"{}\" is too much like \"{}\", to which agent {} answers", word, taken_word,
+                    other[0].text())};
+  }
+  return std::nullopt;
+}
+
 std::string escaped_for_like(std::string_view text) {
   std::string escaped;
   for (const char c : text) {
@@ -209,6 +235,22 @@ Result<std::optional<protocol::Violation>> clash(store::Tx& tx, const std::strin
     if (other) return other;
   }
   return std::nullopt;
+}
+
+Result<> check_unlike(store::Tx& tx, const Agent& agent, const Facts& facts) {
+  const std::string_view doing = agent.id.empty() ? "register" : "change";
+  const auto& called = agent.id.empty() ? *facts.name : agent.slug;
+  if (facts.name && *facts.name != agent.name) {
+    TRY(const auto other, alike(tx, agent.id, *facts.name, "/name"));
+    if (other) return taken(doing, called, *other);
+  }
+  for (std::size_t i = 0; facts.aliases && i < facts.aliases->size(); ++i) {
+    const auto& alias = (*facts.aliases)[i];
+    if (std::ranges::find(agent.aliases, alias) != agent.aliases.end()) continue;
+    TRY(const auto other, alike(tx, agent.id, alias, fmt::format("/aliases/{}", i)));
+    if (other) return taken(doing, called, *other);
+  }
+  return {};
 }
 
 Result<Agent> add(const Act& act, const Catalogue& catalogue, const Facts& facts) {

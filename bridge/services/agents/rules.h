@@ -68,6 +68,12 @@ base::Result<> remove(const Act& act, const Catalogue& catalogue, const Agent& a
 base::Result<std::optional<protocol::Violation>> clash(store::Tx& tx, const std::string& own_id,
                                                        const Facts& facts);
 
+// The same for words that differ only in case and in what is neither letter nor digit, such as
+// "R&D" and "r d", of what is new about the agent; without an id it is to be registered. People
+// take the one for the other, so whoever gives names by hand is refused; an import says what became
+// of the slug instead. conflict, reason name_taken or alias_taken.
+base::Result<> check_unlike(store::Tx& tx, const Agent& agent, const Facts& facts);
+
 // ---- registry files
 
 struct Imported {
