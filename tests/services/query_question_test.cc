@@ -1,6 +1,8 @@
 #include "bridge/services/messages/query_question.h"
 
+#include "bridge/engine/schema.h"
 #include "bridge/protocol/marker.h"
+#include "bridge/services/keys.h"
 #include "bridge/services/messages/rules.h"
 #include "bridge/store/sqlite_store.h"
 
@@ -87,8 +89,11 @@ TEST(QueryQuestion, ASchemaIsAskedForAndHeld) {
 
 TEST(QueryQuestion, AThreadGoesOnForItsAskerAlone) {
   boost::asio::io_context loop;
-  const auto store =
-      store::SqliteStore::open({.path = ":memory:"}, loop.get_executor(), migrations());
+  std::vector<store::Migration> steps;
+  for (const auto part : {engine::migrations(), key_migrations(), migrations()}) {
+    steps.insert(steps.end(), part.begin(), part.end());
+  }
+  const auto store = store::SqliteStore::open({.path = ":memory:"}, loop.get_executor(), steps);
   ASSERT_TRUE(store) << store.error().message;
   const auto asked_by = [](std::string_view asker) {
     engine::Job job;

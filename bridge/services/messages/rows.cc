@@ -92,6 +92,33 @@ constexpr std::array steps = {
         );
       DROP TABLE message_threads
     )sql"},
+    // A chat that an operator began in an agent's name is the operator's. It is known to be so
+    // where the last message in it was an operator's: since chats have askers, nobody but the agent
+    // itself writes into one of the agent's. Where the agent has gone on in it, it stays the
+    // agent's.
+    store::Migration{"messages", 4, R"sql(
+      INSERT INTO message_chats (agent, asker, thread, url, changed_ms)
+        SELECT c.agent, m.principal, c.thread, c.url, c.changed_ms
+        FROM message_chats c
+        JOIN messages m ON m.thread = c.thread AND m.recipient = c.agent AND m.sender = c.asker
+        JOIN jobs j ON j.id = m.job AND j.queued_at = c.changed_ms
+        JOIN api_keys k ON k.id = substr(m.principal, 5) AND k.agent = ''
+        WHERE m.kind = 'query' AND m.sender <> '' AND substr(m.principal, 1, 4) = 'key:'
+        ON CONFLICT (agent, asker, thread) DO NOTHING;
+      DELETE FROM message_chats
+      WHERE EXISTS (
+        SELECT 1
+        FROM messages m
+        JOIN jobs j ON j.id = m.job AND j.queued_at = message_chats.changed_ms
+        JOIN api_keys k ON k.id = substr(m.principal, 5) AND k.agent = ''
+        WHERE m.thread = message_chats.thread
+          AND m.recipient = message_chats.agent
+          AND m.sender = message_chats.asker
+          AND m.sender <> ''
+          AND m.kind = 'query'
+          AND substr(m.principal, 1, 4) = 'key:'
+      )
+    )sql"},
 };
 
 constexpr std::string_view columns =
