@@ -101,17 +101,9 @@ void Fleet::create(std::string_view name) const {
 }
 
 std::string Fleet::execute(std::string_view workflow, json::object inputs) const {
-  if (beginner_.empty()) {
-    const json::array scopes{"workflows", "packets", "messages"};
-    const auto key = post("/api/keys", {{"name", "beginner"}, {"scopes", scopes}});
-    beginner_ = std::string(key.at("key").as_string());
-  }
-  app::DaemonCalls own(state(), beginner_);
-  const auto run = own.call({.method = "POST",
-                             .target = fmt::format("/api/gpt-workflows/{}/execute", workflow),
-                             .body = json::value(json::object{{"inputs", std::move(inputs)}})});
-  EXPECT_TRUE(run && run->is_success()) << (run ? run->body : run.error().message);
-  return run ? std::string(run->json().at("id").as_string()) : std::string();
+  const auto run =
+      post(fmt::format("/api/gpt-workflows/{}/execute", workflow), {{"inputs", std::move(inputs)}});
+  return std::string(run.at("id").as_string());
 }
 
 json::value Fleet::ended(const std::string& run, std::chrono::seconds most,

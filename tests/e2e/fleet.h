@@ -34,7 +34,7 @@ class Fleet : public Project {
 
   // Hands fixtures/workflows/<name>.yaml in.
   void create(std::string_view name) const;
-  // Begins a run with a key of its own, since who begins one does not decide on it; its id.
+  // Begins a run; its id.
   std::string execute(std::string_view workflow, json::object inputs) const;
   // The run when it has ended or `job` waits for a person, as it is after the time at last.
   json::value ended(const std::string& run, std::chrono::seconds most = std::chrono::seconds(180),
@@ -51,9 +51,6 @@ class Fleet : public Project {
 
   std::unique_ptr<app::DaemonProcess> daemon;
   std::unique_ptr<app::DaemonCalls> calls;
-
- private:
-  mutable std::string beginner_;  // that key
 };
 
 // The result of a run or of one of its jobs.

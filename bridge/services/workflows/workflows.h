@@ -134,7 +134,8 @@ class Workflows {
   // What people do with runs; each gives the run afterwards. See workflow::Machine. denied, reason
   // other_run: it may be cancelled and retried by who began it and by administrators; no_packets,
   // no_messages or no_actions: it does again what the caller may not; not_a_person: an agent
-  // approves nothing. conflict, reason own_request: neither does who began the run.
+  // approves nothing. conflict, reason own_request: neither does who began the run, but
+  // administrators.
   base::Task<base::json::object> cancel(Caller caller, std::string run, workflow::Wish wish,
                                         std::string note);
   base::Task<base::json::object> retry(Caller caller, std::string run);
