@@ -45,6 +45,12 @@ base::Error waiting(base::Error error) {
   return error;
 }
 
+// Also true of an address that nobody learnt.
+bool begins_chat_at(const std::string& url) {
+  const auto bound = chat::binding_of(url);
+  return !bound || chat::is_new_chat(bound->path);
+}
+
 }  // namespace
 
 base::Error patient(base::Error error) {
@@ -141,6 +147,11 @@ base::Task<> Exchange::begin(Story& story, engine::Claim claim) {
     const bool has_child = !children.empty() && children.back().state == engine::State::running;
     TRY(auto post, posts::last(tx, (has_child ? children.back() : job).id.text));
     TRY(auto url, kind.address(tx, job));
+    // A repair goes into the chat that its question began.
+    if (has_child && begins_chat_at(url)) {
+      TRY(const auto asked, posts::last(tx, job.id.text));
+      if (asked && asked->sent && !begins_chat_at(asked->sent->url)) url = asked->sent->url;
+    }
     TRY(const auto time, engine::engine_now(tx, now));
     TRY(const bool is_older, marker_keys::may_be_older(tx, job));
     return Found{std::move(children), std::move(post), std::move(url), time, is_older};

@@ -84,6 +84,7 @@ class Exchange {
   base::Task<Looked> look_at(Story& story, std::vector<base::Instant> times);
   base::Task<Looked> look(Story& story);
   base::Task<> find_sent(Story& story);
+  base::Task<> find_address(Story& story);
   static bool is_untold(const Story& story, const base::Error& error);
   static std::function<base::Result<>(store::Tx&, const engine::Now&)> keeping(Story& story,
                                                                                chat::Sent sent);

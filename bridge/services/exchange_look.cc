@@ -11,15 +11,6 @@ namespace services {
 using base::Code;
 using engine::Stage;
 
-namespace {
-
-std::string path_in(const std::string& url) {
-  const auto bound = chat::binding_of(url);
-  return bound ? bound->path : std::string();
-}
-
-}  // namespace
-
 // The page that clicked. A repair of a question that began a chat was clicked in that chat.
 base::Task<base::Instant> Exchange::silence(const Story& story) {
   CO_TRY(base::Instant quiet, co_await conversations_.silence(story.url));
@@ -132,7 +123,7 @@ base::Task<> Exchange::record_found(Story& story, chat::Sent sent) {
 
 // True if only a person can tell: the chat is none of the newest.
 bool Exchange::is_untold(const Story& story, const base::Error& error) {
-  return error.reason == "unknown_outcome" && chat::is_new_chat(path_in(story.url));
+  return error.reason == "unknown_outcome" && story.begins_chat();
 }
 
 // In the transaction that notes a message as sent which was found, however much of it is known.

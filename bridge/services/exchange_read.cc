@@ -18,10 +18,13 @@ constexpr auto read_again_min = std::chrono::seconds(5);
 }  // namespace
 
 base::Task<> Exchange::read(Story& story) {
+  const bool is_other_page = !story.conversation;
   CO_TRY_OK(co_await open(story));
   // A person may have said that it was sent; the answer is bound to what the conversation shows.
   if (!story.post.sent) CO_TRY_OK(co_await find_sent(story));
   if (story.doubt) co_return base::Result<>();
+  const bool has_address = !story.begins_chat() || !story.post.sent->conversation_id.empty();
+  if (is_other_page && !has_address) CO_TRY_OK(co_await find_address(story));
   auto raw = co_await listen(story);
   if (!raw) {
     base::Error& error = raw.error();
@@ -113,6 +116,24 @@ base::Task<> Exchange::find_sent(Story& story) {
         }));
   }
   note_sent(story, *std::move(search->sent), at);
+  co_return base::Result<>();
+}
+
+// The page that sent had not learnt yet which chat it began: it is one of the newest.
+base::Task<> Exchange::find_address(Story& story) {
+  auto search = co_await story.conversation->find(story.post.prompt);
+  if (!search) {
+    CO_TRY_OK(co_await trip(story, search.error()));
+    co_return std::unexpected(std::move(search).error());
+  }
+  if (!search->sent) co_return base::Result<>();
+  auto keep = [id = story.post.id, job = story.root, kind = &story.kind, sent = *search->sent,
+               now = clock_.wall()](store::Tx& tx) -> base::Result<> {
+    TRY_OK(posts::set_address(tx, id, sent, now));
+    return kind->sent ? kind->sent(tx, job, sent) : base::Result<>();
+  };
+  CO_TRY_OK(co_await story.lane.engine().store.write(std::move(keep)));
+  story.post.sent = *std::move(search->sent);
   co_return base::Result<>();
 }
 

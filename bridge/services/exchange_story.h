@@ -1,6 +1,7 @@
 // What the parts of an exchange share. Internal.
 #pragma once
 
+#include "bridge/chat/binding.h"
 #include "bridge/services/exchange.h"
 
 #include <memory>
@@ -39,6 +40,10 @@ struct Exchange::Story {
   std::string untold = {};                // why the last look told nothing
 
   bool is_repair() const { return job != root.id; }
+  bool begins_chat() const {
+    const auto bound = chat::binding_of(url);
+    return bound && chat::is_new_chat(bound->path);
+  }
   std::string name() const {
     return fmt::format("{} {}", is_repair() ? "repair" : kind.noun, job.text);
   }

@@ -260,6 +260,11 @@ Result<> set_sent(store::Tx& tx, std::string_view id, const chat::Sent& sent,
               {.sent = written(sent), .sent_at = time.count()});
 }
 
+Result<> set_address(store::Tx& tx, std::string_view id, const chat::Sent& sent,
+                     base::WallTime now) {
+  return move(tx, id, PostStage::sent, PostStage::sent, now, {.sent = written(sent)});
+}
+
 Result<> set_replied(store::Tx& tx, std::string_view id, const chat::RawReply& raw,
                      base::WallTime now) {
   return move(tx, id, PostStage::sent, PostStage::replied, now, {.raw = written(raw)});

@@ -4,6 +4,7 @@
 #include "tests/e2e/project.h"
 #include "tests/fixtures/client.h"
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -358,6 +359,20 @@ TEST_F(Daemon, AStoreWithoutTheKeyOfItsMessagesIsNotStarted) {
   EXPECT_THAT(daemon->log(), HasSubstr("marker.key is missing"));
   std::filesystem::rename(state() / "elsewhere.key", state() / "marker.key");
   start();
+}
+
+TEST_F(Daemon, ARepairGoesIntoTheChatThatItsPacketBeganAfterACrashToo) {
+  configure_new_chats({.reply = "schema", .reply_times = 1});
+  start({"FLYWHEEL_FAULT=exchange.repair"});
+  const std::string id = hand_in("bd-repaired");
+  ASSERT_EQ(daemon->wait_end(in(60s)), 128 + SIGKILL) << daemon->log();
+  start();
+  EXPECT_EQ(becomes(id, "done"), "done");
+  EXPECT_EQ(site->ledger().accepted().size(), 2u);
+  const auto has_messages = [&](const std::string& chat) {
+    return !site->ledger(chat).accepted().empty();
+  };
+  EXPECT_EQ(std::ranges::count_if(site->conversations(), has_messages), 1);
 }
 
 TEST_F(Daemon, APersonDecidesWhatTheConversationDoesNotTell) {

@@ -95,6 +95,7 @@ class PostsTest : public testing::Test {
 
 TEST_F(PostsTest, EachStepAddsWhatItLearntAndKeepsTheRest) {
   const chat::Sent sent{.user_message_id = "u1", .proof = "post"};
+  const chat::Sent found{.user_message_id = "u1", .conversation_id = "c1", .proof = "readback"};
   const engine::Now now{wall, 5000ms, "boot"};
   ASSERT_TRUE(write([&](store::Tx& tx) -> base::Result<> {
     TRY_OK(posts::add(tx, {.id = "id", .job_id = "job", .baseline = {.last_turn = "t1"}}, wall));
@@ -102,12 +103,13 @@ TEST_F(PostsTest, EachStepAddsWhatItLearntAndKeepsTheRest) {
     TRY_OK(posts::set_armed(tx, "id", wall));
     TRY_OK(engine::advance_engine_time(tx, {wall, 1000ms, "boot"}));
     TRY_OK(posts::set_sent(tx, "id", sent, now));
+    TRY_OK(posts::set_address(tx, "id", found, wall));
     return posts::set_replied(tx, "id", {.text = "yes"}, wall);
   }));
   const auto post = last();
   EXPECT_EQ(post.stage, PostStage::replied);
   EXPECT_EQ(post.baseline.last_turn, "t2");
-  EXPECT_EQ(post.sent, sent);
+  EXPECT_EQ(post.sent, found);
   EXPECT_EQ(post.sent_at, 4000ms);
   EXPECT_TRUE(post.raw && post.raw->text == "yes");
 }

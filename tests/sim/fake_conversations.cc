@@ -80,6 +80,7 @@ base::Task<chat::Search> FakeConversation::find(const chat::Prompt& prompt) {
     co_return fail(Code::unavailable, std::string(unreadable), "unknown_outcome");
   }
   const Message* own = chat_.find(prompt.marker);
+  is_elsewhere_ = own != nullptr;
   if (own && world_.trick != Trick::finds_nothing) {
     co_return chat::Search{.sent = chat::Sent{.user_message_id = own->id, .proof = "readback"},
                            .is_altered = own->text != prompt.text};
@@ -187,6 +188,9 @@ base::Task<chat::RawReply> FakeConversation::reply(const chat::Sent&, const chat
                                                    chat::FinishCheck& finish,
                                                    base::Instant::duration limit) {
   world_.watch.waits(chat_.lane, limit);
+  if (world_.begins_chats && !is_elsewhere_) {
+    co_return fail(Code::unavailable, "the new chat has no known address", "unknown_outcome");
+  }
   if (!turn_) begin_turn();
   // Whatever comes, the turn is over then.
   const std::optional<Counted> turn = std::exchange(turn_, std::nullopt);

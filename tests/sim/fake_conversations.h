@@ -65,6 +65,7 @@ class FakeConversation final : public chat::Conversation {
   Chat& chat_;
   int page_;
   bool is_error_page_;
+  bool is_elsewhere_ = false;                   // in the chat that a message of ours began
   base::Instant shown_ = base::Instant::min();  // what came later is not on the page
   std::optional<Counted> turn_ = {};            // from armed to the end of the answer
 };

@@ -235,6 +235,16 @@ TEST(Sim, AnAnswerThatCameWhileTheNetworkWasAwayIsRead) {
   EXPECT_EQ(world.chats.front().transcript.size(), 1u);
 }
 
+// The network went before the provider had named it.
+TEST(Sim, AChatThatTheSendingPageDidNotLearnOfIsFound) {
+  Ground ground;
+  World world(ground, 3, {.begins_chats = true});
+  world.submit(1, "alice");
+  expect_kept(world, settle(world, 1h));
+  EXPECT_EQ(state_of(world, bead_of(1, "alice")), engine::State::done);
+  EXPECT_EQ(world.chats.front().transcript.size(), 1u);
+}
+
 // That it is held although it is there would break a promise.
 TEST(Sim, NobodyIsAskedAboutAMessageWhileTheNetworkIsAway) {
   Ground ground;

@@ -32,6 +32,7 @@ World::World(Ground& given, std::uint64_t seed, Setting setting)
       chances(setting.chances),
       trick(setting.trick),
       parallel(setting.parallel),
+      begins_chats(setting.begins_chats),
       accounts(setting.has_second_account ? 2 : 1),
       watch(clock, journal, lay_out(setting)),
       has_sound_store_(setting.chances.hangs == 0 && setting.chances.commit_fails == 0) {
@@ -55,7 +56,7 @@ Rules World::lay_out(const Setting& setting) {
   const int count = setting.lanes + static_cast<int>(accounts.size()) - 1;
   for (int i = 1; i <= count; ++i) {
     Account& account = i <= setting.lanes ? accounts.front() : accounts.back();
-    const std::string path = fmt::format("/c/{}", i);
+    const std::string path = fmt::format("/{}/{}", setting.begins_chats ? "g" : "c", i);
     const std::string url = "https://chat.example" + path;
     chats.push_back({.url = url, .path = path, .lane = services::lane_of(url), .account = account});
     rules.lanes.emplace(chats.back().lane, account.name);

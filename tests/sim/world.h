@@ -76,6 +76,8 @@ struct Setting {
   int lanes = 1;                         // conversations of the account
   int parallel = 1;                      // of them are worked on at once
   bool has_second_account = false;       // with a conversation, and the same limits for itself
+  // Messages begin chats, and the page that sends one does not learn which.
+  bool begins_chats = false;
 };
 
 inline const std::string marker_key = "key of the simulation";
@@ -154,6 +156,7 @@ class World final : public base::Faults {
   Chances chances;
   const Trick trick;
   const int parallel;
+  const bool begins_chats;
   std::deque<Account> accounts;
   std::deque<Chat> chats;
   test::VirtualClock clock;
