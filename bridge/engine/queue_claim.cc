@@ -345,10 +345,6 @@ Result<Turn> Queue::claim(store::Tx& tx, const LaneId& lane_id, const std::strin
   }
   TRY(const auto unfinished, interrupted(desk, lane_id));
   if (!lane.paused.empty()) return idle("paused", lane.paused, std::nullopt, bell);
-  if (lane.blocked) {
-    return idle("breaker", fmt::format("{}: {}", name(Trip::blocked), *lane.blocked), std::nullopt,
-                bell);
-  }
   TRY(const auto held, tx.query("SELECT id FROM jobs WHERE lane = $1 AND state = 'held' "
                                 "AND parent IS NULL LIMIT 1",
                                 {lane_id.text}));
@@ -361,6 +357,10 @@ Result<Turn> Queue::claim(store::Tx& tx, const LaneId& lane_id, const std::strin
                 bell);
   }
   TRY_OK(expire(tx, now));
+  if (lane.blocked) {
+    return idle("breaker", fmt::format("{}: {}", name(Trip::blocked), *lane.blocked), std::nullopt,
+                bell);
+  }
   TRY(auto closed, closed_account(desk, lane, unfinished.has_value(), time));
   if (closed && closed->reason == "rate") {
     TRY(const auto doubted, oldest_in_doubt(desk, lane_id, time));

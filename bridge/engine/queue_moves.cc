@@ -93,7 +93,7 @@ Result<> arm(const Desk& desk, const JobRow& job) {
   }
   TRY(const auto wait, grant(desk, lane, time));
   if (!wait) {
-    return base::fail(Code::busy, fmt::format("arm job {}: the account is closed", job.id.text),
+    return base::fail(Code::busy, fmt::format("arm job {}: a breaker is open", job.id.text),
                       "breaker");
   }
   if (wait->count() > 0) {

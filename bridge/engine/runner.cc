@@ -70,7 +70,7 @@ Task<> LaneContext::wait_to_arm(Lease lease, Milliseconds most) {
     CO_TRY(const auto wait, co_await engine_.store.read(std::move(ask)));
     if (wait == Milliseconds(0)) co_return Result<>();
     if (!wait) {
-      co_return base::fail(Code::busy, "wait to send: the account is closed", "breaker");
+      co_return base::fail(Code::busy, "wait to send: a breaker is open", "breaker");
     }
     const base::Instant ready = engine_.clock.now() + *wait;
     if (ready > end) {
