@@ -99,18 +99,11 @@ ApiFixture::ApiFixture(int depth_max) {
                                                .packets = *packets,
                                                .session = session,
                                                .flows = services::starts_of(*workflows)});
+  const auto is_shut = [this] {
+    return std::ranges::any_of(closures, services::waits_for_evidence, &services::Closure::shut);
+  };
   sign_in.emplace(loop.get_executor(),
-                  services::SignIn::Needs{.session = session,
-                                          .store = *store,
-                                          .journal = journal,
-                                          .clock = clock,
-                                          .is_shut =
-                                              [this] {
-                                                return std::ranges::any_of(
-                                                    closures, [](const auto& one) {
-                                                      return services::waits_for_evidence(one.shut);
-                                                    });
-                                              }},
+                  services::SignIn::Needs{session, *store, journal, clock, is_shut},
                   services::SignIn::Usual::no_window);
   authenticator.emplace(http::find_in(*keys), std::nullopt, clock);
   router.emplace(&*authenticator);
