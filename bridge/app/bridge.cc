@@ -392,7 +392,8 @@ base::Task<> Bridge::tidy() {
 }
 
 asio::awaitable<void> Bridge::note_afterwards(services::Afterwards told) {
-  (void)co_await packets_->settled(told.job_id, std::move(told.warnings));
+  note("record what followed a packet",
+       co_await packets_->settled(told.job_id, std::move(told.warnings)));
 }
 
 }  // namespace app

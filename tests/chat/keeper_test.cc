@@ -197,7 +197,8 @@ TEST_F(Keeper, ABrowserThatIsBeingClosedAlreadyIsKilledInTimeToo) {
     co_await account->close(by);
     EXPECT_EQ(world.clock.now(), by);
     EXPECT_EQ(world.alive, 0);
-    EXPECT_TRUE(shown && !*shown);
+    co_await until([&] { return shown.has_value(); });
+    EXPECT_FALSE(*shown);
   });
 }
 
