@@ -106,12 +106,6 @@ std::vector<std::string> words_in(const json::object& object, std::string_view n
   return words;
 }
 
-std::string text_of(const Wish& wish) {
-  return json::serialize(json::object{{"types", array_of(wish.types)},
-                                      {"subjects", array_of(wish.subjects)},
-                                      {"categories", array_of(wish.categories)}});
-}
-
 std::string text_of(const Handshake& handshake) {
   return json::serialize(json::object{{"result", handshake.result},
                                       {"detail", handshake.detail},
@@ -191,6 +185,12 @@ std::span<const store::Migration> migrations() { return all_migrations; }
 
 namespace rows {
 
+json::object object_of(const Wish& wish) {
+  return {{"types", array_of(wish.types)},
+          {"subjects", array_of(wish.subjects)},
+          {"categories", array_of(wish.categories)}};
+}
+
 Result<Subscription> find(store::Tx& tx, const std::string& which) {
   std::vector<Subscription> found;
   if (which.size() >= limits::id_prefix_min) {
@@ -249,7 +249,7 @@ Result<> insert(store::Tx& tx, const Subscription& made, const std::string& requ
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '', NULL, '', $11, $12, 0, NULL, 0, NULL,
             $13)
   )sql",
-      {made.id, made.agent, text_of(made.wish), name(made.via), made.creator,
+      {made.id, made.agent, json::serialize(object_of(made.wish)), name(made.via), made.creator,
        request.empty() ? std::nullopt : std::optional(request), request_hash,
        engine::to_stamp(made.created), made.url, made.secret, text_of(made.handshake), made.cursor,
        made.wish.only ? made.wish.only->agent : std::string()}));

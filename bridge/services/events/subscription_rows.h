@@ -1,6 +1,7 @@
 // Subscriptions and deliveries as rows. Internal to this service.
 #pragma once
 
+#include "bridge/base/json.h"
 #include "bridge/services/events/subscription.h"
 #include "bridge/store/store.h"
 
@@ -14,6 +15,9 @@ namespace events {
 std::span<const store::Migration> migrations();
 
 namespace rows {
+
+// What it asks for, in words; `only` is not among them.
+base::json::object object_of(const Wish& wish);
 
 // The one whose id begins with `which`, at least limits::id_prefix_min characters. not_found;
 // invalid, reason ambiguous_id.

@@ -13,15 +13,9 @@ using base::Task;
 
 namespace {
 
-json::array array_of(const std::vector<std::string>& words) {
-  return json::array(words.begin(), words.end());
-}
-
 // What the journal tells of a new subscription; never its secret.
 json::object facts(const Subscription& subscription) {
-  json::object data{{"types", array_of(subscription.wish.types)},
-                    {"subjects", array_of(subscription.wish.subjects)},
-                    {"categories", array_of(subscription.wish.categories)}};
+  auto data = rows::object_of(subscription.wish);
   data["only_own"] = subscription.wish.only.has_value();
   if (!subscription.url.empty()) data["url"] = subscription.url;
   return data;
