@@ -20,7 +20,8 @@ struct Finding {
 };
 using Findings = std::vector<Finding>;
 
-// The state directory and the keys in it: who may read and write them.
+// The state directory and the keys in it: who may read and write them, and whether the one of the
+// markers is the store's.
 Findings check_files(const Config& config);
 // The store, its disk and what is in it; also while a daemon works it. Changes nothing.
 Findings check_store(const Config& config, base::WallTime now);

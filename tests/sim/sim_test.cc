@@ -185,7 +185,7 @@ class RestoredAt : public testing::TestWithParam<engine::Stage> {};
 // person is asked.
 TEST_P(RestoredAt, WhatAPersonCallsSentIsReadThoughTheStoreNeverArmedIt) {
   Ground ground;
-  World world(ground, 3);
+  World world(ground, 3, {.failures_max = 8});
   world.submit(1, "alice");
   ASSERT_TRUE(reaches(world, GetParam(), 1ms));
   world.back_up();
@@ -225,11 +225,11 @@ TEST(Sim, UnderANewKeyWhatMayHaveBeenSentIsHeld) {
 
 TEST(Sim, AnAnswerThatCameWhileTheNetworkWasAwayIsRead) {
   Ground ground;
-  World world(ground, 3);
+  World world(ground, 3, {.failures_max = 8});
   world.reply_fates = {ReplyFate::late};
   world.submit(1, "alice");
   ASSERT_TRUE(reaches(world, engine::Stage::sent, 100ms));
-  world.lose_network(9h);
+  world.lose_network(1h);
   expect_kept(world, settle(world));
   EXPECT_EQ(state_of(world, bead_of(1, "alice")), engine::State::done);
   EXPECT_EQ(world.chats.front().transcript.size(), 1u);
@@ -248,12 +248,12 @@ TEST(Sim, AChatThatTheSendingPageDidNotLearnOfIsFound) {
 // That it is held although it is there would break a promise.
 TEST(Sim, NobodyIsAskedAboutAMessageWhileTheNetworkIsAway) {
   Ground ground;
-  World world(ground, 3);
+  World world(ground, 3, {.failures_max = 8});
   world.send_fates = {SendFate::answer_lost};
   world.submit(1, "alice");
   const auto& transcript = world.chats.front().transcript;
   ASSERT_TRUE(comes(world, [&] { return !transcript.empty(); }, 1ms));
-  world.lose_network(9h);
+  world.lose_network(1h);
   expect_kept(world, settle(world));
   EXPECT_EQ(state_of(world, bead_of(1, "alice")), engine::State::done);
   EXPECT_EQ(world.chats.front().transcript.size(), 1u);

@@ -79,7 +79,7 @@ engine::QueueOptions World::options(const Setting& setting) {
       .parallel_max =
           trick == Trick::ignores_parallel ? static_cast<int>(chats.size()) : setting.parallel};
   for (const auto& chat : chats) options.accounts[declared_account(chat)] = limits;
-  options.retries[std::string(services::packet_kind)] = {.failures_max = 50};
+  options.retries[std::string(services::packet_kind)] = {.failures_max = setting.failures_max};
   options.ring = [this](const std::string& bell) {
     const bool is_silent =
         trick == Trick::keeps_bells_silent ||

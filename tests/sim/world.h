@@ -76,6 +76,7 @@ struct Setting {
   int lanes = 1;                         // conversations of the account
   int parallel = 1;                      // of them are worked on at once
   bool has_second_account = false;       // with a conversation, and the same limits for itself
+  int failures_max = 50;                 // in a row, then a job is given up
   // Messages begin chats, and the page that sends one does not learn which.
   bool begins_chats = false;
 };
