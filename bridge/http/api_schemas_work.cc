@@ -180,8 +180,8 @@ constexpr std::array all = {
     ComponentSchema{"Schedule", R"json({
       "description": "What is done by itself, and when.",
       "type": "object",
-      "required": ["id", "name", "cron", "interval", "time_zone", "does", "workflow_version", "paused",
-                   "created", "created_by", "next_run", "runs", "last_run", "links"],
+      "required": ["id", "name", "cron", "interval", "time_zone", "does", "workflow_version",
+                   "paused", "created", "created_by", "next_run", "runs", "last_run", "links"],
       "properties": {
         "id": {"type": "string"},
         "name": {"type": ["string", "null"]},
