@@ -24,6 +24,7 @@ struct ScheduleOptions {
   std::optional<int> deadline_s;
   bool checks_session = false;
   bool is_paused = false;
+  bool takes_newest = false;
 };
 using Story = std::function<awaitable<int>(Console&, const ScheduleOptions&, http::Client&)>;
 
@@ -162,8 +163,10 @@ awaitable<int> create(Console& console, const ScheduleOptions& options, http::Cl
 Story change(std::string verb) {
   return [verb = std::move(verb)](Console& console, const ScheduleOptions& options,
                                   http::Client& client) -> awaitable<int> {
+    json::object body;
+    if (options.takes_newest) body["newest_version"] = true;
     http::ClientRequest request{
-        .method = "POST", .target = path_of(options, verb), .body = json::value(json::object())};
+        .method = "POST", .target = path_of(options, verb), .body = json::value(std::move(body))};
     co_return co_await call(console, client, std::move(request), [&](const json::value& answer) {
       if (answer.is_object()) print_line(console, answer.get_object());
     });
@@ -243,7 +246,11 @@ void add_schedule_commands(CLI::App& root, CommandLine& line) {
   add("pause", "Let it rest; what is missed meanwhile is not made up for",
       "flywheel schedule pause nightly", change("pause"), add_which);
   add("resume", "Let a paused one go on", "flywheel schedule resume nightly", change("resume"),
-      add_which);
+      [&](CLI::App& command, ScheduleOptions& options) {
+        add_which(command, options);
+        command.add_flag("--newest", options.takes_newest,
+                         "Begin the newest version of its workflow from now on, whoever made it");
+      });
   add("run", "Run it once, now", "flywheel schedule run nightly", run, add_which);
   add("delete", "Remove it; what it handed in and began stays", "flywheel schedule delete nightly",
       remove, add_which);

@@ -36,6 +36,12 @@ constexpr std::string_view run_schema = R"json({
   "properties": {"idempotency_key": {"type": "string", "minLength": 1, "maxLength": 255}}
 })json";
 
+constexpr std::string_view resume_schema = R"json({
+  "type": ["object", "null"],
+  "additionalProperties": false,
+  "properties": {"newest_version": {"type": "boolean"}}
+})json";
+
 constexpr std::string_view nothing_schema = R"json({
   "type": ["object", "null"], "additionalProperties": false
 })json";
@@ -177,8 +183,12 @@ Task<Response> pause(ApiNeeds& needs, Request& request) {
 }
 
 Task<Response> resume(ApiNeeds& needs, Request& request) {
-  CO_TRY(const auto schedule,
-         co_await needs.schedules.resume(request.param("id"), caller_of(request.principal)));
+  using Version = services::Schedules::Version;
+  const auto* body = request.json.if_object();
+  const auto* newest = body ? body->if_contains("newest_version") : nullptr;
+  const auto version = newest && newest->get_bool() ? Version::newest : Version::kept;
+  CO_TRY(const auto schedule, co_await needs.schedules.resume(
+                                  request.param("id"), caller_of(request.principal), version));
   co_return json_response(view_of(schedule));
 }
 
@@ -216,7 +226,7 @@ void add_schedule_routes(Router& router, ApiNeeds& needs) {
   add(Method::get, "/{id}", look);
   add(Method::del, "/{id}", remove);
   add(Method::post, "/{id}/pause", pause, Body::optional, body_check(nothing_schema));
-  add(Method::post, "/{id}/resume", resume, Body::optional, body_check(nothing_schema));
+  add(Method::post, "/{id}/resume", resume, Body::optional, body_check(resume_schema));
   add(Method::post, "/{id}/run", run, Body::optional, body_check(run_schema));
 }
 

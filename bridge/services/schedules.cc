@@ -116,12 +116,20 @@ Result<std::optional<protocol::Refusal>> check_flow(store::Tx& tx, const Schedul
   return std::nullopt;
 }
 
-// The newest version, which somebody who may has looked at; the one before if it is no good for it.
+// Takes the newest version, which somebody who may has looked at.
 Result<> renew(store::Tx& tx, const Schedules::Needs& needs, const Caller& caller,
                Schedule& schedule, const engine::Now& now) {
-  if (!schedule.flow || !caller.is_admin) return {};
+  const auto cannot = [&](Code code, std::string_view why, std::string reason) {
+    return base::fail(code, fmt::format("resume schedule {}: {}", schedule.id, why),
+                      std::move(reason));
+  };
+  if (!caller.is_admin) {
+    return cannot(Code::denied, "only an administrator has it take another's version", "not_admin");
+  }
+  if (!schedule.flow) return cannot(Code::conflict, "it begins no workflow", "no_workflow");
   TRY(const auto refusal, check_flow(tx, needs, caller, *schedule.flow, now));
-  return refusal ? Result<>() : rows::set_flow(tx, schedule);
+  if (refusal) return std::unexpected<base::Error>(*refusal);
+  return rows::set_flow(tx, schedule);
 }
 
 }  // namespace
@@ -221,16 +229,18 @@ Task<Schedule> Schedules::pause(std::string which, std::string actor) {
       });
 }
 
-Task<Schedule> Schedules::resume(std::string which, Caller caller) {
+Task<Schedule> Schedules::resume(std::string which, Caller caller, Version version) {
   const auto now = needs_.timeline.now();
-  auto write = [needs = needs_, which, caller = std::move(caller),
+  auto write = [needs = needs_, which, caller = std::move(caller), version,
                 now](store::Tx& tx) -> Result<Schedule> {
     TRY(auto schedule, rows::find(tx, which));
-    if (!schedule.is_paused) return schedule;
-    schedule.is_paused = false;
-    TRY_OK(start_anew(schedule, now.wall));
-    TRY_OK(rows::set_times(tx, schedule, needs.store.generation()));
-    TRY_OK(renew(tx, needs, caller, schedule, now));
+    if (version == Version::newest) TRY_OK(renew(tx, needs, caller, schedule, now));
+    if (!schedule.is_paused && version == Version::kept) return schedule;
+    if (schedule.is_paused) {
+      schedule.is_paused = false;
+      TRY_OK(start_anew(schedule, now.wall));
+      TRY_OK(rows::set_times(tx, schedule, needs.store.generation()));
+    }
     TRY_OK(needs.journal.append(tx,
                                 {.type = "schedule.resumed",
                                  .subject = schedule.id,

@@ -150,11 +150,13 @@ class Schedules {
   // Older than the one with the id `before`; empty: from the newest.
   base::Task<Page> list(std::string before, std::size_t limit);
 
-  // Once more changes nothing. What would have run while it was paused does not. An administrator
-  // who resumes one has it take the workflow's newest version, whoever made that, if it takes the
-  // inputs.
+  // Once more changes nothing. What would have run while it was paused does not.
   base::Task<Schedule> pause(std::string which, std::string actor);
-  base::Task<Schedule> resume(std::string which, Caller caller);
+  // With `newest`, which only an administrator may ask for, it begins the workflow's newest version
+  // from now on, whoever made that, also if it is not paused: denied, reason not_admin; what
+  // `create` refuses of a workflow; conflict, reason no_workflow.
+  enum class Version { kept, newest };
+  base::Task<Schedule> resume(std::string which, Caller caller, Version version);
   // Jobs that it handed in stay.
   base::Task<> remove(std::string which, std::string actor);
   // Runs it once, now, also while it is paused, and leaves its times alone. The same `key` again:

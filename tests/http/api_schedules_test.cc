@@ -132,7 +132,10 @@ TEST(ApiSchedules, AWorkflowIsBegunNowAndShown) {
     EXPECT_EQ(shown.json().at("version"), 1);
     EXPECT_EQ((co_await f.call("POST", "/api/schedules/trip/pause")).status, 200);
     const auto resumed = co_await f.call("POST", "/api/schedules/trip/resume");
-    EXPECT_EQ(resumed.json().at("workflow_version"), 2) << resumed.body;
+    EXPECT_EQ(resumed.json().at("workflow_version"), 1) << resumed.body;
+    const Call newest{.body = json::object{{"newest_version", true}}};
+    const auto renewed = co_await f.call("POST", "/api/schedules/trip/resume", newest);
+    EXPECT_EQ(renewed.json().at("workflow_version"), 2) << renewed.body;
     const auto list = co_await f.call("GET", "/api/schedules");
     EXPECT_EQ(list.json().at("items").at(0).at("workflow"), "w");
     EXPECT_EQ(list.json().at("items").at(0).at("last_run").at("workflow_run"),

@@ -345,7 +345,8 @@ TEST_F(SchedulesTest, WhatWasPausedMakesUpForNothing) {
   EXPECT_TRUE(run(schedules->pause(schedule.id, "key:2"))->is_paused);
   pass(65min);
   EXPECT_THAT(jobs(), IsEmpty());
-  const auto resumed = run(schedules->resume(schedule.id, {.principal = "key:2", .name = "bob"}));
+  const auto resumed = run(schedules->resume(schedule.id, {.principal = "key:2", .name = "bob"},
+                                             Schedules::Version::kept));
   EXPECT_EQ(resumed->next, schedule.created + 70min);
   pass(6min);
   EXPECT_EQ(jobs().size(), 1u);

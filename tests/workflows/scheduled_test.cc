@@ -171,25 +171,28 @@ TEST(Scheduled, ANewerVersionIsTakenFromWhoMadeTheScheduleAndFromNobodyElse) {
   EXPECT_EQ(life.run(life.schedules->get("hourly"))->flow->version, 3);
 }
 
-TEST(Scheduled, AnAdministratorWhoResumesItHasItTakeTheNewestVersion) {
+TEST(Scheduled, AnAdministratorMayHaveItTakeTheNewestVersion) {
+  using Version = Schedules::Version;
   Timed life;
   life.schedule();
   ASSERT_TRUE(life.try_create(other_report, operator_of_all()));
-  const auto resumed_by = [&](const Caller& who) {
-    EXPECT_TRUE(life.run(life.schedules->pause("hourly", who.principal)));
-    const auto resumed = life.run(life.schedules->resume("hourly", who));
-    EXPECT_TRUE(resumed);
-    return life.run(life.schedules->get("hourly"))->flow->version;
-  };
-  EXPECT_EQ(resumed_by(operator_of_all()), 1);
-  // One that runs is not resumed.
-  EXPECT_TRUE(life.run(life.schedules->resume("hourly", life.elder)));
-  EXPECT_EQ(life.run(life.schedules->get("hourly"))->flow->version, 1);
-  EXPECT_EQ(resumed_by(life.elder), 2);
+  const auto version = [&] { return life.run(life.schedules->get("hourly"))->flow->version; };
+  // Who resumes it has not looked at the workflow.
+  EXPECT_TRUE(life.run(life.schedules->pause("hourly", "key:9")));
+  EXPECT_TRUE(life.run(life.schedules->resume("hourly", life.elder, Version::kept)));
+  EXPECT_EQ(version(), 1);
+  const auto denied =
+      life.run(life.schedules->resume("hourly", operator_of_all(), Version::newest));
+  ASSERT_FALSE(denied);
+  EXPECT_EQ(denied.error().reason, "not_admin");
+  EXPECT_EQ(version(), 1);
+  EXPECT_TRUE(life.run(life.schedules->resume("hourly", life.elder, Version::newest)));
+  EXPECT_EQ(version(), 2);
   EXPECT_EQ(life.entries("schedule.resumed").back().data.at("workflow_version"), 2);
   // One that does not take the inputs is no good for it.
   ASSERT_TRUE(life.try_create("{name: report, jobs: {a: {uses: gpt/x}}}", operator_of_all()));
-  EXPECT_EQ(resumed_by(life.elder), 2);
+  EXPECT_FALSE(life.run(life.schedules->resume("hourly", life.elder, Version::newest)));
+  EXPECT_EQ(version(), 2);
   life.begin_all();
   life.pass(1h + 1min);
   ASSERT_THAT(life.flow_runs(), SizeIs(1));

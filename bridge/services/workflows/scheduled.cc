@@ -22,7 +22,7 @@ WorkflowStarts starts_of(const Workflows& workflows) {
         if (call.version <= 0) {
           return base::fail(base::Code::conflict,
                             fmt::format("begin a run of {}: it is not known which version was "
-                                        "meant; resume the schedule or make it anew",
+                                        "meant; have the schedule take the newest",
                                         call.workflow),
                             "no_version");
         }
