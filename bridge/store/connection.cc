@@ -1,6 +1,7 @@
 #include "bridge/store/connection.h"
 
 #include "bridge/base/limits.h"
+#include "bridge/store/passage.h"
 #include "bridge/store/relevance.h"
 #include "bridge/store/sqlite_error.h"
 
@@ -151,6 +152,7 @@ base::Result<std::unique_ptr<Connection>> Connection::open_with(const std::strin
     TRY_OK(connection->control(setting));
   }
   TRY_OK(add_relevance(database));
+  TRY_OK(add_passage(database));
   return connection;
 }
 

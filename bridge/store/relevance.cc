@@ -1,6 +1,6 @@
 #include "bridge/store/relevance.h"
 
-#include "bridge/base/limits.h"
+#include "bridge/store/fts5.h"
 #include "bridge/store/sqlite_error.h"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ namespace {
 
 using Api = const Fts5ExtensionApi;
 
-constexpr std::int64_t relevance_hits_max = 10'000;
+constexpr std::int64_t relevance_hits_max = 2000;
 // As FTS5's bm25() has them.
 constexpr double saturation = 1.2;
 constexpr double length_weight = 0.75;
@@ -24,7 +24,7 @@ constexpr double rarity_min = 1e-6;
 // What is the same for every row of a query.
 struct Query {
   std::vector<double> rarities;  // of each phrase
-  double mean_tokens = 1;        // of a row
+  double mean_words = 1;         // of a row, in the columns that count
 };
 
 struct Hits {
@@ -46,13 +46,33 @@ double estimate(const Hits& hits, double rows) {
   return counted * std::max(1.0, rows / static_cast<double>(hits.last_row));
 }
 
-int look_at(Api* api, Fts5Context* context, int phrases, Query& query) {
+// What the function is called with: phrases, words, weight, …
+class Call {
+ public:
+  Call(int count, sqlite3_value** values) : count_(count), values_(values) {}
+  int phrases() const { return count_ > 0 ? sqlite3_value_int(values_[0]) : 0; }
+  double words() const { return count_ > 1 ? sqlite3_value_double(values_[1]) : 0; }
+  double weight(int column) const {
+    return column + 2 < count_ ? sqlite3_value_double(values_[column + 2]) : 1.0;
+  }
+
+ private:
+  int count_;
+  sqlite3_value** values_;
+};
+
+int look_at(Api* api, Fts5Context* context, int phrases, const Call& call, Query& query) {
   sqlite3_int64 rows = 0;
-  sqlite3_int64 tokens = 0;
   if (int status = api->xRowCount(context, &rows); status != SQLITE_OK) return status;
-  if (int status = api->xColumnTotalSize(context, -1, &tokens); status != SQLITE_OK) return status;
   const auto all = static_cast<double>(std::max<sqlite3_int64>(rows, 1));
-  query.mean_tokens = std::max(1.0, static_cast<double>(tokens) / all);
+  sqlite3_int64 words = 0;
+  for (int column = 0; column < api->xColumnCount(context); ++column) {
+    sqlite3_int64 here = 0;
+    const int status = api->xColumnTotalSize(context, column, &here);
+    if (status != SQLITE_OK) return status;
+    if (call.weight(column) > 0) words += here;
+  }
+  query.mean_words = std::max(1.0, static_cast<double>(words) / all);
   for (int i = 0; i < phrases; ++i) {
     Hits hits;
     const int status = api->xQueryPhrase(context, i, &hits, count_hit);
@@ -64,30 +84,26 @@ int look_at(Api* api, Fts5Context* context, int phrases, Query& query) {
 }
 
 // The query's own, made with its first row.
-int query_of(Api* api, Fts5Context* context, int phrases, const Query** found) {
+int query_of(Api* api, Fts5Context* context, int phrases, const Call& call, const Query** found) {
   if (auto* known = static_cast<Query*>(api->xGetAuxdata(context, 0))) {
     *found = known;
     return SQLITE_OK;
   }
   auto query = std::make_unique<Query>();
-  if (int status = look_at(api, context, phrases, *query); status != SQLITE_OK) return status;
+  const int status = look_at(api, context, phrases, call, *query);
+  if (status != SQLITE_OK) return status;
   *found = query.get();
   return api->xSetAuxdata(context, query.release(),
                           [](void* owned) { delete static_cast<Query*>(owned); });
 }
 
-double weight_of(int column, int count, sqlite3_value** weights) {
-  return column < count ? sqlite3_value_double(weights[column]) : 1.0;
-}
-
-int score(Api* api, Fts5Context* context, int count, sqlite3_value** values, double& sum) {
-  const int phrases =
-      std::clamp(count > 0 ? sqlite3_value_int(values[0]) : 0, 0, api->xPhraseCount(context));
+int score(Api* api, Fts5Context* context, const Call& call, double& sum) {
+  const int phrases = std::clamp(call.phrases(), 0, api->xPhraseCount(context));
   const Query* query = nullptr;
-  if (int status = query_of(api, context, phrases, &query); status != SQLITE_OK) return status;
-  int tokens = 0;
-  if (int status = api->xColumnSize(context, -1, &tokens); status != SQLITE_OK) return status;
-  const double size = static_cast<double>(tokens) / query->mean_tokens;
+  if (int status = query_of(api, context, phrases, call, &query); status != SQLITE_OK) {
+    return status;
+  }
+  const double size = call.words() / query->mean_words;
   for (int i = 0; i < phrases; ++i) {
     double hits = 0;
     Fts5PhraseIter at{};
@@ -96,7 +112,7 @@ int score(Api* api, Fts5Context* context, int count, sqlite3_value** values, dou
     int status = api->xPhraseFirst(context, i, &at, &column, &offset);
     if (status != SQLITE_OK) return status;
     for (; column >= 0; api->xPhraseNext(context, &at, &column, &offset)) {
-      hits += weight_of(column, count - 1, values + 1);
+      hits += call.weight(column);
     }
     sum += query->rarities[static_cast<std::size_t>(i)] * hits * (saturation + 1) /
            (hits + saturation * (1 - length_weight + length_weight * size));
@@ -107,33 +123,31 @@ int score(Api* api, Fts5Context* context, int count, sqlite3_value** values, dou
 void relevance(Api* api, Fts5Context* context, sqlite3_context* result, int count,
                sqlite3_value** values) {
   double sum = 0;
-  const int status = score(api, context, count, values, sum);
+  const int status = score(api, context, Call(count, values), sum);
   if (status != SQLITE_OK) return sqlite3_result_error_code(result, status);
   sqlite3_result_double(result, -sum);
 }
 
-fts5_api* api_of(sqlite3* database) {
-  fts5_api* api = nullptr;
-  sqlite3_stmt* asking = nullptr;
-  if (sqlite3_prepare_v2(database, "SELECT fts5($1)", -1, &asking, nullptr) != SQLITE_OK) {
-    return nullptr;
+// Its count is kept with the query.
+void nth(Api* api, Fts5Context* context, sqlite3_context* result, int, sqlite3_value**) {
+  auto* rows = static_cast<std::int64_t*>(api->xGetAuxdata(context, 0));
+  if (rows == nullptr) {
+    rows = std::make_unique<std::int64_t>(0).release();
+    const int status = api->xSetAuxdata(
+        context, rows, [](void* owned) { delete static_cast<std::int64_t*>(owned); });
+    if (status != SQLITE_OK) return sqlite3_result_error_code(result, status);
   }
-  sqlite3_bind_pointer(asking, 1, static_cast<void*>(&api), "fts5_api_ptr", nullptr);
-  sqlite3_step(asking);
-  sqlite3_finalize(asking);
-  return api;
+  sqlite3_result_int64(result, ++*rows);
 }
 
 }  // namespace
 
 base::Result<> add_relevance(sqlite3* database) {
-  fts5_api* api = api_of(database);
-  if (api == nullptr) {
-    return base::fail(base::Code::unavailable, "open store: SQLite has no full-text search (FTS5)");
-  }
-  const int status = api->xCreateFunction(api, "relevance", nullptr, relevance, nullptr);
+  TRY(auto* api, fts5_of(database));
+  int status = api->xCreateFunction(api, "relevance", nullptr, relevance, nullptr);
+  if (status == SQLITE_OK) status = api->xCreateFunction(api, "nth", nullptr, nth, nullptr);
   if (status != SQLITE_OK) {
-    return std::unexpected(sqlite_error(database, status, "add the ranking function"));
+    return std::unexpected(sqlite_error(database, status, "add the ranking functions"));
   }
   return {};
 }

@@ -133,6 +133,49 @@ TEST_F(SearchTest, AmongVeryManyTheNewestAreRanked) {
   EXPECT_EQ(own->hits[0].entry.content, "crowd crowd crowd");
 }
 
+// What has the words is looked at by itself, newest first; behind that the index goes on. Nothing
+// is lost or comes twice where they meet.
+TEST_F(SearchTest, AMarkIsFoundHoweverManyHaveTheWords) {
+  constexpr std::int64_t many = limits::memory_looked_at_max + 1500;
+  // The number of the last that is looked at by itself.
+  constexpr std::int64_t seam = many - limits::memory_looked_at_max + 1;
+  const auto filled = run(store->write([&](store::Tx& tx) -> base::Result<> {
+    const Act act{tx, journal, clock.wall(), "key:1"};
+    for (std::int64_t number = 1; number <= many; ++number) {
+      NewEntry entry{.content = "a crowd of texts", .tags = {fmt::format("of-{}", number)}};
+      if (number % 5 == 0) entry.tags.emplace_back("fifth");
+      if (number < 3 || number == many) entry.tags.emplace_back("ends");
+      if (number >= seam - 1 && number <= seam + 1) entry.tags.emplace_back("seam");
+      TRY_OK(remember(act, {"conversation"}, Origin::person, std::move(entry), {}));
+    }
+    return {};
+  }));
+  ASSERT_TRUE(filled);
+  const auto by_tag = [&](const std::string& tag) {
+    return look(operator_, "conversation", "crowd", with([&](Search& s) { s.tag = tag; }));
+  };
+  const auto numbers = [&](const std::string& tag) {
+    std::vector<std::int64_t> found;
+    const auto result = by_tag(tag);
+    EXPECT_TRUE(result) << (result ? "" : result.error().message);
+    if (!result) return found;
+    EXPECT_FALSE(result->is_bounded) << tag;
+    EXPECT_EQ(result->ranked, std::ssize(result->hits)) << tag;
+    for (const auto& hit : result->hits) found.push_back(hit.entry.number);
+    return found;
+  };
+  EXPECT_THAT(numbers("ends"), UnorderedElementsAre(many, 2, 1));
+  EXPECT_THAT(numbers("seam"), UnorderedElementsAre(seam + 1, seam, seam - 1));
+  for (const auto number : {seam + 1, seam, seam - 1, std::int64_t{1}}) {
+    EXPECT_THAT(numbers(fmt::format("of-{}", number)), ElementsAre(number));
+  }
+  EXPECT_THAT(numbers("none"), IsEmpty());
+  const auto fifths = by_tag("fifth");
+  ASSERT_TRUE(fifths);
+  EXPECT_TRUE(fifths->is_bounded);
+  EXPECT_EQ(fifths->ranked, limits::memory_candidates_max);
+}
+
 TEST_F(SearchTest, WhatWasDeletedIsNotFound) {
   const auto entry = keep("conversation", "secret words");
   ASSERT_TRUE(run(memory->remove(operator_, "conversation", entry.id)));

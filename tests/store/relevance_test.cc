@@ -47,7 +47,9 @@ TEST_F(RelevanceTest, IsBm25WhileEveryHitIsCounted) {
   add("plan plan plan", "x");
   for (int i = 0; i < 20; ++i) add("other", "words of another text");
   for (const auto* what : {"plan", "plan one", "plan OR queue", "\"the plan\""}) {
-    const auto own = ranked("relevance(texts, 9, 4.0, 1.0, 1.0)", what);
+    const auto own = ranked(
+        "relevance(texts, 9, words_in(title) + words_in(body) + words_in(marks), 4.0, 1.0, 1.0)",
+        what);
     const auto theirs = ranked("bm25(texts, 4.0, 1.0, 1.0)", what);
     ASSERT_EQ(own.size(), theirs.size()) << what;
     EXPECT_FALSE(own.empty()) << what;
@@ -62,9 +64,10 @@ TEST_F(RelevanceTest, PhrasesBehindTheCountedOnesDoNotMatter) {
   add("a", "the plan");
   add("b", "the plan", "m m m m");
   for (int i = 0; i < 20; ++i) add("other", "words");
-  const auto found = ranked("relevance(texts, 1, 1.0, 1.0, 0.0)", "body : plan AND marks : m");
+  const auto found = ranked("relevance(texts, 1, 3, 1.0, 1.0, 0.0)", "body : plan AND marks : m");
   ASSERT_EQ(found.size(), 2u);
-  EXPECT_GT(found[0].second, ranked("relevance(texts, 2)", "body : plan AND marks : m")[0].second);
+  EXPECT_GT(found[0].second,
+            ranked("relevance(texts, 2, 3)", "body : plan AND marks : m")[0].second);
   EXPECT_THAT(ranked("relevance(texts)", "plan"),
               testing::Each(testing::Field(&std::pair<std::int64_t, double>::second, 0.0)));
 }
@@ -77,11 +80,31 @@ TEST_F(RelevanceTest, WhatIsVeryCommonIsEstimated) {
         "SELECT i FROM n)");
   }));
   ASSERT_TRUE(many);
-  // Of 30,000 rows 10,000 are read; the rarity of what is everywhere is nothing all the same.
-  const auto common = ranked("relevance(texts, 1)", "common");
+  // Of 30,000 rows 2,000 are read; the rarity of what is everywhere is nothing all the same.
+  const auto common = ranked("relevance(texts, 1, 2)", "common");
   EXPECT_EQ(common.size(), 30'000u);
   EXPECT_NEAR(common.front().second, 0, 1e-5);
-  EXPECT_LT(ranked("relevance(texts, 2)", "common rare").front().second, -1);
+  EXPECT_LT(ranked("relevance(texts, 2, 2)", "common rare").front().second, -1);
+}
+
+TEST_F(RelevanceTest, RowsAreCountedAsTheyAreLookedAt) {
+  for (int i = 0; i < 5; ++i) add("a", "the plan");
+  add("b", "another");
+  const auto counted = [&](std::string_view more) {
+    const auto rows =
+        rows_of(loop, *store,
+                fmt::format("SELECT nth FROM (SELECT rowid AS number, nth(texts) AS nth FROM texts "
+                            "WHERE texts MATCH 'plan' ORDER BY rowid DESC LIMIT 4) {}",
+                            more));
+    std::vector<std::int64_t> found;
+    for (const auto& row : rows) found.push_back(row[0].integer());
+    return found;
+  };
+  using testing::ElementsAre;
+  EXPECT_THAT(counted(""), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(counted("WHERE number = 4 OR nth = 4"), ElementsAre(2, 4));
+  // Every query counts for itself.
+  EXPECT_THAT(counted(""), ElementsAre(1, 2, 3, 4));
 }
 
 }  // namespace

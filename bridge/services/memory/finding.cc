@@ -13,36 +13,6 @@ using base::Result;
 
 namespace {
 
-bool is_word(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return byte >= 0x80 || (byte >= '0' && byte <= '9') ||
-         ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z');
-}
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
-
-// The first word of the text that begins so, in any ASCII case; empty without.
-std::string word_with(std::string_view beginning, std::string_view text) {
-  for (std::size_t at = 0; at + beginning.size() <= text.size(); ++at) {
-    if (at > 0 && is_word(text[at - 1])) continue;
-    const auto same = [](char a, char b) { return lower(a) == lower(b); };
-    if (!std::ranges::equal(text.substr(at, beginning.size()), beginning, same)) continue;
-    std::size_t end = at + beginning.size();
-    while (end < text.size() && is_word(text[end])) ++end;
-    return std::string(text.substr(at, end - at));
-  }
-  return {};
-}
-
-Result<std::string> snippet(store::Tx& tx, const Query& query, std::int64_t number) {
-  std::string prefixed;
-  if (query.phrases().back().is_prefix) {
-    TRY(const auto entry, rows::with_number(tx, number));
-    if (entry) prefixed = word_with(query.phrases().back().text, entry->content);
-  }
-  return text_index::snippet(tx, query, prefixed, number);
-}
-
 // The marks of what is wanted, besides who may see it.
 void narrow(text_index::Filter& filter, const std::string& type, const std::string& tag) {
   if (!type.empty()) filter.each.push_back(mark::of_type(type));
@@ -113,7 +83,7 @@ Result<Found> search(store::Tx& tx, const Asker& asker, const std::string& which
   for (const auto& hit : ranked.hits) {
     TRY(auto entry, rows::summary(tx, hit.number));
     if (!entry) continue;
-    TRY(auto part, snippet(tx, wanted.query, hit.number));
+    TRY(auto part, text_index::passage(tx, wanted.query, hit.number));
     found.hits.push_back({*std::move(entry), hit.score, std::move(part)});
   }
   return found;

@@ -28,6 +28,8 @@ inline constexpr std::size_t memory_query_bytes_max = 1000;
 inline constexpr std::size_t memory_query_words_max = 32;
 inline constexpr std::size_t memory_prefix_letters_min = 3;
 inline constexpr std::int64_t memory_candidates_max = 1000;  // of one search are ranked
-inline constexpr int memory_snippet_words = 24;
+// Of what has the words: so many are looked at one by one whether they may be seen.
+inline constexpr std::int64_t memory_looked_at_max = 4000;
+inline constexpr int memory_passage_words = 24;
 
 }  // namespace limits

@@ -156,7 +156,8 @@ Result<> count(store::Tx& tx, const Entry& entry, int by) {
 
 std::span<const store::Migration> migrations() {
   static const std::array steps = {store::Migration{"memory", 1, tables},
-                                   store::Migration{"memory", 2, text_index::tables}};
+                                   store::Migration{"memory", 2, text_index::tables},
+                                   store::Migration{"memory", 3, text_index::marks_table}};
   return steps;
 }
 

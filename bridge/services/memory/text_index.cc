@@ -19,6 +19,19 @@ const std::string_view tables = R"sql(
     tokenize = 'unicode61 remove_diacritics 2'
   )
 )sql";
+// What a search asks of every entry that has its words. It lies close together, where
+// memory_entries takes a page for a few, and the index one more for the length of each.
+const std::string_view marks_table = R"sql(
+  CREATE TABLE memory_marks (
+    number INTEGER PRIMARY KEY,
+    words INTEGER NOT NULL,
+    marks TEXT NOT NULL
+  ) STRICT;
+  INSERT INTO memory_marks (number, words, marks)
+  SELECT number, words_in(title) + words_in(content), marks
+  FROM memory_entries
+  ORDER BY number
+)sql";
 
 namespace {
 
@@ -62,46 +75,41 @@ std::string with_marks(std::string expression, const Filter& filter) {
 
 // Newest first, so that the search can stop when enough are found.
 constexpr std::string_view rank_all = R"sql(
-  SELECT rowid, relevance(memory_index, $2, 4.0, 1.0, 0.0), 1
+  SELECT memory_index.rowid, relevance(memory_index, $2, m.words, 4.0, 1.0, 0.0)
   FROM memory_index
-  WHERE memory_index MATCH $1 AND rowid >= $3
-  ORDER BY rowid DESC
-  LIMIT $4
+  CROSS JOIN memory_marks m ON m.number = memory_index.rowid
+  WHERE memory_index MATCH $1 AND memory_index.rowid >= $3 AND memory_index.rowid < $4
+  ORDER BY memory_index.rowid DESC
+  LIMIT $5
 )sql";
-// The same for a few hits, each looked at by itself: with an index of marks that many entries have,
-// that is cheaper than to follow both.
-constexpr std::string_view rank_few = R"sql(
-  SELECT h.number, h.score,
-         (instr(e.marks, $5) > 0 OR instr(e.marks, $6) > 0 OR instr(e.marks, $7) > 0)
-         AND instr(e.marks, $8) > 0 AND instr(e.marks, $9) > 0
-         AND instr(e.marks, $10) > 0 AND instr(e.marks, $11) > 0
+// The same of what has the words, each looked at by itself whether it has the marks: with an index
+// of marks that many entries have, that is much cheaper than to follow both. The last that is
+// looked at comes out in any case, to tell that there may be more.
+constexpr std::string_view rank_marked = R"sql(
+  SELECT number, score, nth
   FROM (
-    SELECT rowid AS number, relevance(memory_index, $2, 4.0, 1.0, 0.0) AS score
+    SELECT memory_index.rowid AS number, nth(memory_index) AS nth,
+           CASE WHEN (instr(m.marks, $6) > 0 OR instr(m.marks, $7) > 0 OR instr(m.marks, $8) > 0)
+                     AND instr(m.marks, $9) > 0 AND instr(m.marks, $10) > 0
+                     AND instr(m.marks, $11) > 0 AND instr(m.marks, $12) > 0
+           THEN relevance(memory_index, $2, m.words, 4.0, 1.0, 0.0)
+           END AS score
     FROM memory_index
-    WHERE memory_index MATCH $1 AND rowid >= $3
-    ORDER BY rowid DESC
+    CROSS JOIN memory_marks m ON m.number = memory_index.rowid
+    WHERE memory_index MATCH $1 AND memory_index.rowid >= $3
+    ORDER BY memory_index.rowid DESC
     LIMIT $4
-  ) h
-  CROSS JOIN memory_entries e ON e.number = h.number
+  )
+  WHERE score IS NOT NULL OR nth = $4
+  LIMIT $5
 )sql";
 
-// Whether no more entries have the words than are ranked.
-Result<bool> are_few(store::Tx& tx, const std::string& words, std::int64_t from) {
-  TRY(const auto row, tx.query_one(R"sql(
-    SELECT COUNT(*)
-    FROM (
-      SELECT rowid
-      FROM memory_index
-      WHERE memory_index MATCH $1 AND rowid >= $2
-      LIMIT $3
-    )
-  )sql",
-                                   {words, from, limits::memory_candidates_max + 1}));
-  return row->at(0).integer() <= limits::memory_candidates_max;
-}
+// One more than is ranked tells whether there are more.
+constexpr std::int64_t wanted = limits::memory_candidates_max + 1;
+constexpr auto newest_of_all = std::numeric_limits<std::int64_t>::max();
 
 // Every text holds an empty one.
-store::Values few_values(store::Values values, const Filter& filter) {
+store::Values with_values(store::Values values, const Filter& filter) {
   BRIDGE_ASSERT(filter.any.size() <= 3 && filter.each.size() <= 4);
   const auto or_else = [](const std::vector<std::string>& marks, std::size_t i,
                           const std::string& other) { return i < marks.size() ? marks[i] : other; };
@@ -111,12 +119,43 @@ store::Values few_values(store::Values values, const Filter& filter) {
   return values;
 }
 
+// Adds the newest that fit, until there are `wanted`.
+Result<> add_indexed(store::Tx& tx, const std::string& expression, std::size_t phrases,
+                     std::int64_t from, std::int64_t before, std::vector<Hit>& hits) {
+  const auto missing = wanted - static_cast<std::int64_t>(hits.size());
+  TRY(const auto rows, tx.query(rank_all, {expression, phrases, from, before, missing}));
+  for (const auto& row : rows) hits.push_back({row[0].integer(), -row[1].real()});
+  return {};
+}
+
+// The same of the newest memory_looked_at_max that have the words. Where others may have been left
+// over: the number before which they are.
+Result<std::optional<std::int64_t>> add_marked(store::Tx& tx, const std::string& words,
+                                               std::size_t phrases, const Filter& filter,
+                                               std::vector<Hit>& hits) {
+  TRY(const auto rows, tx.query(rank_marked, with_values({words, phrases, filter.from,
+                                                          limits::memory_looked_at_max, wanted},
+                                                         filter)));
+  for (const auto& row : rows) {
+    if (!row[1].is_null()) hits.push_back({row[0].integer(), -row[1].real()});
+  }
+  const bool is_end = rows.empty() || rows.back()[2].integer() < limits::memory_looked_at_max;
+  return is_end ? std::nullopt : std::optional(rows.back()[0].integer());
+}
+
 }  // namespace
 
 Result<> add(store::Tx& tx, std::int64_t number) {
   TRY_OK(tx.execute(R"sql(
     INSERT INTO memory_index (rowid, title, content, marks)
     SELECT number, title, content, marks
+    FROM memory_entries
+    WHERE number = $1
+  )sql",
+                    {number}));
+  TRY_OK(tx.execute(R"sql(
+    INSERT INTO memory_marks (number, words, marks)
+    SELECT number, words_in(title) + words_in(content), marks
     FROM memory_entries
     WHERE number = $1
   )sql",
@@ -133,21 +172,21 @@ Result<> remove(store::Tx& tx, std::int64_t number) {
     WHERE number = $1
   )sql",
                     {number}));
+  TRY_OK(tx.execute("DELETE FROM memory_marks WHERE number = $1", {number}));
   return {};
 }
 
 Result<std::vector<std::int64_t>> newest(store::Tx& tx, const Filter& filter, std::size_t limit) {
   BRIDGE_ASSERT(!filter.any.empty() || !filter.each.empty());
-  constexpr auto all = std::numeric_limits<std::int64_t>::max();
-  TRY(const auto rows,
-      tx.query(R"sql(
+  TRY(const auto rows, tx.query(R"sql(
     SELECT rowid
     FROM memory_index
     WHERE memory_index MATCH $1 AND rowid >= $2 AND rowid < $3
     ORDER BY rowid DESC
     LIMIT $4
   )sql",
-               {with_marks("", filter), filter.from, filter.before.value_or(all), limit}));
+                                {with_marks("", filter), filter.from,
+                                 filter.before.value_or(newest_of_all), limit}));
   std::vector<std::int64_t> numbers;
   for (const auto& row : rows) numbers.push_back(row[0].integer());
   return numbers;
@@ -155,52 +194,42 @@ Result<std::vector<std::int64_t>> newest(store::Tx& tx, const Filter& filter, st
 
 Result<Found> find(store::Tx& tx, const Query& query, const Filter& filter, std::size_t limit) {
   const std::string words = words_of(query);
-  const bool has_marks = !filter.any.empty() || !filter.each.empty();
-  bool is_few = false;
-  if (has_marks) {
-    TRY(is_few, are_few(tx, words, filter.from));
-  }
-  // One more tells whether there are more.
-  store::Values values{is_few ? words : with_marks(words, filter), query.phrases().size(),
-                       filter.from, limits::memory_candidates_max + 1};
-  if (is_few) values = few_values(std::move(values), filter);
-  TRY(const auto rows, tx.query(is_few ? rank_few : rank_all, std::move(values)));
-  Found found;
-  for (const auto& row : rows) {
-    if (found.ranked == limits::memory_candidates_max) {
-      found.is_bounded = true;
-      break;
+  const std::size_t phrases = query.phrases().size();
+  std::vector<Hit> hits;
+  if (filter.any.empty() && filter.each.empty()) {
+    TRY_OK(add_indexed(tx, words, phrases, filter.from, newest_of_all, hits));
+  } else {
+    TRY(const auto rest, add_marked(tx, words, phrases, filter, hits));
+    // Few of those with the words have the marks: now the index says which.
+    if (rest && std::ssize(hits) < wanted) {
+      TRY_OK(add_indexed(tx, with_marks(words, filter), phrases, filter.from, *rest, hits));
     }
-    if (!row[2].flag()) continue;
-    ++found.ranked;
-    found.hits.push_back({row[0].integer(), -row[1].real()});
   }
-  const auto end =
-      std::ranges::next(found.hits.begin(), static_cast<std::ptrdiff_t>(limit), found.hits.end());
-  std::ranges::partial_sort(found.hits, end, [](const Hit& a, const Hit& b) {
+  Found found;
+  found.is_bounded = std::ssize(hits) == wanted;
+  if (found.is_bounded) hits.pop_back();
+  found.ranked = std::ssize(hits);
+  const auto end = std::ranges::next(hits.begin(), static_cast<std::ptrdiff_t>(limit), hits.end());
+  std::ranges::partial_sort(hits, end, [](const Hit& a, const Hit& b) {
     return a.score != b.score ? a.score > b.score : a.number > b.number;
   });
-  found.hits.erase(end, found.hits.end());
+  hits.erase(end, hits.end());
+  found.hits = std::move(hits);
   return found;
 }
 
-Result<std::string> snippet(store::Tx& tx, const Query& query, std::string_view prefixed,
-                            std::int64_t number) {
-  // A prefix would be looked up anew for every entry, a whole word costs nothing.
-  std::string words;
+Result<std::string> passage(store::Tx& tx, const Query& query, std::int64_t number) {
+  std::string lines;
   for (const auto& phrase : query.phrases()) {
-    const std::string_view text = phrase.is_prefix ? prefixed : std::string_view(phrase.text);
-    if (text.empty()) continue;
-    words += (words.empty() ? "" : " ") + quoted(text);
+    if (!lines.empty()) lines += '\n';
+    const auto start = lines.size();
+    lines += phrase.text;
+    std::replace(lines.begin() + static_cast<std::ptrdiff_t>(start), lines.end(), '\n', ' ');
   }
-  if (words.empty()) return std::string();
   TRY(const auto row,
-      tx.query_one(R"sql(
-    SELECT snippet(memory_index, 1, '[', ']', '…', $3)
-    FROM memory_index
-    WHERE memory_index MATCH $1 AND rowid = $2
-  )sql",
-                   {"{title content} : (" + words + ")", number, limits::memory_snippet_words}));
+      tx.query_one(
+          "SELECT passage(content, $2, $3, $4) FROM memory_entries WHERE number = $1",
+          {number, lines, query.phrases().back().is_prefix, limits::memory_passage_words}));
   return row ? row->at(0).text() : std::string();
 }
 

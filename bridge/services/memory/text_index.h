@@ -1,6 +1,6 @@
 // The full-text index over what is remembered. Its file is the only one that knows by which means:
-// SQLite's FTS5 with bridge/store/relevance.h. PostgreSQL would have a tsvector behind the same
-// door.
+// SQLite's FTS5 with bridge/store/relevance.h and passage.h. PostgreSQL would have a tsvector
+// behind the same door.
 #pragma once
 
 #include "bridge/base/result.h"
@@ -17,6 +17,8 @@ namespace services::memory::text_index {
 
 // Makes the index; it reads the columns number, title, content and marks of memory_entries.
 extern const std::string_view tables;
+// What is looked up beside it: another step, which reads all entries there are once.
+extern const std::string_view marks_table;
 
 // Which entries count, by their marks and numbers.
 struct Filter {
@@ -52,9 +54,7 @@ struct Found {
 base::Result<Found> find(store::Tx& tx, const Query& query, const Filter& filter,
                          std::size_t limit);
 
-// The part of the entry that fits the query best, with [ ] around what was found. `prefixed` is a
-// word of this entry that begins as the query's last phrase does, where that is a prefix.
-base::Result<std::string> snippet(store::Tx& tx, const Query& query, std::string_view prefixed,
-                                  std::int64_t number);
+// The part of the entry's content that shows best why it was found, with [ ] around the words.
+base::Result<std::string> passage(store::Tx& tx, const Query& query, std::int64_t number);
 
 }  // namespace services::memory::text_index
