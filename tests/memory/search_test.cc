@@ -1,6 +1,7 @@
 // What is found, in which order, and what of it is shown.
 #include "bridge/services/memory/text_index.h"
 #include "tests/memory/fixture.h"
+#include "tests/store/fixture.h"
 
 #include <fmt/format.h>
 
@@ -176,6 +177,50 @@ TEST_F(SearchTest, AMarkIsFoundHoweverManyHaveTheWords) {
   EXPECT_EQ(fifths->ranked, limits::memory_candidates_max);
 }
 
+// A store from before the marks had a table of their own.
+TEST_F(SearchTest, WhatAnOlderStoreHoldsIsFound) {
+  const store::Folder folder;
+  const auto open = [&](std::size_t own_steps) {
+    std::vector<store::Migration> steps;
+    for (const auto part :
+         {engine::migrations(), migrations().first(own_steps), agents::migrations()}) {
+      steps.insert(steps.end(), part.begin(), part.end());
+    }
+    auto opened =
+        store::SqliteStore::open({.path = folder / "store.db"}, loop.get_executor(), steps);
+    BRIDGE_ASSERT(opened);
+    return *std::move(opened);
+  };
+  {
+    const auto older = open(2);
+    const Entry entry{.owner = {"conversation"}, .type = "note"};
+    ASSERT_TRUE(run(older->write([&](store::Tx& tx) -> base::Result<> {
+      TRY_OK(tx.execute(R"sql(
+        INSERT INTO memory_entries (id, agent, fleet, type, sharing, origin, marks, title, tags,
+                                    metadata, provenance, sha256, bytes, creator, request_hash,
+                                    created_at, content)
+        VALUES ('i', 'conversation', '', 'note', 'private', 'agent', $1, 'The plan', '[]',
+                '{}', '{}', '', 18, 'key:1', '', 0, 'three steps, café.')
+      )sql",
+                        {marks_of(entry)}));
+      TRY_OK(tx.execute("INSERT INTO memory_index (memory_index) VALUES ('rebuild')"));
+      return {};
+    })));
+  }
+  memory.reset();
+  store = open(migrations().size());
+  memory.emplace(*store, journal, clock);
+  EXPECT_THAT(found(operator_, "conversation", "plan"), ElementsAre("three steps, café."));
+  EXPECT_THAT(found(operator_, "conversation", "cafe", with([](Search& s) { s.type = "note"; })),
+              ElementsAre("three steps, café."));
+  EXPECT_THAT(found(operator_, "conversation", "cafe", with([](Search& s) { s.type = "reply"; })),
+              IsEmpty());
+  const auto words = run(
+      store->read([](store::Tx& tx) { return tx.query_one("SELECT words FROM memory_marks"); }));
+  ASSERT_TRUE(words && *words);
+  EXPECT_EQ((*words)->at(0).integer(), 5);
+}
+
 TEST_F(SearchTest, WhatWasDeletedIsNotFound) {
   const auto entry = keep("conversation", "secret words");
   ASSERT_TRUE(run(memory->remove(operator_, "conversation", entry.id)));
@@ -184,6 +229,10 @@ TEST_F(SearchTest, WhatWasDeletedIsNotFound) {
     return tx.execute("INSERT INTO memory_index (memory_index) VALUES ('integrity-check')");
   }));
   EXPECT_TRUE(checked) << checked.error().message;
+  const auto left =
+      run(store->read([](store::Tx& tx) { return tx.query("SELECT number FROM memory_marks"); }));
+  ASSERT_TRUE(left);
+  EXPECT_THAT(*left, IsEmpty());
 }
 
 }  // namespace
