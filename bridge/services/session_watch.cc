@@ -120,7 +120,8 @@ class Watch {
   }
 
   bool is_after(base::Instant moment, const Breaker& breaker) const {
-    const auto age = std::chrono::duration_cast<Milliseconds>(sights_.at - moment);
+    // What may have been at the same moment was not after it.
+    const auto age = std::chrono::ceil<Milliseconds>(sights_.at - moment);
     return breaker.is_older_than(age, time_);
   }
 

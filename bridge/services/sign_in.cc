@@ -2,6 +2,8 @@
 
 #include "bridge/base/limits.h"
 
+#include <utility>
+
 namespace services {
 
 namespace asio = boost::asio;
@@ -17,6 +19,8 @@ Task<> SignIn::begin(std::string actor) {
   }
   if (!shown) co_return shown;
   closes_ = needs_.clock.now() + limits::sign_in_max;
+  // A browser that starts for it opens by itself the pages that wait for a person.
+  shall_check_ = usual_ == Usual::window;
   notice_.notify();
   co_return co_await tell("session.window_opened", "a person wants to sign in", std::move(actor));
 }
@@ -38,6 +42,8 @@ asio::awaitable<void> SignIn::run() {
       co_await notice_.wait(base::Instant::max());
       continue;
     }
+    if (std::exchange(shall_check_, false)) (void)co_await needs_.session.check();
+    if (!closes_) continue;
     const bool is_ready = is_well();
     if (is_ready || needs_.clock.now() >= *closes_) {
       // Conversations in use let the window stand a while longer.

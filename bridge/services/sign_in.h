@@ -55,6 +55,7 @@ class SignIn {
   Usual usual_;
   base::Notice notice_;
   std::optional<base::Instant> closes_;
+  bool shall_check_ = false;
 };
 
 }  // namespace services

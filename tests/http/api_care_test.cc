@@ -241,6 +241,22 @@ TEST(ApiSession, AWindowIsOpenedForWhatOnlyAPersonEndsThoughTheSessionIsReady) {
   });
 }
 
+TEST(ApiSession, WhatWaitsForAPersonIsOpenedInAWindowThatIsThereAnyway) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    services::SignIn sign_in(f.loop.get_executor(),
+                             {f.session, *f.store, f.journal, f.clock, [] { return true; }},
+                             services::SignIn::Usual::window);
+    base::Scope tasks(f.loop.get_executor());
+    tasks.spawn(sign_in.run());
+    EXPECT_TRUE(co_await sign_in.begin("ann"));
+    // Each call lets the others on the loop go on.
+    while (f.session.checks == 0) co_await f.call("GET", "/livez");
+    EXPECT_TRUE(sign_in.closes());
+    co_await tasks.join();
+  });
+}
+
 TEST(ApiSession, AWindowClosesWhenAskedOrWhenNobodySignsIn) {
   ApiFixture f;
   f.session.view.state = chat::State::login_required;
