@@ -318,7 +318,7 @@ TEST_F(SubscriptionsTest, WhatIsNotItsOwnReachesNoAgentsKey) {
     const auto open = co_await subscribe(webhook());
     EXPECT_EQ(open.at("only_own"), false);
     co_await happen("b");
-    co_await until("thing.happened");
+    co_await until("flywheel.thing.happened.v1");
   });
 }
 
