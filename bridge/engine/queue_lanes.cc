@@ -125,10 +125,10 @@ Result<std::vector<LaneId>> Queue::lanes_with_work(store::Tx& tx) const {
                "OR EXISTS (SELECT 1 FROM jobs WHERE lane = l.id AND state = 'queued' "
                "AND in_line = 1) "
                "OR EXISTS (SELECT 1 FROM jobs WHERE lane = l.id AND state = 'queued' "
-               "AND in_line = 0) "
-               "ORDER BY id"));
+               "AND in_line = 0)"));
   std::vector<LaneId> lanes;
   for (const auto& row : rows) lanes.push_back({row.at(0).text()});
+  std::ranges::sort(lanes, {}, &LaneId::text);
   return lanes;
 }
 

@@ -74,22 +74,7 @@ ApiFixture::ApiFixture(int depth_max) {
   internet = *http::Internet::create();
   build_actions({});
   memory.emplace(*store, journal, clock);
-  services::StepKinds kinds;
-  kinds["packet"] = services::packet_steps(*packets, types);
-  kinds["gpt"] = services::gpt_steps(*messages);
-  kinds["message"] = services::message_steps(*queue);
-  kinds["action"] = services::action_steps(*actions, *queue);
-  actions->tell_ends(
-      [this](store::Tx& tx, const services::actions::Asked& asked, const engine::Now& now) {
-        return workflows->errand_ended(tx, asked.principal, asked.id, now);
-      });
-  messages->tell_ends(
-      [this](store::Tx& tx, const services::messages::Message& query, const engine::Now& now) {
-        return workflows->errand_ended(tx, query.principal, query.id, now);
-      });
-  workflows.emplace(loop.get_executor(),
-                    services::Workflows::Needs{*store, *queue, journal, timeline, bells, clock},
-                    std::move(kinds));
+  build_workflows();
   schedules.emplace(loop.get_executor(),
                     services::Schedules::Needs{.store = *store,
                                                .queue = *queue,
@@ -107,6 +92,25 @@ ApiFixture::ApiFixture(int depth_max) {
                   services::SignIn::Usual::no_window);
   authenticator.emplace(http::find_in(*keys), std::nullopt, clock);
   router.emplace(&*authenticator);
+}
+
+void ApiFixture::build_workflows() {
+  services::StepKinds kinds;
+  kinds["packet"] = services::packet_steps(*packets, types);
+  kinds["gpt"] = services::gpt_steps(*messages);
+  kinds["message"] = services::message_steps(*queue);
+  kinds["action"] = services::action_steps(*actions, *queue);
+  actions->tell_ends(
+      [this](store::Tx& tx, const services::actions::Asked& asked, const engine::Now& now) {
+        return workflows->errand_ended(tx, asked.principal, asked.id, now);
+      });
+  messages->tell_ends(
+      [this](store::Tx& tx, const services::messages::Message& query, const engine::Now& now) {
+        return workflows->errand_ended(tx, query.principal, query.id, now);
+      });
+  workflows.emplace(loop.get_executor(),
+                    services::Workflows::Needs{*store, *queue, journal, timeline, bells, clock},
+                    std::move(kinds));
 }
 
 ApiFixture::~ApiFixture() = default;

@@ -147,6 +147,7 @@ class ApiFixture {
   std::optional<engine::Engine> engine_;
   std::optional<engine::Crew> crew_;
   void build_queue(int depth_max);
+  void build_workflows();
   // Webhooks are worked by a crew of their own.
   Story work_webhooks(base::Scope& tasks);
 };
