@@ -296,7 +296,7 @@ constexpr std::string_view in_line_due =
 Result<bool> does_nothing(const Desk& desk, const LaneId& id, Milliseconds time) {
   TRY(const auto lane, desk.lane(id));
   if (lane.is_leased(time)) return false;
-  if (!lane.paused.empty()) return true;
+  if (!lane.paused.empty() || lane.blocked) return true;
   TRY(const auto held, desk.tx.query("SELECT id FROM jobs WHERE lane = $1 AND state = 'held' "
                                      "AND parent IS NULL LIMIT 1",
                                      {id.text}));

@@ -419,6 +419,22 @@ TEST(Drained, IsAQueueInWhichNothingGoesOnByItself) {
   EXPECT_TRUE(is_drained(f));
 }
 
+// What was sent in a lane is not read on either while its page asks for a person.
+TEST(Drained, ABlockedLaneGoesOnOnlyByAPersonOrByALook) {
+  Fixture f;
+  f.add();
+  const auto claim = f.claim();
+  ASSERT_TRUE(f.advance(claim.lease, Stage::sent));
+  ASSERT_TRUE(f.fail(claim.lease, base::Code::login_required, "ui_changed"));
+  f.add();
+  EXPECT_FALSE(is_drained(f));
+  ASSERT_TRUE(
+      f.write([&](store::Tx& tx) { return f.queue.block(tx, lane, "a dialog", "", f.now()); }));
+  EXPECT_TRUE(is_drained(f));
+  ASSERT_TRUE(f.write([&](store::Tx& tx) { return f.queue.unblock(tx, lane); }));
+  EXPECT_FALSE(is_drained(f));
+}
+
 // A limit of the provider lets nothing new begin, but what was sent is read on.
 TEST(Drained, WhatWasSentIsReadOnBehindALimit) {
   Fixture f;
