@@ -45,13 +45,12 @@ base::Error waiting(base::Error error) {
   return error;
 }
 
-// Also true of an address that nobody learnt.
+}  // namespace
+
 bool begins_chat_at(const std::string& url) {
   const auto bound = chat::binding_of(url);
   return !bound || chat::is_new_chat(bound->path);
 }
-
-}  // namespace
 
 base::Error patient(base::Error error) {
   const bool passes = error.code == Code::unavailable || error.code == Code::timeout;
@@ -147,10 +146,11 @@ base::Task<> Exchange::begin(Story& story, engine::Claim claim) {
     const bool has_child = !children.empty() && children.back().state == engine::State::running;
     TRY(auto post, posts::last(tx, (has_child ? children.back() : job).id.text));
     TRY(auto url, kind.address(tx, job));
-    // A repair goes into the chat that its question began.
-    if (has_child && begins_chat_at(url)) {
+    // The answer is in the chat that the question began, and what repairs it goes there.
+    if (job.stage >= Stage::sent && begins_chat_at(url)) {
       TRY(const auto asked, posts::last(tx, job.id.text));
-      if (asked && asked->sent && !begins_chat_at(asked->sent->url)) url = asked->sent->url;
+      const bool is_there = posts::is_of_this_start(job, asked) && asked->sent;
+      if (is_there && !begins_chat_at(asked->sent->url)) url = asked->sent->url;
     }
     TRY(const auto time, engine::engine_now(tx, now));
     TRY(const bool is_older, marker_keys::may_be_older(tx, job));
@@ -327,37 +327,44 @@ base::Task<> Exchange::record_sent(Story& story, chat::Sent sent) {
   auto& engine = story.lane.engine();
   CO_TRY_OK(engine.faults.at("exchange.sent_unrecorded"));
   const base::Instant at = clock_.now();
-  CO_TRY_OK(co_await story.lane.set_stage(
-      story.lease, Stage::sent,
-      [id = story.post.id, job = story.root, &kind = story.kind, sent](
-          store::Tx& tx, const engine::Now& now) -> base::Result<> {
-        TRY_OK(posts::set_sent(tx, id, sent, now));
-        return kind.sent ? kind.sent(tx, job, sent) : base::Result<>();
-      }));
+  CO_TRY_OK(co_await reach(story, Stage::sent,
+                           [id = story.post.id, job = story.root, &kind = story.kind, sent](
+                               store::Tx& tx, const engine::Now& now) -> base::Result<> {
+                             TRY_OK(posts::set_sent(tx, id, sent, now));
+                             return kind.sent ? kind.sent(tx, job, sent) : base::Result<>();
+                           }));
   note_sent(story, std::move(sent), at);
   co_return engine.faults.at("exchange.sent");
 }
 
 void Exchange::note_sent(Story& story, chat::Sent sent, base::Instant at) {
-  story.stage = Stage::sent;
   story.sent_at = at;
   story.post.stage = PostStage::sent;
-  story.post.sent = std::move(sent);
-  forget_failures(story);
+  note_address(story, std::move(sent));
 }
 
-// As the queue does with what gets on.
-void Exchange::forget_failures(Story& story) {
-  if (!story.is_repair()) story.root.failures = 0;
+// Whatever follows goes into the chat that it began.
+void Exchange::note_address(Story& story, chat::Sent sent) {
+  if (story.begins_chat() && !begins_chat_at(sent.url)) story.url = sent.url;
+  story.post.sent = std::move(sent);
+}
+
+// Makes the stage durable; the story follows, as the queue has it then.
+base::Task<> Exchange::reach(Story& story, Stage stage,
+                             std::function<base::Result<>(store::Tx&, const engine::Now&)> record) {
+  CO_TRY_OK(co_await story.lane.set_stage(story.lease, stage, std::move(record)));
+  story.stage = stage;
+  story.is_doubtful = story.is_told = false;
+  if (stage >= Stage::sent && !story.is_repair()) story.root.failures = 0;
+  co_return base::Result<>();
 }
 
 base::Task<> Exchange::record_unsent(Story& story) {
   const base::WallTime now = clock_.wall();
-  CO_TRY_OK(co_await story.lane.set_stage(
-      story.lease, Stage::none, [id = story.post.id, now](store::Tx& tx, const engine::Now&) {
-        return posts::set_unsent(tx, id, now);
-      }));
-  story.stage = Stage::none;
+  CO_TRY_OK(co_await reach(story, Stage::none,
+                           [id = story.post.id, now](store::Tx& tx, const engine::Now&) {
+                             return posts::set_unsent(tx, id, now);
+                           }));
   story.post.stage = PostStage::intent;
   co_return base::Result<>();
 }

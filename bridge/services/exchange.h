@@ -91,7 +91,10 @@ class Exchange {
   base::Task<> record_found(Story& story, chat::Sent sent);
   base::Task<> record_sent(Story& story, chat::Sent sent);
   static void note_sent(Story& story, chat::Sent sent, base::Instant at);
-  static void forget_failures(Story& story);
+  static void note_address(Story& story, chat::Sent sent);
+  static base::Task<> reach(
+      Story& story, engine::Stage stage,
+      std::function<base::Result<>(store::Tx&, const engine::Now&)> record = {});
   base::Task<> record_unsent(Story& story);
   base::Task<> open(Story& story);
   base::Task<> begin_repair(Story& story, Unusable why);

@@ -57,10 +57,7 @@ base::Task<> Exchange::recall(Story& story) {
   // has to tell. Of one that may be forgotten there is no sign that it was ever sent.
   if (*looked == Looked::untold && story.is_doubtful) story.doubt = story.untold;
   if (*looked == Looked::sent || story.doubt || !story.is_doubtful) co_return base::Result<>();
-  CO_TRY_OK(co_await story.lane.set_stage(story.lease, Stage::none));
-  story.stage = Stage::none;
-  story.is_doubtful = false;
-  co_return base::Result<>();
+  co_return co_await reach(story, Stage::none);
 }
 
 // A look at each of the times, until the message is found or the answer is plain. What is absent
@@ -115,8 +112,7 @@ base::Task<Exchange::Looked> Exchange::look(Story& story) {
 base::Task<> Exchange::record_found(Story& story, chat::Sent sent) {
   if (story.stage == Stage::armed) co_return co_await record_sent(story, std::move(sent));
   const base::Instant at = clock_.now();
-  CO_TRY_OK(co_await story.lane.set_stage(story.lease, Stage::sent, keeping(story, sent)));
-  story.is_doubtful = false;
+  CO_TRY_OK(co_await reach(story, Stage::sent, keeping(story, sent)));
   note_sent(story, std::move(sent), at);
   co_return story.lane.engine().faults.at("exchange.found");
 }

@@ -37,15 +37,13 @@ base::Task<> Exchange::read(Story& story) {
   auto& engine = story.lane.engine();
   CO_TRY_OK(engine.faults.at("exchange.reply_unrecorded"));
   const base::WallTime now = clock_.wall();
-  CO_TRY_OK(co_await story.lane.set_stage(
-      story.lease, Stage::replied,
-      [id = story.post.id, raw = *raw, now](store::Tx& tx, const engine::Now&) {
-        return posts::set_replied(tx, id, raw, now);
-      }));
-  story.stage = Stage::replied;
+  CO_TRY_OK(
+      co_await reach(story, Stage::replied,
+                     [id = story.post.id, raw = *raw, now](store::Tx& tx, const engine::Now&) {
+                       return posts::set_replied(tx, id, raw, now);
+                     }));
   story.post.stage = PostStage::replied;
   story.post.raw = *std::move(raw);
-  forget_failures(story);
   co_return engine.faults.at("exchange.replied");
 }
 
@@ -107,8 +105,8 @@ base::Task<> Exchange::find_sent(Story& story) {
   const base::Instant at = clock_.now();
   auto keep = keeping(story, *search->sent);
   // Seen, it is no person's word any more.
-  if (std::exchange(story.is_told, false)) {
-    CO_TRY_OK(co_await story.lane.set_stage(story.lease, Stage::sent, std::move(keep)));
+  if (story.is_told) {
+    CO_TRY_OK(co_await reach(story, Stage::sent, std::move(keep)));
   } else {
     CO_TRY_OK(co_await story.lane.engine().store.write(
         [keep = std::move(keep), now = story.lane.engine().timeline.now()](store::Tx& tx) {
@@ -133,7 +131,7 @@ base::Task<> Exchange::find_address(Story& story) {
     return kind->sent ? kind->sent(tx, job, sent) : base::Result<>();
   };
   CO_TRY_OK(co_await story.lane.engine().store.write(std::move(keep)));
-  story.post.sent = *std::move(search->sent);
+  note_address(story, *std::move(search->sent));
   co_return base::Result<>();
 }
 

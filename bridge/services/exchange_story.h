@@ -12,13 +12,16 @@
 
 namespace services {
 
+// True of an address at which every message begins a chat, and of one that nobody learnt.
+bool begins_chat_at(const std::string& url);
+
 // One run of the handler.
 struct Exchange::Story {
   engine::LaneContext& lane;
   engine::Job root;  // the question's own job
   const QuestionKind& kind;
   std::shared_ptr<const Question> question = {};
-  std::string url = {};
+  std::string url = {};  // where the message under way is, or goes
   int repairs = 0;       // children that this attempt has begun
   int repairs_ever = 0;  // with those of earlier attempts, which have their ids
 
@@ -40,10 +43,7 @@ struct Exchange::Story {
   std::string untold = {};                // why the last look told nothing
 
   bool is_repair() const { return job != root.id; }
-  bool begins_chat() const {
-    const auto bound = chat::binding_of(url);
-    return bound && chat::is_new_chat(bound->path);
-  }
+  bool begins_chat() const { return begins_chat_at(url); }
   std::string name() const {
     return fmt::format("{} {}", is_repair() ? "repair" : kind.noun, job.text);
   }

@@ -361,9 +361,12 @@ TEST_F(Daemon, AStoreWithoutTheKeyOfItsMessagesIsNotStarted) {
   start();
 }
 
-TEST_F(Daemon, ARepairGoesIntoTheChatThatItsPacketBeganAfterACrashToo) {
+// A packet begins a chat, and its answer needs a repair, at a point of which the bridge dies.
+class DaemonRepairs : public Daemon, public testing::WithParamInterface<std::string> {};
+
+TEST_P(DaemonRepairs, ARepairGoesIntoTheChatThatItsPacketBeganAfterACrashToo) {
   configure_new_chats({.reply = "schema", .reply_times = 1});
-  start({"FLYWHEEL_FAULT=exchange.repair"});
+  start({"FLYWHEEL_FAULT=" + GetParam()});
   const std::string id = hand_in("bd-repaired");
   ASSERT_EQ(daemon->wait_end(in(60s)), 128 + SIGKILL) << daemon->log();
   start();
@@ -374,6 +377,15 @@ TEST_F(Daemon, ARepairGoesIntoTheChatThatItsPacketBeganAfterACrashToo) {
   };
   EXPECT_EQ(std::ranges::count_if(site->conversations(), has_messages), 1);
 }
+
+INSTANTIATE_TEST_SUITE_P(Daemon, DaemonRepairs,
+                         testing::Values("exchange.sent", "exchange.replied",
+                                         "exchange.before_repair", "exchange.repair"),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::ranges::replace(name, '.', '_');
+                           return name;
+                         });
 
 TEST_F(Daemon, APersonDecidesWhatTheConversationDoesNotTell) {
   configure();
