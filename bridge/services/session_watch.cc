@@ -127,8 +127,9 @@ class Watch {
 
   bool was_loaded_since(const Breaker& breaker) const {
     return std::ranges::any_of(sights_.pages, [&](const chat::SessionView& page) {
-      const bool is_it = breaker.url.empty() || is_same_page(page.conversation, breaker.url);
-      return is_it && page.can_send && is_after(page.loaded, breaker);
+      if (!is_after(page.loaded, breaker)) return false;
+      if (breaker.url.empty()) return page.can_send;
+      return is_same_page(page.conversation, breaker.url) && is_passable(page.state);
     });
   }
 

@@ -30,9 +30,9 @@ struct WatchedAccount {
 // What is of the account closes it; what is of one page blocks the lanes that are asked there, and
 // no other. Time closes nothing here (the engine does that), only what was seen after a breaker was
 // opened:
-//   an account   the session has become ready since, or the page that showed the trouble was
-//                loaded anew since and can send
-//   a lane       its page was looked at since, and a job would get past it or be told why not
+//   an account   the session is ready, and has become so since, or the page that showed the trouble
+//                was loaded anew since, and a job would get past it or be told why not
+//   a lane       its page was looked at since, with the same result
 base::Result<> follow_sights(store::Tx& tx, const engine::Queue& queue,
                              const WatchedAccount& account, const Sights& sights,
                              const engine::Now& now);

@@ -176,6 +176,19 @@ TEST_F(SessionWatch, AnAccountThatLookedReadyAllTheTimeIsProvenByTheRefusedPageL
   EXPECT_EQ(open(), Open{});
 }
 
+// Its conversation is full or gone by now, and no job will ever be sent there.
+TEST_F(SessionWatch, ThePageThatShowedTheTroubleNeedNotBeOneThatCanSend) {
+  for (const State state : {State::conversation_full, State::conversation_not_found}) {
+    trip(Trip::challenge);
+    show(gpt_page, State::hydrating);
+    follow();
+    EXPECT_EQ(open(), Open{"account: challenge"});
+    show(gpt_page, state);
+    follow();
+    EXPECT_EQ(open(), Open{});
+  }
+}
+
 TEST_F(SessionWatch, ALimitEndsByItsTimeAndNotByAPageThatLooksWell) {
   trip(Trip::rate_limited, f.clock.wall() + 15min);
   become(State::ready);
