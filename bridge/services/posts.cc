@@ -47,6 +47,9 @@ constexpr std::array steps = {
         since_at INTEGER NOT NULL
       ) STRICT
     )sql"},
+    // The calendar may step; the order of jobs does not.
+    store::Migration{"posts", 4,
+                     "ALTER TABLE marker_keys ADD COLUMN jobs_before INTEGER NOT NULL DEFAULT 0"},
 };
 
 std::string text(const json::object& object, std::string_view key) {
@@ -276,10 +279,12 @@ namespace marker_keys {
 namespace {
 
 constexpr std::string_view newest =
-    "SELECT hash, since_at FROM marker_keys ORDER BY number DESC LIMIT 1";
+    "SELECT hash, jobs_before FROM marker_keys ORDER BY number DESC LIMIT 1";
 
-Result<> add(store::Tx& tx, const std::string& hash, std::int64_t since) {
-  TRY_OK(tx.execute("INSERT INTO marker_keys (hash, since_at) VALUES ($1, $2)", {hash, since}));
+// `jobs_before`: the last job of the time before it.
+Result<> add(store::Tx& tx, const std::string& hash, std::int64_t since, std::int64_t jobs_before) {
+  TRY_OK(tx.execute("INSERT INTO marker_keys (hash, since_at, jobs_before) VALUES ($1, $2, $3)",
+                    {hash, since, jobs_before}));
   return {};
 }
 
@@ -295,7 +300,7 @@ Result<std::optional<std::string>> current(store::Tx& tx) {
 Result<> note(store::Tx& tx, std::string_view key) {
   TRY(const auto known, current(tx));
   const std::string hash = hash_of(key);
-  if (!known) return add(tx, hash, 0);
+  if (!known) return add(tx, hash, 0, 0);
   if (*known == hash) return {};
   return base::fail(Code::conflict, "note the key of the markers: the store knows another one",
                     "configuration");
@@ -305,12 +310,13 @@ Result<> replace(store::Tx& tx, std::string_view key, base::WallTime now) {
   TRY(const auto known, current(tx));
   const std::string hash = hash_of(key);
   if (known && *known == hash) return {};
-  return add(tx, hash, engine::to_stamp(now));
+  TRY(const auto last, tx.query_one("SELECT COALESCE(MAX(seq), 0) FROM jobs"));
+  return add(tx, hash, engine::to_stamp(now), last->at(0).integer());
 }
 
 Result<bool> may_be_older(store::Tx& tx, const engine::Job& root) {
   TRY(const auto row, tx.query_one(newest));
-  return row && engine::to_stamp(root.timings.queued) <= row->at(1).integer();
+  return row && root.sequence <= row->at(1).integer();
 }
 
 }  // namespace marker_keys
