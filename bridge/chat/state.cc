@@ -264,8 +264,20 @@ bool is_of_page(State state) {
          state == State::tool_approval || state == State::unknown_ui;
 }
 
+namespace {
+
+std::string error_start(State state) {
+  return fmt::format("the page is in state {}: ", row(state).name);
+}
+
+}  // namespace
+
+bool is_error_of(const base::Error& error, State state) {
+  return error.message.starts_with(error_start(state));
+}
+
 base::Error as_error(State state, std::string_view evidence) {
-  std::string message = fmt::format("the page is in state {}: {}", row(state).name, evidence);
+  std::string message = error_start(state).append(evidence);
   if (!row(state).advice.empty()) message += fmt::format(" ({})", row(state).advice);
   return {row(state).code, std::move(message), std::string(row(state).reason)};
 }

@@ -60,6 +60,8 @@ bool is_of_account(State state);
 bool is_of_page(State state);
 // The error that a send ends with in this state; the reason is the contract's error code.
 base::Error as_error(State state, std::string_view evidence);
+// True if as_error made it of this state.
+bool is_error_of(const base::Error& error, State state);
 
 struct CodeBlock {
   std::string language;

@@ -168,11 +168,15 @@ base::Task<std::unique_ptr<Conversation>> TabPool::open(std::string url) {
       place.leave();
       if (tab->is_free()) {
         const bool is_stale = tab->health.judged() && may_be_mended(tab->health.judged()->state);
-        if (!is_stale && !tab->is_over) co_return lease(tab);
+        if (!is_stale && !is_worn(*tab) && !tab->is_over) co_return lease(tab);
         (void)co_await close_tab(tab);
         continue;
       }
     } else if (place.is_first()) {
+      if (crashes_ >= limits::tab_crashes_max && !has_tabs_in_use()) {
+        CO_TRY_OK(co_await renew_browser());
+        continue;
+      }
       if (tabs_.size() < options_.tabs_max) {
         place.leave();
         CO_TRY(auto opened, co_await open_tab(url, address));
@@ -204,9 +208,18 @@ base::Task<TabPool::TabPtr> TabPool::open_tab(std::string url, std::string addre
     }
   } undo{*this, tab};
   Hold hold(tab);
-  CO_TRY(tab->live, co_await browser->open(std::move(url)));
+  auto opened = co_await browser->open(std::move(url));
+  if (!opened && is_error_of(opened.error(), State::tab_crashed)) ++crashes_;
+  CO_TRY(tab->live, std::move(opened));
   tasks_.spawn(watch(tab));
   co_return tab;
+}
+
+// One page that crashes is broken itself; where none lives, what they share is, such as the files
+// of a browser that was upgraded while it ran.
+base::Task<> TabPool::renew_browser() {
+  crashes_ = 0;
+  co_return co_await keeper_.kill(keeper_.generation(), "its tabs crash one after another");
 }
 
 std::unique_ptr<Conversation> TabPool::lease(TabPtr tab) {
@@ -342,6 +355,7 @@ asio::awaitable<void> TabPool::watch(TabPtr tab) {
 void TabPool::take(Tab& tab, const Glance& glance) {
   const bool was_decided = tab.health.is_decided();
   tab.shell = glance.shell;
+  if (glance.is_over && glance.judged.state == State::tab_crashed) ++crashes_;
   tab.is_over = tab.is_over || glance.is_over;
   if (tab.health.take(glance, tab.use, clock_.now())) {
     tab.since = clock_.wall();
@@ -350,17 +364,25 @@ void TabPool::take(Tab& tab, const Glance& glance) {
   } else if (tab.is_over || tab.health.is_decided() != was_decided) {
     changes_.tell();
   }
+  if (!was_decided && tab.health.is_decided() && tab.health.judged()->can_send) crashes_ = 0;
+}
+
+// It has leaked for long, and its script is of another day. Only of a page that is ready: in others
+// there may be what a person wrote.
+bool TabPool::is_worn(const Tab& tab) const {
+  const auto& judged = tab.health.judged();
+  return judged && judged->can_send && clock_.now() - tab.health.loaded() >= limits::page_grows_old;
 }
 
 bool TabPool::shall_reload(const Tab& tab, std::optional<bool> is_signed_in,
                            bool is_doubted) const {
   const auto& judged = tab.health.judged();
   if (!tab.health.is_decided() || !judged) return false;
-  if (judged->can_send) return is_doubted;
-  if (may_be_mended(judged->state)) return true;
-  // A person may be typing a password into a window, or reading what a dialog asks; without one
+  // A person may be typing a password into a window, or reading what a page shows; without one
   // nobody can be.
   const bool is_headless = keeper_.window() == cdp::Window::headless;
+  if (judged->can_send) return is_doubted || (is_headless && is_worn(tab));
+  if (may_be_mended(judged->state)) return true;
   if (is_of_account(judged->state)) return is_headless || is_signed_in == true;
   return is_of_page(judged->state) && is_headless;
 }

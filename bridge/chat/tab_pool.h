@@ -19,7 +19,9 @@
 namespace chat {
 
 // A tab that is not in use stays open for the next one who needs its conversation, until another
-// conversation needs the place; then the one that was used least recently goes.
+// conversation needs the place; then the one that was used least recently goes. A page that has
+// been open for limits::page_grows_old is loaded anew before it is used, or in a check where nobody
+// can be reading it; a browser in which one tab after another crashes is started anew.
 class TabPool final : public Conversations {
  public:
   // The state of one tab.
@@ -104,6 +106,8 @@ class TabPool final : public Conversations {
   Report report(const Tab& tab) const;
   void take(Tab& tab, const Glance& glance);
   bool shall_reload(const Tab& tab, std::optional<bool> is_signed_in, bool is_doubted) const;
+  bool is_worn(const Tab& tab) const;
+  base::Task<> renew_browser();
   boost::asio::awaitable<void> settle(std::vector<TabPtr> asked);
 
   boost::asio::any_io_executor executor_;
@@ -117,6 +121,7 @@ class TabPool final : public Conversations {
   int pauses_ = 0;
   base::Instant closed_at_{};            // when a tab was last certainly closed
   std::optional<std::uint64_t> undead_;  // the browser that has not closed one
+  int crashes_ = 0;                      // of tabs, since one that was opened worked
   bool is_closing_ = false;
   std::shared_ptr<Link> link_;
   base::Scope tasks_;

@@ -34,6 +34,7 @@ struct FakeWorld {
   int alive_max = 0;
   int kills_that_fail = 0;
   bool does_not_close_tabs = false;
+  int opens_that_crash = 0;
   // What a page shows when it is loaded, by address; ready if not named.
   std::map<std::string, chat::Judgement> shows;
   std::optional<bool> is_signed_in;
@@ -163,6 +164,10 @@ class FakeBrowser final : public chat::LiveBrowser {
   base::Task<std::unique_ptr<chat::LiveTab>> open(std::string url) override {
     world_.log.push_back("open " + url);
     if (!is_alive_) co_return base::fail(base::Code::unavailable, "the browser has gone");
+    if (world_.opens_that_crash > 0) {
+      --world_.opens_that_crash;
+      co_return std::unexpected(chat::as_error(chat::State::tab_crashed, "Target crashed"));
+    }
     co_return std::make_unique<FakeTab>(world_, tabs_, std::move(url));
   }
   boost::asio::awaitable<std::string> gone() override {

@@ -74,6 +74,16 @@ TEST_F(SessionCare, ChecksComeFromTimeToTimeAndReloadWhereNobodyTypes) {
   EXPECT_EQ(told.back(), "ready");
 }
 
+TEST_F(SessionCare, WhereNobodySeesItAPageThatHasGrownOldIsLoadedAnew) {
+  play([&]() -> Wait {
+    co_await visit(one);
+    co_await pass(limits::page_grows_old - 1min);
+    EXPECT_EQ(std::ranges::count(world.log, "reload " + one), 0);
+    co_await pass(1h);
+    EXPECT_EQ(std::ranges::count(world.log, "reload " + one), 1);
+  });
+}
+
 TEST_F(SessionCare, InAWindowAPageIsLoadedAnewOnlyOnceSomebodySignedIn) {
   options.window = cdp::Window::headed;
   world.shows[home] = blocked(State::login_required);

@@ -112,6 +112,75 @@ TEST_F(TabPool, ATabThatWentIsOpenedAgainAtTheNextUseAndOthersStay) {
   EXPECT_NE(std::ranges::find(told_of, one + " tab_crashed"), told_of.end());
 }
 
+// As after an upgrade of the browser under the one that runs.
+TEST_F(TabPool, ABrowserInWhichNoTabLivesIsStartedAnew) {
+  play([&]() -> Wait {
+    co_await visit(two);
+    co_await pass(1s);
+    world.opens_that_crash = limits::tab_crashes_max;
+    while (world.opens_that_crash > 0) {
+      EXPECT_FALSE(co_await account->conversations().open(one));
+    }
+    EXPECT_EQ(world.starts.size(), 1u);
+    const auto conversation = co_await open(one);
+    EXPECT_EQ(must_be_well(co_await conversation->state()).state, chat::State::ready);
+    EXPECT_EQ(world.starts.size(), 2u);
+  });
+}
+
+TEST_F(TabPool, ABrowserIsNotStartedAnewUnderAConversationInUse) {
+  play([&]() -> Wait {
+    const auto other = co_await open(two);
+    world.opens_that_crash = limits::tab_crashes_max;
+    while (world.opens_that_crash > 0) {
+      EXPECT_FALSE(co_await account->conversations().open(one));
+    }
+    co_await visit(one);
+    EXPECT_EQ(must_be_well(co_await other->state()).state, chat::State::ready);
+  });
+  EXPECT_EQ(world.starts.size(), 1u);
+}
+
+TEST_F(TabPool, CrashesBeforeATabThatWorksAreForgotten) {
+  play([&]() -> Wait {
+    for (int i = 0; i < 2 * limits::tab_crashes_max; ++i) {
+      co_await visit(one);
+      co_await pass(1s);
+      browser().tab(one).vanish(chat::State::tab_crashed);
+      co_await pass(1s);
+    }
+    co_await visit(one);
+  });
+  EXPECT_EQ(world.starts.size(), 1u);
+}
+
+// In a window nobody's page is loaded anew while it lies there.
+TEST_F(TabPool, APageThatHasGrownOldIsOpenedAfreshBeforeItIsUsed) {
+  options.window = cdp::Window::headed;
+  play([&]() -> Wait {
+    co_await visit(one);
+    co_await pass(limits::page_grows_old - 1h);
+    co_await visit(one);
+    EXPECT_EQ(std::ranges::count(world.log, "open " + one), 1);
+    co_await pass(1h);
+    const auto conversation = co_await open(one);
+    EXPECT_EQ(must_be_well(co_await conversation->state()).state, chat::State::ready);
+  });
+  EXPECT_EQ(std::ranges::count(world.log, "open " + one), 2);
+  EXPECT_EQ(std::ranges::count(world.log, "reload " + one), 0);
+}
+
+TEST_F(TabPool, ADraftInAnOldPageIsNotThrownAway) {
+  options.window = cdp::Window::headed;
+  play([&]() -> Wait {
+    co_await visit(one);
+    browser().tab(one).show(blocked(chat::State::draft_present));
+    co_await pass(limits::page_grows_old);
+    co_await visit(one);
+  });
+  EXPECT_EQ(std::ranges::count(world.log, "open " + one), 1);
+}
+
 TEST_F(TabPool, ANewChatKeepsItsAddressAndTheNextNewChatGetsAnotherPage) {
   play([&]() -> Wait {
     auto chat = co_await open("https://chat.test/");
