@@ -218,7 +218,10 @@ void NetworkWatch::judge_status(const std::string& path, std::string_view type, 
                                 const json::object& headers) {
   const bool is_challenge = status == 403 && header(headers, "cf-mitigated") == "challenge";
   // The answer to a navigation comes before its document.
-  if (type == "Document") next_is_challenged_ = is_challenge;
+  if (type == "Document") {
+    next_is_challenged_ = is_challenge;
+    next_server_error_ = status >= 500 && !path.empty() ? status : 0;
+  }
   if (!path.starts_with("/backend-api/")) return;
   if (status == 401) {
     evidence_.unauthorized = true;
@@ -410,6 +413,7 @@ void NetworkWatch::error_body(Post& post, std::string_view body) {
 void NetworkWatch::on_new_document() {
   evidence_ = {};
   evidence_.challenged = std::exchange(next_is_challenged_, false);
+  evidence_.server_error = std::exchange(next_server_error_, 0);
   requests_.clear();
   posts_.clear();
   early_items_.clear();

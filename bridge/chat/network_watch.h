@@ -141,6 +141,7 @@ class NetworkWatch {
   NetworkEvidence evidence_;
   std::uint64_t version_ = 0;
   bool next_is_challenged_ = false;
+  int next_server_error_ = 0;
 };
 
 }  // namespace chat

@@ -361,6 +361,10 @@ Judgement judge(const Sighting& seen, const NetworkEvidence& network, const Bind
   if (seen.url.starts_with("chrome-error:")) {
     return {State::offline, "the browser shows its own error page"};
   }
+  // A site in trouble is away, not unknown. What its page says of itself counts more.
+  if (network.server_error != 0 && !has_shell && seen.signs.empty()) {
+    return {State::offline, fmt::format("the server answered {}", network.server_error)};
+  }
 
   // Signs are ordered by the state they prove; what the network says of the session stands at the
   // same place as the page's own signs of it.

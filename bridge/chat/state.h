@@ -127,6 +127,7 @@ struct NetworkEvidence {
   bool session_error = false;         // … and an error beside it: the session is stale
   bool unauthorized = false;          // 401 on the page's own calls
   bool challenged = false;            // 403 with cf-mitigated
+  int server_error = 0;               // the 5xx that came instead of the page
   bool conversation_missing = false;  // 404 for the bound conversation
   bool history_due = false;           // the bound conversation has turns to draw, or is on its way
   bool moderated = false;             // the provider stopped the answer to the last message

@@ -92,6 +92,22 @@ TEST(Judge, TheEarlierStateOfTheTableWins) {
   EXPECT_EQ(state_of(seen, challenged), State::offline);
 }
 
+TEST(Judge, ASiteThatAnswersWithAnErrorOfItsOwnIsAwayAndNotUnknown) {
+  NetworkEvidence failed;
+  failed.server_error = 502;
+  auto seen = healthy();
+  seen.shells = {};
+  seen.composer.reset();
+  const auto judged = judge(seen, failed, bound);
+  EXPECT_EQ(judged.state, State::offline);
+  EXPECT_NE(judged.evidence.find("502"), std::string::npos);
+  seen.signs = {{"challenge", State::challenge, ""}};
+  EXPECT_EQ(state_of(seen, failed), State::challenge) << "the page says more";
+  auto network = signed_in();
+  network.server_error = 502;
+  EXPECT_EQ(state_of(healthy(), network), State::ready) << "an app shell is there";
+}
+
 TEST(Judge, TheSessionIsReadFromTheNetwork) {
   NetworkEvidence network;
   network.signed_in = false;

@@ -190,6 +190,28 @@ TEST(NetworkWatch, AChallengeBelongsToTheDocumentThatFollowsIt) {
   EXPECT_FALSE(w.watch.evidence().challenged);
 }
 
+TEST(NetworkWatch, AnErrorOfTheServerBelongsToTheDocumentThatFollowsIt) {
+  Watched w;
+  const auto answer = [&w](std::string url, int status) {
+    w.tell("Network.responseReceived", {{"requestId", "1"},
+                                        {"type", "Document"},
+                                        {"response", json::object{{"url", std::move(url)},
+                                                                  {"status", status},
+                                                                  {"headers", json::object{}},
+                                                                  {"mimeType", "text/html"}}}});
+  };
+  answer(std::string(site) + "/c/c-1", 502);
+  EXPECT_EQ(w.watch.evidence().server_error, 0);
+  w.watch.on_new_document();
+  EXPECT_EQ(w.watch.evidence().server_error, 502);
+  answer(std::string(site) + "/c/c-1", 200);
+  w.watch.on_new_document();
+  EXPECT_EQ(w.watch.evidence().server_error, 0);
+  answer("https://ads.test/frame", 503);
+  w.watch.on_new_document();
+  EXPECT_EQ(w.watch.evidence().server_error, 0);
+}
+
 TEST(NetworkWatch, NotFoundCountsOnlyBeforeASend) {
   Watched w;
   w.request("1", "GET", "/backend-api/conversation/c-1");
