@@ -89,6 +89,10 @@ inline constexpr auto armed_is_fresh = 5s;
 inline constexpr auto pause_after_limit = 15min;
 // Failures of one packet in a row that are nobody's fault, each followed by a longer pause.
 inline constexpr int packet_failures_max = 20;
+// Of a network or browser that is away: so many looks in a row come without a rest between them.
+inline constexpr int away_looks = 4;
+inline constexpr auto away_rest_min = 15s;  // then each is twice as long as the one before
+inline constexpr auto away_rest_max = 2min;
 
 // The daemon.
 inline constexpr auto stops = 9s;           // all of it, by one deadline; the rest of 10 is slack

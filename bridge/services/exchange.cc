@@ -39,10 +39,9 @@ chat::Prompt marked_anew(chat::Prompt prompt, std::string_view id, std::string_v
 }
 
 // Nobody could look: that tells nothing of what there is to see, however often it happens.
-base::Error waiting(base::Error error) {
-  const bool is_away = error.reason == "offline" || error.reason == "browser_unavailable";
-  if (is_away && base::is_retryable(error.code)) error.code = Code::busy;
-  return error;
+bool is_away(const base::Error& error) {
+  const bool is_named = error.reason == "offline" || error.reason == "browser_unavailable";
+  return is_named && base::is_retryable(error.code);
 }
 
 }  // namespace
@@ -96,8 +95,13 @@ base::Task<engine::Outcome> Exchange::handle(engine::Claim claim, engine::LaneCo
     if (story->doubt) {
       co_return engine::Outcome{engine::Outcome::Held{{"unknown_outcome", *story->doubt}}};
     }
+    if (obtained || !is_away(obtained.error())) away_ = 0;
     if (!obtained) {
-      base::Error error = waiting(std::move(obtained).error());
+      base::Error error = std::move(obtained).error();
+      if (is_away(error)) {
+        co_await rest(*story);
+        error.code = Code::busy;
+      }
       if (!is_last_look(*story, error)) co_return std::unexpected(std::move(error));
       co_return engine::Outcome{engine::Outcome::Held{
           {"unknown_outcome", "sent, and its answer could not be looked for: " + error.message}}};
@@ -115,6 +119,19 @@ base::Task<engine::Outcome> Exchange::handle(engine::Claim claim, engine::LaneCo
     }
     CO_TRY_OK(co_await begin_repair(*story, std::move(why)));
   }
+}
+
+// What stays away is looked for more and more rarely: each look costs a load, lines of the log and
+// entries of the journal. The lane keeps its place of the account, where others would get no
+// further.
+boost::asio::awaitable<void> Exchange::rest(Story& story) {
+  story.conversation.reset();
+  const int beyond = ++away_ - limits::away_looks;
+  if (beyond <= 0) co_return;
+  base::Instant::duration time = limits::away_rest_min;
+  for (int i = 1; i < beyond && time < limits::away_rest_max; ++i) time *= 2;
+  time = std::min<base::Instant::duration>(time, limits::away_rest_max);
+  co_await clock_.sleep_until(clock_.now() + time);
 }
 
 // The answer in the reply, or what is wrong with it.

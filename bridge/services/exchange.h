@@ -103,6 +103,7 @@ class Exchange {
   boost::asio::awaitable<void> settle(std::shared_ptr<Story> story);
   base::Instant::duration time_left(const Story& story) const;
   base::Task<> trip(Story& story, const base::Error& error);
+  boost::asio::awaitable<void> rest(Story& story);
 
   chat::Conversations& conversations_;
   base::Clock& clock_;
@@ -112,6 +113,7 @@ class Exchange {
   std::function<boost::asio::awaitable<void>(Afterwards)> afterwards_;
   std::map<std::string, QuestionKind> kinds_;
   SendTurns turns_;
+  int away_ = 0;  // looks in a row that the network or the browser did not let happen
 };
 
 // Why a failed look or send closes the account, or (blocked) its lane; or nothing.

@@ -235,6 +235,19 @@ TEST(Sim, AnAnswerThatCameWhileTheNetworkWasAwayIsRead) {
   EXPECT_EQ(world.chats.front().transcript.size(), 1u);
 }
 
+// Each look is a load and entries of the journal.
+TEST(Sim, ANetworkThatStaysAwayIsLookedForMoreAndMoreRarely) {
+  Ground ground;
+  World world(ground, 3);
+  world.lose_network(24h);
+  world.submit(1, "alice");
+  expect_kept(world, settle(world, 25h));
+  const auto& job = world.watch.jobs().at(world.job_of_bead.at(bead_of(1, "alice")));
+  EXPECT_EQ(job.state, engine::State::done);
+  EXPECT_GT(job.attempt, limits::away_looks);
+  EXPECT_LT(job.attempt, 24h / limits::away_rest_max + 2 * limits::away_looks);
+}
+
 // The network went before the provider had named it.
 TEST(Sim, AChatThatTheSendingPageDidNotLearnOfIsFound) {
   Ground ground;
