@@ -266,6 +266,17 @@ Result<JobId> Queue::expand(store::Tx& tx, std::string_view prefix) const {
   return JobId{rows[0][0].text()};
 }
 
+Result<> Queue::forget(store::Tx& tx, std::string_view kind, const std::string& subject) const {
+  TRY(const auto jobs, find_jobs(tx, "WHERE subject <> '' AND subject = $1", {subject}));
+  for (const auto& job : jobs) {
+    if (job.kind != kind || !is_final(job.state)) continue;
+    TRY_OK(tx.execute("DELETE FROM job_results WHERE seq = $1", {job.sequence}));
+    TRY_OK(tx.execute("DELETE FROM job_payloads WHERE seq = $1", {job.sequence}));
+    TRY_OK(tx.execute("DELETE FROM jobs WHERE seq = $1", {job.sequence}));
+  }
+  return {};
+}
+
 Result<std::vector<Job>> Queue::children(store::Tx& tx, const JobId& parent) const {
   TRY(auto rows, find_jobs(tx, "WHERE parent = $1 ORDER BY seq", {parent.text}));
   std::vector<Job> jobs;

@@ -129,8 +129,8 @@ class Queue {
   base::Result<> declare_lane(store::Tx& tx, const LaneId& lane, const std::string& account,
                               const std::string& url = {}) const;
   // Who the lane was for has gone: it is told of no more, unless something in it is unfinished.
-  // Declaring it brings it back. Its row stays, for its jobs refer to it and are never deleted:
-  // they are what keys and the audit lead to.
+  // Declaring it brings it back. Its row stays, for its jobs refer to it, and those
+  // that keys and the audit lead to are never deleted.
   base::Result<> retire_lane(store::Tx& tx, const LaneId& lane) const;
   // While paused nothing new is claimed; what runs goes on.
   base::Result<> pause(store::Tx& tx, const LaneId& lane, const std::string& reason) const;
@@ -240,6 +240,10 @@ class Queue {
   // has passed is dropped.
   base::Result<Job> retry(store::Tx& tx, const JobId& job, const Now& now,
                           std::string_view actor = {}) const;
+
+  // Deletes the jobs of this kind about this subject that have ended, with their texts. For kinds
+  // whose jobs nothing leads to any more, neither a key nor the journal, and that have no children.
+  base::Result<> forget(store::Tx& tx, std::string_view kind, const std::string& subject) const;
 
   // At start, once, before the first claim, with Store::generation(). Leases of every holder but
   // `holder` end: what was up to `intent` is queued again, what was armed or beyond waits to be

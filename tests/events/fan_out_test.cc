@@ -109,6 +109,34 @@ TEST_F(FanOutTest, AJobThatSomebodyElseEndedIsReplacedAtTheNextStart) {
   EXPECT_THAT(states(subscription), ElementsAre("delivered", "delivered"));
 }
 
+TEST_F(FanOutTest, WhatEndedLongAgoIsForgottenWithItsJobs) {
+  const auto subscription = webhook();
+  happen("a");
+  pass(1s);
+  const auto old = deliveries(subscription).front();
+  ASSERT_TRUE(run(store->write([&](store::Tx& tx) -> base::Result<> {
+    for (int i = 1; i <= limits::webhook_deliveries_kept; ++i) {
+      TRY_OK(events::rows::insert_delivery(tx, {.id = "later-" + std::to_string(i),
+                                                .subscription = subscription.id,
+                                                .event = -i,
+                                                .type = "thing.happened",
+                                                .state = events::Delivery::State::delivered,
+                                                .created = old.created}));
+    }
+    return {};
+  })));
+  const auto is_known = [&](const std::string& job) {
+    return run(store->read([&](store::Tx& tx) { return queue->get(tx, {job}); })).has_value();
+  };
+  EXPECT_TRUE(is_known(old.job));
+  happen("b");
+  pass(1s);
+  EXPECT_FALSE(is_known(old.job));
+  const auto newest = deliveries(subscription).back();
+  EXPECT_EQ(events::name(newest.state), "delivered");
+  EXPECT_TRUE(is_known(newest.job));
+}
+
 TEST_F(FanOutTest, WhoIsTooFarBehindIsToldWhatWasPassedOver) {
   const auto subscription = webhook();
   happen("a");

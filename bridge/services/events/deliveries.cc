@@ -191,6 +191,12 @@ Result<> finish(const Act& act, Delivery delivery, Subscription subscription,
   return why.empty() ? Result<>() : disable(act, subscription, std::move(why));
 }
 
+Result<> forget_old(const Act& act, const Subscription& subscription) {
+  TRY(const auto forgotten, rows::forget_old(act.tx, subscription.id));
+  for (const auto& id : forgotten) TRY_OK(act.queue.forget(act.tx, webhook_kind, id));
+  return {};
+}
+
 Result<Delivery> replay(const Act& act, const Subscription& subscription, Delivery delivery) {
   if (delivery.type.empty()) {
     return base::fail(

@@ -47,6 +47,8 @@ base::Result<> pass_over(const Act& act, const Subscription& subscription, std::
 // Records an attempt of a delivery that is pending, with all that follows from it.
 base::Result<> finish(const Act& act, Delivery delivery, Subscription subscription,
                       const Attempt& attempt);
+// Forgets what ended long ago, with the jobs of its attempts: of those the journal knows nothing.
+base::Result<> forget_old(const Act& act, const Subscription& subscription);
 // Sends it (again) from now on, with the whole schedule before it. conflict: it is being sent, or
 // stands for events that were passed over; busy, reason backlog_full.
 base::Result<Delivery> replay(const Act& act, const Subscription& subscription, Delivery delivery);

@@ -149,8 +149,8 @@ Result<> remove_delivery(store::Tx& tx, const std::string& id) {
   return {};
 }
 
-Result<> forget_old(store::Tx& tx, const std::string& subscription) {
-  TRY_OK(tx.execute(R"sql(
+Result<std::vector<std::string>> forget_old(store::Tx& tx, const std::string& subscription) {
+  TRY(const auto rows, tx.query(R"sql(
     DELETE FROM deliveries
     WHERE subscription = $1
       AND state <> 'pending'
@@ -159,9 +159,12 @@ Result<> forget_old(store::Tx& tx, const std::string& subscription) {
                      WHERE subscription = $1
                      ORDER BY number DESC
                      LIMIT 1 OFFSET $2)
+    RETURNING id
   )sql",
-                    {subscription, limits::webhook_deliveries_kept}));
-  return {};
+                                {subscription, limits::webhook_deliveries_kept}));
+  std::vector<std::string> forgotten;
+  for (const auto& row : rows) forgotten.push_back(row.at(0).text());
+  return forgotten;
 }
 
 }  // namespace rows

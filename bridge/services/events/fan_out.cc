@@ -67,7 +67,7 @@ class Stretch {
       ++begun_;
       --room;
     }
-    if (has_begun) TRY_OK(rows::forget_old(act_.tx, one.id));
+    if (has_begun) TRY_OK(forget_old(act_, one));
     return rows::set_cursor(act_.tx, one.id, cursor);
   }
 

@@ -61,8 +61,8 @@ base::Result<std::vector<Delivery>> deliveries(store::Tx& tx, const DeliveryFilt
 base::Result<> insert_delivery(store::Tx& tx, const Delivery& delivery);
 base::Result<> remove_delivery(store::Tx& tx, const std::string& id);
 base::Result<> update_delivery(store::Tx& tx, const Delivery& delivery);
-// Forgets the oldest ended ones beyond limits::webhook_deliveries_kept.
-base::Result<> forget_old(store::Tx& tx, const std::string& subscription);
+// Forgets the oldest ended ones beyond limits::webhook_deliveries_kept, and gives their ids.
+base::Result<std::vector<std::string>> forget_old(store::Tx& tx, const std::string& subscription);
 
 }  // namespace rows
 }  // namespace events
