@@ -134,8 +134,13 @@ TEST_F(OwnTest, ADeliveryThatWasBegunBeforeIsGivenUpUnsent) {
   EXPECT_EQ(events::name(made[0].state), "dead");
   EXPECT_THAT(made[0].detail, HasSubstr("not the agent's own"));
   ASSERT_TRUE(run(subscriptions->replay(made[0].id, actor())));
-  pass(48h);
+  pass(5 * 24h);
   EXPECT_THAT(receiver.got, IsEmpty());
+  // The receiver failed once and was not asked since.
+  ASSERT_TRUE(run(subscriptions->replay(made[0].id, actor())));
+  pass(1min);
+  EXPECT_EQ(now(subscription).failures, 1);
+  EXPECT_EQ(now(subscription).disabled, "");
 }
 
 // ---- stores from before

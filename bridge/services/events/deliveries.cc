@@ -177,7 +177,7 @@ Result<> finish(const Act& act, Delivery delivery, Subscription subscription,
     delivery.state = Delivery::State::delivered;
     delivery.next.reset();
     delivery.ended = now;
-  } else {
+  } else if (!attempt.is_pointless) {
     note_failure(subscription, verdict, now);
   }
   if (verdict.fate == Verdict::Fate::again) {
@@ -187,6 +187,7 @@ Result<> finish(const Act& act, Delivery delivery, Subscription subscription,
   }
   TRY_OK(rows::update_delivery(act.tx, delivery));
   TRY_OK(rows::update(act.tx, subscription));
+  if (attempt.is_pointless) return {};  // says nothing of the receiver
   auto why = reason_to_disable(subscription, verdict, now);
   return why.empty() ? Result<>() : disable(act, subscription, std::move(why));
 }
