@@ -53,9 +53,9 @@ std::string shell_word(const std::string& text) {
   return word + "'";
 }
 
-// How a query that is still open is answered; empty for anything else.
+// How a query that is still open is answered; empty for what needs no answer by a message.
 std::string answer_hint(const json::object& message) {
-  if (text_in(message, "kind") != "query" || !text_in(message, "outcome").empty()) return {};
+  if (text_in(message, "answered_by") != "inbox" || !text_in(message, "outcome").empty()) return {};
   return fmt::format("  answer: flywheel gpt tell {} TEXT --reply-to {} --from {}\n",
                      shell_word(name_in(message, "from")), text_in(message, "id"),
                      shell_word(name_in(message, "to")));

@@ -106,6 +106,11 @@ json::object view_of(const messages::Party& party) {
   return {{"id", text_or_null(party.id)}, {"name", party.name}};
 }
 
+// Who answers a query: its agent, by a message, or the conversation that was asked.
+std::string_view answered_by(const messages::Message& query) {
+  return query.job.empty() ? "inbox" : "conversation";
+}
+
 json::object view_of(const messages::Message& message) {
   json::object view{{"id", message.id},
                     {"sequence", message.sequence},
@@ -121,6 +126,7 @@ json::object view_of(const messages::Message& message) {
                     {"sent", base::rfc3339(message.sent)},
                     {"acked", time_or_null(message.acked)},
                     {"outcome", text_or_null(message.outcome)}};
+  if (message.kind == messages::Kind::query) view["answered_by"] = answered_by(message);
   if (!message.value.is_null()) view["value"] = message.value;
   return view;
 }
@@ -139,7 +145,7 @@ json::object view_of(const services::Messages::Result& result) {
                     {"from", view_of(query.sender)},
                     {"to", view_of(query.recipient)},
                     {"asked", base::rfc3339(query.sent)},
-                    {"answered_by", query.job.empty() ? "inbox" : "conversation"},
+                    {"answered_by", answered_by(query)},
                     {"answer", nullptr},
                     {"error", nullptr},
                     {"links", json::object{{"self", self}}}};

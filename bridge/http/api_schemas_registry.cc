@@ -102,6 +102,10 @@ constexpr std::array all = {
         "sent": {"type": "string", "format": "date-time"},
         "acked": {"type": ["string", "null"], "format": "date-time"},
         "outcome": {"type": ["string", "null"]},
+        "answered_by": {
+          "enum": ["inbox", "conversation"],
+          "description": "Of a query: the one in whose inbox it lies, by a message, or a chat."
+        },
         "value": {"description": "Of an answer by schema."}
       }
     })json"},

@@ -138,8 +138,9 @@ TEST(ApiMessages, AnAgentThatPollsAnswersAQueryByAReply) {
     EXPECT_EQ(asked.status, 202) << asked.body;
     EXPECT_EQ(asked.json().at("answered_by"), "inbox");
     const auto id = text(asked.json(), "id");
-    EXPECT_THAT(texts(co_await f.get(f.critic, "critic/messages?unread=1")),
-                ElementsAre("is it good?"));
+    const auto unread = co_await f.get(f.critic, "critic/messages?unread=1");
+    EXPECT_THAT(texts(unread), ElementsAre("is it good?"));
+    EXPECT_EQ(unread.json().at("items").at(0).at("answered_by"), "inbox");
     const json::object answer{{"text", "yes"}, {"reply_to", id}};
     const auto own = co_await f.post(f.planner, "planner/message", answer);
     EXPECT_EQ(own.status, 422);
@@ -193,6 +194,8 @@ TEST(ApiMessages, ALinkedGptIsAskedInItsConversation) {
         json::object{{"query", "which tone?"}, {"context", "a blog"}, {"thread", "blog-1"}});
     EXPECT_EQ(asked.status, 202) << asked.body;
     EXPECT_EQ(asked.json().at("answered_by"), "conversation");
+    const auto sent = co_await f.get(f.planner, "planner/messages");
+    EXPECT_EQ(sent.json().at("items").at(0).at("answered_by"), "conversation");
     const auto payload = co_await f.run_next("warm");
     EXPECT_EQ(payload.at("asker"), "Planner");
     const auto planner = co_await f.call("GET", "/api/gpt-agents/planner");
