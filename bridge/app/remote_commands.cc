@@ -16,7 +16,7 @@ using boost::asio::awaitable;
 struct RemoteOptions {
   BridgeOptions bridge;
   std::string id;
-  std::string state, sender, bead, note, verdict, name, agent, scopes, type, subject;
+  std::string state, sender, bead, note, verdict, name, agent, scopes, type, subject, lane;
   std::string after;
   int limit = 20;
   int wait_s = 0;
@@ -165,14 +165,21 @@ awaitable<int> queue(Console& console, const RemoteOptions&, http::Client& clien
 using Print = void (*)(Console&, const json::value&);
 
 Story post_to(std::string target, Print print) {
-  return [target = std::move(target), print](Console& console, const RemoteOptions&,
+  return [target = std::move(target), print](Console& console, const RemoteOptions& options,
                                              http::Client& client) -> awaitable<int> {
+    json::object body;
+    if (!options.lane.empty()) body["lane"] = options.lane;
     http::ClientRequest request{
-        .method = "POST", .target = target, .body = json::value(json::object())};
+        .method = "POST", .target = target, .body = json::value(std::move(body))};
     co_return co_await call(
         console, client, std::move(request),
         [&console, print](const json::value& answer) { print(console, answer); });
   };
+}
+
+void add_lane(CLI::App& command, RemoteOptions& options) {
+  command.add_option("--lane", options.lane, "Only this one of those that queue show lists")
+      ->type_name("LANE");
 }
 
 void add_queue(CLI::App& root, CommandLine& line) {
@@ -180,9 +187,10 @@ void add_queue(CLI::App& root, CommandLine& line) {
   add_remote(*group, line, "show", "Lanes, depths, limits and what they wait for",
              "flywheel queue show", queue);
   add_remote(*group, line, "pause", "Take nothing new from the queue; what runs goes on",
-             "flywheel queue pause", post_to("/api/queue/pause", print_queue));
-  add_remote(*group, line, "resume", "Go on after a pause", "flywheel queue resume",
-             post_to("/api/queue/resume", print_queue));
+             "flywheel queue pause", post_to("/api/queue/pause", print_queue), add_lane);
+  add_remote(*group, line, "resume",
+             "Go on after a pause, or after a look at the page that keeps a lane shut",
+             "flywheel queue resume", post_to("/api/queue/resume", print_queue), add_lane);
 }
 
 // ---- audit

@@ -91,6 +91,18 @@ TEST_F(AgentCommands, ARunSaysWhomEachOfItsStepsWaitsFor) {
   EXPECT_THAT(run({"workflow", "status", id}).out, Not(HasSubstr("waits for")));
 }
 
+TEST_F(AgentCommands, OneLaneIsPausedAndResumedByItself) {
+  const auto queue = json::parse(run({"queue", "show", "--json"}).out);
+  const std::string lane(queue.at("lanes").at(0).at("id").as_string());
+  EXPECT_NE(run({"queue", "pause", "--lane", "nowhere"}).status, 0);
+  EXPECT_THAT(run({"queue", "show"}).out, Not(HasSubstr("paused:")));
+  EXPECT_EQ(run({"queue", "pause", "--lane", lane}).status, 0);
+  EXPECT_NE(run({"queue", "resume", "--lane", "nowhere"}).status, 0);
+  EXPECT_THAT(run({"queue", "show"}).out, HasSubstr("paused: paused by admin"));
+  EXPECT_EQ(run({"queue", "resume", "--lane", lane}).status, 0);
+  EXPECT_THAT(run({"queue", "show"}).out, Not(HasSubstr("paused:")));
+}
+
 TEST_F(AgentCommands, OneIsRegisteredChangedAndRemoved) {
   const auto made = run({"gpt", "register", "--name", "Probe", "--kind", "cli", "--alias", "p",
                          "--alias", "the probe", "--capability", "audit"});
