@@ -216,6 +216,9 @@ Task<Response> retry(ApiNeeds& needs, Request& request) {
 Task<Response> resolve(ApiNeeds& needs, Request& request) {
   const auto verdict = engine::verdict_named(text_in(request.json, "verdict"));
   BRIDGE_ASSERT(verdict);  // the body was checked
+  if (!request.principal.agent.empty()) {
+    co_return base::fail(Code::denied, "resolve a packet: only a person may", "not_a_person");
+  }
   CO_TRY(auto id, co_await named(needs, request));
   CO_TRY(auto view,
          co_await needs.packets.resolve(std::move(id), *verdict, text_in(request.json, "note"),

@@ -356,6 +356,11 @@ TEST(ApiPackets, APersonDecidesWhatBecameOfAHeldOne) {
     const Call verdict{.body = json::object{{"verdict", "abandon"}, {"note", "gave up"}}};
     const auto target = "/api/packets/" + id + "/resolve";
     EXPECT_EQ((co_await f.call_as(agent, "POST", target, verdict)).status, 403);
+    // An agent has not looked, whatever its key may do, and be the packet its own.
+    const auto own = co_await f.key("own", {"packets", "approve"}, "planner");
+    const auto refused = co_await f.call_as(own, "POST", target, verdict);
+    EXPECT_EQ(refused.status, 403);
+    EXPECT_EQ(refused.json().at("code"), "not_a_person");
     const auto bad =
         co_await f.call_as(person, "POST", target, {.body = json::object{{"verdict", "maybe"}}});
     EXPECT_EQ(bad.status, 422);
