@@ -80,11 +80,10 @@ void print_whole(Console& console, const json::object& schedule) {
                             text_in(body, "bead_id"), text_in(body, "sender"),
                             text_in(schedule, "priority")));
   } else if (const auto workflow = text_in(schedule, "workflow"); !workflow.empty()) {
-    const auto* version = schedule.if_contains("workflow_version");
-    const auto of = version && version->is_int64()
-                        ? fmt::format(", version {}", version->get_int64())
-                        : std::string();
-    row("what", fmt::format("a run of the workflow {}{}", workflow, of));
+    const auto version = text_in(schedule, "workflow_version");
+    row("what", fmt::format("a run of the workflow {}, {}", workflow,
+                            version == "0" ? "no version that is known: resume it with --newest"
+                                           : "version " + version));
     row("inputs", text_in(schedule, "inputs"));
   } else {
     row("what", "a look at the session");

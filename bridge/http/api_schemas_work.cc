@@ -192,7 +192,7 @@ constexpr std::array all = {
         "workflow": {"type": ["string", "null"]},
         "workflow_version": {
           "type": ["integer", "null"],
-          "description": "The one that runs are of, until who made the schedule makes a newer one."
+          "description": "Of the runs, or a later one of the maker's; 0: unknown, none runs."
         },
         "packet": {"type": ["object", "null"]},
         "inputs": {"type": ["object", "null"]},

@@ -58,7 +58,8 @@ TEST_F(AgentCommands, AFleetIsPutToWorkAndAScheduleBeginsAWorkflow) {
                          "--input", "city=Rome"});
   EXPECT_EQ(made.status, 0) << made.err;
   EXPECT_THAT(run({"schedule", "run", "trip"}).out, HasSubstr("started"));
-  EXPECT_THAT(run({"schedule", "show", "trip"}).out, HasSubstr("a run of the workflow w"));
+  EXPECT_THAT(run({"schedule", "show", "trip"}).out,
+              HasSubstr("a run of the workflow w, version 1\n"));
   EXPECT_THAT(run({"workflow", "status", "w"}).out, HasSubstr("running"));
 }
 
