@@ -3,6 +3,7 @@
 #include "tests/http/api_fixture.h"
 
 #include <algorithm>
+#include <map>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -281,6 +282,28 @@ TEST_F(SubscriptionsTest, AnAgentReadsItsStreamFromWhereItStopped) {
       types.push_back(text(item, "type"));
     EXPECT_THAT(types, ElementsAre("flywheel.agent.registered.v1", "flywheel.agent.changed.v1",
                                    "flywheel.message.sent.v1"));
+  });
+}
+
+TEST_F(SubscriptionsTest, AStreamEndsWithTheKeyThatOpenedIt) {
+  tell([&]() -> Story {
+    (void)co_await subscribe_as(ann, json::object());
+    auto reader = co_await connect();
+    co_await reader.send(
+        fmt::format("GET /api/gpt-agents/ann/events HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                    "Authorization: Bearer {}\r\n\r\n",
+                    ann));
+    (void)co_await reader.read_until("retry: ");
+    const auto keys = (co_await call("GET", "/api/keys")).json();
+    std::map<std::string, std::string> ids;
+    for (const auto& one : keys.at("items").as_array()) ids[text(one, "name")] = text(one, "id");
+    EXPECT_EQ((co_await call("DELETE", "/api/keys/" + ids.at("bob"))).status, 204);
+    co_await message_to("ann");
+    EXPECT_THAT(co_await reader.read_until("\"to\":\"ann\""),
+                testing::Not(HasSubstr("key.revoked")));
+    EXPECT_EQ((co_await call("DELETE", "/api/keys/" + ids.at("ann"))).status, 204);
+    EXPECT_THAT(co_await reader.read_until("\r\n0\r\n\r\n"),
+                testing::Not(HasSubstr("key.revoked")));
   });
 }
 
