@@ -167,8 +167,7 @@ base::Task<std::unique_ptr<Conversation>> TabPool::open(std::string url) {
     } else if (tab) {
       place.leave();
       if (tab->is_free()) {
-        const bool is_stale = tab->health.judged() && may_be_mended(tab->health.judged()->state);
-        if (!is_stale && !is_worn(*tab) && !tab->is_over) co_return lease(tab);
+        if (!is_stale(*tab) && !is_worn(*tab) && !tab->is_over) co_return lease(tab);
         (void)co_await close_tab(tab);
         continue;
       }
@@ -374,17 +373,24 @@ bool TabPool::is_worn(const Tab& tab) const {
   return judged && judged->can_send && clock_.now() - tab.health.loaded() >= limits::page_grows_old;
 }
 
+// Of a page that asks somebody: without a window nobody can be reading it.
+bool TabPool::is_stale(const Tab& tab) const {
+  const auto& judged = tab.health.judged();
+  if (!judged) return false;
+  const bool is_unseen = keeper_.window() == cdp::Window::headless;
+  return may_be_mended(judged->state) || (is_of_page(judged->state) && is_unseen);
+}
+
 bool TabPool::shall_reload(const Tab& tab, std::optional<bool> is_signed_in,
                            bool is_doubted) const {
   const auto& judged = tab.health.judged();
   if (!tab.health.is_decided() || !judged) return false;
   // A person may be typing a password into a window, or reading what a page shows; without one
   // nobody can be.
-  const bool is_headless = keeper_.window() == cdp::Window::headless;
-  if (judged->can_send) return is_doubted || (is_headless && is_worn(tab));
-  if (may_be_mended(judged->state)) return true;
-  if (is_of_account(judged->state)) return is_headless || is_signed_in == true;
-  return is_of_page(judged->state) && is_headless;
+  const bool is_unseen = keeper_.window() == cdp::Window::headless;
+  if (judged->can_send) return is_doubted || (is_unseen && is_worn(tab));
+  if (is_stale(tab)) return true;
+  return is_of_account(judged->state) && (is_unseen || is_signed_in == true);
 }
 
 base::Task<> TabPool::look_again(std::vector<std::string> doubted) {

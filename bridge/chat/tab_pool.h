@@ -105,6 +105,8 @@ class TabPool final : public Conversations {
   boost::asio::awaitable<void> close_later(TabPtr tab);
   Report report(const Tab& tab) const;
   void take(Tab& tab, const Glance& glance);
+  // What it shows may be gone when it is loaded anew, and nobody is disturbed by that.
+  bool is_stale(const Tab& tab) const;
   bool shall_reload(const Tab& tab, std::optional<bool> is_signed_in, bool is_doubted) const;
   bool is_worn(const Tab& tab) const;
   base::Task<> renew_browser();

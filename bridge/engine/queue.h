@@ -117,6 +117,7 @@ struct Shut {
 struct LanePage {
   LaneId lane;
   std::string url;
+  std::optional<base::WallTime> blocked = {};  // when it was blocked last, if ever
 };
 
 class Queue {

@@ -146,11 +146,14 @@ Result<std::vector<LaneStatus>> Queue::lanes(store::Tx& tx, const Now& now) cons
 }
 
 Result<std::vector<LanePage>> Queue::lane_pages(store::Tx& tx, const std::string& account) const {
-  TRY(const auto rows, tx.query("SELECT id, url FROM lanes "
+  TRY(const auto rows, tx.query("SELECT id, url, blocked_at FROM lanes "
                                 "WHERE account = $1 AND url <> '' AND retired = 0 ORDER BY id",
                                 {account}));
   std::vector<LanePage> pages;
-  for (const auto& row : rows) pages.push_back({{row.at(0).text()}, row.at(1).text()});
+  for (const auto& row : rows) {
+    pages.push_back({{row.at(0).text()}, row.at(1).text()});
+    if (row.at(2).integer() > 0) pages.back().blocked = from_stamp(row.at(2).integer());
+  }
   return pages;
 }
 

@@ -98,7 +98,9 @@ class Watch {
     return is_proven ? queue_.close_breaker(tx_, account_.name) : Result<>();
   }
 
-  // Only where it is worth another row: what is blocked already stays so until its page works.
+  // Only where it is worth another row: what is blocked already stays so until its page works. Who
+  // resumed a lane has seen what its page had shown then; whether a job gets past it, that job
+  // tells.
   Result<> block_lanes() {
     const bool is_any_blocked = std::ranges::any_of(
         sights_.pages, [](const auto& page) { return chat::is_of_page(page.state); });
@@ -106,8 +108,9 @@ class Watch {
     TRY(const auto lanes, queue_.lane_pages(tx_, account_.name));
     for (const auto& page : sights_.pages) {
       if (!chat::is_of_page(page.state)) continue;
-      for (const auto& [lane, url] : lanes) {
+      for (const auto& [lane, url, blocked] : lanes) {
         if (is_blocked(lane) || !is_same_page(url, page.conversation)) continue;
+        if (blocked && engine::to_stamp(page.since) <= engine::to_stamp(*blocked)) continue;
         const auto error = chat::as_error(page.state, page.evidence);
         TRY_OK(queue_.block(tx_, lane, error.message, url, now_));
       }

@@ -77,6 +77,29 @@ TEST_F(TabPool, AConversationInUseIsGivenToNobodyElse) {
   });
 }
 
+// Two uses of a page that shows a dialog; how often it was opened.
+class PageThatAsks : public AccountTest {
+ protected:
+  std::ptrdiff_t times_opened() {
+    world.shows[one] = blocked(chat::State::unknown_dialog);
+    play([&]() -> Wait {
+      co_await visit(one);
+      co_await until(
+          [&] { return std::ranges::find(told_of, one + " unknown_dialog") != told_of.end(); });
+      co_await visit(one);
+    });
+    return std::ranges::count(world.log, "open " + one);
+  }
+};
+
+// The dialog may be gone elsewhere.
+TEST_F(PageThatAsks, IsOpenedAnewForItsNextUse) { EXPECT_EQ(times_opened(), 2); }
+
+TEST_F(PageThatAsks, IsLeftAsItIsInAWindowWhereSomebodyMayBeReading) {
+  options.window = cdp::Window::headed;
+  EXPECT_EQ(times_opened(), 1);
+}
+
 TEST_F(TabPool, AWaitEndsWithTheBridge) {
   base::Result<std::unique_ptr<chat::Conversation>> waited;
   bool has_ended = false;

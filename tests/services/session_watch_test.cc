@@ -38,6 +38,7 @@ struct SessionWatch : testing::Test {
                   .can_send = state == State::ready,
                   .evidence = "a sign",
                   .conversation = url,
+                  .since = f.clock.wall(),
                   .looked = f.clock.now(),
                   .loaded = f.clock.now()};
   }
@@ -141,6 +142,22 @@ TEST_F(SessionWatch, APageThatTellsAJobWhatElseIsTheMatterBlocksNoLane) {
     follow();
     EXPECT_EQ(open(), Open{"gpt:1: blocked"}) << "a page that tells nothing";
   }
+}
+
+// In a window it stands there until somebody closes it.
+TEST_F(SessionWatch, WhoResumesALaneIsBelievedUntilItsPageShowsSomethingNew) {
+  show(gpt_page, State::unknown_dialog);
+  follow();
+  EXPECT_EQ(open(), Open{"gpt:1: blocked"});
+  ASSERT_TRUE(f.write([&](store::Tx& tx) { return f.queue.resume(tx, gpt_lane); }));
+  look_at(gpt_page);
+  follow();
+  EXPECT_EQ(open(), Open{});
+  show(gpt_page, State::ready);
+  follow();
+  show(gpt_page, State::unknown_dialog);
+  follow();
+  EXPECT_EQ(open(), Open{"gpt:1: blocked"});
 }
 
 TEST_F(SessionWatch, WhatIsOfTheAccountClosesItAndOpensItWhenItHasGone) {
