@@ -177,9 +177,8 @@ std::string advice(const Shut& shut) {
       break;
   }
   return fmt::format(
-      "see what the page asks: flywheel session inspect --url {}; decide in the window: flywheel "
-      "session "
-      "login",
+      "see what the page asks: flywheel session inspect --url {}; decide in the window: "
+      "flywheel session login",
       shut.breaker.url);
 }
 
