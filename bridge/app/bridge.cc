@@ -44,7 +44,9 @@ std::vector<store::Migration> bridge_migrations() {
   return all;
 }
 
-std::string account_of(const Config& config) { return "chatgpt:" + config.mcp_server; }
+std::string account_of(const Config& config) {
+  return std::string(account_begins) + config.mcp_server;
+}
 
 BridgeSettings bridge_settings(const Config& config, const BridgeOptions& options) {
   const BrowserSettings browser = browser_settings(config, options);
@@ -225,13 +227,20 @@ base::Task<> Bridge::recover() {
       recovered_,
       co_await store_->write([this, lane, now](store::Tx& tx) -> Result<engine::Queue::Recovered> {
         TRY_OK(services::marker_keys::note(tx, settings_.packets.marker_key));
-        TRY_OK(queue_->declare_lane(tx, lane, settings_.account, settings_.packets.url));
         TRY(auto recovered, queue_->recover(tx, engine_->holder, store_->generation(), now));
+        // Leases of earlier lives are over: a lane may be another account's by now.
+        TRY_OK(queue_->declare_lane(tx, lane, settings_.account, settings_.packets.url));
+        int moved = 0;
+        // There is one browser, and all is asked with whoever is signed in there.
+        if (works_all_lanes_) {
+          TRY(moved, queue_->move_lanes(tx, account_begins, settings_.account));
+        }
         base::json::object data{{"requeued", recovered.queued},
                                 {"doubtful", recovered.doubtful},
                                 {"restored", recovered.is_restored},
                                 {"assumed_sends", recovered.assumed_sends},
                                 {"version", FLYWHEEL_VERSION}};
+        if (moved > 0) data["moved_lanes"] = moved;
         TRY_OK(journal_.append(tx,
                                {.type = "bridge.started",
                                 .subject = engine_->holder,

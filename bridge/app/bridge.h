@@ -67,6 +67,8 @@ std::vector<store::Migration> bridge_migrations();
 
 // Whose limits hold.
 std::string account_of(const Config& config);
+// How the names of such accounts begin.
+inline constexpr std::string_view account_begins = "chatgpt:";
 
 BridgeSettings bridge_settings(const Config& config, const BridgeOptions& options);
 

@@ -129,9 +129,13 @@ class Queue {
   // page that its jobs are asked in; empty: as it was.
   base::Result<> declare_lane(store::Tx& tx, const LaneId& lane, const std::string& account,
                               const std::string& url = {}) const;
+  // Idle lanes of other accounts whose names begin so become this account's, with what those have
+  // sent, so that its caps hold for all of it; breakers of those accounts close. Returns how many.
+  base::Result<int> move_lanes(store::Tx& tx, std::string_view from,
+                               const std::string& account) const;
   // Who the lane was for has gone: it is told of no more, unless something in it is unfinished.
-  // Declaring it brings it back. Its row stays, for its jobs refer to it, and those
-  // that keys and the audit lead to are never deleted.
+  // Declaring it brings it back. Its row stays, for its jobs refer to it, and those that
+  // keys and the audit lead to are never deleted.
   base::Result<> retire_lane(store::Tx& tx, const LaneId& lane) const;
   // While paused nothing new is claimed; what runs goes on.
   base::Result<> pause(store::Tx& tx, const LaneId& lane, const std::string& reason) const;

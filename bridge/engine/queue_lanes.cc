@@ -95,6 +95,30 @@ Result<> Queue::declare_lane(store::Tx& tx, const LaneId& lane, const std::strin
   return {};
 }
 
+Result<int> Queue::move_lanes(store::Tx& tx, std::string_view from,
+                              const std::string& account) const {
+  constexpr std::string_view others = "{0} <> $1 AND substr({0}, 1, length($2)) = $2";
+  const auto others_by = [&](std::string_view column) {
+    return fmt::format(fmt::runtime(others), column);
+  };
+  const store::Values values = {account, from};
+  TRY_OK(
+      tx.execute("INSERT INTO accounts (id) VALUES ($1) ON CONFLICT (id) DO NOTHING", {account}));
+  TRY(const auto moved, tx.execute(fmt::format("UPDATE lanes SET account = $1 "
+                                               "WHERE holder IS NULL AND {}",
+                                               others_by("account")),
+                                   values));
+  if (moved == 0) return 0;
+  TRY_OK(tx.execute(fmt::format("UPDATE sends SET account = $1 WHERE {}", others_by("account")),
+                    values));
+  TRY_OK(tx.execute(fmt::format("UPDATE accounts SET trip = NULL, trip_detail = '', "
+                                "trip_until_et = NULL WHERE {}",
+                                others_by("id")),
+                    values));
+  tell_breaker_changed(tx);
+  return static_cast<int>(moved);
+}
+
 Result<> Queue::retire_lane(store::Tx& tx, const LaneId& lane) const {
   TRY_OK(tx.execute("UPDATE lanes SET retired = 1 WHERE id = $1", {lane.text}));
   return {};

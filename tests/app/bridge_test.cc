@@ -134,6 +134,29 @@ TEST_F(BridgeTest, WhatAnEarlierLifeLeftShutIsToldAndLookedInto) {
   EXPECT_FALSE(bridge->waits_for_evidence());
 }
 
+// The life before ended in the middle, and then the profile was given another name.
+TEST_F(BridgeTest, WhatWaitsUnderAnotherNameOfTheProfileIsUnderThisOnesLimits) {
+  const std::vector<engine::LaneId> lanes{services::lane_of(bridged_page), {"gpt:1"}};
+  write([&](store::Tx& tx) -> base::Result<> {
+    for (const auto& lane : lanes) {
+      TRY_OK(bridge->queue().declare_lane(tx, lane, "chatgpt:before"));
+    }
+    return bridge->queue().declare_lane(tx, {"webhook:1"}, "webhooks");
+  });
+  sql("UPDATE lanes SET holder = 'life-before', lease_until_et = 1000000000");
+  bridge->work_all_lanes();
+  start();
+  std::vector<std::string> accounts;
+  write([&](store::Tx& tx) -> base::Result<> {
+    TRY(const auto all, bridge->queue().lanes(tx, bridge->timeline().now()));
+    for (const auto& lane : all) accounts.push_back(lane.id.text + " " + lane.account);
+    return {};
+  });
+  EXPECT_THAT(accounts, testing::UnorderedElementsAre(lanes[0].text + " " + bridged_account,
+                                                      lanes[1].text + " " + bridged_account,
+                                                      "webhook:1 webhooks"));
+}
+
 TEST_F(BridgeTest, ALimitIsToldUntilItsTime) {
   start();
   const base::Instant begun = clock.now();

@@ -179,6 +179,32 @@ struct OnePlace : Fixture {
   const LaneId other{"chat:2"};
 };
 
+TEST(Limits, AMovedLaneAndWhatItSentCountForTheAccountItComesTo) {
+  Fixture f(capped(1, 1h));
+  auto job = f.job();
+  job.lane = LaneId{"chat:2"};
+  ASSERT_TRUE(
+      f.write([&](store::Tx& tx) { return f.queue.declare_lane(tx, job.lane, "account-before"); }));
+  const auto move = [&] {
+    return f.write([&](store::Tx& tx) { return f.queue.move_lanes(tx, "account-", "account"); })
+        .value();
+  };
+  ASSERT_TRUE(f.submit(job));
+  const auto claim = f.claim(job.lane);
+  ASSERT_TRUE(f.advance(claim.lease, Stage::replied));
+  EXPECT_EQ(move(), 0) << "it is in use";
+  ASSERT_TRUE(f.complete(claim.lease));
+  ASSERT_TRUE(f.write([&](store::Tx& tx) {
+    return f.queue.trip(tx, "account-before", Trip::challenge, "prove it", {}, f.now());
+  }));
+  EXPECT_EQ(move(), 1);
+  EXPECT_EQ(move(), 0);
+  ASSERT_TRUE(f.submit(job));
+  EXPECT_EQ(f.idle(job.lane).reason, "rate");
+  const auto open = f.write([&](store::Tx& tx) { return open_breakers(tx, f.now()); });
+  EXPECT_TRUE(open.value().empty());
+}
+
 TEST(Limits, LanesOfAnAccountRunAtOnceUpToItsNumber) {
   OnePlace f;
   const auto first = f.claim();
