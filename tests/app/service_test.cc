@@ -92,6 +92,15 @@ TEST(Units, TheDaemonSaysWhenItIsReadyAndThatItIsAlive) {
   EXPECT_EQ(unit.last("[Install]WantedBy"), "multi-user.target");
 }
 
+// However long a disk or a browser's package is broken.
+TEST(Units, AreStartedAgainAndAgainButNotInATightLoop) {
+  for (const auto* name : {"flywheel.service", "flywheel-browser.service"}) {
+    const Unit unit(name);
+    EXPECT_GE(std::atoi(unit.last("[Service]RestartSec").c_str()), 5) << name;
+  }
+  EXPECT_EQ(Unit("flywheel.service").last("[Unit]StartLimitIntervalSec"), "0");
+}
+
 // Chromium hangs where memory cannot be made executable, and needs user namespaces to lock itself
 // up.
 TEST(Units, WhatStartsABrowserLeavesItWhatItNeeds) {
@@ -120,7 +129,9 @@ TEST(Units, TheBrowserListensWhereTheDropInLooks) {
   EXPECT_THAT(words, Not(Contains("--no-sandbox")));
   EXPECT_THAT(browser.all("[Service]ExecStartPre"),
               Contains(HasSubstr(profile + "/DevToolsActivePort")));
-  EXPECT_EQ(drop_in.last("[Unit]Requires"), "flywheel-browser.service");
+  EXPECT_EQ(drop_in.last("[Unit]Wants"), "flywheel-browser.service");
+  EXPECT_EQ(drop_in.last("[Unit]Requires"), "(none)")
+      << "a restart of the browser is one of it alone";
   // A list is emptied before it is set anew.
   EXPECT_THAT(drop_in.all("[Service]ExecStart"), ElementsAre("", HasSubstr("--attach")));
 }
