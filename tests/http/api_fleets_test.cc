@@ -146,6 +146,13 @@ TEST(ApiFleets, AgentsArePutToWorkInARun) {
                                                           {"task", "Judge it"},
                                                           {"needs", json::array{"step_1"}}}}},
         {"idempotency_key", "k"}};
+    // A fleet is no way round the scopes of a key either, and nothing of the attempt stays.
+    const auto poor = co_await f.key("poor", {"workflows"});
+    const auto refused = co_await f.call_as(poor, "POST", target("core"), {.body = steps});
+    EXPECT_EQ(refused.status, 403);
+    EXPECT_EQ(refused.json().at("code"), "no_messages");
+    const auto none = co_await f.call("GET", "/api/gpt-workflows");
+    EXPECT_TRUE(none.json().at("items").as_array().empty()) << none.body;
     const auto begun = co_await f.call("POST", target("core"), {.body = steps});
     EXPECT_EQ(begun.status, 202) << begun.body;
     const auto run = "/api/gpt-workflows/runs/" + text(begun.json(), "id");
