@@ -69,6 +69,7 @@ function one(view, id) {
         ["When", ruleOf(schedule)],
         ["Does", schedule.does.replace("_", " ")],
         ["Workflow", schedule.workflow],
+        ["Version", schedule.workflow && (schedule.workflow_version || "none that is known")],
         ["Next run", time(schedule.next_run, "paused")],
         ["Runs", schedule.runs],
         ["Made", time(schedule.created)],
