@@ -25,10 +25,11 @@ constexpr std::string_view is_told_of =
 // What stands in the way of these lanes alone.
 Result<std::vector<Shut>> blocked_lanes(store::Tx& tx, std::string_view where,
                                         store::Values values = {}) {
-  TRY(const auto rows, tx.query(fmt::format("SELECT id, account, blocked, blocked_at, blocked_et, "
-                                            "url FROM lanes WHERE blocked IS NOT NULL AND {}",
-                                            where),
-                                std::move(values)));
+  TRY(const auto rows,
+      tx.query(fmt::format("SELECT id, account, blocked, blocked_at, blocked_et, "
+                           "blocked_url FROM lanes WHERE blocked IS NOT NULL AND {}",
+                           where),
+               std::move(values)));
   std::vector<Shut> found;
   for (const auto& row : rows) {
     found.push_back({.account = row.at(1).text(),
@@ -255,8 +256,8 @@ Result<> Queue::block(store::Tx& tx, const LaneId& lane, const std::string& deta
                       const std::string& url, const Now& now) const {
   TRY(const auto time, advance_engine_time(tx, now));
   TRY(const auto changed,
-      tx.execute("UPDATE lanes SET blocked = $2, blocked_at = $3, blocked_et = $4, url = $5 "
-                 "WHERE id = $1",
+      tx.execute("UPDATE lanes SET blocked = $2, blocked_at = $3, blocked_et = $4, "
+                 "blocked_url = $5 WHERE id = $1",
                  {lane.text, clipped(detail, ::limits::error_detail_bytes_max), to_stamp(now.wall),
                   time.count(), url}));
   if (changed == 0) {

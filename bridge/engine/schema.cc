@@ -242,6 +242,12 @@ ALTER TABLE accounts ADD COLUMN trip_url TEXT NOT NULL DEFAULT '';
 UPDATE accounts SET trip = NULL, trip_detail = '', trip_until_et = NULL WHERE trip = 'blocked'
 )";
 
+// A chat that a job began asks what the page that its lane's jobs begin at does not.
+constexpr std::string_view blocks_have_pages = R"(
+ALTER TABLE lanes ADD COLUMN blocked_url TEXT NOT NULL DEFAULT '';
+UPDATE lanes SET blocked_url = url WHERE blocked IS NOT NULL
+)";
+
 }  // namespace
 
 std::span<const store::Migration> migrations() {
@@ -250,7 +256,8 @@ std::span<const store::Migration> migrations() {
                                          {"engine", 3, restored_in_engine_time},
                                          {"engine", 4, cheap_checks},
                                          {"engine", 5, preferred_indexes},
-                                         {"engine", 6, lanes_have_pages}};
+                                         {"engine", 6, lanes_have_pages},
+                                         {"engine", 7, blocks_have_pages}};
   return all;
 }
 

@@ -459,6 +459,24 @@ TEST(Breaker, ABlockedLaneWaitsAloneAndGoesOnByEvidence) {
   f.claim();
 }
 
+// A chat that one of its jobs began asks something; the next job may begin another.
+TEST(Breaker, ThePageThatBlocksALaneNeedNotBeTheOneItsJobsBeginAt) {
+  Fixture f;
+  const std::string home = "https://chat.test/g/g-1";
+  const auto declare = [&] {
+    return f.write([&](store::Tx& tx) { return f.queue.declare_lane(tx, lane, "account", home); });
+  };
+  ASSERT_TRUE(declare());
+  ASSERT_TRUE(block(f, lane));
+  ASSERT_TRUE(declare());
+  ASSERT_EQ(shut(f).size(), 1u);
+  EXPECT_EQ(shut(f).front().breaker.url, "https://chat.test/c/1");
+  const auto pages =
+      f.write([&](store::Tx& tx) { return f.queue.lane_pages(tx, "account"); }).value();
+  ASSERT_EQ(pages.size(), 1u);
+  EXPECT_EQ(pages.front().url, home);
+}
+
 TEST(Breaker, ABlockedLaneArmsNothing) {
   Fixture f;
   f.add();
