@@ -10,6 +10,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
@@ -26,6 +27,9 @@ using base::Code;
 namespace {
 
 constexpr std::size_t piece_bytes = 4096;
+// Looks for what is left of a group that was killed; what cannot be killed is left alone then.
+constexpr int reaps_max = 500;
+constexpr auto reap_pause = std::chrono::milliseconds(2);
 
 // Leads its group; at the end nothing of the group is left.
 class Child {
@@ -148,11 +152,28 @@ base::Task<> ended(stream_descriptor& handle) {
   co_return base::Result<>();
 }
 
+// Who outlives the leader of a group becomes a child of ours, as this process reaps for its
+// browser: killed and not reaped, it would stay in the table of processes for good.
+asio::awaitable<void> reap(pid_t group) {
+  asio::steady_timer pause(co_await asio::this_coro::executor);
+  for (int look = 0; look < reaps_max; ++look) {
+    pid_t reaped = 0;
+    do {
+      reaped = ::waitpid(-group, nullptr, WNOHANG);
+    } while (reaped > 0);
+    if (reaped < 0) co_return;
+    pause.expires_after(reap_pause);
+    co_await pause.async_wait(asio::use_awaitable);
+  }
+}
+
 // Its status, once nothing of its group is left.
 base::Task<int> watch(Child& child, stream_descriptor& handle, const Program& program) {
   const auto in_time = co_await base::with_deadline(
       ended(handle), std::chrono::seconds(program.timeout_s), "run " + program.argv.front());
+  const pid_t group = child.id();
   const int status = child.end();
+  co_await reap(group);
   if (!in_time) co_return std::unexpected(in_time.error());
   co_return status;
 }

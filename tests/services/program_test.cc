@@ -1,0 +1,45 @@
+// What a program of an action leaves behind.
+#include "bridge/services/actions/program.h"
+
+#include <cerrno>
+#include <optional>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+namespace services::actions {
+namespace {
+
+// As in the daemon, which reaps what its browser leaves.
+class Reaper {
+ public:
+  Reaper() { ::prctl(PR_SET_CHILD_SUBREAPER, 1); }
+  ~Reaper() { ::prctl(PR_SET_CHILD_SUBREAPER, 0); }
+};
+
+TEST(Program, WhatItLeftInTheBackgroundIsNeitherAliveNorAZombie) {
+  const Reaper reaper;
+  boost::asio::io_context loop;
+  Program program;
+  program.argv = {"/bin/sh", "-c", "(sleep 1000 & sleep 1000) & echo done"};
+  std::optional<base::Result<Ran>> ran;
+  boost::asio::co_spawn(loop, run(program, program.argv),
+                        [&](const std::exception_ptr& error, base::Result<Ran> result) {
+                          EXPECT_FALSE(error);
+                          ran = std::move(result);
+                        });
+  loop.run();
+  ASSERT_TRUE(ran.has_value());
+  ASSERT_TRUE(*ran) << ran->error().message;
+  EXPECT_EQ((*ran)->status, 0);
+  EXPECT_EQ((*ran)->out, "done\n");
+  errno = 0;
+  EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a child is left";
+  EXPECT_EQ(errno, ECHILD);
+}
+
+}  // namespace
+}  // namespace services::actions
