@@ -6,7 +6,9 @@
 #include "bridge/http/hub.h"
 #include "bridge/http/stream.h"
 
+#include <array>
 #include <charconv>
+#include <filesystem>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -80,6 +82,17 @@ base::Result<> take_over(tcp::acceptor& acceptor, int descriptor) {
   return {};
 }
 
+// When each of the files was written last.
+using Stamps = std::array<std::filesystem::file_time_type, 2>;
+
+Stamps stamps_of(const ServerOptions& options) {
+  Stamps stamps;
+  std::error_code error;
+  stamps[0] = std::filesystem::last_write_time(options.certificate_file, error);
+  stamps[1] = std::filesystem::last_write_time(options.key_file, error);
+  return stamps;
+}
+
 std::string text_of(const asio::ip::address& address) {
   return address.is_v6() ? "[" + address.to_string() + "]" : address.to_string();
 }
@@ -93,6 +106,8 @@ class Server::Body {
       : acceptor_(std::move(acceptor)),
         tls_(std::move(tls)),
         hub_(std::move(hub)),
+        stamps_(stamps_of(hub_->options)),
+        certificate_look_(hub_->clock.now() + limits::http_certificate_look),
         connection_ended_(executor),
         services_(executor),
         clients_(executor) {
@@ -180,12 +195,27 @@ class Server::Body {
       co_await hub_->clock.sleep_until(hub_->clock.now() + limits::http_sweep);
       const auto now = hub_->clock.now();
       for (auto* connection : hub_->connections) connection->look(now);
+      if (tls_ && now >= certificate_look_) renew_certificate(now);
     }
+  }
+
+  // Certificates are renewed while the server runs; new connections are served the new one. Files
+  // that are being written are looked at again.
+  void renew_certificate(base::Instant now) {
+    certificate_look_ = now + limits::http_certificate_look;
+    const Stamps stamps = stamps_of(hub_->options);
+    if (stamps == stamps_) return;
+    auto renewed = TlsContext::server(hub_->options.certificate_file, hub_->options.key_file);
+    if (!renewed) return;
+    tls_ = *std::move(renewed);
+    stamps_ = stamps;
   }
 
   tcp::acceptor acceptor_;
   std::optional<TlsContext> tls_;
   std::shared_ptr<Hub> hub_;
+  Stamps stamps_;
+  base::Instant certificate_look_;
   base::Notice connection_ended_;
   std::string url_;
   std::uint16_t port_ = 0;

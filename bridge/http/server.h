@@ -32,7 +32,8 @@ struct ServerOptions {
   // "127.0.0.1:8787", "[::1]:0"; port 0 takes a free one. Not used with `inherited_fd`.
   std::string listen = "127.0.0.1:8787";
   int inherited_fd = -1;  // a listening socket from the service manager; the server owns it
-  std::filesystem::path certificate_file;  // PEM chain; with `key_file` the server speaks TLS
+  // PEM chain; with `key_file` the server speaks TLS. A renewed one is taken while it runs.
+  std::filesystem::path certificate_file;
   std::filesystem::path key_file;
   std::vector<std::string> host_names;       // besides this machine's loopback names
   std::vector<std::string> allowed_origins;  // "https://dash.example"; the server's own always is

@@ -16,6 +16,12 @@ class Certificate {
   Certificate()
       : folder_(std::filesystem::temp_directory_path() / fmt::format("tls-test-{}", getpid())) {
     std::filesystem::create_directories(folder_);
+    renew();
+  }
+  ~Certificate() { std::filesystem::remove_all(folder_); }
+
+  // Another one in its place.
+  void renew() const {
     const auto made = std::system(
         fmt::format("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
                     "-subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 "
@@ -24,7 +30,6 @@ class Certificate {
             .c_str());
     EXPECT_EQ(made, 0);
   }
-  ~Certificate() { std::filesystem::remove_all(folder_); }
 
   std::filesystem::path file() const { return folder_ / "certificate.pem"; }
   std::filesystem::path key() const { return folder_ / "key.pem"; }

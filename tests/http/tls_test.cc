@@ -3,6 +3,9 @@
 #include "tests/http/certificate.h"
 #include "tests/http/fixture.h"
 
+#include <filesystem>
+#include <fstream>
+
 #include <fmt/format.h>
 
 namespace http_test {
@@ -70,6 +73,28 @@ TEST(Tls, OurClientTrustsOnlyWhatItWasTold) {
     http::Client stranger(url, "");
     const auto refused = co_await stranger.call({.target = "/"});
     EXPECT_EQ(refused.error().code, base::Code::unavailable);
+  });
+}
+
+TEST(Tls, ARenewedCertificateIsServedWithoutARestart) {
+  TlsFixture f;
+  f.run([&]() -> Story {
+    const auto is_served = [&](std::filesystem::path authority) -> asio::awaitable<bool> {
+      http::Client client(fmt::format("https://localhost:{}", f.server->port()), "",
+                          authority.string());
+      co_return (co_await client.call({.target = "/"})).has_value();
+    };
+    const auto former = f.file().string() + ".former";
+    std::filesystem::copy_file(f.file(), former);
+    // Somebody is still writing it.
+    std::ofstream(f.file()) << "-----BEGIN";
+    f.clock.advance(limits::http_certificate_look);
+    EXPECT_TRUE(co_await is_served(former));
+    f.renew();
+    EXPECT_FALSE(co_await is_served(f.file()));
+    f.clock.advance(limits::http_certificate_look);
+    EXPECT_TRUE(co_await is_served(f.file()));
+    EXPECT_FALSE(co_await is_served(former));
   });
 }
 
