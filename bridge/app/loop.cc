@@ -17,6 +17,16 @@ namespace app {
 
 namespace asio = boost::asio;
 
+namespace {
+
+// Whoever set it to be ignored (nohup) wants the program to outlive its terminal.
+bool hears_hangups() {
+  struct sigaction known{};
+  return ::sigaction(SIGHUP, nullptr, &known) == 0 && known.sa_handler != SIG_IGN;
+}
+
+}  // namespace
+
 int run_to_end(Console& console, const std::function<asio::awaitable<int>()>& story) {
   asio::io_context loop(1);
   asio::cancellation_signal cancel;
@@ -63,10 +73,14 @@ int run_with_signals(
   asio::io_context loop(1);
   Signals told(loop.get_executor());
   asio::signal_set signals(loop, SIGINT, SIGTERM);
+  if (hears_hangups()) signals.add(SIGHUP);
+  // Whoever reads the log or the output may go before the story ends.
+  std::signal(SIGPIPE, SIG_IGN);
   std::function<void(boost::system::error_code, int)> on_signal =
-      [&](const boost::system::error_code& error, int) {
+      [&](const boost::system::error_code& error, int number) {
         if (error) return;
-        if (told.has_come()) std::_Exit(exit_interrupted);
+        // A terminal that is closed may say so more than once.
+        if (told.has_come() && number != SIGHUP) std::_Exit(exit_interrupted);
         told.raise();
         signals.async_wait(on_signal);
       };

@@ -28,7 +28,7 @@ class Signals {
   explicit Signals(boost::asio::any_io_executor executor) : notice_(std::move(executor)) {}
 
   bool has_come() const { return has_come_; }
-  // Returns at the first SIGINT or SIGTERM.
+  // Returns at the first SIGINT, SIGTERM or SIGHUP.
   boost::asio::awaitable<void> wait();
   // The task's result, or nothing after a signal: then the task has been cancelled and has unwound.
   template <class T>
@@ -51,8 +51,9 @@ class Signals {
   bool has_come_ = false;
 };
 
-// Runs a story that ends by itself after a signal, with time to clean up; a second signal ends the
-// process at once. Returns what the story gives.
+// Runs a story that ends by itself after a signal, with time to clean up; a second signal other
+// than SIGHUP ends the process at once. A reader of the output that goes ends nothing. Returns what
+// the story gives.
 int run_with_signals(const std::function<boost::asio::awaitable<int>(boost::asio::any_io_executor,
                                                                      Signals&)>& story);
 
