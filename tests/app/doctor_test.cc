@@ -180,7 +180,7 @@ TEST_F(DoctorTest, EveryOpenBreakerIsToldWithWhatToDo) {
   EXPECT_EQ(account.find("chatgpt:"), 0u);
   sql("INSERT INTO accounts (id, trip, trip_detail) VALUES ('" + account +
       "', 'challenge', 'prove it'), ('another', 'challenge', '')");
-  sql("INSERT INTO lanes (id, account, blocked, url) VALUES ('gpt:1', '" + account +
+  sql("INSERT INTO lanes (id, account, blocked, blocked_url) VALUES ('gpt:1', '" + account +
       "', 'a dialog', 'https://chat.test/g/g-1')");
   std::vector<Finding> breakers;
   for (const auto& finding : check_store(config, now)) {
