@@ -76,9 +76,10 @@ int run_with_signals(
   if (hears_hangups()) signals.add(SIGHUP);
   // Whoever reads the log or the output may go before the story ends.
   std::signal(SIGPIPE, SIG_IGN);
+  bool is_over = false;  // a signal may be on its way then
   std::function<void(boost::system::error_code, int)> on_signal =
       [&](const boost::system::error_code& error, int number) {
-        if (error) return;
+        if (error || is_over) return;
         // A terminal that is closed may say so more than once.
         if (told.has_come() && number != SIGHUP) std::_Exit(exit_interrupted);
         told.raise();
@@ -91,6 +92,7 @@ int run_with_signals(
                  [&](const std::exception_ptr& thrown, int given) {
                    status = given;
                    bug = thrown;
+                   is_over = true;
                    signals.cancel();
                  });
   loop.run();
