@@ -2,6 +2,8 @@
 #include "bridge/http/api_parts.h"
 #include "bridge/http/caching.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace http {
@@ -56,6 +58,12 @@ Task<Response> create(ApiNeeds& needs, Request& request) {
                        .request_hash = std::move(asked.hash)};
   for (const auto& scope : body.at("scopes").get_array()) {
     key.scopes.emplace_back(scope.get_string());
+  }
+  if (!key.agent.empty() && std::ranges::find(key.scopes, "admin") != key.scopes.end()) {
+    Problem problem{.status = 422, .code = "invalid"};
+    problem.detail = "a key that speaks for an agent cannot be an administrator's";
+    problem.errors = {{"/scopes", "not", "must not hold admin where there is an agent"}};
+    co_return problem_response(std::move(problem));
   }
   if (const auto* days = body.if_contains("expires_in_days")) {
     key.expires = needs.clock.wall() + std::chrono::days(days->to_number<int>());

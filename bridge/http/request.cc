@@ -81,6 +81,7 @@ bool same_header(std::string_view a, std::string_view b) {
 }
 
 bool Principal::has_scope(std::string_view scope) const {
+  if (scope == "admin" && !agent.empty()) return false;
   return std::ranges::any_of(
       scopes, [scope](const std::string& own) { return own == scope || own == "admin"; });
 }

@@ -38,7 +38,8 @@ struct Principal {
   std::string agent_id;  // the same in the registry, if it was there when the key was made
   std::vector<std::string> scopes;
 
-  // `admin` has every scope.
+  // `admin` has every scope, but who is bound to an agent is never an administrator: it could make
+  // itself a key that is bound to none.
   bool has_scope(std::string_view scope) const;
 };
 

@@ -40,6 +40,22 @@ TEST(ApiKeys, OneIsShownOnceAndWorks) {
   });
 }
 
+TEST(ApiKeys, WhoSpeaksForAnAgentIsNoAdministrator) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    auto body = new_key();
+    body["agent"] = "planner";
+    body["scopes"] = json::array{"packets", "admin"};
+    const auto refused = co_await f.call("POST", "/api/keys", {.body = body});
+    EXPECT_EQ(refused.status, 422) << refused.body;
+    EXPECT_EQ(refused.json().at("errors").at(0).at("pointer"), "/scopes");
+    // One that was made before, or a token that says both.
+    const auto both = co_await f.key("both", {"admin"}, "planner");
+    EXPECT_EQ((co_await f.call_as(both, "POST", "/api/keys", {.body = new_key()})).status, 403);
+    EXPECT_EQ((co_await f.call_as(both, "GET", "/api/session")).status, 200);
+  });
+}
+
 TEST(ApiKeys, ARevokedOneStopsWorkingAtOnce) {
   ApiFixture f;
   f.run([&]() -> Story {
