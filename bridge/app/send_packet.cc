@@ -5,6 +5,8 @@
 #include "bridge/app/job_report.h"
 #include "bridge/app/loop.h"
 #include "bridge/base/limits.h"
+#include "bridge/http/authenticator.h"
+#include "bridge/services/keys.h"
 
 #include <algorithm>
 
@@ -16,6 +18,25 @@ namespace {
 namespace json = boost::json;
 using boost::asio::awaitable;
 using OnEnd = std::function<int(const json::object&)>;
+
+// Before the caller was known by a key, a packet was sent under this name.
+constexpr std::string_view former_principal = "local";
+
+// Who hands a packet in here is who would by the daemon, where the same packet is the same job.
+base::Task<services::Caller> caller_of(Bridge& bridge, const base::Clock& clock,
+                                       const std::filesystem::path& state,
+                                       const protocol::Packet& packet) {
+  services::Keys keys(bridge.store(), bridge.journal(), clock);
+  CO_TRY(const auto admin, co_await keys.ensure_admin(state / "admin.key", http::new_api_key));
+  CO_TRY(const auto former, co_await bridge.store().read([&](store::Tx& tx) {
+    return bridge.queue().find(tx, std::string(former_principal), packet.idempotency_key());
+  }));
+  // Whoever can start this command could as well write the store.
+  co_return services::Caller{
+      .principal = former ? std::string(former_principal) : "key:" + admin.id,
+      .name = std::string(packet.sender()),
+      .may_send_for_others = true};
+}
 
 awaitable<int> send_here(Console& console, const protocol::Packet& packet, const Config& config,
                          const SendOptions& options, const OnEnd& on_end,
@@ -32,12 +53,15 @@ awaitable<int> send_here(Console& console, const protocol::Packet& packet, const
       fmt::format("{} for {} into {}", packet.type().name, packet.bead_id(), config.crt_url));
   const auto deadline =
       options.wait_s ? clock.now() + std::chrono::seconds(*options.wait_s) : base::Instant::max();
-  // Whoever can start this command could as well write the store.
-  const services::Caller caller{
-      .principal = "local", .name = std::string(packet.sender()), .may_send_for_others = true};
-  auto ended = co_await signals.until(
-      see_through(*bridge, caller, json::value(packet.body()), progress, deadline));
   int status = exit_interrupted;
+  const auto caller = co_await caller_of(*bridge, clock, config.state, packet);
+  if (!caller) {
+    status = print_failed(console, caller.error());
+    co_await bridge->stop();
+    co_return status;
+  }
+  auto ended = co_await signals.until(
+      see_through(*bridge, *caller, json::value(packet.body()), progress, deadline));
   if (ended) status = *ended ? on_end(**ended) : print_failed(console, ended->error());
   co_await bridge->stop();
   if (!ended) {

@@ -347,7 +347,7 @@ base::Task<Keys::Page> Keys::list(std::string before, std::size_t limit) {
       });
 }
 
-base::Task<> Keys::ensure_admin(std::filesystem::path file, std::function<std::string()> make) {
+base::Task<Key> Keys::ensure_admin(std::filesystem::path file, std::function<std::string()> make) {
   CO_TRY(auto text, read_secret(file));
   if (!text) {
     text = make();
@@ -368,10 +368,11 @@ base::Task<> Keys::ensure_admin(std::filesystem::path file, std::function<std::s
           .expires = std::nullopt,
           .revoked = std::nullopt};
   co_return co_await store_.write(
-      [journal = &journal_, key = std::move(key)](store::Tx& tx) -> Result<> {
-        TRY(const auto known, find_digest(tx, key.digest));
-        if (known) return {};
-        return insert(tx, *journal, key, {}, {});
+      [journal = &journal_, key = std::move(key)](store::Tx& tx) -> Result<Key> {
+        TRY(auto known, find_digest(tx, key.digest));
+        if (known) return *std::move(known);
+        TRY_OK(insert(tx, *journal, key, {}, {}));
+        return key;
       });
 }
 

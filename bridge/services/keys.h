@@ -84,9 +84,9 @@ class Keys {
 
   // Sees to it that the key in the file is known with the scope `admin`; without a file, writes
   // one (mode 0600) with the key that `make` gives. Makes no revoked key good again. Blocks for a
-  // moment: for the start of the program. unavailable: the file cannot be read or written; denied:
-  // others may read it.
-  base::Task<> ensure_admin(std::filesystem::path file, std::function<std::string()> make);
+  // moment: for the start of the program. Returns the key. unavailable: the file cannot be read or
+  // written; denied: others may read it.
+  base::Task<Key> ensure_admin(std::filesystem::path file, std::function<std::string()> make);
 
  private:
   store::Store& store_;

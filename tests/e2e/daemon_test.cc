@@ -244,6 +244,25 @@ TEST_F(Daemon, ADrainThatStopsItReturnsWhenItHasEnded) {
   EXPECT_EQ(daemon->wait_end(in(60s)), 0) << daemon->log();
 }
 
+TEST_F(Daemon, APacketIsTheSameWithAndWithoutIt) {
+  configure();
+  start();
+  const std::string by_daemon = packet("bd-first");
+  ASSERT_EQ(run({"send", by_daemon}).status, 0);
+  stop();
+  const auto again = run({"send", "--headless", by_daemon});
+  EXPECT_EQ(again.status, 0) << again.err;
+  EXPECT_THAT(again.err, HasSubstr("handed in before"));
+  const std::string alone = packet("bd-second");
+  ASSERT_EQ(run({"send", "--headless", alone}).status, 0);
+  start();
+  const auto by_next = run({"send", alone});
+  EXPECT_EQ(by_next.status, 0) << by_next.err;
+  EXPECT_THAT(by_next.err, HasSubstr("handed in before"));
+  stop();
+  EXPECT_EQ(accepted(), 2u);
+}
+
 TEST_F(Daemon, WhatACrashLeftIsDrainedWithoutADaemon) {
   configure();
   start({"FLYWHEEL_FAULT=runner.claimed"});
