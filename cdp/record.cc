@@ -39,6 +39,8 @@ class RecordTransport final : public Transport {
     co_return message;
   }
 
+  void set_patience(Duration patience) override { inner_->set_patience(patience); }
+
   void close() override { inner_->close(); }
 
  private:

@@ -156,6 +156,142 @@ TEST(PipeTransport, ClosingEndsAWaitingReceive) {
   });
 }
 
+// Receives in the background; what has come is in `received`.
+struct Receiver {
+  explicit Receiver(std::shared_ptr<cdp::Transport> from) : transport(std::move(from)) {}
+
+  static asio::awaitable<void> receive(std::shared_ptr<Receiver> self) {
+    for (;;) {
+      auto message = co_await self->transport->receive();
+      if (!message) break;
+      self->received.emplace_back(*message);
+    }
+    self->is_over = true;
+  }
+
+  std::shared_ptr<cdp::Transport> transport;
+  std::vector<std::string> received;
+  bool is_over = false;
+};
+
+std::shared_ptr<Receiver> start_receiving(const asio::any_io_executor& executor, Pair& pair) {
+  auto receiver = std::make_shared<Receiver>(pair.transport);
+  asio::co_spawn(executor, Receiver::receive(receiver), asio::detached);
+  return receiver;
+}
+
+// Returns when everything that was written before has been received, where it is received at once.
+asio::awaitable<void> everything_came() {
+  auto later = co_await make_pair();
+  co_await write(later.peer, "later\0"sv);
+  must(co_await later.transport->receive());
+}
+
+TEST(PipeTransport, WithPatienceMessagesGatherUntilACommandIsSent) {
+  run([]() -> Story {
+    auto pair = co_await make_pair();
+    pair.transport->set_patience(std::chrono::hours(1));
+    const auto receiver = start_receiving(co_await asio::this_coro::executor, pair);
+    co_await everything_came();
+
+    co_await write(pair.peer, "one\0two\0"sv);
+    co_await everything_came();
+    EXPECT_EQ(receiver->received, std::vector<std::string>());
+
+    must(pair.transport->send("command"));
+    co_await everything_came();
+    EXPECT_EQ(receiver->received, (std::vector<std::string>{"one", "two"}));
+    pair.transport->close();
+  });
+}
+
+TEST(PipeTransport, WithoutPatienceAnyMoreWhatHasGatheredComesAtOnce) {
+  run([]() -> Story {
+    auto pair = co_await make_pair();
+    pair.transport->set_patience(std::chrono::hours(1));
+    const auto receiver = start_receiving(co_await asio::this_coro::executor, pair);
+    co_await everything_came();
+    co_await write(pair.peer, "one\0"sv);
+
+    pair.transport->set_patience({});
+    co_await everything_came();
+    co_await write(pair.peer, "two\0"sv);
+    co_await everything_came();
+    EXPECT_EQ(receiver->received, (std::vector<std::string>{"one", "two"}));
+    pair.transport->close();
+  });
+}
+
+TEST(PipeTransport, ALittlePatienceLosesNothing) {
+  run([]() -> Story {
+    auto pair = co_await make_pair();
+    pair.transport->set_patience(std::chrono::milliseconds(1));
+    std::string large(5'000'000, 'x');
+    auto sender = [](Socket& socket, std::string text) -> asio::awaitable<void> {
+      for (int i = 0; i < 200; ++i) co_await write(socket, fmt::format("{}{}", i, '\0'));
+      co_await write(socket, text);
+      co_await write(socket, "\0small\0"sv);
+      socket.close();
+    };
+    asio::co_spawn(co_await asio::this_coro::executor, sender(pair.peer, large), asio::detached);
+
+    for (int i = 0; i < 200; ++i) {
+      EXPECT_EQ(must(co_await pair.transport->receive()), std::to_string(i));
+    }
+    EXPECT_EQ(must(co_await pair.transport->receive()), large);
+    EXPECT_EQ(must(co_await pair.transport->receive()), "small");
+    EXPECT_EQ((co_await pair.transport->receive()).error().failure, Failure::closed);
+  });
+}
+
+TEST(PipeTransport, ClosingEndsItsPatience) {
+  run([]() -> Story {
+    auto pair = co_await make_pair();
+    pair.transport->set_patience(std::chrono::hours(1));
+    const auto receiver = start_receiving(co_await asio::this_coro::executor, pair);
+    co_await everything_came();
+
+    pair.transport->close();
+    co_await everything_came();
+    EXPECT_TRUE(receiver->is_over);
+    char byte = 0;
+    auto [end, count] = co_await pair.peer.async_read_some(asio::buffer(&byte, 1),
+                                                           asio::as_tuple(asio::use_awaitable));
+    EXPECT_EQ(end, asio::error::eof) << "a descriptor of the closed transport is still open";
+  });
+}
+
+// Notes how patient it was told to be.
+class PatienceLog final : public cdp::Transport {
+ public:
+  cdp::Result<> send(std::string) override { return {}; }
+  cdp::Task<std::string_view> receive() override {
+    co_return cdp::fail(Failure::closed, "nobody is there");
+  }
+  void set_patience(cdp::Duration patience) override { told.push_back(patience); }
+  void close() override {}
+
+  std::vector<cdp::Duration> told;
+};
+
+TEST(Connection, IsPatientAsLongAsAnybodyIs) {
+  run([]() -> Story {
+    auto log = std::make_shared<PatienceLog>();
+    auto connection = cdp::Connection::open(co_await asio::this_coro::executor, log);
+    using Told = std::vector<cdp::Duration>;
+
+    auto one = connection->be_patient();
+    auto other = connection->be_patient();
+    EXPECT_EQ(log->told, (Told{cdp::limits::patience}));
+    one.reset();
+    EXPECT_EQ(log->told.size(), 1u);
+    other.reset();
+    EXPECT_EQ(log->told, (Told{cdp::limits::patience, cdp::Duration::zero()}));
+    other = connection->be_patient();
+    EXPECT_EQ(log->told.size(), 3u);
+  });
+}
+
 class Replay : public testing::Test {
  protected:
   std::filesystem::path write_record(std::string_view text) {
