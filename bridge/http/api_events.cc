@@ -155,32 +155,40 @@ Task<Response> page_of_events(ApiNeeds& needs, Request& request, std::uint64_t a
   co_return page_response(request, std::move(found.events), next);
 }
 
-// What was allowed to a key goes no further than the key: its stream ends when it is revoked.
+// What was allowed to a key or a token goes no further than it: its stream ends when it is revoked
+// or expires.
 class KeysEvents final : public EventSource {
  public:
-  KeysEvents(JournalEvents& events, std::uint64_t after, JournalEvents::Wants wants,
-             std::string principal)
-      : wants_(std::move(wants)),
-        principal_(std::move(principal)),
-        source_(events.reader(after, [this](const engine::Entry& entry) { return sees(entry); })) {}
+  KeysEvents(ApiNeeds& needs, std::uint64_t after, JournalEvents::Wants wants,
+             const Principal& principal)
+      : clock_(needs.clock),
+        wants_(std::move(wants)),
+        principal_(principal.id),
+        expires_(principal.expires ? clock_.now() + (*principal.expires - clock_.wall())
+                                   : base::Instant::max()),
+        source_(needs.events.reader(after,
+                                    [this](const engine::Entry& entry) { return sees(entry); })) {}
 
   boost::asio::awaitable<std::optional<std::vector<EventBytes>>> next(
       base::Instant until) override {
-    auto batch = co_await source_->next(until);
-    if (is_over_) co_return std::nullopt;
+    auto batch = co_await source_->next(std::min(until, expires_));
+    if (is_revoked_ || clock_.now() >= expires_) co_return std::nullopt;
     co_return batch;
   }
 
  private:
   bool sees(const engine::Entry& entry) {
-    is_over_ = is_over_ || (entry.type == "key.revoked" && "key:" + entry.subject == principal_);
+    is_revoked_ =
+        is_revoked_ || (entry.type == "key.revoked" && "key:" + entry.subject == principal_);
     // The last one only wakes who waits.
-    return is_over_ || wants_(entry);
+    return is_revoked_ || wants_(entry);
   }
 
+  const base::Clock& clock_;
   JournalEvents::Wants wants_;
   std::string principal_;
-  bool is_over_ = false;
+  base::Instant expires_;
+  bool is_revoked_ = false;
   std::unique_ptr<EventSource> source_;
 };
 
@@ -209,8 +217,8 @@ Task<Response> events_answer(ApiNeeds& needs, Request& request, JournalEvents::W
   const bool wants_pages =
       accepts(request, "application/json") && !accepts(request, "text/event-stream");
   if (!wants_pages) {
-    co_return event_response(std::make_unique<KeysEvents>(
-        needs.events, seen.value_or(needs.events.last()), std::move(live), request.principal.id));
+    co_return event_response(std::make_unique<KeysEvents>(needs, seen.value_or(needs.events.last()),
+                                                          std::move(live), request.principal));
   }
   CO_TRY(auto response,
          co_await page_of_events(needs, request, seen.value_or(0), std::move(still)));

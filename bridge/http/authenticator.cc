@@ -169,7 +169,8 @@ asio::awaitable<base::Result<Principal>> Authenticator::by_key(base::Sha256 dige
                       .name = std::move(key.name),
                       .agent = std::move(key.agent),
                       .agent_id = std::move(key.agent_id),
-                      .scopes = std::move(key.scopes)};
+                      .scopes = std::move(key.scopes),
+                      .expires = key.expires};
 }
 
 base::Result<Principal> Authenticator::by_token(std::string_view token) const {
@@ -177,6 +178,7 @@ base::Result<Principal> Authenticator::by_token(std::string_view token) const {
   Principal principal;
   principal.id = fmt::format("jwt:{}#{}", claims.issuer, claims.subject);
   principal.name = claims.subject;
+  principal.expires = claims.expires;
   if (const auto* agent = claims.all.if_contains("agent"); agent != nullptr && agent->is_string()) {
     principal.agent = std::string(agent->get_string());
   }

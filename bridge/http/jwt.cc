@@ -104,7 +104,8 @@ base::Result<std::optional<double>> time_claim(const json::object& claims, std::
   return time;
 }
 
-base::Result<> check_times(const json::object& claims, base::WallTime now) {
+// When the token will be refused; far times are cut to what the calendar of this machine can hold.
+base::Result<base::WallTime> check_times(const json::object& claims, base::WallTime now) {
   const double seconds = std::chrono::duration<double>(now.time_since_epoch()).count();
   const double leeway = std::chrono::duration<double>(limits::jwt_leeway).count();
   TRY(const auto expires, time_claim(claims, "exp"));
@@ -114,7 +115,9 @@ base::Result<> check_times(const json::object& claims, base::WallTime now) {
   if (*expires + leeway <= seconds) return refuse("has expired");
   if (begins && *begins - leeway > seconds) return refuse("is not valid yet");
   if (issued && *issued - leeway > seconds) return refuse("was issued in the future");
-  return {};
+  constexpr std::chrono::duration<double> horizon = std::chrono::years(10);
+  const std::chrono::duration<double> left(*expires + leeway - seconds);
+  return now + std::chrono::duration_cast<base::WallTime::duration>(std::min(left, horizon));
 }
 
 bool is_for(const json::object& claims, std::string_view audience) {
@@ -210,11 +213,12 @@ base::Result<JwtClaims> JwtVerifier::verify(std::string_view token, base::WallTi
     return refuse("has a wrong signature");
   }
   if (!is_for(claims, key->issuer.audience)) return refuse("is for another audience");
-  TRY_OK(check_times(claims, now));
+  TRY(const auto expires, check_times(claims, now));
   const auto subject = text_of(claims, "sub");
   if (!subject) return refuse("names no subject");
   TRY(auto scopes, scopes_of(claims, key->issuer.scopes_claim));
-  return JwtClaims{key->issuer.issuer, std::string(*subject), std::move(scopes), std::move(claims)};
+  return JwtClaims{key->issuer.issuer, std::string(*subject), std::move(scopes), expires,
+                   std::move(claims)};
 }
 
 base::Result<JwtIssuer> load_jwt_issuer(const json::object& configuration) {

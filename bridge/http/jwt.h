@@ -33,6 +33,7 @@ struct JwtClaims {
   std::string issuer;
   std::string subject;
   std::vector<std::string> scopes;  // whatever words the token has
+  base::WallTime expires;           // limits::jwt_leeway after its `exp`
   json::object all;
 };
 

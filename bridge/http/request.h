@@ -37,6 +37,7 @@ struct Principal {
   std::string agent;     // the agent this caller is bound to and acts as, or empty
   std::string agent_id;  // the same in the registry, if it was there when the key was made
   std::vector<std::string> scopes;
+  std::optional<base::WallTime> expires = {};  // when its credentials will count no more
 
   // `admin` has every scope, but who is bound to an agent is never an administrator: it could make
   // itself a key that is bound to none.

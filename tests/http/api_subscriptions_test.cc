@@ -307,6 +307,30 @@ TEST_F(SubscriptionsTest, AStreamEndsWithTheKeyThatOpenedIt) {
   });
 }
 
+TEST_F(SubscriptionsTest, AStreamEndsWhenTheKeyThatOpenedItExpires) {
+  tell([&]() -> Story {
+    (void)co_await subscribe_as(ann, json::object());
+    const auto made = co_await call("POST", "/api/keys",
+                                    {.body = json::object{{"name", "for a day"},
+                                                          {"agent", "ann"},
+                                                          {"scopes", json::array{"events"}},
+                                                          {"expires_in_days", 1}}});
+    EXPECT_EQ(made.status, 201) << made.body;
+    auto reader = co_await connect();
+    co_await reader.send(
+        fmt::format("GET /api/gpt-agents/ann/events HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                    "Authorization: Bearer {}\r\n\r\n",
+                    text(made.json(), "key")));
+    (void)co_await reader.read_until("retry: ");
+    clock.advance(std::chrono::hours(23));
+    co_await message_to("ann");
+    (void)co_await reader.read_until("\"to\":\"ann\"");
+    clock.advance(std::chrono::hours(1));
+    co_await message_to("ann");
+    EXPECT_THAT(co_await reader.read_until("\r\n0\r\n\r\n"), testing::Not(HasSubstr("\"to\"")));
+  });
+}
+
 TEST_F(SubscriptionsTest, WhatIsNotItsOwnReachesNoAgentsKey) {
   tell([&]() -> Story {
     auto everything = webhook();
