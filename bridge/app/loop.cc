@@ -1,10 +1,14 @@
 #include "bridge/app/loop.h"
 
 #include "bridge/app/exit_status.h"
+#include "bridge/base/limits.h"
 
 #include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <memory>
+#include <utility>
+#include <vector>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -25,12 +29,44 @@ bool hears_hangups() {
   return ::sigaction(SIGHUP, nullptr, &known) == 0 && known.sa_handler != SIG_IGN;
 }
 
+// The loop of one story. What cannot be interrupted, such as a name that is looked up, does not
+// keep the program once its story is over.
+class StoryLoop {
+ public:
+  StoryLoop() : loop_(std::make_unique<asio::io_context>(1)) {}
+  StoryLoop(const StoryLoop&) = delete;
+  StoryLoop& operator=(const StoryLoop&) = delete;
+  ~StoryLoop() {
+    // Its destructor would wait; nothing of it runs any more.
+    static auto& abandoned = *new std::vector<std::unique_ptr<asio::io_context>>();
+    if (!loop_->stopped()) abandoned.push_back(std::move(loop_));
+  }
+
+  asio::io_context& context() { return *loop_; }
+
+  void run() {
+    loop_->run();
+    if (!is_over_) return;
+    loop_->restart();
+    loop_->run_for(limits::loose_ends);
+  }
+  void story_is_over() {
+    is_over_ = true;
+    loop_->stop();
+  }
+  bool is_over() const { return is_over_; }
+
+ private:
+  std::unique_ptr<asio::io_context> loop_;
+  bool is_over_ = false;
+};
+
 }  // namespace
 
 int run_to_end(Console& console, const std::function<asio::awaitable<int>()>& story) {
-  asio::io_context loop(1);
+  StoryLoop loop;
   asio::cancellation_signal cancel;
-  asio::signal_set signals(loop, SIGINT, SIGTERM);
+  asio::signal_set signals(loop.context(), SIGINT, SIGTERM);
   bool is_interrupted = false;
   std::function<void(boost::system::error_code, int)> on_signal =
       [&](const boost::system::error_code& error, int) {
@@ -44,11 +80,12 @@ int run_to_end(Console& console, const std::function<asio::awaitable<int>()>& st
   int status = exit_bug;
   std::exception_ptr bug;
   asio::co_spawn(
-      loop, story(),
+      loop.context(), story(),
       asio::bind_cancellation_slot(cancel.slot(), [&](const std::exception_ptr& thrown, int given) {
         status = given;
         bug = thrown;
         signals.cancel();
+        loop.story_is_over();
       }));
   loop.run();
   if (is_interrupted) {
@@ -70,16 +107,16 @@ asio::awaitable<void> Signals::wait() {
 
 int run_with_signals(
     const std::function<asio::awaitable<int>(asio::any_io_executor, Signals&)>& story) {
-  asio::io_context loop(1);
-  Signals told(loop.get_executor());
-  asio::signal_set signals(loop, SIGINT, SIGTERM);
+  StoryLoop loop;
+  const auto executor = loop.context().get_executor();
+  Signals told(executor);
+  asio::signal_set signals(executor, SIGINT, SIGTERM);
   if (hears_hangups()) signals.add(SIGHUP);
   // Whoever reads the log or the output may go before the story ends.
   std::signal(SIGPIPE, SIG_IGN);
-  bool is_over = false;  // a signal may be on its way then
   std::function<void(boost::system::error_code, int)> on_signal =
       [&](const boost::system::error_code& error, int number) {
-        if (error || is_over) return;
+        if (error || loop.is_over()) return;  // a signal may be on its way then
         // A terminal that is closed may say so more than once.
         if (told.has_come() && number != SIGHUP) std::_Exit(exit_interrupted);
         told.raise();
@@ -88,13 +125,12 @@ int run_with_signals(
   signals.async_wait(on_signal);
   int status = exit_bug;
   std::exception_ptr bug;
-  asio::co_spawn(loop, story(loop.get_executor(), told),
-                 [&](const std::exception_ptr& thrown, int given) {
-                   status = given;
-                   bug = thrown;
-                   is_over = true;
-                   signals.cancel();
-                 });
+  asio::co_spawn(executor, story(executor, told), [&](const std::exception_ptr& thrown, int given) {
+    status = given;
+    bug = thrown;
+    signals.cancel();
+    loop.story_is_over();
+  });
   loop.run();
   if (bug) std::rethrow_exception(bug);
   return status;

@@ -4,12 +4,14 @@
 #include "bridge/base/limits.h"
 #include "bridge/base/scope.h"
 #include "bridge/http/event_reader.h"
+#include "bridge/http/name_lookup.h"
 #include "bridge/http/reply_reader.h"
 #include "bridge/http/stream.h"
 
 #include <algorithm>
 #include <charconv>
 
+#include <boost/asio/error.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/json/serialize.hpp>
@@ -189,25 +191,20 @@ class Client::Body {
     const auto executor = co_await asio::this_coro::executor;
     boost::system::error_code error;
     tcp::socket socket(executor);
-    tcp::resolver resolver(executor);
-    std::vector<tcp::endpoint> endpoints;
+    base::Result<Endpoints> endpoints = Endpoints();
     if (const auto address = asio::ip::make_address(host, error); !error) {
-      endpoints.emplace_back(address, port);
+      endpoints->emplace_back(address, port);
     } else {
-      error = {};
-      const auto found = co_await resolver.async_resolve(
-          host, std::string(digits), asio::redirect_error(asio::use_awaitable, error));
-      for (const auto& entry : found) endpoints.push_back(entry.endpoint());
+      endpoints = co_await look_up(host, std::string(digits));
     }
-    for (const auto& endpoint : endpoints) {
+    if (!endpoints) co_return no_connection(endpoints.error().message);
+    error = asio::error::host_not_found;
+    for (const auto& endpoint : *endpoints) {
       socket = tcp::socket(executor);
       co_await socket.async_connect(endpoint, asio::redirect_error(asio::use_awaitable, error));
       if (!error) break;
     }
-    if (error || endpoints.empty()) {
-      co_return base::fail(base::Code::unavailable,
-                           fmt::format("connect to {}: {}", url_, error.message()));
-    }
+    if (error) co_return no_connection(error.message());
     if (!is_secure) {
       stream_ = plain_stream(std::move(socket));
       co_return base::Result<>();
@@ -223,6 +220,10 @@ class Client::Body {
           fmt::format("connect to {}: no TLS connection with a trusted server", url_));
     }
     co_return base::Result<>();
+  }
+
+  std::unexpected<base::Error> no_connection(std::string_view why) const {
+    return base::fail(base::Code::unavailable, fmt::format("connect to {}: {}", url_, why));
   }
 
   std::unexpected<base::Error> bad_url() const {

@@ -1,6 +1,7 @@
 #include "bridge/http/outbound.h"
 
 #include "bridge/base/scope.h"
+#include "bridge/http/name_lookup.h"
 #include "bridge/http/reply_reader.h"
 #include "bridge/services/events/event_limits.h"
 
@@ -38,17 +39,14 @@ std::string written(const OutboundRequest& request) {
   return text + "Connection: close\r\n\r\n" + request.body;
 }
 
-Task<std::vector<events::Address>> look_up(std::string host) {
-  tcp::resolver resolver(co_await asio::this_coro::executor);
-  boost::system::error_code error;
-  const auto found =
-      co_await resolver.async_resolve(host, "", asio::redirect_error(asio::use_awaitable, error));
+Task<std::vector<events::Address>> addresses_of(std::string host) {
+  const auto found = co_await look_up(host, "");
   std::vector<events::Address> addresses;
-  for (const auto& entry : found) {
-    const auto address = entry.endpoint().address();
+  for (const auto& endpoint : found.value_or(Endpoints())) {
+    const auto address = endpoint.address();
     if (std::ranges::find(addresses, address) == addresses.end()) addresses.push_back(address);
   }
-  if (error || addresses.empty()) {
+  if (addresses.empty()) {
     co_return base::fail(Code::unavailable, fmt::format("{} has no address that is known", host),
                          "no_address");
   }
@@ -68,7 +66,7 @@ base::Result<std::unique_ptr<Internet>> Internet::create(
 
 Task<std::vector<events::Address>> Internet::resolve(std::string host) {
   auto doing = "look up " + host;
-  co_return co_await base::with_deadline(look_up(std::move(host)), limits::webhook_resolve,
+  co_return co_await base::with_deadline(addresses_of(std::move(host)), limits::webhook_resolve,
                                          std::move(doing));
 }
 

@@ -2,7 +2,10 @@
 #include "bridge/app/loop.h"
 
 #include <csignal>
+#include <optional>
 
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
 #include <gtest/gtest.h>
 
 namespace app {
@@ -53,6 +56,30 @@ TEST(Signals, AReaderOfTheLogThatGoesEndsNothing) {
     co_return signals.has_come() ? 1 : 7;
   };
   EXPECT_EQ(run_with_signals(story), 7);
+}
+
+TEST(StoryLoop, WhatCannotBeInterruptedKeepsNoProgram) {
+  const Disposition restored(SIGPIPE, SIG_DFL);
+  // As a look-up that never ends does.
+  std::optional<boost::asio::executor_work_guard<Executor>> left;
+  const auto story = [&left](Executor executor, Signals&) -> boost::asio::awaitable<int> {
+    left.emplace(executor);
+    co_return 7;
+  };
+  EXPECT_EQ(run_with_signals(story), 7);
+}
+
+TEST(StoryLoop, WhatEndsByItselfAfterTheStoryMayStillEnd) {
+  const Disposition restored(SIGPIPE, SIG_DFL);
+  bool has_ended = false;
+  const auto story = [&has_ended](Executor executor, Signals&) -> boost::asio::awaitable<int> {
+    boost::asio::post(executor, [executor, &has_ended] {
+      boost::asio::post(executor, [&has_ended] { has_ended = true; });
+    });
+    co_return 7;
+  };
+  EXPECT_EQ(run_with_signals(story), 7);
+  EXPECT_TRUE(has_ended);
 }
 
 }  // namespace
