@@ -47,6 +47,7 @@ class PipeTransport final : public Transport {
                                                       limits::message_bytes_max));
       }
       if (is_patient() && co_await gather(space)) continue;
+      if (is_closed_) continue;
       watch();
       auto [error, count] =
           co_await read_.async_read_some(space, asio::as_tuple(asio::use_awaitable));
@@ -54,6 +55,7 @@ class PipeTransport final : public Transport {
         co_return fail(Failure::closed, "the pipe was closed on this side");
       }
       if (error) co_return fail(Failure::closed, "the browser closed its end of the pipe");
+      is_more_likely_ = count == space.size();
       buffer_.filled(count);
     }
   }
@@ -73,7 +75,9 @@ class PipeTransport final : public Transport {
   }
 
  private:
-  bool is_patient() const { return patience_ != Duration::zero() && Clock::now() >= eager_until_; }
+  bool is_patient() const {
+    return patience_ != Duration::zero() && !is_more_likely_ && Clock::now() >= eager_until_;
+  }
 
   // Lets messages come together for as long as the patience lasts, and whether it read some. The
   // reactor wakes up for everything that happens to a descriptor it has, so it loses this one.
@@ -82,8 +86,10 @@ class PipeTransport final : public Transport {
     pause_.expires_after(patience_);
     co_await pause_.async_wait(asio::as_tuple(asio::use_awaitable));
     const auto count = unwatched_fd_ < 0 ? -1 : ::read(unwatched_fd_, space.data(), space.size());
-    if (count > 0) buffer_.filled(static_cast<std::size_t>(count));
-    co_return count > 0;
+    if (count <= 0) co_return false;
+    is_more_likely_ = static_cast<std::size_t>(count) == space.size();
+    buffer_.filled(static_cast<std::size_t>(count));
+    co_return true;
   }
 
   // What `read` cannot tell, an end or a failure, is told there.
@@ -112,7 +118,8 @@ class PipeTransport final : public Transport {
   asio::steady_timer pause_;
   Duration patience_ = Duration::zero();
   Clock::time_point eager_until_;
-  int unwatched_fd_ = -1;  // read_'s, while the reactor must not have it
+  int unwatched_fd_ = -1;        // read_'s, while the reactor must not have it
+  bool is_more_likely_ = false;  // the last read took all that there was room for
   bool is_closed_ = false;
 };
 

@@ -135,7 +135,7 @@ base::Task<Judgement> ChatPage::page_state() {
   co_return std::unexpected(seen.error());
 }
 
-base::Task<Sighting> ChatPage::wait_until_ready(const Prompt* own) {
+base::Task<Sighting> ChatPage::wait_until_ready(const Prompt* own, DraftPolicy drafts) {
   const base::Instant deadline = clock_.now() + options_.ready_limit;
   std::string previous;
   bool is_draft_cleared = false;
@@ -165,7 +165,7 @@ base::Task<Sighting> ChatPage::wait_until_ready(const Prompt* own) {
     const bool is_own = own && seen.composer && seen.composer->attachments == 0 &&
                         is_marker(first_line(seen.composer->text));
     if (judged.state == State::draft_present && !is_draft_cleared &&
-        (is_own || options_.drafts == DraftPolicy::clear)) {
+        (is_own || drafts == DraftPolicy::clear)) {
       is_draft_cleared = true;
       CO_TRY_OK(co_await clear_draft(seen));
       continue;

@@ -51,8 +51,10 @@ class ChatPage final : public Conversation {
   // One look, with the text of the last `turns` turns.
   base::Task<Sighting> look(int turns);
   // Waits until a prompt may be inserted. Errors: the state that a person must end, or that lasted
-  // longer than options.ready_limit. A composer that holds `own` is cleared of it.
-  base::Task<Sighting> wait_until_ready(const Prompt* own = nullptr);
+  // longer than options.ready_limit. A composer that holds `own` is cleared of it, one that holds a
+  // person's draft only with `drafts`: who means to insert nothing leaves it.
+  base::Task<Sighting> wait_until_ready(const Prompt* own = nullptr,
+                                        DraftPolicy drafts = DraftPolicy::stop);
   // The shape of the page without anything a person wrote, for reports about unknown pages.
   base::Task<std::string> digest();
   // Judges a look with what the network told since the page was loaded.

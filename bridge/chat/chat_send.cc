@@ -91,7 +91,7 @@ base::Task<Sighting> ChatPage::ready_at_home(const Prompt& prompt) {
     is_elsewhere_ = seen && !is_new_chat(seen->path);
   }
   if (is_elsewhere_) CO_TRY_OK(co_await load());
-  CO_TRY(Sighting seen, co_await wait_until_ready(&prompt));
+  CO_TRY(Sighting seen, co_await wait_until_ready(&prompt, options_.drafts));
   if (is_new_chat(bound_.path) && seen.path != bound_.path) {
     co_return std::unexpected(
         as_error(State::wrong_conversation,

@@ -196,7 +196,14 @@ TEST(Refusal, ADraftIsAPersonsUnlessTheOptionsOrTheMarkerSayOtherwise) {
                      }});
     cases.push_back({fmt::format("{} clear", shell),
                      with(shell, R"({"draft": "one\ntwo"})"),
-                     sends,
+                     [sends](World& w) -> Story {
+                       // Who only looks clears nothing.
+                       EXPECT_FALSE(co_await w.chat->wait_until_ready()) << w.name;
+                       EXPECT_FALSE(co_await w.chat->find(w.prompt)) << w.name;
+                       const auto seen = must_be(co_await w.chat->look(0));
+                       EXPECT_EQ(seen.composer->text, "one\ntwo") << w.name;
+                       co_await sends(w);
+                     },
                      {.drafts = chat::DraftPolicy::clear}});
     cases.push_back({fmt::format("{} own", shell), with(shell), [sends](World& w) -> Story {
                        // What a crash between insertion and click leaves behind.
