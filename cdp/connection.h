@@ -32,6 +32,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // wake-ups of this process; what follows a command within limits::eager_after_send does not.
   using Patience = std::shared_ptr<const void>;
   Patience be_patient();
+  bool is_patient() const { return !patience_.expired(); }
 
   // The events of these methods in one session, from now on.
   Subscription subscribe(std::string session, std::vector<std::string> methods);
