@@ -255,10 +255,12 @@ TEST(Machine, AFullQueueIsTriedAgainLater) {
   g.begin();
   EXPECT_EQ(g.result_of("a"), "ready");
   EXPECT_EQ(*g.at("a").due - g.time, 5s);
+  EXPECT_EQ(g.at("a").error, (StepError{"queue_full", "full"})) << "why it waits";
   g.is_full = false;
   g.pass("a");
   EXPECT_EQ(g.result_of("a"), "running");
   EXPECT_EQ(g.at("a").attempts, 1);
+  EXPECT_FALSE(g.at("a").error);
 }
 
 TEST(Machine, AFailedAttemptIsRepeatedWithGrowingPauses) {

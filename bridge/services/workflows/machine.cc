@@ -299,6 +299,8 @@ Result<> Machine::start(std::size_t step, std::optional<base::WallTime> not_befo
   TRY(auto submitted, world_.submit(step, not_before, deadline));
   if (submitted) {
     state->job = *std::move(submitted);
+    // Nothing has failed yet: there was no room at most.
+    if (state->tries == 1) state->error.reset();
     state->due = deadline;
     if (!state->started) state->started = world_.now();
     enter(*state, Phase::running);
@@ -308,6 +310,7 @@ Result<> Machine::start(std::size_t step, std::optional<base::WallTime> not_befo
   if (!refused.retry_after) return finish(step, Outcome::failure, std::move(refused.error));
   --state->attempts;
   --state->tries;
+  state->error = std::move(refused.error);
   enter(*state, Phase::ready);
   state->due = world_.now() + *refused.retry_after;
   return {};
