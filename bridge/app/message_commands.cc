@@ -24,6 +24,7 @@ struct MessageOptions {
   int wait_s = 600;
   bool waits = true;
   bool is_unread = false;
+  bool is_dead = false;
 };
 using Story = std::function<awaitable<int>(Console&, const MessageOptions&, http::Client&)>;
 
@@ -61,12 +62,19 @@ std::string answer_hint(const json::object& message) {
                      shell_word(name_in(message, "to")));
 }
 
+// Why nobody will read it; empty: somebody may. A query has ended then, which is no death.
+std::string death_of(const json::object& message) {
+  const auto outcome = text_in(message, "outcome");
+  if (outcome.empty() || text_in(message, "kind") == "query") return {};
+  return "  [dead: " + outcome + "]";
+}
+
 void print_message(Console& console, const json::object& message) {
   console.out << fmt::format(
-      "{}  {}  {} -> {}{}{}\n", text_in(message, "id"), text_in(message, "sent"),
+      "{}  {}  {} -> {}{}{}{}\n", text_in(message, "id"), text_in(message, "sent"),
       name_in(message, "from"), name_in(message, "to"),
       text_in(message, "kind") == "message" ? "" : "  (" + text_in(message, "kind") + ")",
-      text_in(message, "trust") == "untrusted" ? "  [untrusted]" : "");
+      text_in(message, "trust") == "untrusted" ? "  [untrusted]" : "", death_of(message));
   console.out << text_in(message, "text") << '\n' << answer_hint(message) << '\n';
 }
 
@@ -172,6 +180,7 @@ awaitable<int> inbox(Console& console, const MessageOptions& options, http::Clie
   add_query(target, "with", options.with);
   add_query(target, "thread", options.thread);
   if (options.is_unread) add_query(target, "unread", "true");
+  if (options.is_dead) add_query(target, "dead", "true");
   co_return co_await call(console, client, {.target = target}, [&](const json::value& answer) {
     for (const auto& item : items_of(answer)) {
       if (item.is_object()) print_message(console, item.get_object());
@@ -271,7 +280,10 @@ void add_message_commands(CLI::App& root, CommandLine& line) {
       }));
   add("inbox", "List its messages, oldest first", "flywheel gpt inbox critic --unread", inbox,
       with_agent([](CLI::App& command, MessageOptions& options) {
-        command.add_flag("--unread", options.is_unread, "Only those that it has not acked");
+        auto* unread =
+            command.add_flag("--unread", options.is_unread, "Only those that it has not acked");
+        command.add_flag("--dead", options.is_dead, "Only those that nobody will read")
+            ->excludes(unread);
         command.add_option("--with", options.with, "Only those from or to this agent")
             ->type_name("AGENT");
         command.add_option("--thread", options.thread, "Only those of this thread")

@@ -73,7 +73,7 @@ constexpr std::array parameters = {
     DeclaredParameter{"wait", whole_number,
                       "Seconds to be held until it has ended, at most 40; the twin of the header "
                       "Prefer: wait=N."},
-    DeclaredParameter{"with", text, "Only messages from or to this agent or name."},
+    DeclaredParameter{"with", text, "Only messages from or to this agent."},
     DeclaredParameter{"workflow", text, "Only runs of this workflow."},
 };
 

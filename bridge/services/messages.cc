@@ -45,18 +45,54 @@ base::Result<Party> sender_of(store::Tx& tx, const Caller& caller, const std::st
   return party_of(named);
 }
 
-// An agent; or, for a reply, the one who is none and wrote what it replies to.
-base::Result<Party> recipient_of(store::Tx& tx, const Messages::Say& say) {
-  TRY(const auto agent, agents::look(tx, say.to));
-  if (agent) return party_of(*agent);
-  if (!say.reply_to.empty()) {
-    const auto original = messages::get(tx, say.reply_to);
-    if (original && original->sender.id.empty() && original->sender.name == say.to) {
-      return original->sender;
-    }
+// Whom `from` replies to, if `say` names that one as the message does.
+base::Result<std::optional<Party>> replied_to(store::Tx& tx, const Messages::Say& say,
+                                              const Party& from) {
+  if (say.reply_to.empty()) return std::nullopt;
+  const auto original = messages::get(tx, say.reply_to);
+  if (!original && original.error().code == Code::not_found) return std::nullopt;
+  if (!original) return std::unexpected(original.error());
+  const auto* other = messages::other_end(*original, from);
+  if (!other || say.to.empty() || (say.to != other->id && say.to != other->name)) {
+    return std::nullopt;
   }
-  TRY(const auto named, agents::find(tx, say.to));
-  return party_of(named);
+  if (other->id.empty()) return *other;
+  TRY(const auto agent, agents::with_id(tx, other->id));
+  return agent ? std::optional(party_of(*agent)) : std::nullopt;
+}
+
+// Who is replied to goes before whoever has taken that name: see
+// ApiMessages.AReplyGoesBackToItsSenderWhateverOthersCallThemselves.
+base::Result<Party> recipient_of(store::Tx& tx, const Messages::Say& say, const Party& from) {
+  TRY(auto replied, replied_to(tx, say, from));
+  if (replied) return *std::move(replied);
+  auto named = agents::find(tx, say.to);
+  if (named) return party_of(*named);
+  auto error = std::move(named).error();
+  if (error.code == Code::not_found) {
+    error.message +=
+        "; who is no agent has no inbox and is reached by a reply to what they wrote (reply_to)";
+  }
+  return std::unexpected(std::move(error));
+}
+
+// Whose messages are meant. One that was removed is found by the id it had while a message tells
+// of it.
+base::Result<std::string> id_of(store::Tx& tx, const std::string& which) {
+  auto agent = agents::find(tx, which);
+  if (agent) return std::move(agent->id);
+  if (agent.error().code == Code::not_found) {
+    TRY(const bool is_known, messages::is_known(tx, which));
+    if (is_known) return which;
+  }
+  return std::unexpected(std::move(agent).error());
+}
+
+base::Result<std::string> id_for(store::Tx& tx, const Caller& caller, const std::string& which) {
+  if (caller.agent.empty()) return id_of(tx, which);
+  TRY(const auto agent, agents::find(tx, which));
+  TRY_OK(agents::check_own(tx, caller.agent, agent));
+  return agent.id;
 }
 
 // not_found: it is no query to the one who is, or was, called `which`.
@@ -144,7 +180,7 @@ Task<Messages::Sent> Messages::send(Caller caller, Say say, messages::Request re
     if (known) return Sent{*std::move(known), true};
     TRY_OK(room_for_new(needs_.store));
     TRY(auto from, sender_of(tx, caller, say.from));
-    TRY(auto to, recipient_of(tx, say));
+    TRY(auto to, recipient_of(tx, say, from));
     TRY(auto message, send_and_remember(act(tx, now, caller.principal),
                                         draft_of(say, std::move(from), std::move(to)), request));
     return Sent{std::move(message), false};
@@ -258,10 +294,26 @@ Task<Messages::Result> Messages::result(Caller caller, std::string which, std::s
       return result;
     }));
     if (!messages::is_open(found.query) || needs_.clock.now() >= deadline) {
+      if (found.answer) found.answer = co_await given(std::move(caller), *std::move(found.answer));
       co_return std::move(found);
     }
     co_await ear.wait(rung, needs_.clock, deadline);
   }
+}
+
+asio::awaitable<Message> Messages::given(Caller caller, Message answer) {
+  if (caller.agent.empty() || answer.acked || answer.recipient.id.empty()) co_return answer;
+  auto read = co_await needs_.store.write(
+      [this, caller = std::move(caller), answer,
+       now = needs_.clock.wall()](store::Tx& tx) -> base::Result<std::optional<Message>> {
+        TRY(const auto own, agents::find(tx, caller.agent));
+        if (own.id != answer.recipient.id) return std::nullopt;
+        TRY(auto acked, messages::ack(act(tx, now, caller.principal), own, answer.id));
+        return std::optional(std::move(acked));
+      });
+  // What cannot be noted is told all the same; it stays unread.
+  const bool is_noted = read && *read;
+  co_return is_noted ? **std::move(read) : std::move(answer);
 }
 
 Task<Messages::Page> Messages::list(Caller caller, std::string which, messages::Filter filter,
@@ -269,12 +321,9 @@ Task<Messages::Page> Messages::list(Caller caller, std::string which, messages::
   CO_TRY(filter, co_await needs_.store.read([caller, which, asked = std::move(filter)](
                                                 store::Tx& tx) -> base::Result<messages::Filter> {
     messages::Filter found = asked;
-    TRY(const auto agent, agents::find(tx, which));
-    TRY_OK(agents::check_own(tx, caller.agent, agent));
-    found.agent = agent.id;
+    TRY(found.agent, id_for(tx, caller, which));
     if (found.with.empty()) return found;
-    TRY(const auto other, agents::find(tx, found.with));
-    found.with = other.id;
+    TRY(found.with, id_of(tx, asked.with));
     return found;
   }));
   const engine::Bells::Ear ear(needs_.bells, messages::bell_of_inbox(filter.agent));
@@ -333,7 +382,7 @@ base::Result<std::vector<Messages::Delivery>> Messages::deliver(store::Tx& tx, c
     Say one = say;
     one.to = name;
     one.thread = thread;
-    auto to = recipient_of(tx, one);
+    auto to = recipient_of(tx, one, from);
     auto sent = to ? send_and_remember(act(tx, now, caller.principal), draft_of(one, from, *to), {})
                    : base::Result<Message>(std::unexpected(to.error()));
     const auto code = sent ? Code::internal : sent.error().code;

@@ -54,7 +54,9 @@ class Messages {
   base::Result<> on_change(store::Tx& tx, const engine::Change& change, const engine::Now& now);
 
   struct Say {
-    std::string to;         // an agent, as agents::find reads it
+    // An agent, as agents::find reads it; in a reply first the one who is replied to, also if that
+    // is no agent.
+    std::string to;
     std::string from = {};  // another sender than the caller, for operators
     std::string text;
     std::string topic = {}, thread = {}, reply_to = {};
@@ -77,7 +79,7 @@ class Messages {
   // of this account.
   base::Task<Sent> ask(Caller caller, Ask ask, messages::Request request);
   // Puts the question of one without a conversation into its inbox, in a transaction of somebody
-  // else's; `thread` must be given. busy, reason inbox_full.
+  // else's; `thread` must be given. busy, reason inbox_full: see messages::send.
   base::Result<messages::Message> ask_inbox(store::Tx& tx, const Caller& caller,
                                             const agents::Agent& agent, const Ask& ask,
                                             const engine::Now& now) const;
@@ -92,7 +94,8 @@ class Messages {
                                       const messages::Party& asker, const Ask& ask,
                                       const std::string& thread, const Caller& caller) const;
   // The query and, once there is one, its answer; waits for it until the deadline. An agent that
-  // was removed is found by the id or the name that it had.
+  // asked and is given its answer so has read it. An agent that was removed is found by the id or
+  // the name that it had.
   struct Result {
     messages::Message query;
     std::optional<messages::Message> answer;
@@ -106,7 +109,9 @@ class Messages {
     std::int64_t unread = 0;
     bool is_end = false;
   };
-  // Those of an agent. With nothing there it waits for the next until the deadline.
+  // Those of an agent. With nothing there it waits for the next until the deadline. Of an agent
+  // that was removed who is no agent reads what is left, by the id that it had; so is it named in
+  // `with`.
   base::Task<Page> list(Caller caller, std::string which, messages::Filter filter,
                         std::int64_t after, std::size_t limit, base::Instant deadline);
   base::Task<messages::Message> ack(Caller caller, std::string which, std::string id);
@@ -140,6 +145,8 @@ class Messages {
   static base::Result<messages::Message> send_and_remember(const messages::Act& act,
                                                            messages::Draft draft,
                                                            const messages::Request& request);
+  // An answer that the caller is given is read if it is the caller's.
+  boost::asio::awaitable<messages::Message> given(Caller caller, messages::Message answer);
   boost::asio::awaitable<void> keep_house();
 
   Needs needs_;

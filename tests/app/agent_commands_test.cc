@@ -115,6 +115,20 @@ TEST_F(AgentCommands, OneIsRegisteredChangedAndRemoved) {
   EXPECT_EQ(run({"gpt", "show", "probe"}).status, 1);
 }
 
+TEST_F(AgentCommands, WhatLayUnreadWithOneThatIsRemovedIsListedAsDeadByItsId) {
+  EXPECT_EQ(run({"gpt", "register", "--name", "Scout", "--kind", "cli"}).status, 0);
+  const auto scout = json::parse(run({"gpt", "show", "Scout", "--json"}).out);
+  const std::string id(scout.at("id").as_string());
+  EXPECT_EQ(run({"gpt", "tell", "Scout", "Too late"}).status, 0);
+  EXPECT_EQ(run({"gpt", "inbox", "Scout", "--dead"}).err, "no messages\n");
+  EXPECT_EQ(run({"gpt", "remove", "Scout"}).status, 0);
+  const auto dead = run({"gpt", "inbox", id, "--dead"});
+  EXPECT_EQ(dead.status, 0) << dead.err;
+  EXPECT_THAT(dead.out, HasSubstr("admin -> Scout  [dead: agent_removed]\nToo late\n"));
+  EXPECT_NE(run({"gpt", "inbox", id, "--dead", "--unread"}).status, 0);
+  EXPECT_EQ(run({"gpt", "inbox", "Scout", "--dead"}).status, 1);
+}
+
 TEST_F(AgentCommands, ABadEntryIsNamedAndNothingIsDone) {
   const auto bad = run({"gpt", "import", "-"}, R"([
     {"name": "Good", "link": null, "category": "Core", "purpose": "", "status": "Active",

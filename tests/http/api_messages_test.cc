@@ -1,7 +1,6 @@
 // Messages and queries between agents, over HTTP.
-#include "bridge/services/messages/message_limits.h"
 #include "bridge/services/posts.h"
-#include "tests/http/api_fixture.h"
+#include "tests/http/talk.h"
 
 #include <gmock/gmock.h>
 
@@ -12,58 +11,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Pair;
 using testing::UnorderedElementsAre;
-
-struct Talk : ApiFixture {
-  // Registers two programs and a GPT, and makes the programs' own keys.
-  Story begin() {
-    for (const auto* name : {"Planner", "Critic"}) {
-      co_await call("POST", "/api/gpt-agents/register",
-                    {.body = json::object{{"name", name}, {"kind", "cli"}, {"category", "Core"}}});
-    }
-    co_await call("POST", "/api/gpt-agents/register",
-                  {.body = json::object{{"name", "Culture Code"},
-                                        {"link", "https://chatgpt.com/g/g-0a1b2c3d4-culture"},
-                                        {"category", "Creative"}}});
-    planner = co_await key("planner", {"messages"}, "Planner");
-    critic = co_await key("critic", {"messages"}, "Critic");
-  }
-  asio::awaitable<http::ClientReply> post(std::string as, std::string path, json::value body) {
-    co_return co_await call_as(as, "POST", "/api/gpt-agents/" + path, {.body = std::move(body)});
-  }
-  asio::awaitable<http::ClientReply> get(std::string as, std::string path) {
-    co_return co_await call_as(as, "GET", "/api/gpt-agents/" + path);
-  }
-  // Runs the next job of the GPT's lane: it answers this, or fails.
-  asio::awaitable<json::object> run_next(std::optional<std::string> answer) {
-    const auto agent = co_await call("GET", "/api/gpt-agents/culture-code");
-    const engine::LaneId lane{"gpt:" + text(agent.json(), "id")};
-    auto done = co_await write([&](store::Tx& tx) -> base::Result<json::object> {
-      TRY(auto turn, queue->claim(tx, lane, "life", timeline.now()));
-      auto& claim = std::get<engine::Claim>(turn);
-      if (answer) {
-        const json::object response{{"text", *answer}};
-        TRY_OK(
-            queue->complete(tx, claim.lease, json::object{{"response", response}}, timeline.now()));
-      } else {
-        TRY_OK(queue->fail_for_good(tx, claim.lease, {"timeout", "no answer"}, timeline.now()));
-      }
-      return claim.job.payload;
-    });
-    BRIDGE_ASSERT(done);
-    co_return *std::move(done);
-  }
-  asio::awaitable<std::size_t> sent() {
-    const auto page = co_await call("GET", "/api/audit?type=message.sent");
-    co_return page.json().at("items").as_array().size();
-  }
-  std::string planner, critic;
-};
-
-std::vector<std::string> texts(const http::ClientReply& page) {
-  std::vector<std::string> all;
-  for (const auto& item : page.json().at("items").as_array()) all.push_back(text(item, "text"));
-  return all;
-}
 
 TEST(ApiMessages, OneIsSentReadAckedAndAnsweredInItsThread) {
   Talk f;
@@ -112,6 +59,55 @@ TEST(ApiMessages, NobodySpeaksForAnotherOrReadsTheirInbox) {
                         json::object{{"text", "x"}, {"from", "Culture Code"}, {"reply_to", id}});
     EXPECT_EQ(stranger.status, 422);
     EXPECT_EQ(stranger.json().at("code"), "wrong_reply");
+  });
+}
+
+TEST(ApiMessages, AReplyGoesBackToItsSenderWhateverOthersCallThemselves) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    const auto asked = co_await f.post(f.admin, "critic/query", json::object{{"query", "good?"}});
+    const auto query = text(asked.json(), "id");
+    const auto own = co_await f.key("own", {"agents:write"}, "Planner");
+    const auto named = co_await f.call_as(own, "PATCH", "/api/gpt-agents/planner",
+                                          {.body = json::object{{"aliases", json::array{"root"}}}});
+    EXPECT_EQ(named.status, 200) << named.body;
+    const auto to_root = [&](std::string said, std::optional<std::string> reply_to) {
+      json::object body{{"text", std::move(said)}};
+      if (reply_to) body["reply_to"] = *reply_to;
+      return f.post(f.critic, "root/message", std::move(body));
+    };
+    const auto answer = co_await to_root("yes", query);
+    EXPECT_EQ(answer.status, 201) << answer.body;
+    EXPECT_EQ(answer.json().at("kind"), "answer");
+    EXPECT_EQ(answer.json().at("to"), (json::object{{"id", nullptr}, {"name", "root"}}));
+    const auto found = co_await f.get(f.admin, "critic/queries/" + query);
+    EXPECT_EQ(found.json().at("answer").at("text"), "yes");
+
+    const auto more = co_await to_root("and more", text(answer.json(), "id"));
+    EXPECT_EQ(more.json().at("to").at("id"), nullptr) << more.body;
+    EXPECT_THAT(texts(co_await f.get(f.planner, "planner/messages")), ElementsAre());
+
+    const auto letter = co_await f.post(f.planner, "critic/message", json::object{{"text", "hi"}});
+    const auto back = co_await to_root("hi, Planner", text(letter.json(), "id"));
+    EXPECT_EQ(back.json().at("to").at("name"), "Planner") << back.body;
+    EXPECT_EQ((co_await to_root("hi again", {})).json().at("to").at("name"), "Planner");
+  });
+}
+
+TEST(ApiMessages, WhoIsNoAgentIsReachedByAReplyAlone) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    const auto letter = co_await f.post(f.admin, "critic/message", json::object{{"text", "hi"}});
+    json::object body{{"text", "hello"}};
+    const auto unknown = co_await f.post(f.critic, "root/message", body);
+    EXPECT_EQ(unknown.status, 404);
+    EXPECT_THAT(text(unknown.json(), "detail"), HasSubstr("reached by a reply"));
+    body["reply_to"] = letter.json().at("id");
+    const auto reply = co_await f.post(f.critic, "root/message", body);
+    EXPECT_EQ(reply.status, 201) << reply.body;
+    EXPECT_EQ(reply.json().at("to"), (json::object{{"id", nullptr}, {"name", "root"}}));
   });
 }
 
@@ -201,13 +197,13 @@ TEST(ApiMessages, ALinkedGptIsAskedInItsConversation) {
     const auto planner = co_await f.call("GET", "/api/gpt-agents/planner");
     EXPECT_EQ(text(payload, "asker_id"), text(planner.json(), "id")) << "whose chat it is";
     EXPECT_EQ(payload.at("link"), "https://chatgpt.com/g/g-0a1b2c3d4-culture");
+    // The answer lies in the asker's inbox too, and the GPT's stays empty.
+    EXPECT_THAT(texts(co_await f.get(f.planner, "planner/messages?unread=true")),
+                ElementsAre("warm"));
     const auto found =
         co_await f.get(f.planner, "culture-code/queries/" + text(asked.json(), "id"));
     EXPECT_EQ(found.json().at("answer").at("text"), "warm");
     EXPECT_EQ(found.json().at("answer").at("trust"), "untrusted");
-    // The answer lies in the asker's inbox too, and the GPT's stays empty.
-    EXPECT_THAT(texts(co_await f.get(f.planner, "planner/messages?unread=true")),
-                ElementsAre("warm"));
     EXPECT_THAT(texts(co_await f.get(f.admin, "culture-code/messages?unread=true")), ElementsAre());
 
     const auto failing =

@@ -37,17 +37,39 @@ Result<Message> replied_to(store::Tx& tx, const Draft& draft) {
   return wrong("it is not between the two of you");
 }
 
-Result<Message> insert(const Act& act, Message message, const Request& request) {
-  if (!message.recipient.id.empty() && !message.acked) {
-    TRY(const auto before, rows::unread(act.tx, message.recipient.id));
-    if (before >= limits::inbox_unread_max) {
-      return base::fail(
-          Code::busy,
-          fmt::format("send to {}: {} messages there are unread", message.recipient.name, before),
-          "inbox_full");
+bool goes_into_an_inbox(const Message& message) {
+  return !message.recipient.id.empty() && !message.acked;
+}
+
+// An answer was asked for and is never refused, so the room for it is looked for when it is asked
+// for. See FullInbox.AnAnswerArrivesWithItsMemoryAndTheLaneGoesOn.
+Result<> check_room(store::Tx& tx, const Message& message) {
+  if (message.kind == Kind::answer) return {};
+  if (goes_into_an_inbox(message)) {
+    TRY(const auto there, rows::unread(tx, message.recipient.id));
+    if (there >= limits::inbox_unread_max) {
+      return base::fail(Code::busy,
+                        fmt::format("send to {}: its inbox is full until it acks what it has "
+                                    "read: {} messages are unread",
+                                    message.recipient.name, there),
+                        "inbox_full");
     }
-    TRY_OK(rows::count_unread(act.tx, message.recipient.id));
   }
+  if (message.kind != Kind::query || message.sender.id.empty()) return {};
+  TRY(const auto own, rows::unread(tx, message.sender.id));
+  if (own < limits::inbox_unread_max) return {};
+  return base::fail(
+      Code::busy,
+      fmt::format("ask {}: the inbox of {}, to which the answer comes, is full: {} "
+                  "messages are unread; ack what is read by POST "
+                  "/api/gpt-agents/{}/messages/{{id}}/ack",
+                  message.recipient.name, message.sender.name, own, message.sender.id),
+      "inbox_full");
+}
+
+Result<Message> insert(const Act& act, Message message, const Request& request) {
+  TRY_OK(check_room(act.tx, message));
+  if (goes_into_an_inbox(message)) TRY_OK(rows::count_unread(act.tx, message.recipient.id));
   TRY(message.sequence, rows::insert(act.tx, message, request.key, request.hash));
   TRY_OK(act.tell("message.sent", message));
   act.tx.after_commit(
@@ -99,6 +121,11 @@ Result<> Act::tell(std::string type, const Message& message) const {
                          .data = std::move(data)},
                         now));
   return {};
+}
+
+const Party* other_end(const Message& message, const Party& one) {
+  if (is_same(message.recipient, one)) return &message.sender;
+  return is_same(message.sender, one) ? &message.recipient : nullptr;
 }
 
 Result<std::optional<Message>> of_request(store::Tx& tx, const std::string& principal,
@@ -205,6 +232,17 @@ Result<std::optional<Message>> answer_to(store::Tx& tx, const std::string& query
   return rows::one(tx, "WHERE reply_to = $1 AND reply_to <> '' AND kind = 'answer'", {query});
 }
 
+Result<bool> is_known(store::Tx& tx, const std::string& agent) {
+  TRY(const auto row, tx.query_one(R"sql(
+    SELECT 1 FROM messages WHERE recipient = $1 AND recipient <> ''
+    UNION ALL
+    SELECT 1 FROM messages WHERE sender = $1 AND sender <> ''
+    LIMIT 1
+  )sql",
+                                   {agent}));
+  return row.has_value();
+}
+
 Result<std::vector<Message>> list(store::Tx& tx, const Filter& filter, std::int64_t after,
                                   std::size_t limit) {
   store::Values values{filter.agent, after, limit};
@@ -270,7 +308,7 @@ Result<int> sweep(const Act& act) {
 }
 
 Result<> bury(const Act& act, const agents::Agent& agent) {
-  // No more than limits::inbox_unread_max are unread, but a few at a time: they may be long.
+  // A few at a time: they may be long.
   for (const std::string_view which : {"acked_ms IS NULL", "kind = 'query' AND job = ''"}) {
     for (;;) {
       TRY(const auto some,

@@ -58,7 +58,8 @@ base::Result<std::optional<Message>> of_request(store::Tx& tx, const std::string
 // of the recipient, from the one who was asked, is its answer and closes it. invalid, reason
 // wrong_reply: what it replies to is not between the two. conflict, reason answered: the query
 // has its answer; reason query_closed: it ended without one. invalid, reason wrong_answer: see
-// value_in. busy, reason inbox_full.
+// value_in. busy, reason inbox_full: the recipient's, or, of a query, that of the agent who asks
+// and will get the answer; an answer always has room.
 base::Result<Message> send(const Act& act, Draft draft, const Request& request);
 
 // The answer that a conversation gave to the query, or how else it ended.
@@ -72,6 +73,10 @@ base::Result<bool> withdraw(const Act& act, const Message& query);
 base::Result<Message> get(store::Tx& tx, const std::string& id);
 base::Result<std::optional<Message>> of_job(store::Tx& tx, const std::string& job);
 base::Result<std::optional<Message>> answer_to(store::Tx& tx, const std::string& query);
+// The end of a message that is not `one`; null: neither is.
+const Party* other_end(const Message& message, const Party& one);
+// True: the agent with this id, which may be gone, has written or been written to.
+base::Result<bool> is_known(store::Tx& tx, const std::string& agent);
 
 // Members that are not empty must be met.
 struct Filter {
