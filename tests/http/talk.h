@@ -7,8 +7,6 @@
 #include <string>
 #include <vector>
 
-#include <gmock/gmock.h>
-
 namespace http_test {
 
 struct Talk : ApiFixture {
