@@ -162,6 +162,9 @@ json::object view_of(const services::Actions::View& found) {
     view["error"] = found.job->error->code;
     view["detail"] = found.job->error->detail;
   }
+  if (found.asked.state == actions::State::expired) {
+    view["detail"] = actions::expiry_of(found.asked);
+  }
   return view;
 }
 

@@ -29,6 +29,13 @@ Result<> check_behind(store::Tx& tx, const std::string& behind, base::WallTime n
   return {};
 }
 
+Result<bool> counts_still(store::Tx& tx, const std::string& principal, base::WallTime now) {
+  if (!has_key(principal)) return true;
+  const auto key = good_key(tx, principal, now);
+  if (key || key.error().reason == "key_not_good") return key.has_value();
+  return std::unexpected(key.error());
+}
+
 Result<agents::Tier> tier_now(store::Tx& tx, const actions::Asked& asked, base::WallTime now) {
   TRY_OK(check_behind(tx, asked.behind, now));
   if (asked.agent.empty()) return tier_without_agent(tx, asked.principal, now);

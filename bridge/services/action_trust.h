@@ -21,6 +21,10 @@ base::Result<agents::Tier> tier_without_agent(store::Tx& tx, const std::string& 
 // good. An empty `behind` and one without a key are taken as they are. denied, reason key_not_good.
 base::Result<> check_behind(store::Tx& tx, const std::string& behind, base::WallTime now);
 
+// False: `principal` has a key that is not good any more, and what was said with it does not count.
+// A token cannot be looked at again, and counts as it did.
+base::Result<bool> counts_still(store::Tx& tx, const std::string& principal, base::WallTime now);
+
 // Of whoever asked, when it is to be done: the agent's by then, or as above. A key that is no
 // longer good takes what was asked with it along, also by a run that it began.
 base::Result<agents::Tier> tier_now(store::Tx& tx, const actions::Asked& asked, base::WallTime now);

@@ -1,5 +1,4 @@
 // What the job of an action does.
-#include "bridge/services/action_trust.h"
 #include "bridge/services/actions.h"
 #include "bridge/services/actions/action_limits.h"
 #include "bridge/services/actions/place.h"
@@ -37,17 +36,20 @@ Task<engine::Outcome> Actions::handle(engine::Claim claim, engine::LaneContext& 
   const std::string id(named->get_string());
   if (claim.is_reconcile) co_return co_await reconcile(std::move(claim), id);
   const auto job = claim.job.id.text;
-  const auto now = needs_.clock.wall();
+  const auto now = needs_.timeline.now();
   auto asked =
       co_await needs_.store.read([this, id, job, now](store::Tx& tx) -> base::Result<Asked> {
         TRY(const auto wanted, actions::get(tx, id));
-        TRY(const auto tier, tier_now(tx, wanted, now));
-        return actions::checked(tx, catalogue_, id, job, tier);
+        TRY(const auto tier, tier_now(tx, wanted, now.wall));
+        return actions::checked(act(tx, now, "bridge"), catalogue_, id, job, tier);
       });
   if (!asked && asked.error().code != Code::denied && asked.error().code != Code::not_found) {
     co_return std::unexpected(std::move(asked).error());
   }
-  if (!asked) co_return failed("not_allowed", asked.error().message);
+  if (!asked) {
+    const bool is_late = asked.error().reason == "expired";
+    co_return failed(is_late ? "expired" : "not_allowed", asked.error().message);
+  }
   const auto& definition = *catalogue_.find(asked->action, asked->undoes);
   if (definition.kind == actions::Kind::program) {
     co_return co_await run_program(*std::move(asked), definition, lane);

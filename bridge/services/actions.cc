@@ -1,6 +1,5 @@
 #include "bridge/services/actions.h"
 
-#include "bridge/services/action_trust.h"
 #include "bridge/services/actions/action_limits.h"
 
 #include <fmt/format.h>

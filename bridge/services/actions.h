@@ -11,6 +11,7 @@
 #include "bridge/engine/journal.h"
 #include "bridge/engine/queue.h"
 #include "bridge/engine/runner.h"
+#include "bridge/services/action_trust.h"
 #include "bridge/services/actions/rules.h"
 #include "bridge/services/agents/rules.h"
 #include "bridge/services/caller.h"
@@ -97,7 +98,8 @@ class Actions {
   Actions(Needs needs, actions::Catalogue catalogue, std::map<std::string, BuiltIn> builtins)
       : needs_(needs), catalogue_(std::move(catalogue)), builtins_(std::move(builtins)) {}
   actions::Act act(store::Tx& tx, const engine::Now& now, std::string actor) const {
-    return {tx, needs_.journal, needs_.queue, needs_.bells, now, std::move(actor), on_end_};
+    return {tx,  needs_.journal,   needs_.queue, needs_.bells,
+            now, std::move(actor), on_end_,      counts_still};
   }
   base::Task<engine::Outcome> reconcile(engine::Claim claim, std::string id);
   base::Task<engine::Outcome> run_program(actions::Asked asked, const actions::Definition& what,

@@ -94,6 +94,10 @@ struct Acting : ApiFixture {
     EXPECT_TRUE(found && *found);
     co_return "key:" + (**found).id;
   }
+  Story revoke(std::string key) {
+    const auto id = (co_await principal_of(key)).substr(std::string_view("key:").size());
+    EXPECT_EQ((co_await call("DELETE", "/api/keys/" + id)).status, 204);
+  }
   asio::awaitable<std::size_t> done() {
     const auto page = co_await call("GET", "/api/audit?type=action.completed");
     co_return page.json().at("items").as_array().size();

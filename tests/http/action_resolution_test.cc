@@ -86,6 +86,33 @@ TEST(ActionResolution, WhatMayNotBeDoneAnyMoreSaysWhy) {
   });
 }
 
+TEST(ActionResolution, WhatWasApprovedForADayIsNotDoneWeeksLater) {
+  Doubtful f;
+  f.act([&]() -> Story {
+    const auto id = co_await f.held(f.builder);
+    f.let_it_end();
+    f.clock.advance(std::chrono::hours(24 * 14));
+    EXPECT_EQ((co_await f.resolve(f.anna, id, "not-sent")).status, 200);
+    EXPECT_EQ(co_await f.becomes(id), "expired");
+    const auto found = (co_await f.call("GET", "/api/approvals/" + id)).json();
+    EXPECT_EQ(found.at("error"), "expired");
+    EXPECT_EQ(found.at("detail"), "the approval has expired");
+    EXPECT_EQ(f.marks(), "");
+    EXPECT_EQ(co_await f.done(), 0u);
+  });
+}
+
+TEST(ActionResolution, WhatWasDoneInItsTimeIsRecordedHoweverLate) {
+  Doubtful f;
+  f.act([&]() -> Story {
+    const auto id = co_await f.held(f.builder);
+    f.clock.advance(std::chrono::hours(24 * 14));
+    EXPECT_EQ((co_await f.resolve(f.anna, id, "sent", "it was in the log")).status, 200);
+    EXPECT_EQ(co_await f.becomes(id), "done");
+    EXPECT_EQ(f.marks(), "");
+  });
+}
+
 TEST(ActionResolution, WhatIsGivenUpEndsAndTheNextOneIsDone) {
   Doubtful f;
   f.act([&]() -> Story {

@@ -56,8 +56,8 @@ class Life {
       for (const auto& lane : names) TRY_OK(queue->declare_lane(tx, lane, "nobody"));
       TRY_OK(queue->declare_lane(tx, lane_of("http://127.0.0.1:9/c/1"), "account"));
       TRY_OK(queue->recover(tx, store->incarnation(), store->generation(), timeline.now()));
-      // Those who begin runs with actions.
-      for (const auto* id : {"1", "8", "9"}) TRY_OK(add_good_key(tx, id));
+      // Those who begin runs with actions, and who decides on them.
+      for (const auto* id : {"1", "2", "8", "9"}) TRY_OK(add_good_key(tx, id));
       return {};
     }));
     BRIDGE_ASSERT(ready);

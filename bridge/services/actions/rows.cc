@@ -133,6 +133,11 @@ std::optional<State> state_named(std::string_view word) {
   return std::nullopt;
 }
 
+std::string_view expiry_of(const Asked& asked) {
+  if (asked.error == "withdrawn") return "it was taken back";
+  return asked.job.empty() ? "nobody decided in time" : "the approval has expired";
+}
+
 std::string hash_of(const Asked& asked) {
   json::object told{
       {"id", asked.id},

@@ -22,10 +22,12 @@ void ring(const Act& act, const std::string& id) {
   act.tx.after_commit([&bells = act.bells, bell = bell_of_action(id)] { bells.ring(bell); });
 }
 
-// Queues what does it. Each action is a lane of its own: one at a time, and none delays another.
+// Queues what does it. Each action is a lane of its own: one at a time, and none delays another. An
+// approval is for its time only, however long the job then waits.
 Result<> start(const Act& act, Asked& asked) {
   const engine::LaneId lane{"action:" + asked.action};
   TRY_OK(act.queue.declare_lane(act.tx, lane, "actions"));
+  const bool is_approval = asked.approvers > 0;
   TRY(const auto accepted,
       act.queue.submit(act.tx,
                        {.kind = std::string(action_kind),
@@ -34,6 +36,7 @@ Result<> start(const Act& act, Asked& asked) {
                         .principal = "action:" + asked.id,
                         .key = asked.hash,
                         .body_hash = asked.hash,
+                        .deadline = is_approval ? std::optional(asked.expires) : std::nullopt,
                         .payload = {{"asked", asked.id}, {"hash", asked.hash}},
                         .subject = asked.action,
                         .thread = asked.id},
@@ -47,9 +50,17 @@ auto conflict(const Asked& asked, std::string_view why, std::string reason) {
   return base::fail(Code::conflict, fmt::format("action {}: {}", asked.id, why), std::move(reason));
 }
 
-std::size_t yeses(const std::vector<Approval>& given, const Asked& asked) {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      given, [&](const Approval& one) { return one.is_yes && !asked.is_wish_of(one.principal); }));
+// How many have approved it whose word counts now.
+Result<int> yeses(const Act& act, const Asked& asked) {
+  if (!act.counts) return 0;
+  TRY(const auto given, rows::approvals(act.tx, asked.id, asked.hash));
+  int found = 0;
+  for (const auto& one : given) {
+    if (!one.is_yes || asked.is_wish_of(one.principal)) continue;
+    TRY(const bool counts, act.counts(act.tx, one.principal, act.now.wall));
+    if (counts) ++found;
+  }
+  return found;
 }
 
 Result<> tell_end(const Act& act, const Asked& asked) {
@@ -163,7 +174,7 @@ Result<Asked> say(const Act& act, const Catalogue& catalogue, const std::string&
   if (asked.state != State::waiting) {
     return conflict(asked, fmt::format("it is {}", name(asked.state)), "not_waiting");
   }
-  if (act.now.wall > asked.expires) return conflict(asked, "its time has passed", "expired");
+  if (asked.is_too_late(act.now.wall)) return conflict(asked, "its time has passed", "expired");
   if (asked.is_wish_of(word.principal)) {
     return conflict(asked, "who asked for it cannot decide on it", "own_request");
   }
@@ -179,11 +190,10 @@ Result<Asked> say(const Act& act, const Catalogue& catalogue, const std::string&
     TRY_OK(end(act, asked, State::waiting, State::rejected, "action.rejected", word.note));
     return get(act.tx, id);
   }
-  TRY(const auto given, rows::approvals(act.tx, id, asked.hash));
-  const auto count = yeses(given, asked);
+  TRY(const int count, yeses(act, asked));
   TRY_OK(act.tell("action.approved", asked,
                   {{"approvals", count}, {"of", asked.approvers}, {"note", word.note}}));
-  if (count < static_cast<std::size_t>(asked.approvers)) return asked;
+  if (count < asked.approvers) return asked;
   TRY_OK(start(act, asked));
   TRY_OK(rows::move(act.tx, asked, State::waiting));
   ring(act, id);
@@ -205,23 +215,23 @@ Result<bool> withdraw(const Act& act, const std::string& id) {
   return true;
 }
 
-Result<Asked> checked(store::Tx& tx, const Catalogue& catalogue, const std::string& id,
+Result<Asked> checked(const Act& act, const Catalogue& catalogue, const std::string& id,
                       const std::string& job, agents::Tier tier) {
-  TRY(auto asked, get(tx, id));
-  const auto denied = [&](std::string_view why) {
-    return base::fail(Code::denied, fmt::format("do {}: {}", asked.action, why), "not_allowed");
+  TRY(auto asked, get(act.tx, id));
+  const auto denied = [&](std::string_view why, std::string reason = "not_allowed") {
+    return base::fail(Code::denied, fmt::format("do {}: {}", asked.action, why), std::move(reason));
   };
   if (asked.state != State::approved || asked.job != job) return denied("it is not approved");
+  if (asked.is_too_late(act.now.wall)) return denied(expiry_of(asked), "expired");
   const auto* definition = catalogue.find(asked.action, asked.undoes);
   if (!definition || definition->hash != asked.definition_hash || hash_of(asked) != asked.hash) {
     return denied("it is not any more what was asked for");
   }
   const Wish wish{asked.action, asked.params, asked.agent, tier, asked.undoes};
-  TRY(const auto decision, decide(tx, catalogue, wish));
+  TRY(const auto decision, decide(act.tx, catalogue, wish));
   if (!decision.is_allowed) return denied(decision.reasons.front());
-  TRY(const auto given, rows::approvals(tx, id, asked.hash));
-  const auto wanted = static_cast<std::size_t>(std::max(asked.approvers, decision.approvers));
-  if (yeses(given, asked) < wanted) return denied("approvals are missing");
+  TRY(const int count, yeses(act, asked));
+  if (count < std::max(asked.approvers, decision.approvers)) return denied("approvals are missing");
   return asked;
 }
 
@@ -255,10 +265,11 @@ Result<> on_change(const Act& act, const engine::Change& change) {
   TRY(const auto asked, rows::one(act.tx, "WHERE job = $1 AND job <> ''", {job.id.text}));
   if (!asked) return {};
   Asked moved = *asked;
-  moved.state = is_back                            ? State::approved
-                : is_held                          ? State::held
-                : job.state == engine::State::done ? State::done
-                                                   : State::failed;
+  moved.state = is_back                               ? State::approved
+                : is_held                             ? State::held
+                : job.state == engine::State::done    ? State::done
+                : job.state == engine::State::expired ? State::expired
+                                                      : State::failed;
   moved.ended = is_back ? std::nullopt : std::optional(act.now.wall);
   moved.error = job.error && !is_back ? job.error->code : "";
   TRY_OK(rows::move(act.tx, moved, asked->state));

@@ -24,6 +24,9 @@ inline constexpr std::string_view action_kind = "action";  // of the jobs
 // Told of each that has come to its end, in the transaction that ends it.
 using OnEnd = std::function<base::Result<>(store::Tx&, const Asked&, const engine::Now&)>;
 
+// Whether what a principal has said still counts, such as while its key is good.
+using Counts = std::function<base::Result<bool>(store::Tx&, const std::string&, base::WallTime)>;
+
 struct Act {
   store::Tx& tx;
   const engine::Journal& journal;
@@ -32,6 +35,7 @@ struct Act {
   engine::Now now;
   std::string actor;
   OnEnd on_end = {};
+  Counts counts = {};  // without it no word does
 
   base::Result<> tell(std::string type, const Asked& asked, base::json::object more = {}) const;
 };
@@ -67,9 +71,10 @@ base::Result<Answer> undo(const Act& act, const Catalogue& catalogue, const std:
 // The latest that takes it back.
 base::Result<std::optional<Asked>> undo_of(store::Tx& tx, const std::string& id);
 
-// A person's word. The one that completes the approvals queues the job; a no ends it. conflict,
-// reason not_waiting: it waits no more; already_decided: by this person; own_request: who asks
-// does not approve; expired; changed: the action is not any more what was asked for.
+// A person's word. The one that completes the approvals queues the job; a no ends it. Of those
+// before, only what still counts completes them. conflict, reason not_waiting: it waits no more;
+// already_decided: by this person; own_request: who asks does not approve; expired; changed: the
+// action is not any more what was asked for.
 base::Result<Asked> say(const Act& act, const Catalogue& catalogue, const std::string& id,
                         const Approval& word);
 
@@ -77,12 +82,14 @@ base::Result<Asked> say(const Act& act, const Catalogue& catalogue, const std::s
 base::Result<bool> withdraw(const Act& act, const std::string& id);
 
 // What the job of `id` is to do, looked at once more: denied unless every condition still holds,
-// approvals for exactly this action included.
-base::Result<Asked> checked(store::Tx& tx, const Catalogue& catalogue, const std::string& id,
+// approvals for exactly this action by those whose word counts included. Reason expired: there
+// were enough, for a time that has passed; else not_allowed.
+base::Result<Asked> checked(const Act& act, const Catalogue& catalogue, const std::string& id,
                             const std::string& job, agents::Tier tier);
 
 // A person's word on what became of a held one. sent: it is done, with these words as its result.
-// not-sent: its job looks at every condition once more, as before a first time. abandon: failed.
+// not-sent: its job looks at every condition once more, as before a first time, and has expired if
+// the approval has. abandon: failed.
 // conflict, reason not_held; own_request: others had to approve, and they decide on this as well;
 // wrong_stage: it is known that it was done.
 base::Result<Asked> resolve(const Act& act, const std::string& id, const Resolution& word);

@@ -105,8 +105,8 @@ json::object outputs_of(const Asked& asked, const engine::Job& job) {
 
 // Of a failure it must be known that nothing is left half done.
 ErrandEnd failure_of(const Asked& asked, const engine::Job& job) {
-  static constexpr std::array<std::string_view, 4> doubtful = {"unknown_outcome", "timeout",
-                                                               "cancelled", "not_allowed"};
+  static constexpr std::array<std::string_view, 5> doubtful = {
+      "unknown_outcome", "timeout", "cancelled", "not_allowed", "expired"};
   const auto error = job.error.value_or(engine::JobError{asked.error, "it failed"});
   return {.error = workflow::StepError{error.code, error.detail},
           .may_retry = std::ranges::find(doubtful, error.code) == doubtful.end()};
@@ -122,7 +122,9 @@ Result<std::optional<ErrandEnd>> end_of(const engine::Queue& queue, store::Tx& t
   if (asked.state == State::rejected) {
     return ended("rejected", asked.error.empty() ? "a person refused it" : asked.error);
   }
-  if (asked.state == State::expired) return ended("expired", "nobody decided in time");
+  if (asked.state == State::expired) {
+    return ended("expired", std::string(actions::expiry_of(asked)));
+  }
   TRY(const auto job, queue.get(tx, {asked.job}));
   if (asked.state == State::done) return ErrandEnd{.outputs = outputs_of(asked, job)};
   return failure_of(asked, job);
