@@ -335,11 +335,13 @@ Task<Response> kill(ApiNeeds& needs, Request& request) {
 void add_action_routes(Router& router, ApiNeeds& needs) {
   const auto add = [&](Method method, std::string path, std::string scope, Act act,
                        Body body = Body::none,
-                       std::function<std::vector<BodyError>(const json::value&)> check = {}) {
+                       std::function<std::vector<BodyError>(const json::value&)> check = {},
+                       std::string or_scope = {}) {
     add_declared(router,
                  {.method = method,
                   .path = "/api/" + std::move(path),
                   .scope = std::move(scope),
+                  .or_scope = std::move(or_scope),
                   .body = body,
                   .check = std::move(check)},
                  with(needs, act));
@@ -347,8 +349,9 @@ void add_action_routes(Router& router, ApiNeeds& needs) {
   add(Method::get, "actions", "actions", list_actions);
   add(Method::post, "actions/kill", "admin", kill, Body::json,
       body_check(kill_schema, check_place));
-  add(Method::get, "approvals", "actions", list_asked);
-  add(Method::get, "approvals/{id}", "actions", look);
+  // Nobody decides on what he cannot read.
+  add(Method::get, "approvals", "actions", list_asked, Body::none, {}, "approve");
+  add(Method::get, "approvals/{id}", "actions", look, Body::none, {}, "approve");
   add(Method::post, "approvals/{id}/undo", "actions", undo, Body::optional,
       body_check(undo_schema));
   add(Method::post, "approvals/{id}/resolve", "approve", resolve, Body::json,

@@ -95,6 +95,12 @@ json::object responses_of(const Route& route) {
   return responses;
 }
 
+json::object key_with(const std::string& scope) {
+  json::array scopes;
+  if (!scope.empty()) scopes.push_back(json::value(scope));
+  return {{"key", std::move(scopes)}};
+}
+
 json::object operation(const Route& route) {
   json::object told{{"operationId", operation_id(route)}, {"tags", json::array{tag_of(route)}}};
   if (auto parameters = parameters_of(route); !parameters.empty()) {
@@ -105,9 +111,9 @@ json::object operation(const Route& route) {
   if (route.is_public) {
     told["security"] = json::array();
   } else {
-    json::array scopes;
-    if (!route.scope.empty()) scopes.push_back(json::value(route.scope));
-    told["security"] = json::array{json::object{{"key", std::move(scopes)}}};
+    told["security"] = json::array{key_with(route.scope)};
+    // One of several is enough.
+    if (!route.or_scope.empty()) told["security"].as_array().push_back(key_with(route.or_scope));
   }
   return told;
 }

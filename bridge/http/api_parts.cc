@@ -101,7 +101,8 @@ services::Caller caller_of(const Principal& principal) {
           .is_admin = !is_bound && principal.has_scope("admin"),
           .may_act = principal.has_scope("actions"),
           .may_post = principal.has_scope("packets"),
-          .may_write = principal.has_scope("messages")};
+          .may_write = principal.has_scope("messages"),
+          .only_decides = !principal.has_scope("workflows")};
 }
 
 std::string text_in(const json::value& body, std::string_view name) {

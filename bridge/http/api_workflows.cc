@@ -231,11 +231,12 @@ Task<Response> decide(ApiNeeds& needs, Request& request) {
 void add_workflow_routes(Router& router, ApiNeeds& needs) {
   const auto add = [&](Method method, std::string path, Act act, Body body = Body::none,
                        std::function<std::vector<BodyError>(const json::value&)> check = {},
-                       std::string scope = "workflows") {
+                       std::string scope = "workflows", std::string or_scope = {}) {
     add_declared(router,
                  {.method = method,
                   .path = "/api/gpt-workflows" + std::move(path),
                   .scope = std::move(scope),
+                  .or_scope = std::move(or_scope),
                   .body = body,
                   .check = std::move(check)},
                  with(needs, act));
@@ -259,8 +260,9 @@ void add_workflow_routes(Router& router, ApiNeeds& needs) {
   add(Method::get, "/{id}/status", status);
   add(Method::post, "/{id}/execute", execute, Body::optional, body_check(execute_schema));
   add(Method::get, "/runs", runs);
-  add(Method::get, "/runs/{run}", run);
-  add(Method::get, "/runs/{run}/steps/{step}", step);
+  // With `approve` alone: of a run that waits for a person. Nobody decides on what he cannot read.
+  add(Method::get, "/runs/{run}", run, Body::none, {}, "workflows", "approve");
+  add(Method::get, "/runs/{run}/steps/{step}", step, Body::none, {}, "workflows", "approve");
   add(Method::post, "/runs/{run}/cancel", cancel, Body::optional, body_check(cancel_schema));
   add(Method::post, "/runs/{run}/retry", retry, Body::optional, body_check(nothing_schema));
   add(Method::post, "/runs/{run}/steps/{step}/approve", decide, Body::json,

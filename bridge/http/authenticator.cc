@@ -76,10 +76,13 @@ Response Authenticator::no_credentials() {
   return response;
 }
 
-Response Authenticator::insufficient_scope(std::string_view scope) {
-  auto response =
-      problem_response(403, "insufficient_scope",
-                       fmt::format("this needs the scope {}, which the caller lacks", scope));
+Response Authenticator::insufficient_scope(std::string_view scope, std::string_view or_scope) {
+  auto detail = fmt::format("this needs the scope {}, which the caller lacks", scope);
+  if (!or_scope.empty()) {
+    detail =
+        fmt::format("this needs the scope {} or {}, and the caller has neither", scope, or_scope);
+  }
+  auto response = problem_response(403, "insufficient_scope", std::move(detail));
   response.add(
       "WWW-Authenticate",
       fmt::format("Bearer realm=\"flywheel\", error=\"insufficient_scope\", scope=\"{}\"", scope));

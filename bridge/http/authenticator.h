@@ -57,7 +57,8 @@ class Authenticator {
   // 401 when there are no credentials at all; looks at nothing else, so it needs no waiting.
   static bool has_credentials(const Request& request);
   static Response no_credentials();
-  static Response insufficient_scope(std::string_view scope);
+  // `or_scope` would have done as well; empty: none.
+  static Response insufficient_scope(std::string_view scope, std::string_view or_scope = {});
 
   // The digest of the API key that a request came with; nothing for other credentials.
   static std::optional<base::Sha256> key_of(const Request& request);

@@ -246,10 +246,11 @@ asio::awaitable<std::optional<Response>> Router::refuse_caller(const Entry& entr
   auto principal = co_await authenticator_->authenticate(request);
   if (!principal) co_return std::move(principal).error();
   request.principal = *std::move(principal);
-  if (!entry.route.scope.empty() && !request.principal.has_scope(entry.route.scope)) {
-    co_return Authenticator::insufficient_scope(entry.route.scope);
-  }
-  co_return std::nullopt;
+  const std::string& scope = entry.route.scope;
+  const std::string& or_scope = entry.route.or_scope;
+  const auto has = [&](const std::string& one) { return request.principal.has_scope(one); };
+  if (scope.empty() || has(scope) || (!or_scope.empty() && has(or_scope))) co_return std::nullopt;
+  co_return Authenticator::insufficient_scope(scope, or_scope);
 }
 
 asio::awaitable<Response> Router::answer(Request& request) const {

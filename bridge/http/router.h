@@ -40,8 +40,9 @@ struct Answer {
 
 struct Route {
   Method method = Method::get;
-  std::string path;   // "/api/packets/{id}"; literal segments win over parameters
-  std::string scope;  // empty: any authenticated caller
+  std::string path;           // "/api/packets/{id}"; literal segments win over parameters
+  std::string scope;          // empty: any authenticated caller
+  std::string or_scope = {};  // does as well; empty: none
   bool is_public = false;
   Body body = Body::none;
   std::vector<std::string> media_types = {"application/json"};  // of bodies; else 415

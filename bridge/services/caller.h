@@ -16,8 +16,9 @@ struct Caller {
   bool may_act = false;
   bool may_post = false;
   bool may_write = false;
-  std::string behind = {};  // the principal that it acts for; empty: nobody but itself
-  std::string within = {};  // the principal of the run that it acts in; empty: none
+  bool only_decides = false;  // sees of runs those alone that wait for a person's word
+  std::string behind = {};    // the principal that it acts for; empty: nobody but itself
+  std::string within = {};    // the principal of the run that it acts in; empty: none
 };
 
 }  // namespace services

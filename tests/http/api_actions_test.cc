@@ -424,6 +424,38 @@ TEST(ApiActions, NothingThatAModelOrAnAgentSaysIsAnOrder) {
   });
 }
 
+TEST(ApiActions, WhoOnlyDecidesReadsWhatWasAskedForAndNothingMore) {
+  Acting f;
+  f.act([&]() -> Story {
+    const auto asked = co_await f.execute(f.builder, "builder", "greet", {{"name", "root"}});
+    const auto id = text(asked.json(), "id");
+    const auto judge = co_await f.key("judge", {"approve"});
+    const auto page = co_await f.call_as(judge, "GET", "/api/approvals?state=waiting");
+    EXPECT_EQ(page.status, 200) << page.body;
+    EXPECT_EQ(text(page.json().at("items").at(0), "id"), id);
+    const auto found = co_await f.call_as(judge, "GET", "/api/approvals/" + id);
+    EXPECT_EQ(found.status, 200) << found.body;
+    EXPECT_EQ(found.json().at("params").at("name"), "root");
+
+    EXPECT_EQ((co_await f.call_as(judge, "GET", "/api/actions")).status, 403);
+    EXPECT_EQ((co_await f.execute(judge, "builder", "greet", {{"name", "x"}})).status, 403);
+    const auto undone = co_await f.post(judge, "approvals/" + id + "/undo", json::object());
+    EXPECT_EQ(undone.status, 403);
+    const auto stranger = co_await f.key("stranger", {"messages"});
+    const auto refused = co_await f.call_as(stranger, "GET", "/api/approvals/" + id);
+    EXPECT_EQ(refused.status, 403);
+    EXPECT_THAT(text(refused.json(), "detail"), HasSubstr("the scope actions or approve"));
+    // Bound to an agent it shows what is the agent's own.
+    const auto bound = co_await f.key("bound", {"approve"}, "Guest");
+    EXPECT_EQ((co_await f.call_as(bound, "GET", "/api/approvals/" + id)).status, 403);
+    const auto own = co_await f.call_as(bound, "GET", "/api/approvals");
+    EXPECT_EQ(own.json().at("items").as_array().size(), 0u);
+
+    EXPECT_EQ((co_await f.decide(judge, id)).status, 200);
+    EXPECT_EQ(co_await f.becomes(id), "done");
+  });
+}
+
 TEST(ApiActions, TheSameKeyAsksOnce) {
   Acting f;
   f.act([&]() -> Story {

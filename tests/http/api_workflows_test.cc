@@ -81,6 +81,44 @@ TEST(ApiWorkflows, OneIsMadeRunApprovedAndItsHistoryRead) {
   });
 }
 
+TEST(ApiWorkflows, WhoOnlyDecidesSeesARunWhileItWaitsForAPerson) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    co_await f.call("POST", "/api/gpt-workflows/create", {.body = definition()});
+    const auto begin = [&]() -> asio::awaitable<std::string> {
+      const auto begun = co_await f.call("POST", "/api/gpt-workflows/plan/execute");
+      EXPECT_EQ(begun.status, 202) << begun.body;
+      co_return "/api/gpt-workflows/runs/" + text(begun.json(), "id");
+    };
+    const auto judge = co_await f.key("judge", {"approve"});
+    const auto bound = co_await f.key("bound", {"approve"}, "Somebody");
+    const auto look = [&](std::string as, std::string target) {
+      return f.call_as(as, "GET", target);
+    };
+    const auto run = co_await begin();
+    EXPECT_EQ((co_await look(judge, run)).status, 404);
+    co_await f.finish({{"plan", "go"}});
+    const auto other = co_await begin();
+
+    const auto waiting = co_await look(judge, run);
+    EXPECT_EQ(waiting.status, 200) << waiting.body;
+    const auto asked = waiting.json().at("jobs").at("ask");
+    EXPECT_EQ(text(asked.at("outputs").at("response"), "plan"), "go");
+    EXPECT_EQ((co_await look(judge, run + "/steps/ask")).status, 200);
+    // Nothing else of runs, and no agent.
+    EXPECT_EQ((co_await look(judge, other)).status, 404);
+    EXPECT_EQ((co_await look(judge, other + "/steps/ask")).status, 404);
+    EXPECT_EQ((co_await look(judge, "/api/gpt-workflows/runs")).status, 403);
+    EXPECT_EQ((co_await look(judge, "/api/gpt-workflows/plan/status")).status, 403);
+    EXPECT_EQ((co_await look(bound, run)).status, 404);
+
+    const Call yes{.body = json::object{{"decision", "approve"}}};
+    const auto decided = co_await f.call_as(judge, "POST", run + "/steps/agree/approve", yes);
+    EXPECT_EQ(decided.status, 200) << decided.body;
+    EXPECT_EQ((co_await look(judge, run)).status, 404);
+  });
+}
+
 TEST(ApiWorkflows, YamlIsTakenAsABodyOrInOne) {
   ApiFixture f;
   f.run([&]() -> Story {

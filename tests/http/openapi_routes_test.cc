@@ -61,6 +61,19 @@ TEST(OpenApiRoutes, EveryReferenceLeadsSomewhereAndEverySchemaIsOne) {
   });
 }
 
+TEST(OpenApiRoutes, WhereOneOfTwoScopesIsEnoughBothAreNamed) {
+  Documented f;
+  f.tell([&]() -> Story {
+    const auto security_of = [&](std::string_view path) {
+      return f.document.at("paths").at(path).at("get").at("security");
+    };
+    EXPECT_EQ(security_of("/api/approvals/{id}"),
+              *base::parse_json(R"([{"key": ["actions"]}, {"key": ["approve"]}])"));
+    EXPECT_EQ(security_of("/api/actions"), *base::parse_json(R"([{"key": ["actions"]}])"));
+    co_return;
+  });
+}
+
 TEST(OpenApiRoutes, EachRouteTakesTheQueryParametersThatAreToldAndNoOther) {
   Documented f;
   f.tell([&]() -> Story {

@@ -98,6 +98,29 @@ TEST(ActionSteps, WhatAModelWroteWaitsForPeopleAndIsDoneOnceAsTheyApprovedIt) {
   EXPECT_EQ(life.decide(id, true).error().reason, "not_waiting");
 }
 
+TEST(ActionSteps, WhoOnlyDecidesSeesTheRunWhileItsActionWaits) {
+  Trusted life;
+  life.create(removal);
+  life.begin();
+  Caller judge = bea;
+  judge.only_decides = true;
+  const auto id = life.waiting();
+  const auto shown = life.run(life.flows->run(judge, id));
+  ASSERT_TRUE(shown) << shown.error().message;
+  EXPECT_EQ(shown->at("jobs").at("remove").at("action").at("state"), "waiting");
+  EXPECT_TRUE(life.run(life.flows->step(judge, id, "choose")));
+
+  EXPECT_TRUE(life.decide(id, true, judge));
+  EXPECT_EQ(life.ended(id).at("result"), "success");
+
+  const auto later = life.run(life.flows->run(judge, id));
+  ASSERT_FALSE(later);
+  EXPECT_EQ(later.error().code, base::Code::not_found);
+  const auto step = life.run(life.flows->step(judge, id, "choose"));
+  ASSERT_FALSE(step);
+  EXPECT_EQ(step.error().code, base::Code::not_found);
+}
+
 TEST(ActionSteps, AReplyIsDataAndNeverAnExpressionOrAnotherAction) {
   Trusted life;
   life.create(removal);
@@ -152,6 +175,24 @@ TEST(ActionSteps, ANoTheirTimeASwitchAndAFailureFailTheStepWithTheReason) {
   // A run that an operator begins is no architect.
   view = life.ended(life.execute("removal"));
   EXPECT_EQ(life.error_of(view, "remove"), "tier_too_low");
+  EXPECT_THAT(life.acted, IsEmpty());
+}
+
+TEST(ActionSteps, WhatWasApprovedAndHasNotBegunInItsDayFailsTheStep) {
+  Trusted life;
+  life.create(removal);
+  life.begin();
+  const auto id = life.waiting();
+  life.end();
+  EXPECT_TRUE(life.decide(id, true));
+  life.pass(limits::approval_waits + 1h);
+
+  life.begin();
+  const auto view = life.ended(id);
+
+  EXPECT_EQ(life.error_of(view, "remove"), "expired");
+  EXPECT_EQ(view.at("jobs").at("remove").at("error").at("detail"), "the approval has expired");
+  EXPECT_EQ(view.at("jobs").at("remove").at("attempts"), 1);
   EXPECT_THAT(life.acted, IsEmpty());
 }
 

@@ -81,6 +81,20 @@ Result<rows::Run> run_of_step(store::Tx& tx, const Caller& caller, const std::st
   return is_asked ? std::move(any) : std::move(own);
 }
 
+// True if a step waits for a person's word, or an action that it asks for.
+Result<bool> waits_for_people(RunWorld& world) {
+  TRY(const auto steps, world.active());
+  for (const auto step : steps) {
+    TRY(const auto* state, world.state(step));
+    if (state->phase == workflow::Phase::approval) return true;
+    TRY(const auto* plan, world.plan(step));
+    TRY(const auto errand, world.errand_view(*plan, *state));
+    const bool is_action = errand && errand->noun == "action";
+    if (is_action && errand->view.at("state") == "waiting") return true;
+  }
+  return false;
+}
+
 // A run that begins itself does not go on for ever.
 Result<int> depth_of(store::Tx& tx, const Caller& caller) {
   const auto within = run_of_principal(caller.within);
@@ -242,9 +256,28 @@ Task<json::object> Workflows::run(Caller caller, std::string which) {
   co_return co_await wait(std::move(caller), std::move(which), base::Instant::min());
 }
 
+// The run, for who only decides: an agent does not. Others are as if they were not there.
+Result<rows::Run> Workflows::run_to_decide(store::Tx& tx, const Caller& caller,
+                                           const std::string& which, const engine::Now& now) const {
+  const auto missing = [&] {
+    return base::fail(Code::not_found, fmt::format("find run {}: none waits for a person", which));
+  };
+  if (!caller.agent.empty()) return missing();
+  auto found = rows::find_run(tx, which);
+  if (!found && (found.error().code == Code::not_found || found.error().code == Code::invalid)) {
+    return missing();
+  }
+  if (!found) return found;
+  RunWorld world(tx, parts_, now, *found);
+  TRY(const bool waits, waits_for_people(world));
+  return waits ? std::move(found) : missing();
+}
+
 Task<json::object> Workflows::wait(Caller caller, std::string which, base::Instant deadline) {
+  const auto now = needs_.timeline.now();
   CO_TRY(const auto found,
-         co_await needs_.store.read([caller, which](store::Tx& tx) -> Result<rows::Run> {
+         co_await needs_.store.read([this, caller, which, now](store::Tx& tx) -> Result<rows::Run> {
+           if (caller.only_decides) return run_to_decide(tx, caller, which, now);
            TRY(const auto only, beginner(tx, caller));
            return rows::find_run(tx, which, only);
          }));
@@ -264,7 +297,8 @@ Task<json::object> Workflows::step(Caller caller, std::string run, std::string n
   const auto now = needs_.timeline.now();
   co_return co_await needs_.store.read(
       [this, caller, run, name, now](store::Tx& tx) -> Result<json::object> {
-        TRY(auto found, run_of_step(tx, caller, run, name));
+        TRY(auto found, caller.only_decides ? run_to_decide(tx, caller, run, now)
+                                            : run_of_step(tx, caller, run, name));
         TRY(const auto number, step_named(tx, found, name));
         RunWorld world(tx, parts_, now, std::move(found));
         return views::step(world, tx, number);

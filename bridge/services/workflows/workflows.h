@@ -119,8 +119,9 @@ class Workflows {
                                   const base::json::object& inputs,
                                   const workflow_rows::Request& asked,
                                   const engine::Now& now) const;
-  // A caller who is bound to an agent sees the runs that it or the agent began; not_found for
-  // others.
+  // A caller who is bound to an agent sees the runs that it or the agent began, and one who only
+  // decides those of which a step, or an action that a step asks for, waits for a person; not_found
+  // for others.
   base::Task<base::json::object> run(Caller caller, std::string which);
   // The same once it has ended, or at the deadline.
   base::Task<base::json::object> wait(Caller caller, std::string which, base::Instant deadline);
@@ -146,6 +147,9 @@ class Workflows {
   using Act = std::function<base::Result<>(store::Tx&, RunWorld&, workflow::Machine&)>;
   base::Task<base::json::object> act(Caller caller, std::string which, Act work);
   base::Task<base::json::object> shown(std::string id);
+  base::Result<workflow_rows::Run> run_to_decide(store::Tx& tx, const Caller& caller,
+                                                 const std::string& which,
+                                                 const engine::Now& now) const;
   base::Result<> change(store::Tx& tx, workflow_rows::Run run, const engine::Now& now,
                         std::string actor, const Act& work) const;
   base::Result<workflow_rows::Run> begin(store::Tx& tx, workflow_rows::Run run,
