@@ -194,6 +194,25 @@ TEST_F(SharingTest, EverybodySeesWhatIsSharedWithThem) {
   }
 }
 
+TEST_F(SharingTest, WhatWasSharedWithAFleetStaysWithItWhenItsOwnerMoves) {
+  const auto moved = run(store->write([&](store::Tx& tx) -> base::Result<> {
+    TRY(auto ann, agents::find(tx, "ann"));
+    const agents::Act act{tx, journal, clock.wall(), "key:1"};
+    TRY_OK(agents::change(act, catalogue, std::move(ann), {.category = "Music"}));
+    return {};
+  }));
+  ASSERT_TRUE(moved) << moved.error().message;
+  keep("ann", "word for the other fleet", Sharing::fleet);
+
+  EXPECT_THAT(listed(as("ben"), "ann"), ElementsAre("word for all", "word for the fleet"));
+  EXPECT_THAT(listed(as("cy"), "ann"), ElementsAre("word for the other fleet", "word for all"));
+  EXPECT_THAT(listed(as("ann"), "ann"), ElementsAre("word for the other fleet", "word for all",
+                                                    "word for the fleet", "word for ann"));
+  for (const auto* agent : {"ann", "ben", "cy"}) {
+    EXPECT_EQ(found(as(agent), agent, "word").size(), listed(as(agent), "ann").size()) << agent;
+  }
+}
+
 TEST_F(SharingTest, ScopesOfASearchReachAsFarAsTheySay) {
   keep("ben", "word of ben", Sharing::fleet);
   keep("cy", "word of cy");

@@ -12,8 +12,9 @@
 
 namespace services::memory {
 
-// Whose an entry is. Replies of conversations that no registered agent stands for belong to
-// `conversation`.
+// Whose an entry is, with the fleet of that agent when it was stored: what was shared with a fleet
+// stays with it wherever its owner goes. Replies of conversations that no registered agent stands
+// for belong to `conversation`.
 inline constexpr std::string_view conversation = "conversation";
 struct Owner {
   std::string agent;       // its id
