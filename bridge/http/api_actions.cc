@@ -140,7 +140,8 @@ json::object view_of(const services::Actions::View& found) {
     approvals.push_back(json::object{{"by", one.name},
                                      {"decision", one.is_yes ? "approve" : "reject"},
                                      {"note", text_or_null(one.note)},
-                                     {"time", base::rfc3339(one.time)}});
+                                     {"time", base::rfc3339(one.time)},
+                                     {"counts", one.counts}});
   }
   view["approvals"] = std::move(approvals);
   json::array resolutions;

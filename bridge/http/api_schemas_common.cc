@@ -157,12 +157,13 @@ constexpr std::array all = {
           "type": "array",
           "items": {
             "type": "object",
-            "required": ["by", "decision", "note", "time"],
+            "required": ["by", "decision", "note", "time", "counts"],
             "properties": {
               "by": {"type": "string"},
               "decision": {"enum": ["approve", "reject"]},
               "note": {"type": ["string", "null"]},
-              "time": {"type": "string", "format": "date-time"}
+              "time": {"type": "string", "format": "date-time"},
+              "counts": {"type": "boolean"}
             }
           }
         },

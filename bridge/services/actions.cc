@@ -124,8 +124,9 @@ Task<Actions::View> Actions::get(Caller caller, std::string id, base::Instant de
   const engine::Bells::Ear ear(needs_.bells, actions::bell_of_action(id));
   for (;;) {
     const auto rung = ear.count();
-    CO_TRY(auto view, co_await needs_.store.read([this, caller,
-                                                  id](store::Tx& tx) -> base::Result<View> {
+    const auto now = needs_.clock.wall();
+    CO_TRY(auto view, co_await needs_.store.read([this, caller, id,
+                                                  now](store::Tx& tx) -> base::Result<View> {
       TRY(auto asked, actions::get(tx, id));
       if (!caller.agent.empty()) {
         TRY(const auto own, agents::find(tx, caller.agent));
@@ -133,7 +134,7 @@ Task<Actions::View> Actions::get(Caller caller, std::string id, base::Instant de
           return base::fail(Code::denied, "the action is another agent's", "other_agent");
         }
       }
-      TRY(auto approvals, actions::approvals(tx, asked));
+      TRY(auto approvals, actions::approvals(tx, asked, counts_still, now));
       TRY(auto resolutions, actions::resolutions(tx, id));
       TRY(auto undo, actions::undo_of(tx, id));
       View found{

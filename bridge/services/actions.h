@@ -1,8 +1,8 @@
 // Actions: what agents want done to the world outside, and people decide.
 //
 // Whoever asks gets a decision by the policy. What is allowed is done by a job, at most once; what
-// needs approval waits for people, whose word holds for exactly this action and is used once. The
-// job looks at every condition once more before it acts.
+// needs approval waits for people, whose word holds for exactly this action and its day, and is
+// used once. The job looks at every condition once more before it acts.
 #pragma once
 
 #include "bridge/base/clock.h"

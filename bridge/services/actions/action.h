@@ -59,6 +59,7 @@ struct Approval {
   bool is_yes = false;
   std::string note = {};
   base::WallTime time;
+  bool counts = true;  // as far as has been looked
 };
 
 // A person's word on what became of one that was held.

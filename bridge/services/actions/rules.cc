@@ -53,14 +53,10 @@ auto conflict(const Asked& asked, std::string_view why, std::string reason) {
 // How many have approved it whose word counts now.
 Result<int> yeses(const Act& act, const Asked& asked) {
   if (!act.counts) return 0;
-  TRY(const auto given, rows::approvals(act.tx, asked.id, asked.hash));
-  int found = 0;
-  for (const auto& one : given) {
-    if (!one.is_yes || asked.is_wish_of(one.principal)) continue;
-    TRY(const bool counts, act.counts(act.tx, one.principal, act.now.wall));
-    if (counts) ++found;
-  }
-  return found;
+  TRY(const auto given, approvals(act.tx, asked, act.counts, act.now.wall));
+  return static_cast<int>(std::ranges::count_if(given, [&](const Approval& one) {
+    return one.is_yes && one.counts && !asked.is_wish_of(one.principal);
+  }));
 }
 
 Result<> tell_end(const Act& act, const Asked& asked) {
@@ -293,8 +289,14 @@ Result<Asked> get(store::Tx& tx, const std::string& id) {
   return base::fail(Code::not_found, fmt::format("action {}: nobody asked for it", id));
 }
 
-Result<std::vector<Approval>> approvals(store::Tx& tx, const Asked& asked) {
-  return rows::approvals(tx, asked.id, asked.hash);
+Result<std::vector<Approval>> approvals(store::Tx& tx, const Asked& asked, const Counts& counts,
+                                        base::WallTime now) {
+  TRY(auto given, rows::approvals(tx, asked.id, asked.hash));
+  if (asked.has_ended()) return given;
+  for (auto& one : given) {
+    TRY(one.counts, counts(tx, one.principal, now));
+  }
+  return given;
 }
 
 Result<std::vector<Asked>> list(store::Tx& tx, const Filter& filter, const std::string& before,

@@ -103,7 +103,9 @@ base::Result<int> sweep(const Act& act);
 
 // not_found.
 base::Result<Asked> get(store::Tx& tx, const std::string& id);
-base::Result<std::vector<Approval>> approvals(store::Tx& tx, const Asked& asked);
+// Once it has ended, what counted then counts.
+base::Result<std::vector<Approval>> approvals(store::Tx& tx, const Asked& asked,
+                                              const Counts& counts, base::WallTime now);
 struct Filter {
   std::optional<State> state = {};
   std::string agent = {};

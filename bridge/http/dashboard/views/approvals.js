@@ -65,6 +65,7 @@ function card(approval, refresh) {
               ` ${one.by} `,
               time(one.time),
               one.note ? ` “${one.note}”` : "",
+              one.counts ? "" : " counts no more: the key is revoked or has expired",
             ),
           ),
         )
