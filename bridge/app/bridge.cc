@@ -14,6 +14,7 @@
 #include "bridge/services/events/subscription_rows.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/memory/memory.h"
+#include "bridge/services/messages/query_question.h"
 #include "bridge/services/messages/rules.h"
 #include "bridge/services/posts.h"
 #include "bridge/services/schedules.h"
@@ -139,6 +140,7 @@ Result<> Bridge::prepare() {
                 },
             .retries = {.failures_max = limits::packet_failures_max},
             .entry = services::packet_entry});
+  build_messages();
   entries_[std::string(services::repair_kind)] = services::packet_entry;
   // What the journal tells becomes webhooks, so it is silent about their jobs.
   entries_[std::string(events::webhook_kind)] = nullptr;
@@ -187,6 +189,23 @@ void Bridge::build_queue() {
       engine::Engine{*store_, *queue_, clock_, timeline_, bells_, faults_, store_->incarnation()});
 }
 
+// A query may wait in the packets' own lane, so no bridge is without them.
+void Bridge::build_messages() {
+  messages_ = std::make_unique<services::Messages>(
+      services::Messages::Needs{.store = *store_,
+                                .queue = *queue_,
+                                .journal = journal_,
+                                .timeline = timeline_,
+                                .bells = bells_,
+                                .clock = clock_},
+      services::Messages::Settings{.account = settings_.account,
+                                   .origin = services::Messages::origin_of(settings_.packets.url)});
+  add_questions(std::string(services::messages::query_kind), services::Messages::questions());
+  add_listener([this](store::Tx& tx, const engine::Change& change, const engine::Now& now) {
+    return messages_->on_change(tx, change, now);
+  });
+}
+
 Result<> Bridge::build_browser() {
   TRY(auto profiles, chat::Profiles::load(settings_.page_profiles));
   launcher_ = std::make_unique<chat::ChromeLauncher>(settings_.chrome, std::move(profiles), clock_);
@@ -214,13 +233,19 @@ Result<> Bridge::on_change(store::Tx& tx, const engine::Change& change, const en
   }
   for (const auto& listener : listeners_) TRY_OK(listener(tx, change, now));
   const engine::State state = change.job.state;
-  if (engine::is_final(state) || state == engine::State::held) {
+  const bool has_ended = engine::is_final(state) || state == engine::State::held;
+  if (has_ended) {
     tx.after_commit([this, bell = services::bell_of_job(change.job.id)] { bells_.ring(bell); });
+  }
+  const bool goes_again_later = state == engine::State::queued && change.verb == "retrying";
+  if (last_job_ == change.job.id && (has_ended || goes_again_later)) {
+    tx.after_commit([this] { begin_stop(); });
   }
   return {};
 }
 
 base::Task<> Bridge::recover() {
+  if (std::exchange(is_recovered_, true)) co_return base::Result<>();
   const auto now = timeline_.now();
   const auto lane = services::lane_of(settings_.packets.url);
   CO_TRY(

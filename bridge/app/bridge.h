@@ -1,5 +1,6 @@
 // Everything that works the queue of one account, wired together: store, engine, browser, exchange.
-// A daemon is this behind HTTP; `flywheel send` without a daemon is this for one packet.
+// A daemon is this behind HTTP; `flywheel send` without a daemon is this for one packet. Agents are
+// asked in the packets' own conversation too, so whoever works that lane answers their queries.
 #pragma once
 
 #include "bridge/app/bridge_options.h"
@@ -20,6 +21,7 @@
 #include "bridge/protocol/message_types.h"
 #include "bridge/services/exchange.h"
 #include "bridge/services/memory/replies.h"
+#include "bridge/services/messages.h"
 #include "bridge/services/packets.h"
 #include "bridge/services/session_watch.h"
 #include "bridge/store/sqlite_store.h"
@@ -97,8 +99,14 @@ class Bridge {
   void add_listener(ChangeListener listener);
   // Works the lanes of every kind of job, not only the conversation's own. Before `start`.
   void work_all_lanes() { works_all_lanes_ = true; }
-  // Declares the conversation's lane and begins to work; the second call does nothing.
+  // Takes over what an earlier life left and declares the conversation's lane, and works nothing
+  // yet; the second call does nothing. After `work_all_lanes`.
+  base::Task<> recover();
+  // Recovers and begins to work; the second call does nothing.
   base::Task<> start();
+  // Nothing new is begun once this job has ended, is held or waits to be tried again: for a program
+  // that is there for this job alone.
+  void end_with(engine::JobId job) { last_job_ = std::move(job); }
   // Returns when no lane has anything left that is due. What an open breaker waits for is looked at
   // once before.
   boost::asio::awaitable<void> drain();
@@ -114,6 +122,7 @@ class Bridge {
 
   store::SqliteStore& store() { return *store_; }
   services::Packets& packets() { return *packets_; }
+  services::Messages& messages() { return *messages_; }
   chat::Account& account() { return *account_; }
   const engine::Queue& queue() const { return *queue_; }
   const engine::Journal& journal() const { return journal_; }
@@ -152,8 +161,8 @@ class Bridge {
   Bridge(boost::asio::any_io_executor executor, base::Clock& clock, base::Faults& faults,
          BridgeSettings settings);
   base::Result<> prepare();
-  base::Task<> recover();
   void build_queue();
+  void build_messages();
   base::Result<> build_browser();
   base::Result<> on_change(store::Tx& tx, const engine::Change& change, const engine::Now& now);
   boost::asio::awaitable<void> watch_session();
@@ -186,6 +195,7 @@ class Bridge {
   std::unique_ptr<chat::Account> account_;
   std::unique_ptr<services::Exchange> exchange_;
   std::unique_ptr<services::Packets> packets_;
+  std::unique_ptr<services::Messages> messages_;
   std::map<std::string, engine::Handler> handlers_;
   std::map<std::string, std::function<engine::NewEntry(const engine::Change&)>> entries_;
   std::vector<ChangeListener> listeners_;
@@ -196,6 +206,8 @@ class Bridge {
   std::vector<services::Closure> closures_;
   Troubles troubles_;
   base::Counter* failures_ = nullptr;  // of checkpoints
+  std::optional<engine::JobId> last_job_;
+  bool is_recovered_ = false;
   bool is_started_ = false;
   bool works_all_lanes_ = false;
   base::Scope tasks_;

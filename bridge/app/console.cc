@@ -49,6 +49,8 @@ void print_warning(Console& console, std::string_view text) {
   print(console, "33", "warning: ", text);
 }
 
+void print_notice(Console& console, std::string_view text) { print(console, "36", "note: ", text); }
+
 void print_progress(Console& console, std::string_view text) {
   if (console.is_err_terminal) console.err << text << std::endl;
 }

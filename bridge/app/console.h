@@ -25,6 +25,8 @@ struct Console {
 // "flywheel: <text>" on err.
 void print_error(Console& console, std::string_view text);
 void print_warning(Console& console, std::string_view text);
+// What a person or a script must know that is neither: "note: <text>" on err.
+void print_notice(Console& console, std::string_view text);
 // Only when err is a terminal.
 void print_progress(Console& console, std::string_view text);
 // One line of JSON on out, flushed.

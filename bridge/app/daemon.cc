@@ -124,27 +124,11 @@ base::Result<> Daemon::prepare(base::Faults& faults) {
       .store = bridge_->store(), .journal = bridge_->journal(), .clock = clock_};
   agents_ = std::make_unique<services::Agents>(registry, settings_.agents);
   fleets_ = std::make_unique<services::Fleets>(registry, agents_->settings().catalogue);
-  messages_ = std::make_unique<services::Messages>(
-      services::Messages::Needs{.store = bridge_->store(),
-                                .queue = bridge_->queue(),
-                                .journal = bridge_->journal(),
-                                .timeline = bridge_->timeline(),
-                                .bells = bridge_->bells(),
-                                .clock = clock_},
-      services::Messages::Settings{
-          .account = settings_.bridge.account,
-          .origin = services::Messages::origin_of(settings_.bridge.packets.url)});
   agents_->on_removal([this](const services::agents::Act& act,
                              const services::agents::Agent& agent) -> base::Result<> {
     TRY_OK(bridge_->queue().retire_lane(act.tx, services::letter_lane(agent.id)));
-    return messages_->on_removal(act, agent);
+    return bridge_->messages().on_removal(act, agent);
   });
-  bridge_->add_questions(std::string(services::messages::query_kind),
-                         services::Messages::questions());
-  bridge_->add_listener(
-      [this](store::Tx& tx, const engine::Change& change, const engine::Now& now) {
-        return messages_->on_change(tx, change, now);
-      });
   TRY_OK(prepare_outbound());
   TRY_OK(build_actions());
   memory_ =
@@ -215,14 +199,14 @@ void Daemon::prepare_webhooks() {
 void Daemon::build_workflows() {
   services::StepKinds kinds;
   kinds["packet"] = services::packet_steps(bridge_->packets(), bridge_->types());
-  kinds["gpt"] = services::gpt_steps(*messages_);
+  kinds["gpt"] = services::gpt_steps(bridge_->messages());
   kinds["message"] = services::message_steps(bridge_->queue());
   kinds["action"] = services::action_steps(*actions_, bridge_->queue());
   actions_->tell_ends(
       [this](store::Tx& tx, const services::actions::Asked& asked, const engine::Now& now) {
         return workflows_->errand_ended(tx, asked.principal, asked.id, now);
       });
-  messages_->tell_ends(
+  bridge_->messages().tell_ends(
       [this](store::Tx& tx, const services::messages::Message& query, const engine::Now& now) {
         return workflows_->errand_ended(tx, query.principal, query.id, now);
       });
@@ -232,8 +216,8 @@ void Daemon::build_workflows() {
                          return engine::job_entry(change, "step");
                        }});
   };
-  add_kind(services::inbox_query_kind, services::ask_by_inbox(*messages_));
-  add_kind(services::letter_kind, services::write_letters(*messages_));
+  add_kind(services::inbox_query_kind, services::ask_by_inbox(bridge_->messages()));
+  add_kind(services::letter_kind, services::write_letters(bridge_->messages()));
   workflows_ = std::make_unique<services::Workflows>(
       executor_,
       services::Workflows::Needs{.store = bridge_->store(),
@@ -256,7 +240,8 @@ base::Task<> Daemon::start() {
   CO_TRY_OK(co_await schedules_->start(bridge_->tasks()));
   CO_TRY_OK(co_await workflows_->start(bridge_->tasks()));
   agents_->start(bridge_->tasks());
-  messages_->start(bridge_->tasks());
+  CO_TRY_OK(co_await bridge_->messages().catch_up());
+  bridge_->messages().start(bridge_->tasks());
   actions_->start(bridge_->tasks());
   bridge_->tasks().spawn(sign_in_->run());
   const std::string instance = bridge_->signer().name();
@@ -270,7 +255,7 @@ base::Task<> Daemon::start() {
   needs_.reset(new http::ApiNeeds{.packets = bridge_->packets(),
                                   .keys = *keys_,
                                   .agents = *agents_,
-                                  .messages = *messages_,
+                                  .messages = bridge_->messages(),
                                   .actions = *actions_,
                                   .fleets = *fleets_,
                                   .memory = *memory_,

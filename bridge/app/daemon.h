@@ -15,8 +15,6 @@
 #include "bridge/services/fleets.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/memory/memory.h"
-#include "bridge/services/messages.h"
-#include "bridge/services/messages/query_question.h"
 #include "bridge/services/schedules.h"
 #include "bridge/services/sign_in.h"
 #include "bridge/services/workflows/workflows.h"
@@ -77,7 +75,6 @@ class Daemon {
   std::unique_ptr<Bridge> bridge_;
   std::unique_ptr<services::Keys> keys_;
   std::unique_ptr<services::Agents> agents_;
-  std::unique_ptr<services::Messages> messages_;
   std::unique_ptr<http::Internet> internet_;
   std::unique_ptr<services::Actions> actions_;
   std::unique_ptr<services::Fleets> fleets_;

@@ -78,7 +78,7 @@ Task<json::value> deregister(services::Agents& agents, http::Authenticator& auth
 base::Result<> Daemon::build_actions() {
   std::map<std::string, services::Actions::BuiltIn> builtins;
   builtins["message.send"] = [this](const Asked& asked, Caller as) {
-    return send_message(*messages_, asked, std::move(as));
+    return send_message(bridge_->messages(), asked, std::move(as));
   };
   builtins["packet.submit"] = [this](const Asked& asked, Caller as) {
     return submit_packet(bridge_->packets(), asked, std::move(as));

@@ -24,16 +24,27 @@ struct DrainOptions {
   bool stops = false;  // the daemon ends as well
 };
 
-int report_left(Console& console, int left) {
-  if (console.is_json) print_json(console, json::object{{"left", left}});
+// Who has worked the queue.
+enum class Worker { daemon, this_process };
+
+int report_left(Console& console, int left, Worker worker) {
+  const bool is_here = worker == Worker::this_process;
+  if (console.is_json) {
+    json::object told{{"left", left}};
+    if (is_here) told["in_process"] = true;
+    print_json(console, told);
+  }
   if (left == 0) {
     if (!console.is_json) console.out << "drained: nothing is left" << std::endl;
     return exit_ok;
   }
   print_error(console,
-              fmt::format("drained, but {} job{} left: they wait for a person or for time; see "
+              fmt::format("drained, but {} job{} left: they wait for a person or for time{}; see "
                           "flywheel packet list and flywheel queue show",
-                          left, left == 1 ? " is" : "s are"));
+                          left, left == 1 ? " is" : "s are",
+                          is_here ? ", or for the daemon, which alone works other lanes than the "
+                                    "packets'"
+                                  : ""));
   return exit_negative;
 }
 
@@ -68,7 +79,8 @@ awaitable<int> drain_here(Console& console, BridgeSettings settings,
   if (!*drained) co_return print_failed(console, drained->error());
   const auto left = co_await bridge->store().read(
       [&bridge](store::Tx& tx) { return left_in(tx, bridge->queue()); });
-  co_return left ? report_left(console, *left) : print_failed(console, left.error());
+  co_return left ? report_left(console, *left, Worker::this_process)
+                 : print_failed(console, left.error());
 }
 
 // ---- beside a daemon
@@ -141,12 +153,13 @@ awaitable<int> drain_there(Console& console, bool stops, std::string store, http
     if (!seen) co_return print_failed(console, seen.error());
     if (seen->text != last.text) print_progress(console, seen->text);
     last = *std::move(seen);
-    if (last.is_drained && !stops) co_return report_left(console, last.left);
+    if (last.is_drained && !stops) co_return report_left(console, last.left, Worker::daemon);
     co_await clock.sleep_until(clock.now() + limits::drain_look);
   }
-  if (!holder) co_return report_left(console, last.left);
+  if (!holder) co_return report_left(console, last.left, Worker::daemon);
   const auto left = co_await left_after_end(std::move(store), holder->pid);
-  co_return left ? report_left(console, *left) : print_failed(console, left.error());
+  co_return left ? report_left(console, *left, Worker::daemon)
+                 : print_failed(console, left.error());
 }
 
 int run_drain(Console& console, const DrainOptions& options) {
@@ -160,6 +173,7 @@ int run_drain(Console& console, const DrainOptions& options) {
   auto config = config_for(options.bridge);
   if (!config) return print_failed(console, config.error());
   if (auto made = make_state_folder(*config); !made) return print_failed(console, made.error());
+  print_notice(console, "no daemon is running here: the queue is worked by this command itself");
   return run_with_signals([&](boost::asio::any_io_executor executor, Signals& signals) {
     return drain_here(console, bridge_settings(*config, options.bridge), std::move(executor),
                       signals);

@@ -158,6 +158,11 @@ bool is_of(const engine::Entry& entry, const engine::JobId& id) {
   return entry.subject == id.text || entry.thread == id.text;
 }
 
+bool goes_on(const json::object& view) {
+  const std::string state = cdp::text_in(view, "state");
+  return state == "queued" || state == "running";
+}
+
 // Why a packet that nobody will send later is given up, kept in place of "cancelled".
 base::Task<json::object> give_up(Bridge& bridge, engine::JobId id, json::object before) {
   auto cancelled = co_await bridge.packets().cancel(id, "nobody is left to send it later", "local");
@@ -171,10 +176,6 @@ base::Task<json::object> give_up(Bridge& bridge, engine::JobId id, json::object 
 // What has become of it by the deadline.
 base::Task<json::object> watch_to_end(Bridge& bridge, engine::JobId id, engine::Follower& follower,
                                       Progress& progress, base::Instant deadline) {
-  // Of a packet that was handed in before, nothing new may ever be written.
-  CO_TRY(auto first, co_await bridge.packets().view(id));
-  const std::string known = cdp::text_in(first, "state");
-  if (known != "queued" && known != "running") co_return std::move(first);
   for (;;) {
     CO_TRY(const auto entries, co_await follower.next(deadline));
     bool has_failed = false;
@@ -185,7 +186,7 @@ base::Task<json::object> watch_to_end(Bridge& bridge, engine::JobId id, engine::
     }
     CO_TRY(auto view, co_await bridge.packets().view(id));
     const std::string state = cdp::text_in(view, "state");
-    if (state != "queued" && state != "running") co_return std::move(view);
+    if (!goes_on(view)) co_return std::move(view);
     if (has_failed && state == "queued") {
       co_return co_await give_up(bridge, id, std::move(view));
     }
@@ -196,14 +197,20 @@ base::Task<json::object> watch_to_end(Bridge& bridge, engine::JobId id, engine::
 }  // namespace
 
 base::Task<json::object> see_through(Bridge& bridge, services::Caller caller, json::value packet,
-                                     Progress& progress, base::Instant deadline) {
-  CO_TRY_OK(co_await bridge.start());
+                                     Progress& progress, base::Instant deadline, Rest rest) {
+  CO_TRY_OK(co_await bridge.recover());
   CO_TRY(const auto last, co_await bridge.store().read(
                               [&bridge](store::Tx& tx) { return bridge.journal().last(tx); }));
   engine::Follower follower(bridge.journal(), bridge.store(), bridge.tail(), bridge.clock(), last);
   auto submitted = co_await bridge.packets().submit(std::move(caller), std::move(packet), {});
   if (!submitted) co_return std::unexpected<base::Error>(submitted.error());
-  CO_TRY(auto view, co_await watch_to_end(bridge, submitted->id, follower, progress, deadline));
+  if (rest == Rest::left_alone) bridge.end_with(submitted->id);
+  // Of a packet that was handed in before, nothing new may ever be written.
+  CO_TRY(auto view, co_await bridge.packets().view(submitted->id));
+  if (goes_on(view)) {
+    CO_TRY_OK(co_await bridge.start());
+    CO_TRY(view, co_await watch_to_end(bridge, submitted->id, follower, progress, deadline));
+  }
   if (submitted->is_replay) view["replayed"] = true;
   co_return std::move(view);
 }

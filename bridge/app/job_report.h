@@ -41,11 +41,18 @@ void print_warnings(Console& console, const boost::json::object& view);
 // The reply, or what went wrong; the whole view with --json. Returns the exit status.
 int print_job(Console& console, const boost::json::object& view);
 
+// What becomes of the rest of the queue once a packet is seen through.
+enum class Rest {
+  worked,      // as long as the bridge is there
+  left_alone,  // but for what comes before the packet in its lane
+};
+
 // Hands the packet in and works the queue until it has ended, is held, or has failed before it was
 // sent: then it is cancelled, for nobody is left to send it later. `progress` is told of every
-// step. "replayed": true in the view: it was handed in before, and this is that job.
+// step. "replayed": true in the view: it was handed in before, and this is that job. What is left
+// alone only the first call of a bridge can leave so.
 base::Task<boost::json::object> see_through(Bridge& bridge, services::Caller caller,
                                             boost::json::value packet, Progress& progress,
-                                            base::Instant deadline);
+                                            base::Instant deadline, Rest rest);
 
 }  // namespace app

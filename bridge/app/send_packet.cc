@@ -60,8 +60,9 @@ awaitable<int> send_here(Console& console, const protocol::Packet& packet, const
     co_await bridge->stop();
     co_return status;
   }
-  auto ended = co_await signals.until(
-      see_through(*bridge, *caller, json::value(packet.body()), progress, deadline));
+  auto ended = co_await signals.until(see_through(*bridge, *caller, json::value(packet.body()),
+                                                  progress, deadline, Rest::left_alone));
+  if (ended && *ended) (**ended)["in_process"] = true;
   if (ended) status = *ended ? on_end(**ended) : print_failed(console, ended->error());
   co_await bridge->stop();
   if (!ended) {
@@ -152,7 +153,7 @@ int send_packet(Console& console, const protocol::Packet& packet, const SendOpti
   auto config = config_for(options.bridge);
   if (!config) return print_failed(console, config.error());
   if (auto made = make_state_folder(*config); !made) return print_failed(console, made.error());
-  print_progress(console, "no daemon is running here: the packet is sent by this command itself");
+  print_notice(console, "no daemon is running here: the packet is sent by this command itself");
   return run_with_signals([&](boost::asio::any_io_executor executor, Signals& signals) {
     return send_here(console, packet, *config, options, on_end, std::move(executor), signals);
   });

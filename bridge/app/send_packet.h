@@ -20,7 +20,8 @@ struct SendOptions {
 
 // `on_end` gets the job's view when it has ended, is held, or was waited for long enough, and gives
 // the exit status. Of a packet that was handed in before under the same key it is that job's view,
-// with "replayed": true. Errors before there is a job are printed here.
+// with "replayed": true. Of one that this process sent itself it has "in_process": true. Errors
+// before there is a job are printed here.
 int send_packet(Console& console, const protocol::Packet& packet, const SendOptions& options,
                 const std::function<int(const boost::json::object& view)>& on_end);
 

@@ -42,6 +42,8 @@ class Messages {
   using OnEnd =
       std::function<base::Result<>(store::Tx&, const messages::Message& query, const engine::Now&)>;
   void tell_ends(OnEnd on_end) { on_end_ = std::move(on_end); }
+  // At start: tells of the queries that ended while nobody called `on_change`.
+  base::Task<> catch_up();
   // Lets old letters die, by a task in `tasks`.
   void start(base::Scope& tasks);
   // The origin of an address: "https://chatgpt.com/c/1" is at "https://chatgpt.com".

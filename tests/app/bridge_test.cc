@@ -1,6 +1,8 @@
 // What the bridge does and tells besides working its queue.
 #include "bridge/app/bridge.h"
 
+#include "bridge/services/agents/catalogue.h"
+#include "bridge/services/agents/rules.h"
 #include "tests/app/process.h"
 #include "tests/support/virtual_clock.h"
 
@@ -78,6 +80,58 @@ class BridgeTest : public testing::Test {
       TRY_OK(tx.execute(text));
       return {};
     });
+  }
+
+  // A query to a GPT whose link is the conversation that packets go to.
+  services::messages::Message ask_in_the_own_lane() {
+    write([this](store::Tx& tx) -> base::Result<> {
+      TRY_OK(services::agents::add(
+          {tx, bridge->journal(), clock.wall(), "test"}, services::agents::Catalogue::built_in(),
+          {.name = "Neighbour", .kind = services::agents::Kind::custom_gpt, .link = bridged_page}));
+      return {};
+    });
+    const services::Caller root{
+        .principal = "key:root", .name = "root", .may_send_for_others = true, .is_admin = true};
+    services::messages::Message asked;
+    auto ask = [](Bridge& asking, services::Caller caller,
+                  services::messages::Message& query) -> base::Task<> {
+      CO_TRY(auto sent, co_await asking.messages().ask(
+                            std::move(caller), {.to = "Neighbour", .text = "What is new?"}, {}));
+      query = std::move(sent.message);
+      co_return base::Result<>();
+    };
+    must(ask(*bridge, root, asked));
+    return asked;
+  }
+  services::messages::Message query(const std::string& id) {
+    services::messages::Message found;
+    write([&](store::Tx& tx) -> base::Result<> {
+      TRY(found, services::messages::get(tx, id));
+      return {};
+    });
+    return found;
+  }
+  engine::Job job(const std::string& id) {
+    engine::Job found;
+    write([&](store::Tx& tx) -> base::Result<> {
+      TRY(found, bridge->queue().get(tx, {id}));
+      return {};
+    });
+    return found;
+  }
+  // A job that fails for good when it is begun: it is no packet.
+  engine::JobId submit(const std::string& sender) {
+    engine::JobId id;
+    write([&](store::Tx& tx) -> base::Result<> {
+      TRY(id, bridge->queue().enqueue(tx,
+                                      {.kind = std::string(services::packet_kind),
+                                       .lane = services::lane_of(bridged_page),
+                                       .sender = sender,
+                                       .principal = "test"},
+                                      bridge->timeline().now()));
+      return {};
+    });
+    return id;
   }
 
   boost::asio::io_context loop{1};
@@ -170,6 +224,73 @@ TEST_F(BridgeTest, ALimitIsToldUntilItsTime) {
   EXPECT_TRUE(bridge->closures().front().until);
   until([&] { return bridge->closures().empty(); });
   EXPECT_GE(clock.now() - begun, std::chrono::minutes(20));
+}
+
+// Queries to a GPT whose link is one conversation wait in the lane of that conversation.
+TEST_F(BridgeTest, AQueryInThePacketsLaneIsWorkedByWhoeverWorksTheLane) {
+  must(bridge->recover());
+  const auto asked = ask_in_the_own_lane();
+  ASSERT_EQ(job(asked.job).lane, services::lane_of(bridged_page));
+  start();
+  // There is no browser here: it goes again later.
+  until(
+      [&] { return job(asked.job).attempt > 0 && job(asked.job).state != engine::State::running; });
+  EXPECT_EQ(job(asked.job).state, engine::State::queued);
+  EXPECT_TRUE(services::messages::is_open(query(asked.id)));
+  write([&](store::Tx& tx) -> base::Result<> {
+    TRY_OK(bridge->queue().cancel(tx, {asked.job}, "", bridge->timeline().now()));
+    return {};
+  });
+  EXPECT_EQ(query(asked.id).outcome, "cancelled") << "its asker is told";
+}
+
+TEST_F(BridgeTest, AQueryThatEndedWhileNobodyListenedIsToldOfAtTheStart) {
+  must(bridge->recover());
+  const auto asked = ask_in_the_own_lane();
+  base::SystemRandom random;
+  const engine::Queue deaf({}, random);
+  write([&](store::Tx& tx) -> base::Result<> {
+    TRY_OK(deaf.cancel(tx, {asked.job}, "", bridge->timeline().now()));
+    return {};
+  });
+  ASSERT_TRUE(services::messages::is_open(query(asked.id)));
+  must(bridge->messages().catch_up());
+  EXPECT_EQ(query(asked.id).outcome, "cancelled");
+  must(bridge->messages().catch_up());
+  EXPECT_EQ(query(asked.id).outcome, "cancelled");
+}
+
+TEST_F(BridgeTest, WhatIsRecoveredIsNotWorkedBeforeTheStart) {
+  must(bridge->recover());
+  const auto waiting = submit("somebody");
+  finish(clock.sleep_until(clock.now() + std::chrono::minutes(5)));
+  EXPECT_EQ(job(waiting.text).attempt, 0);
+  start();
+  until([&] { return job(waiting.text).attempt > 0; });
+}
+
+TEST_F(BridgeTest, NothingIsBegunOnceTheJobThatItEndsWithHasEnded) {
+  must(bridge->recover());
+  const auto own = submit("own");
+  const auto other = submit("other");
+  bridge->end_with(own);
+  start();
+  until([&] { return engine::is_final(job(own.text).state); });
+  finish(clock.sleep_until(clock.now() + std::chrono::minutes(5)));
+  EXPECT_EQ(job(other.text).attempt, 0);
+}
+
+TEST_F(BridgeTest, NothingIsBegunOnceTheJobThatItEndsWithGoesAgainLater) {
+  must(bridge->recover());
+  const auto own = ask_in_the_own_lane().job;
+  bridge->end_with({own});
+  start();
+  until([&] { return job(own).attempt > 0 && job(own).state != engine::State::running; });
+  ASSERT_EQ(job(own).state, engine::State::queued);
+  const auto other = submit("other");
+  finish(clock.sleep_until(clock.now() + std::chrono::minutes(5)));
+  EXPECT_EQ(job(other.text).attempt, 0);
+  EXPECT_EQ(job(own).attempt, 1);
 }
 
 }  // namespace

@@ -28,6 +28,8 @@ TEST_P(Shells, SendPrintsTheValidatedReply) {
   const auto result = parsed(sent.out);
   EXPECT_EQ(result.at("state"), "done");
   EXPECT_EQ(result.at("response").at("msg_type"), "RFP_PLAN_RESPONSE");
+  EXPECT_EQ(result.at("in_process"), true);
+  EXPECT_NE(sent.err.find("no daemon is running here"), std::string::npos) << sent.err;
   EXPECT_EQ(site->ledger(url).accepted().size(), 1u);
 }
 

@@ -252,7 +252,8 @@ TEST_F(Daemon, APacketIsTheSameWithAndWithoutIt) {
   stop();
   const auto again = run({"send", "--headless", by_daemon});
   EXPECT_EQ(again.status, 0) << again.err;
-  EXPECT_THAT(again.err, HasSubstr("handed in before"));
+  EXPECT_THAT(again.err,
+              AllOf(HasSubstr("handed in before"), HasSubstr("no daemon is running here")));
   const std::string alone = packet("bd-second");
   ASSERT_EQ(run({"send", "--headless", alone}).status, 0);
   start();
@@ -273,6 +274,29 @@ TEST_F(Daemon, WhatACrashLeftIsDrainedWithoutADaemon) {
   EXPECT_EQ(drained.status, 0) << drained.err;
   EXPECT_EQ(parsed(drained.out).at("left"), 0);
   EXPECT_EQ(accepted(), 1u);
+}
+
+TEST_F(Daemon, AQueryInThePacketsConversationIsAnsweredWithoutADaemonToo) {
+  configure();
+  start();
+  ASSERT_EQ(run({"gpt", "register", "--name", "Neighbour", "--link", url}).status, 0);
+  stop();
+  start({"FLYWHEEL_FAULT=runner.claimed"});
+  const auto asked = run({"gpt", "ask", "Neighbour", "What is new?", "--no-wait", "--json"});
+  ASSERT_EQ(asked.status, 0) << asked.err;
+  ASSERT_EQ(daemon->wait_end(in(30s)), 128 + SIGKILL) << daemon->log();
+  const auto drained = run({"drain", "--headless", "--json"});
+  EXPECT_EQ(drained.status, 0) << drained.err;
+  EXPECT_EQ(parsed(drained.out), parsed(R"({"left": 0, "in_process": true})"));
+  EXPECT_THAT(drained.err, HasSubstr("no daemon is running here"));
+  EXPECT_EQ(accepted(), 1u);
+  start();
+  DaemonCalls calls(state());
+  const std::string self(parsed(asked.out).at("links").at("self").as_string());
+  const auto answer = calls.call({.target = self});
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->json().at("state"), "answered") << json::serialize(answer->json());
+  stop();
 }
 
 TEST_F(Daemon, SigtermGivesTheWorkBackAndTheNextLifeEndsIt) {

@@ -15,5 +15,6 @@ inline constexpr std::chrono::hours inbox_keeps_unread{30 * 24};  // then it is 
 inline constexpr std::chrono::minutes letters_look{10};
 inline constexpr int letters_swept_at_once = 500;
 inline constexpr int letters_buried_at_once = 50;
+inline constexpr int queries_told_at_once = 100;  // that ended before the start
 
 }  // namespace limits
