@@ -8,6 +8,7 @@
 #include "bridge/store/sqlite_tx.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include <fcntl.h>
@@ -98,29 +99,42 @@ std::int64_t settle(const std::string& path) {
   return generation(**connection).value_or(0);
 }
 
+// What SQLite reads together with a store of this path, as if it were that store's.
+constexpr std::array logs = {"-wal", "-journal"};
+
+bool is_free(const std::string& name) {
+  return !fs::exists(name) &&
+         std::ranges::none_of(logs, [&](const char* log) { return fs::exists(name + log); });
+}
+
 std::string free_name(const std::string& path, base::WallTime now) {
   std::string time = base::rfc3339(now).substr(0, 19);
   std::erase_if(time, [](char c) { return c == ':' || c == '-'; });
   std::string name = fmt::format("{}.replaced-{}", path, time);
-  for (int i = 2; fs::exists(name); ++i) name = fmt::format("{}.replaced-{}-{}", path, time, i);
+  for (int i = 2; !is_free(name); ++i) name = fmt::format("{}.replaced-{}-{}", path, time, i);
   return name;
 }
 
 // The old store gets a second name before the new one takes its first: at every moment there is a
-// store at `path`.
+// store at `path`. Its logs are kept also where the store itself has gone, for what is left of them
+// must not be read with the new one.
 base::Result<std::string> replace(const std::string& path, const std::string& by,
                                   base::WallTime now) {
+  const std::string name = free_name(path, now);
   std::string kept;
   if (fs::exists(path)) {
-    kept = free_name(path, now);
-    if (::link(path.c_str(), kept.c_str()) != 0) {
-      return std::unexpected(system_error(errno, fmt::format("keep {} as {}", path, kept)));
+    if (::link(path.c_str(), name.c_str()) != 0) {
+      return std::unexpected(system_error(errno, fmt::format("keep {} as {}", path, name)));
     }
-    // What is left of a log belongs to the old store and must not be read with the new one.
-    if (fs::exists(path + "-wal")) TRY_OK(rename_file(path + "-wal", kept + "-wal"));
-    remove_file(path + "-shm");
-    TRY_OK(sync_folder_of(path));
+    kept = name;
   }
+  for (const auto* log : logs) {
+    if (!fs::exists(path + log)) continue;
+    TRY_OK(rename_file(path + log, name + log));
+    if (kept.empty()) kept = name + log;
+  }
+  remove_file(path + "-shm");
+  TRY_OK(sync_folder_of(path));
   TRY_OK(rename_file(by, path));
   TRY_OK(sync_folder_of(path));
   return kept;

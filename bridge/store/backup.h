@@ -24,7 +24,9 @@ base::Result<> check_file(const std::string& path);
 
 struct Restored {
   std::int64_t generation = 0;
-  std::string replaced;  // where the store lies that was there before; empty if there was none
+  // Where the store lies that was there before, or what was left of its logs; empty if there was
+  // nothing.
+  std::string replaced;
 };
 
 // Puts the backup `source` in the place of the store `destination`, as a generation later than

@@ -60,6 +60,40 @@ TEST(Backup, ARestoredStoreIsALaterGenerationAndTheOtherIsKept) {
   }
 }
 
+// Moved away by hand, or lost with its disk's directory: the log tells of the store that has gone.
+TEST(Backup, ALogWithoutItsStoreIsKeptAndNotReadWithTheRestoredOne) {
+  Backups f;
+  const std::string log = f.path + "-wal";
+  const std::string saved = f.folder / "saved-wal";
+  {
+    auto store = f.open();
+    f.add(*store, "old");
+    ASSERT_TRUE(run(f.loop, store->backup(f.copy)));
+    f.add(*store, "new");
+    std::filesystem::copy_file(log, saved);
+  }
+  std::filesystem::remove(f.path);
+  std::filesystem::rename(saved, log);
+  std::ofstream(f.path + "-shm") << "stale";
+  const auto size = std::filesystem::file_size(log);
+  ASSERT_GT(size, 0u);
+
+  const auto done = f.restored();
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(done->replaced, f.path + ".replaced-19700101T000000-wal");
+  EXPECT_EQ(std::filesystem::file_size(done->replaced), size);
+  EXPECT_FALSE(std::filesystem::exists(log));
+  EXPECT_FALSE(std::filesystem::exists(f.path + "-shm"));
+  EXPECT_EQ(f.names(*f.open()), (std::vector<Row>{{"old"}}));
+
+  // Another one of the same second is kept beside it.
+  std::ofstream(log) << "another";
+  std::filesystem::remove(f.path);
+  const auto again = f.restored();
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->replaced, f.path + ".replaced-19700101T000000-2-wal");
+}
+
 TEST(Backup, AFileThatIsThereIsNotOverwritten) {
   Backups f;
   auto store = f.open();
