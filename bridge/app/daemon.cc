@@ -234,7 +234,9 @@ void Daemon::build_workflows() {
 }
 
 base::Task<> Daemon::start() {
-  CO_TRY_OK(co_await keys_->ensure_admin(settings_.bridge.state / "admin.key", http::new_api_key));
+  CO_TRY(auto admin,
+         co_await keys_->ensure_admin(settings_.bridge.state / "admin.key", http::new_api_key));
+  replaced_key_ = std::move(admin.replaced);
   CO_TRY_OK(co_await bridge_->start());
   CO_TRY_OK(co_await subscriptions_->start(bridge_->tasks()));
   CO_TRY_OK(co_await schedules_->start(bridge_->tasks()));

@@ -56,6 +56,8 @@ class Daemon {
   boost::asio::awaitable<void> drained();
 
   const std::string& url() const { return server_->url(); }
+  // The id of the key that the start replaced in admin.key, since it was good no more; empty: none.
+  const std::string& replaced_key() const { return replaced_key_; }
   Bridge& bridge() { return *bridge_; }
 
  private:
@@ -88,6 +90,7 @@ class Daemon {
   std::unique_ptr<http::ApiNeeds> needs_;
   std::unique_ptr<http::Router> router_;
   std::unique_ptr<http::Server> server_;
+  std::string replaced_key_;
   base::Notice drain_notice_;
   bool shall_drain_ = false;
 };

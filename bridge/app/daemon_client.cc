@@ -22,6 +22,12 @@ std::string variable(const char* name) {
   return value ? value : "";
 }
 
+// What to do about a key that the daemon refuses.
+std::string_view whence_the_key() {
+  if (!variable("FLYWHEEL_KEY").empty()) return "; it is the key in FLYWHEEL_KEY";
+  return "; it is the key in admin.key, where the daemon puts a good one when it is started again";
+}
+
 }  // namespace
 
 base::Result<fs::path> state_folder(const BridgeOptions& options) {
@@ -56,7 +62,9 @@ base::Result<std::optional<DaemonPlace>> find_daemon(const BridgeOptions& option
   return std::optional(std::move(place));
 }
 
-int print_failed(Console& console, const base::Error& error) {
+int print_failed(Console& console, const base::Error& failed) {
+  base::Error error = failed;
+  if (error.reason == "invalid_token") error.message += whence_the_key();
   if (console.is_json) {
     const std::string code =
         error.reason.empty() ? std::string(base::name(error.code)) : error.reason;

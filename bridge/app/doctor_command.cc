@@ -139,6 +139,12 @@ class Doctor {
           .method = "POST", .target = "/api/session/check", .limit = std::chrono::minutes(3)};
     }
     const auto session = co_await client.call_json(std::move(request));
+    if (!session && session.error().reason == "invalid_token") {
+      add("key", Health::bad, session.error().message,
+          "the key is in FLYWHEEL_KEY, or else in admin.key, where the daemon puts a good one when "
+          "it is started again");
+      co_return exit_negative;
+    }
     if (!session) {
       add("session", Health::bad, session.error().message, "flywheel session check");
       co_return exit_negative;

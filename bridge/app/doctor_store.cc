@@ -6,6 +6,7 @@
 #include "bridge/engine/journal.h"
 #include "bridge/engine/queue.h"
 #include "bridge/engine/time.h"
+#include "bridge/services/keys.h"
 #include "bridge/services/packets.h"
 #include "bridge/services/session_watch.h"
 #include "bridge/store/survey.h"
@@ -181,6 +182,19 @@ Result<Findings> check_work(store::Tx& tx) {
   return found;
 }
 
+// What the daemon that has the store open refuses, the next start replaces.
+Result<Findings> check_admin_key(store::Tx& tx, const Config& config, const store::Survey& store,
+                                 base::WallTime now) {
+  const auto trouble = services::admin_key_trouble(tx, config.state / "admin.key", now);
+  // That it cannot be read is said of the file.
+  if (!trouble && trouble.error().code != base::Code::internal) return Findings{};
+  if (!trouble) return std::unexpected(trouble.error());
+  if (trouble->empty()) return Findings{};
+  return Findings{{"admin key", store.holder ? Health::bad : Health::note,
+                   "the key in admin.key " + *trouble,
+                   "start the daemon again: it puts a good one there"}};
+}
+
 // What keeps packets or queries from being sent.
 Result<Findings> check_breakers(store::Tx& tx, const Config& config) {
   const base::SystemClock clock;
@@ -256,6 +270,8 @@ Findings check_store(const Config& config, base::WallTime now) {
     append(found, std::move(journal));
     TRY(auto work, check_work(tx));
     append(found, std::move(work));
+    TRY(auto key, check_admin_key(tx, config, *survey, now));
+    append(found, std::move(key));
     TRY(auto breakers, check_breakers(tx, config));
     append(found, std::move(breakers));
     return {};

@@ -23,17 +23,20 @@ using OnEnd = std::function<int(const json::object&)>;
 constexpr std::string_view former_principal = "local";
 
 // Who hands a packet in here is who would by the daemon, where the same packet is the same job.
-base::Task<services::Caller> caller_of(Bridge& bridge, const base::Clock& clock,
+base::Task<services::Caller> caller_of(Console& console, Bridge& bridge, const base::Clock& clock,
                                        const std::filesystem::path& state,
                                        const protocol::Packet& packet) {
   services::Keys keys(bridge.store(), bridge.journal(), clock);
   CO_TRY(const auto admin, co_await keys.ensure_admin(state / "admin.key", http::new_api_key));
+  if (!admin.replaced.empty()) {
+    print_notice(console, "the key in admin.key was good no more: a new one is there");
+  }
   CO_TRY(const auto former, co_await bridge.store().read([&](store::Tx& tx) {
     return bridge.queue().find(tx, std::string(former_principal), packet.idempotency_key());
   }));
   // Whoever can start this command could as well write the store.
   co_return services::Caller{
-      .principal = former ? std::string(former_principal) : "key:" + admin.id,
+      .principal = former ? std::string(former_principal) : "key:" + admin.key.id,
       .name = std::string(packet.sender()),
       .may_send_for_others = true};
 }
@@ -54,7 +57,7 @@ awaitable<int> send_here(Console& console, const protocol::Packet& packet, const
   const auto deadline =
       options.wait_s ? clock.now() + std::chrono::seconds(*options.wait_s) : base::Instant::max();
   int status = exit_interrupted;
-  const auto caller = co_await caller_of(*bridge, clock, config.state, packet);
+  const auto caller = co_await caller_of(console, *bridge, clock, config.state, packet);
   if (!caller) {
     status = print_failed(console, caller.error());
     co_await bridge->stop();

@@ -126,6 +126,11 @@ awaitable<int> serve(Console& console, DaemonSettings settings, base::Faults& fa
     co_await daemon->stop();
     co_return print_failed(console, started.error());
   }
+  if (!daemon->replaced_key().empty()) {
+    log.write("admin_key",
+              {{"replaced", daemon->replaced_key()},
+               {"detail", "the key in admin.key was good no more: a new one is there"}});
+  }
   const auto& recovered = daemon->bridge().recovered();
   log.write("listening", {{"url", daemon->url()},
                           {"version", FLYWHEEL_VERSION},

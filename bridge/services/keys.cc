@@ -239,6 +239,15 @@ Result<> write_secret(const std::filesystem::path& path, const std::string& text
   return {};
 }
 
+// Why a key is not one for everything; empty: it is.
+std::string admin_trouble(const Key& key, base::WallTime now) {
+  if (key.revoked) return "has been revoked";
+  if (key.expires && *key.expires <= now) return "has expired";
+  if (!key.agent.empty()) return "is bound to an agent";
+  if (std::ranges::find(key.scopes, "admin") == key.scopes.end()) return "lacks the scope admin";
+  return "";
+}
+
 }  // namespace
 
 std::span<const store::Migration> key_migrations() { return migrations; }
@@ -347,16 +356,30 @@ base::Task<Keys::Page> Keys::list(std::string before, std::size_t limit) {
       });
 }
 
-base::Task<Key> Keys::ensure_admin(std::filesystem::path file, std::function<std::string()> make) {
+Result<std::string> admin_key_trouble(store::Tx& tx, const std::filesystem::path& file,
+                                      base::WallTime now) {
+  TRY(const auto text, read_secret(file));
+  if (!text) return std::string();
+  TRY(const auto known, find_digest(tx, base::sha256(*text)));
+  return known ? admin_trouble(*known, now) : std::string();
+}
+
+base::Task<Keys::Admin> Keys::ensure_admin(std::filesystem::path file,
+                                           std::function<std::string()> make) {
   CO_TRY(auto text, read_secret(file));
-  if (!text) {
-    text = make();
-    CO_TRY_OK(write_secret(file, *text));
-  }
-  if (text->empty()) {
+  if (text && text->empty()) {
     co_return base::fail(Code::invalid, fmt::format("read {}: it holds no key", file.string()));
   }
   const auto now = clock_.wall();
+  std::string replaced;
+  if (text) {
+    CO_TRY(const auto known, co_await find(base::sha256(*text)));
+    if (known && !admin_trouble(*known, now).empty()) replaced = known->id;
+  }
+  if (!text || !replaced.empty()) {
+    text = make();
+    CO_TRY_OK(write_secret(file, *text));
+  }
   Key key{.id = base::uuid_v7(now),
           .name = "admin",
           .agent = {},
@@ -367,13 +390,14 @@ base::Task<Key> Keys::ensure_admin(std::filesystem::path file, std::function<std
           .created = from_stamp(to_stamp(now)),
           .expires = std::nullopt,
           .revoked = std::nullopt};
-  co_return co_await store_.write(
-      [journal = &journal_, key = std::move(key)](store::Tx& tx) -> Result<Key> {
-        TRY(auto known, find_digest(tx, key.digest));
-        if (known) return *std::move(known);
-        TRY_OK(insert(tx, *journal, key, {}, {}));
-        return key;
-      });
+  CO_TRY(auto admin, co_await store_.write(
+                         [journal = &journal_, key = std::move(key)](store::Tx& tx) -> Result<Key> {
+                           TRY(auto known, find_digest(tx, key.digest));
+                           if (known) return *std::move(known);
+                           TRY_OK(insert(tx, *journal, key, {}, {}));
+                           return key;
+                         }));
+  co_return Admin{std::move(admin), std::move(replaced)};
 }
 
 }  // namespace services

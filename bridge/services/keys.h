@@ -54,6 +54,11 @@ base::Result<> revoke_keys_of(store::Tx& tx, const engine::Journal& journal,
                               const agents::Agent& agent, const std::string& actor,
                               base::WallTime now);
 
+// Why the key in the file of ensure_admin is not good for everything; empty: it is, or ensure_admin
+// makes it so without replacing it. Errors as there.
+base::Result<std::string> admin_key_trouble(store::Tx& tx, const std::filesystem::path& file,
+                                            base::WallTime now);
+
 class Keys {
  public:
   // All outlive it.
@@ -82,11 +87,16 @@ class Keys {
   // Keys older than the one with the id `before`; empty: from the newest.
   base::Task<Page> list(std::string before, std::size_t limit);
 
-  // Sees to it that the key in the file is known with the scope `admin`; without a file, writes
-  // one (mode 0600) with the key that `make` gives. Makes no revoked key good again. Blocks for a
-  // moment: for the start of the program. Returns the key. unavailable: the file cannot be read or
-  // written; denied: others may read it.
-  base::Task<Key> ensure_admin(std::filesystem::path file, std::function<std::string()> make);
+  struct Admin {
+    Key key;
+    std::string replaced = {};  // the id of the key that was in the file before; empty: none was
+  };
+  // Sees to it that the key in the file is good for everything: an unknown one is made known with
+  // the scope `admin`, and where there is no file, or the key there is known to be revoked, expired
+  // or to allow less, writes a file (mode 0600) with the key that `make` gives. Makes no revoked
+  // key good again. Blocks for a moment: for the start of the program. unavailable: the file cannot
+  // be read or written; denied: others may read it.
+  base::Task<Admin> ensure_admin(std::filesystem::path file, std::function<std::string()> make);
 
  private:
   store::Store& store_;

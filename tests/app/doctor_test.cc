@@ -2,6 +2,7 @@
 #include "bridge/app/doctor.h"
 
 #include "bridge/app/bridge.h"
+#include "bridge/services/keys.h"
 #include "bridge/services/posts.h"
 #include "bridge/store/sqlite_store.h"
 #include "tests/app/process.h"
@@ -207,6 +208,27 @@ TEST_F(DoctorTest, KeysAndFoldersAreTheirOwnersAlone) {
   EXPECT_THAT(found("admin.key", check_files(config)).remedy, HasSubstr("chmod 600 "));
   ::chmod(folder.path().c_str(), 0755);
   EXPECT_EQ(found("state directory", check_files(config)).health, Health::bad);
+}
+
+TEST_F(DoctorTest, AnAdminsKeyThatIsGoodNoMoreIsTold) {
+  const auto file = folder.write("admin.key", "fwk_x\n");
+  ::chmod(file.c_str(), 0600);
+  write([&](store::Tx& tx) -> base::Result<> {
+    TRY_OK(services::add_key(tx, journal,
+                             {.name = "admin",
+                              .scopes = {"admin"},
+                              .digest = base::sha256("fwk_x"),
+                              .creator = "bridge"},
+                             now));
+    return {};
+  });
+  for (const auto& finding : check_store(config, now)) EXPECT_NE(finding.what, "admin key");
+  sql("UPDATE api_keys SET revoked_at = 1");
+  EXPECT_EQ(in_store("admin key").health, Health::note) << "the next start puts it right";
+  EXPECT_THAT(in_store("admin key").detail, HasSubstr("has been revoked"));
+  const auto daemon = open();
+  EXPECT_EQ(in_store("admin key").health, Health::bad);
+  EXPECT_THAT(in_store("admin key").remedy, HasSubstr("start the daemon again"));
 }
 
 TEST_F(DoctorTest, TheUnitIsSpokenOfWhetherThereIsOneOrNot) {

@@ -25,6 +25,7 @@ using app::DaemonProcess;
 using app::Moment;
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 using namespace std::chrono_literals;
 
 Moment in(std::chrono::seconds time) { return std::chrono::steady_clock::now() + time; }
@@ -314,6 +315,28 @@ TEST_F(Daemon, SigtermGivesTheWorkBackAndTheNextLifeEndsIt) {
   EXPECT_EQ(accepted(), 1u);
   const auto released = run({"audit", "tail", "--type", "packet.released", "--json"});
   EXPECT_THAT(released.out, HasSubstr(id));
+}
+
+TEST_F(Daemon, ARevokedKeyOfTheCommandLineIsReplacedAtTheNextStart) {
+  configure();
+  start();
+  const auto keys = run({"key", "list", "--json"});
+  ASSERT_EQ(keys.status, 0) << keys.err;
+  const std::string id(parsed(keys.out).at("items").at(0).at("id").as_string());
+  ASSERT_EQ(run({"key", "revoke", id}).status, 0);
+  const auto refused = run({"queue", "show"});
+  EXPECT_NE(refused.status, 0);
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("the key has been revoked"),
+                                 HasSubstr("the daemon puts a good one when it is started again")));
+  const auto doctor = run({"doctor", "--offline", "--headless"});
+  EXPECT_EQ(doctor.status, 1);
+  EXPECT_THAT(doctor.out, HasSubstr("the key in admin.key has been revoked"));
+  stop();
+  EXPECT_THAT(daemon->log(), Not(HasSubstr("admin_key")));
+  start();
+  EXPECT_EQ(run({"queue", "show"}).status, 0);
+  stop();
+  EXPECT_THAT(daemon->log(), AllOf(HasSubstr("admin_key"), HasSubstr(id)));
 }
 
 TEST_F(Daemon, ASecondOneIsToldWhoWorksTheStore) {

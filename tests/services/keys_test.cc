@@ -41,6 +41,13 @@ class KeysTest : public RegistryTest {
     return line;
   }
 
+  std::string trouble() {
+    const auto found = run(
+        store->read([this](store::Tx& tx) { return admin_key_trouble(tx, file, clock.wall()); }));
+    EXPECT_TRUE(found) << (found ? "" : found.error().message);
+    return found.value_or("?");
+  }
+
   base::SystemClock clock;
   std::optional<Keys> keys;
   std::filesystem::path folder;
@@ -94,17 +101,42 @@ TEST_F(KeysTest, TheAdminsFileIsMadeOnceForItsOwnerOnly) {
   EXPECT_EQ(run(keys->list({}, 10))->keys.size(), 1u);
 }
 
-TEST_F(KeysTest, AnAdminsFileIsBelievedByAnotherStoreAndNotAfterItWasRevoked) {
+TEST_F(KeysTest, AnAdminsFileIsBelievedByAnotherStoreAndReplacedAfterItWasRevoked) {
   std::ofstream(file) << "fwk_not-yet-known\n";
   std::filesystem::permissions(file, std::filesystem::perms::owner_read);
-  const auto make = [] { return std::string("fwk_unwanted"); };
+  const auto make = [] { return std::string("fwk_next"); };
   const auto digest = base::sha256("fwk_not-yet-known");
-  ASSERT_TRUE(run(keys->ensure_admin(file, make)));
-  const auto known = run(keys->find(digest));
-  ASSERT_TRUE(known && *known);
-  ASSERT_TRUE(run(keys->revoke((*known)->id, "test")));
-  ASSERT_TRUE(run(keys->ensure_admin(file, make)));
-  EXPECT_TRUE((*run(keys->find(digest)))->revoked);
+  const auto first = run(keys->ensure_admin(file, make));
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->key.digest, digest);
+  EXPECT_EQ(first->replaced, "");
+  EXPECT_EQ(trouble(), "");
+  ASSERT_TRUE(run(keys->revoke(first->key.id, "test")));
+  EXPECT_EQ(trouble(), "has been revoked");
+  const auto next = run(keys->ensure_admin(file, make));
+  ASSERT_TRUE(next);
+  EXPECT_EQ(next->replaced, first->key.id);
+  EXPECT_EQ(next->key.digest, base::sha256("fwk_next"));
+  EXPECT_EQ(first_line(), "fwk_next");
+  struct stat about{};
+  ASSERT_EQ(::stat(file.c_str(), &about), 0);
+  EXPECT_EQ(about.st_mode & 0777, 0600u);
+  EXPECT_EQ(trouble(), "");
+  EXPECT_TRUE((*run(keys->find(digest)))->revoked) << "the old one is not good again";
+  EXPECT_EQ(run(keys->ensure_admin(file, make))->replaced, "") << "once is enough";
+}
+
+TEST_F(KeysTest, AKeyThatAllowsLessIsNoAdmins) {
+  const auto made = run(keys->create(new_key("fwk_weak")));
+  ASSERT_TRUE(made);
+  std::ofstream(file) << "fwk_weak\n";
+  std::filesystem::permissions(file, std::filesystem::perms(0600));
+  EXPECT_EQ(trouble(), "lacks the scope admin");
+  const auto admin = run(keys->ensure_admin(file, [] { return std::string("fwk_strong"); }));
+  ASSERT_TRUE(admin);
+  EXPECT_EQ(admin->replaced, made->key.id);
+  EXPECT_THAT(admin->key.scopes, testing::ElementsAre("admin"));
+  EXPECT_FALSE((*run(keys->find(base::sha256("fwk_weak"))))->revoked);
 }
 
 TEST_F(KeysTest, AnAdminsFileThatOthersMayReadIsRefused) {
