@@ -89,8 +89,8 @@ Task<std::unique_ptr<Browser>> Browser::launch(LaunchOptions options) {
   if (options.profile_dir.empty()) co_return fail(Failure::invalid, "launch: no profile directory");
   options.profile_dir = fs::absolute(options.profile_dir);
   CO_TRY_OK(prepare_profile(options.profile_dir));
-  CO_TRY(auto process,
-         Process::start(executor, command_line(options), options.profile_dir / "Crash Reports"));
+  CO_TRY(auto process, Process::start(executor, command_line(options),
+                                      options.profile_dir / "Crash Reports", options.open_files));
   auto pipe = process->take_pipe();
   auto transport = pipe_transport(executor, pipe.from_child.release(), pipe.to_child.release());
   if (!options.record_file.empty()) {

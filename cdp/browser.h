@@ -6,8 +6,10 @@
 #include "cdp/page.h"
 #include "cdp/result.h"
 
+#include <cstddef>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +29,8 @@ struct LaunchOptions {
   // Chromium's sandbox does not work as root, so there it is off in any case.
   enum class Sandbox { automatic, off } sandbox = Sandbox::automatic;
   std::vector<std::string> extra_args = {};
+  // How many files it may have open at first; it may raise that. None: as many as this process.
+  std::optional<std::size_t> open_files = {};
   // Writes every message to this file, unredacted; see cdp::record.
   std::filesystem::path record_file = {};
 };

@@ -3,6 +3,7 @@
 #include "cdp/crash_handlers.h"
 #include "cdp/limits.h"
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstring>
@@ -19,6 +20,7 @@
 #include <fmt/format.h>
 #include <linux/close_range.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -55,6 +57,14 @@ Result<Ends> make_socket_pair() {
   return Ends{Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
+// The limit of a child that may have so many files open at first.
+std::optional<rlimit> files_for(std::optional<std::size_t> open_files) {
+  rlimit own{};
+  if (!open_files || ::getrlimit(RLIMIT_NOFILE, &own) != 0) return std::nullopt;
+  own.rlim_cur = std::min<rlim_t>(*open_files, own.rlim_max);
+  return own;
+}
+
 // What the child needs, made before the fork: between fork and exec nothing may allocate.
 struct ChildPlan {
   std::vector<char*> argv;
@@ -63,6 +73,7 @@ struct ChildPlan {
   int replies = -1;
   int standard_error = -1;
   int failure = -1;  // gets errno if there is no exec
+  std::optional<rlimit> files;
   pid_t parent = 0;
 };
 
@@ -92,6 +103,8 @@ struct ChildPlan {
     give_up();
   }
   if (::syscall(SYS_close_range, 5u, ~0u, CLOSE_RANGE_CLOEXEC) != 0) give_up();
+  // Last, for a limit below the numbers above would refuse them.
+  if (plan.files && ::setrlimit(RLIMIT_NOFILE, &*plan.files) != 0) give_up();
   ::execve(plan.argv[0], plan.argv.data(), plan.environment.data());
   int error = errno;
   static_cast<void>(!::write(failure, &error, sizeof(error)));
@@ -135,7 +148,8 @@ struct Process::Diary : std::enable_shared_from_this<Diary> {
 
 Result<std::unique_ptr<Process>> Process::start(const asio::any_io_executor& executor,
                                                 const std::vector<std::string>& argv,
-                                                std::filesystem::path crash_directory) {
+                                                std::filesystem::path crash_directory,
+                                                std::optional<std::size_t> open_files) {
   TRY(auto commands, make_socket_pair());
   TRY(auto replies, make_pipe());
   TRY(auto standard_error, make_pipe());
@@ -151,6 +165,7 @@ Result<std::unique_ptr<Process>> Process::start(const asio::any_io_executor& exe
                  replies.theirs.value(),
                  standard_error.theirs.value(),
                  failure.theirs.value(),
+                 files_for(open_files),
                  ::getpid()};
   for (const auto& argument : argv) plan.argv.push_back(const_cast<char*>(argument.c_str()));
   plan.argv.push_back(nullptr);

@@ -43,10 +43,12 @@ class Process {
 
   // Starts argv[0], a path. Descriptors 3 and 4 of the child are the debugging pipe, all others
   // beyond its standard ones are closed. Its crash reports go to `crash_directory`, which also
-  // tells its crash handlers from others. launch: it cannot be started.
+  // tells its crash handlers from others. `open_files` is its soft limit of open files; none: the
+  // one of this process. launch: it cannot be started.
   static Result<std::unique_ptr<Process>> start(const boost::asio::any_io_executor& executor,
                                                 const std::vector<std::string>& argv,
-                                                std::filesystem::path crash_directory);
+                                                std::filesystem::path crash_directory,
+                                                std::optional<std::size_t> open_files);
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
   // Kills what is left of it and waits for that, within limits::reap.

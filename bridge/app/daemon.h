@@ -35,6 +35,8 @@ struct DaemonSettings {
   std::filesystem::path webhook_authority;
   bool screenshots = false;
   base::json::object actions = {};  // see services::Actions
+  // How many files a program of an action may have open at first; none: as many as this process.
+  std::optional<std::size_t> program_open_files = {};
 };
 
 // invalid with reason configuration: a JWT issuer or its key file is not usable.

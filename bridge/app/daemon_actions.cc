@@ -102,7 +102,8 @@ base::Result<> Daemon::build_actions() {
                                            .bells = bridge_->bells(),
                                            .clock = clock_,
                                            .outbound = internet_.get(),
-                                           .allowed_networks = settings_.webhooks.allow_private},
+                                           .allowed_networks = settings_.webhooks.allow_private,
+                                           .program_open_files = settings_.program_open_files},
                                           settings_.actions, std::move(builtins)));
   bridge_->add_kind(std::string(services::actions::action_kind),
                     {.handler =

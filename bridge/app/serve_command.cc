@@ -5,6 +5,7 @@
 #include "bridge/app/daemon_client.h"
 #include "bridge/app/loop.h"
 #include "bridge/app/memory.h"
+#include "bridge/app/open_files.h"
 #include "bridge/app/service_manager.h"
 #include "bridge/base/faults.h"
 
@@ -118,6 +119,7 @@ awaitable<int> serve(Console& console, DaemonSettings settings, base::Faults& fa
   base::SystemClock clock;
   Log log;
   warn_of_fault(faults, log);
+  const auto connections_max = settings.server.limits.connections_max;
   auto opened = Daemon::open(executor, clock, faults, std::move(settings));
   if (!opened) co_return print_failed(console, opened.error());
   auto daemon = *std::move(opened);
@@ -134,6 +136,7 @@ awaitable<int> serve(Console& console, DaemonSettings settings, base::Faults& fa
   const auto& recovered = daemon->bridge().recovered();
   log.write("listening", {{"url", daemon->url()},
                           {"version", FLYWHEEL_VERSION},
+                          {"connections_max", connections_max},
                           {"requeued", recovered.queued},
                           {"doubtful", recovered.doubtful}});
   notify_service_manager("READY=1");
@@ -176,6 +179,10 @@ int run_serve(Console& console, const ServeOptions& options) {
   if (!config) return print_failed(console, config.error());
   auto settings = daemon_settings(*config, options.bridge);
   if (!settings) return print_failed(console, settings.error());
+  const OpenFiles files = raise_open_files();
+  settings->server.limits = connections_within(files.now);
+  // Some programs cope with few only, such as those that call select().
+  settings->program_open_files = settings->bridge.chrome.launch.open_files = files.before;
   auto faults = base::faults_of_environment();
   if (!faults) return print_failed(console, faults.error());
   return run_with_signals([&](boost::asio::any_io_executor executor, Signals& signals) {

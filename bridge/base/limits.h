@@ -158,6 +158,8 @@ inline constexpr auto http_wait_max = 40s;
 inline constexpr std::size_t http_connections_max = 16'384;
 inline constexpr std::size_t http_connections_per_address_max = 12'288;
 inline constexpr int http_accepts_pending = 4096;
+// For what is no connection of a caller: the store, the browser, programs, whoever is called.
+inline constexpr std::size_t open_files_reserved = 1024;
 inline constexpr std::size_t http_page_default = 50;
 inline constexpr std::size_t http_page_max = 500;
 inline constexpr std::size_t http_cursor_bytes_max = 1024;

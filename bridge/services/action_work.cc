@@ -94,7 +94,8 @@ Task<engine::Outcome> Actions::run_program(Asked asked, const actions::Definitio
                                            engine::LaneContext& lane) {
   CO_TRY_OK(co_await lane.set_stage(lane.lease(), engine::Stage::intent));
   CO_TRY_OK(co_await lane.set_stage(lane.lease(), engine::Stage::armed));
-  auto ran = co_await actions::run(what.program, actions::words_of(what.program, asked.params));
+  auto ran = co_await actions::run(what.program, actions::words_of(what.program, asked.params),
+                                   needs_.program_open_files);
   // From here on it is known how it ended.
   CO_TRY_OK(co_await lane.set_stage(lane.lease(), engine::Stage::sent));
   if (!ran) co_return failed(ran.error());

@@ -37,6 +37,7 @@ class Actions {
     base::Clock& clock;
     events::Outbound* outbound = nullptr;  // null: nobody is called
     std::vector<events::Network> allowed_networks = {};
+    std::optional<std::size_t> program_open_files = {};  // see actions::run
   };
   // Does a built-in action as its asker; done twice it must do once (the key is the action's id).
   using BuiltIn = std::function<base::Task<base::json::value>(const actions::Asked&, Caller)>;

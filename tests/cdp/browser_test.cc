@@ -115,6 +115,18 @@ TEST_F(BrowserTest, ChromiumsOwnRefusalIsRecognised) {
   });
 }
 
+TEST_F(BrowserTest, StartsWithTheLimitOfOpenFilesThatItIsGiven) {
+  run([&]() -> Story {
+    auto launch_options = options();
+    launch_options.executable = write_program("echo $(ulimit -Sn) files at first >&2; exit 3");
+    launch_options.open_files = 77;
+
+    auto failed = co_await cdp::Browser::launch(launch_options);
+
+    EXPECT_THAT(failed.error().message, testing::HasSubstr("77 files at first"));
+  });
+}
+
 TEST_F(BrowserTest, ALockOfAnotherHostIsNotBroken) {
   fs::create_symlink("elsewhere-4711", profile.path() / "SingletonLock");
   run([&]() -> Story {

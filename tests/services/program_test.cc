@@ -41,5 +41,23 @@ TEST(Program, WhatItLeftInTheBackgroundIsNeitherAliveNorAZombie) {
   EXPECT_EQ(errno, ECHILD);
 }
 
+TEST(Program, HasTheLimitOfOpenFilesThatItIsGiven) {
+  boost::asio::io_context loop;
+  Program program;
+  // Its limit comes a moment after its start.
+  program.argv = {"/bin/sh", "-c", "while [ $(ulimit -Sn) != 77 ]; do :; done; ulimit -Sn"};
+  program.timeout_s = 20;
+  std::optional<base::Result<Ran>> ran;
+  boost::asio::co_spawn(loop, run(program, program.argv, 77),
+                        [&](const std::exception_ptr& error, base::Result<Ran> result) {
+                          EXPECT_FALSE(error);
+                          ran = std::move(result);
+                        });
+  loop.run();
+  ASSERT_TRUE(ran.has_value());
+  ASSERT_TRUE(*ran) << ran->error().message;
+  EXPECT_EQ((*ran)->out, "77\n");
+}
+
 }  // namespace
 }  // namespace services::actions

@@ -3,6 +3,7 @@
 #include "bridge/base/scope.h"
 #include "bridge/services/actions/place.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -14,6 +15,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -147,6 +149,15 @@ base::Result<pid_t> spawn(const Program& program, std::vector<std::string> words
                     "not_started");
 }
 
+// There is no attribute for it in a spawn. The program has only begun, so that it has not opened
+// more than this; one that runs as another user keeps what it has.
+void limit_files(pid_t id, std::size_t soft) {
+  rlimit allowed{};
+  if (::prlimit(id, RLIMIT_NOFILE, nullptr, &allowed) != 0) return;
+  allowed.rlim_cur = std::min<rlim_t>(soft, allowed.rlim_max);
+  ::prlimit(id, RLIMIT_NOFILE, &allowed, nullptr);
+}
+
 base::Task<> ended(stream_descriptor& handle) {
   co_await handle.async_wait(stream_descriptor::wait_read, asio::use_awaitable);
   co_return base::Result<>();
@@ -190,7 +201,8 @@ std::vector<std::string> words_of(const Program& program, const base::json::valu
   return words;
 }
 
-base::Task<Ran> run(const Program& program, std::vector<std::string> words) {
+base::Task<Ran> run(const Program& program, std::vector<std::string> words,
+                    std::optional<std::size_t> open_files) {
   const auto executor = co_await asio::this_coro::executor;
   for (const auto& word : words) {
     if (word.contains('\0')) {
@@ -209,6 +221,7 @@ base::Task<Ran> run(const Program& program, std::vector<std::string> words) {
   err_pipe.close_theirs();
   if (!id) co_return std::unexpected(std::move(id).error());
   Child child(*id);
+  if (open_files) limit_files(*id, *open_files);
   handle.assign(static_cast<int>(::syscall(SYS_pidfd_open, *id, 0)));
   Output told{.text = {}, .most = program.output_bytes_max};
   Output complained{.text = {}, .most = program.output_bytes_max};

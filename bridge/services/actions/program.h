@@ -5,6 +5,8 @@
 #include "bridge/base/result.h"
 #include "bridge/services/actions/definition.h"
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,7 +24,9 @@ std::vector<std::string> words_of(const Program& program, const base::json::valu
 
 // Runs it in a process group of its own, with nothing but its own environment, and ends the whole
 // group afterwards. unavailable: it cannot be started, and nothing was done. timeout: it was killed
-// after its time; what it did until then is done. Cancelling kills it.
-base::Task<Ran> run(const Program& program, std::vector<std::string> words);
+// after its time; what it did until then is done. Cancelling kills it. `open_files` is the soft
+// limit of what it may have open; none: the one of this process.
+base::Task<Ran> run(const Program& program, std::vector<std::string> words,
+                    std::optional<std::size_t> open_files = {});
 
 }  // namespace services::actions
