@@ -153,7 +153,8 @@ Result<Findings> check_journal(store::Tx& tx, base::WallTime now) {
 Result<Findings> check_work(store::Tx& tx) {
   std::map<std::string, std::int64_t> jobs;
   TRY(const auto rows, tx.query("SELECT state, COUNT(*) FROM jobs "
-                                "WHERE state IN ('queued', 'running', 'held') GROUP BY state"));
+                                "WHERE state IN ('queued', 'running', 'held') "
+                                "AND parent IS NULL GROUP BY state"));
   for (const auto& row : rows) jobs[row[0].text()] = row[1].integer();
   TRY(const auto actions,
       tx.query_one("SELECT COUNT(*) FROM jobs WHERE state = 'held' AND kind = 'action'"));

@@ -319,8 +319,10 @@ Result<JobPage> Queue::list(store::Tx& tx, const Filter& filter, std::optional<s
 }
 
 Result<std::map<State, int>> Queue::counts(store::Tx& tx) const {
+  // A child is never queued, so the index alone tells of the many that are.
   TRY(const auto rows, tx.query("SELECT state, COUNT(*) FROM jobs "
-                                "WHERE state IN ('queued', 'running', 'held') GROUP BY state"));
+                                "WHERE state IN ('queued', 'running', 'held') "
+                                "AND (state = 'queued' OR parent IS NULL) GROUP BY state"));
   std::map<State, int> counts{{State::queued, 0}, {State::running, 0}, {State::held, 0}};
   for (const auto& row : rows) {
     counts[*state_named(row.at(0).text())] = static_cast<int>(row.at(1).integer());

@@ -278,7 +278,7 @@ class Queue {
                                         const std::string& key) const;
   base::Result<JobPage> list(store::Tx& tx, const Filter& filter,
                              std::optional<std::int64_t> before, int limit) const;
-  // Unfinished jobs by state. Cheap.
+  // Unfinished jobs by state, each family as its parent. Cheap.
   base::Result<std::map<State, int>> counts(store::Tx& tx) const;
 
   // How failures of jobs of a kind are taken. Before the first transaction only.

@@ -158,6 +158,11 @@ TEST_F(DoctorTest, WhatWaitsForAPersonIsTold) {
       " state, stage, attempt, failures, epoch, doubtful, in_line, ready_et, since_et, queued_at) "
       "VALUES ('k', 'action', 'l', 's', 'p', '', '', '', 2, 1, 'held', 'armed', 1, 0, 1, 0, 0, 0,"
       " 0, 0)");
+  // It waits in its repair: that is no second packet.
+  sql("INSERT INTO jobs (id, kind, lane, sender, principal, body_hash, subject, thread, band, cost,"
+      " state, stage, attempt, failures, epoch, doubtful, in_line, ready_et, since_et, queued_at,"
+      " parent) VALUES ('r', 'repair', 'l', 's', 'p', '', '', '', 2, 1, 'held', 'armed', 1, 0, 1,"
+      " 0, 0, 0, 0, 0, 'j')");
   EXPECT_EQ(in_store("held actions").health, Health::note);
   EXPECT_THAT(in_store("held actions").remedy, HasSubstr("flywheel action resolve"));
   EXPECT_EQ(in_store("held packets").health, Health::note);

@@ -290,6 +290,19 @@ TEST(Families, AChildLivesUnderItsParentsLease) {
   EXPECT_EQ(children->front().state, State::done);
 }
 
+TEST(Families, CountAsOneJob) {
+  Family y;
+  y.f.add();
+  const auto counts = [&] {
+    return y.f.write([&](store::Tx& tx) { return y.f.queue.counts(tx); }).value();
+  };
+  using Counts = std::map<State, int>;
+  EXPECT_EQ(counts(), (Counts{{State::queued, 1}, {State::running, 1}, {State::held, 0}}));
+  ASSERT_TRUE(y.f.advance(y.child.lease, Stage::armed));
+  ASSERT_TRUE(y.f.hold(y.child.lease));
+  EXPECT_EQ(counts(), (Counts{{State::queued, 1}, {State::running, 0}, {State::held, 1}}));
+}
+
 TEST(Families, AnInterruptedChildComesBackWithItsParent) {
   Family y;
   ASSERT_TRUE(y.f.advance(y.child.lease, Stage::armed));
