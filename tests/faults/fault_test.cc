@@ -10,11 +10,13 @@
 //                              does not end
 #include "tests/e2e/fleet.h"
 #include "tests/kill/arena.h"
+#include "tests/support/kept_seed.h"
 
 #include <cstdlib>
 #include <deque>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <random>
 #include <set>
 
@@ -130,6 +132,7 @@ class Faults : public Fleet {
         completed, ended_runs, accepted.size(), met, ledger.posts.size());
   }
 
+  std::optional<test::KeptSeed> kept;  // judges with the fixture's end
   std::deque<Open> open;
   std::int64_t ended_runs = 0, completed = 0, attempts = 0;
   int lost_tabs = 0;
@@ -138,8 +141,8 @@ class Faults : public Fleet {
 TEST_F(Faults, NearlyAllRunsCompleteAndNothingIsSentTwice) {
   const auto runs = number_of("FLYWHEEL_FAULT_RUNS", runs_default);
   const auto percent = number_of("FLYWHEEL_FAULT_PERCENT", percent_default);
-  const auto seed =
-      number_of("FLYWHEEL_FAULT_SEED", static_cast<std::int64_t>(std::random_device()() % 1000));
+  const auto seed = static_cast<std::int64_t>(
+      kept.emplace("FLYWHEEL_FAULT_SEED", "faults", std::random_device()() % 1000).value());
   std::cout << fmt::format("the same faults again: FLYWHEEL_FAULT_SEED={}\n", seed) << std::flush;
   kill_test::SharedBrowser browser;
   ASSERT_NE(browser.url(), "");

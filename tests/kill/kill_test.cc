@@ -5,6 +5,7 @@
 //   FLYWHEEL_KILL_SEED=…        the moments of another run
 //   FLYWHEEL_KILL_WORLD=own1    only this one of its worlds
 #include "tests/kill/world.h"
+#include "tests/support/kept_seed.h"
 
 #include <algorithm>
 #include <array>
@@ -122,7 +123,8 @@ class Planner {
 
 TEST(Kill, NothingIsSentTwiceAndNothingIsLost) {
   const auto rounds = static_cast<int>(number_of("FLYWHEEL_KILL_ROUNDS", rounds_default));
-  const std::uint64_t seed = number_of("FLYWHEEL_KILL_SEED", std::random_device()());
+  const test::KeptSeed kept("FLYWHEEL_KILL_SEED", "kill", std::random_device()());
+  const std::uint64_t seed = kept.value();
   const std::string repeat =
       fmt::format("FLYWHEEL_KILL_SEED={} FLYWHEEL_KILL_ROUNDS={} kill_test", seed, rounds);
   std::cout << "the same moments again: " << repeat << std::endl;
