@@ -41,8 +41,8 @@ Task<json::value> store_memory(services::memory::Memory& memory, const Asked& as
     for (const auto& tag : tags->as_array()) entry.tags.emplace_back(tag.as_string());
   }
   const std::string owner = as.agent.empty() ? "conversation" : as.agent;
-  auto stored = co_await memory.store({as.principal, as.agent}, owner, std::move(entry), asked.id,
-                                      asked.hash);
+  const services::memory::Asker asker{as.principal, as.agent, services::speaks_for_run(as)};
+  auto stored = co_await memory.store(asker, owner, std::move(entry), asked.id, asked.hash);
   if (!stored) co_return std::unexpected(std::move(stored).error());
   co_return json::object{{"entry", stored->entry.id}};
 }

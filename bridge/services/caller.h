@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace services {
 
@@ -18,7 +19,16 @@ struct Caller {
   bool may_write = false;
   bool only_decides = false;  // sees of runs those alone that wait for a person's word
   std::string behind = {};    // the principal that it acts for; empty: nobody but itself
-  std::string within = {};    // the principal of the run that it acts in; empty: none
+  std::string within = {};    // the principal for whom it acts: of a run, if it acts in one
 };
+
+// Of a run's principal; the run's id follows.
+inline constexpr std::string_view run_principal_prefix = "workflow:";
+
+// True: a run speaks. What it says may be a model's words, whoever began it.
+inline bool speaks_for_run(const Caller& caller) {
+  return caller.principal.starts_with(run_principal_prefix) ||
+         caller.within.starts_with(run_principal_prefix);
+}
 
 }  // namespace services

@@ -105,22 +105,25 @@ base::Result<> check_asked(store::Tx& tx, const std::string& which, const Messag
                     fmt::format("query {}: {} was not asked that", asked.id, which));
 }
 
-messages::Draft draft_of(const Messages::Say& say, Party from, Party to) {
+messages::Draft draft_of(const Caller& caller, const Messages::Say& say, Party from, Party to) {
   return {.sender = std::move(from),
           .recipient = std::move(to),
           .text = say.text,
           .topic = say.topic,
           .thread = say.thread,
           .reply_to = say.reply_to,
-          .meta = say.meta};
+          .meta = say.meta,
+          .is_of_run = speaks_for_run(caller)};
 }
 
-messages::Draft query_of(const Messages::Ask& ask, Party from, Party to, std::string thread) {
+messages::Draft query_of(const Caller& caller, const Messages::Ask& ask, Party from, Party to,
+                         std::string thread) {
   messages::Draft draft{.kind = Kind::query,
                         .sender = std::move(from),
                         .recipient = std::move(to),
                         .text = ask.text,
-                        .thread = std::move(thread)};
+                        .thread = std::move(thread),
+                        .is_of_run = speaks_for_run(caller)};
   if (!ask.context.empty()) draft.meta["context"] = ask.context;
   if (!ask.schema.is_null()) draft.meta["schema"] = ask.schema;
   return draft;
@@ -153,7 +156,7 @@ base::Result<Message> Messages::ask_inbox(store::Tx& tx, const Caller& caller,
                                           const agents::Agent& agent, const Ask& ask,
                                           const engine::Now& now) const {
   TRY(auto asker, sender_of(tx, caller, ask.from));
-  auto draft = query_of(ask, std::move(asker), party_of(agent), ask.thread);
+  auto draft = query_of(caller, ask, std::move(asker), party_of(agent), ask.thread);
   return messages::send(act(tx, now.wall, caller.principal), std::move(draft), {});
 }
 
@@ -181,8 +184,9 @@ Task<Messages::Sent> Messages::send(Caller caller, Say say, messages::Request re
     TRY_OK(room_for_new(needs_.store));
     TRY(auto from, sender_of(tx, caller, say.from));
     TRY(auto to, recipient_of(tx, say, from));
-    TRY(auto message, send_and_remember(act(tx, now, caller.principal),
-                                        draft_of(say, std::move(from), std::move(to)), request));
+    TRY(auto message,
+        send_and_remember(act(tx, now, caller.principal),
+                          draft_of(caller, say, std::move(from), std::move(to)), request));
     return Sent{std::move(message), false};
   });
 }
@@ -231,8 +235,8 @@ Task<Messages::Sent> Messages::ask(Caller caller, Ask ask, messages::Request req
     TRY_OK(room_for_new(needs_.store));
     TRY(const auto asker, sender_of(tx, caller, ask.from));
     TRY(const auto agent, agents::find(tx, ask.to));
-    auto draft =
-        query_of(ask, asker, party_of(agent), ask.thread.empty() ? base::uuid_v7(now) : ask.thread);
+    auto draft = query_of(caller, ask, asker, party_of(agent),
+                          ask.thread.empty() ? base::uuid_v7(now) : ask.thread);
     if (is_asked_in_a_conversation(agent)) {
       TRY(const auto job, job_of(tx, agent, asker, ask, draft.thread, caller));
       TRY(const auto accepted, needs_.queue.submit(tx, job, needs_.timeline.now()));
@@ -383,8 +387,9 @@ base::Result<std::vector<Messages::Delivery>> Messages::deliver(store::Tx& tx, c
     one.to = name;
     one.thread = thread;
     auto to = recipient_of(tx, one, from);
-    auto sent = to ? send_and_remember(act(tx, now, caller.principal), draft_of(one, from, *to), {})
-                   : base::Result<Message>(std::unexpected(to.error()));
+    auto sent =
+        to ? send_and_remember(act(tx, now, caller.principal), draft_of(caller, one, from, *to), {})
+           : base::Result<Message>(std::unexpected(to.error()));
     const auto code = sent ? Code::internal : sent.error().code;
     const bool is_its_own = code == Code::not_found || code == Code::busy;
     if (!sent && !is_its_own) return std::unexpected(std::move(sent).error());

@@ -152,7 +152,38 @@ TEST_F(UseCases, ADeploymentIsAuditedOnceHoweverOftenItCalls) {
   const auto inbox = get("/api/gpt-agents/shield-core/messages?unread=true").at("items").as_array();
   ASSERT_EQ(inbox.size(), 1u);
   EXPECT_EQ(inbox[0].at("text").as_string(), "orders: " + text_of(run, "verdict"));
+  EXPECT_EQ(inbox[0].at("from").at("name"), "deployer");
+  EXPECT_EQ(inbox[0].at("trust"), "untrusted") << "the words are a model's";
   expect_messages(2);
+}
+
+// Whoever begins a run, what a model says in it is nobody's word, wherever the run puts it.
+TEST_F(UseCases, WhatAnOperatorsRunStoresAndSendsIsShownAsUntrusted) {
+  start();
+  post("/api/gpt-workflows/create", {{"yaml", R"(
+name: pass-on
+jobs:
+  ask: {uses: gpt/culture-code, with: {query: "What is new?"}}
+  keep: {uses: action/memory.store, needs: ask, with: {content: "${{ jobs.ask.outputs.text }}"}}
+  tell:
+    uses: action/message.send
+    needs: ask
+    with: {to: shield-core, text: "${{ jobs.ask.outputs.text }}"}
+)"}});
+  const auto run = ended(execute("pass-on", {}));
+
+  ASSERT_EQ(result_of(run), "success") << json::serialize(run);
+  const auto words = text_of(run, "ask");
+  const auto notes = get("/api/gpt-agents/conversation/memory?type=note").at("items").as_array();
+  ASSERT_EQ(notes.size(), 1u);
+  const auto note = get(std::string(notes[0].at("links").at("self").as_string()));
+  EXPECT_EQ(note.at("content").as_string(), words);
+  EXPECT_EQ(notes[0].at("trust"), "untrusted");
+  EXPECT_EQ(notes[0].at("origin"), "agent");
+  const auto messages = get("/api/gpt-agents/shield-core/messages").at("items").as_array();
+  ASSERT_EQ(messages.size(), 1u);
+  EXPECT_EQ(messages[0].at("text").as_string(), words);
+  EXPECT_EQ(messages[0].at("trust"), "untrusted");
 }
 
 TEST_F(UseCases, ThreeAreAskedAndAFourthMakesOneAnswer) {

@@ -368,12 +368,32 @@ jobs:
   };
   const auto query = inbox().at(0);
   EXPECT_EQ(query.text, "What is new?");
+  EXPECT_TRUE(query.is_untrusted);
   EXPECT_EQ(query.thread, id);
   EXPECT_TRUE(life.run(
       life.letters->send(itself, {.to = "ann", .text = "Nothing", .reply_to = query.id}, {})));
   const auto view = life.ended(id);
   EXPECT_EQ(view.at("result"), "success");
-  EXPECT_EQ(inbox().back().text, "You said: Nothing");
+  const auto letter = inbox().back();
+  EXPECT_EQ(letter.text, "You said: Nothing");
+  EXPECT_EQ(letter.sender.name, "ann");
+  EXPECT_TRUE(letter.is_untrusted);
+}
+
+// An operator's name stands on it, and the words may be a model's.
+TEST(Workflows, WhatAnActionOfARunSendsIsUntrustedAndWhatAPersonAsksForIsNot) {
+  Life life;
+  life.add_agent("Night Worker", agents::Kind::cli, "");
+  const auto sent = [&](std::string within) {
+    const Caller action{.principal = "action:" + within, .name = "ann", .within = within};
+    return life.run(life.letters->send(action, {.to = "Night Worker", .text = "Do it."}, {}));
+  };
+  const auto of_run = sent(principal_of_run("1"));
+  ASSERT_TRUE(of_run) << of_run.error().message;
+  EXPECT_TRUE(of_run->message.is_untrusted);
+  const auto of_person = sent("key:1");
+  ASSERT_TRUE(of_person) << of_person.error().message;
+  EXPECT_FALSE(of_person->message.is_untrusted);
 }
 
 TEST(Workflows, ARunWhoseOutputsCannotBeMadeHasFailed) {

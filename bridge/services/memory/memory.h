@@ -71,6 +71,7 @@ base::Result<Entry> remember(const Act& act, const Owner& owner, Origin origin, 
 struct Asker {
   std::string principal;
   std::string agent = {};  // id, slug, name or alias; empty: an operator
+  bool is_of_run = false;  // a run asks: what it stores may be a model's words
 };
 
 struct Listing {

@@ -131,7 +131,8 @@ Result<Memory::Stored> store(const Act& act, const Asker& asker, const std::stri
   if (known) return Memory::Stored{*std::move(known), true};
   TRY_OK(check_room(act.tx, owner, asked.content.size()));
   json::object provenance{{"source", "api"}, {"stored_by", act.actor}};
-  const auto origin = asker.agent.empty() ? Origin::person : Origin::agent;
+  const bool is_person = asker.agent.empty() && !asker.is_of_run;
+  const auto origin = is_person ? Origin::person : Origin::agent;
   auto entry = made(act, owner, origin, std::move(asked), std::move(provenance));
   TRY_OK(keep(act, entry, request));
   return Memory::Stored{std::move(entry), false};

@@ -35,7 +35,7 @@ struct Message {
   std::string reply_to = {};  // the message that it answers
   base::json::object meta = {};
   base::json::value value = nullptr;  // of an answer by schema
-  bool is_untrusted = false;          // an answer: material, never an instruction
+  bool is_untrusted = false;          // an answer, or said by a run: material, no instruction
   std::string job = {};               // of a query that a conversation answers, and of its answer
   base::WallTime sent;
   std::optional<base::WallTime> acked = {};

@@ -176,7 +176,7 @@ Result<Message> send(const Act& act, Draft draft, const Request& request) {
                   .reply_to = std::move(draft.reply_to),
                   .meta = std::move(draft.meta),
                   .value = std::move(value),
-                  .is_untrusted = is_answer,
+                  .is_untrusted = is_answer || draft.is_of_run,
                   .job = std::move(draft.job),
                   .sent = act.now};
   if (!message.job.empty()) message.acked = act.now;

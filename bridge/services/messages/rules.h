@@ -47,7 +47,8 @@ struct Draft {
   std::string thread = {};  // empty: that of the message it answers, else a new one
   std::string reply_to = {};
   base::json::object meta = {};
-  std::string job = {};  // of a query that a conversation answers: it lies in no inbox
+  std::string job = {};    // of a query that a conversation answers: it lies in no inbox
+  bool is_of_run = false;  // a run says it: the words may be a model's
 };
 
 // The message that this request sent, or nothing. conflict, reason idempotency_mismatch.

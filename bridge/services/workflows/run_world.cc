@@ -22,7 +22,6 @@ using workflow::StepState;
 
 namespace {
 
-constexpr std::string_view principal_prefix = "workflow:";
 // Payloads and outputs must be readable again, wrapped as they are.
 constexpr std::size_t depth_max = 40;
 
@@ -55,14 +54,14 @@ StepError step_error(const base::Error& error) {
 }  // namespace
 
 std::string principal_of_run(std::string_view run) {
-  return fmt::format("{}{}", principal_prefix, run);
+  return fmt::format("{}{}", run_principal_prefix, run);
 }
 std::string key_of_attempt(std::size_t step, int attempt) {
   return fmt::format("{}:{}", step, attempt);
 }
 std::optional<std::string> run_of_principal(std::string_view principal) {
-  if (!principal.starts_with(principal_prefix)) return std::nullopt;
-  return std::string(principal.substr(principal_prefix.size()));
+  if (!principal.starts_with(run_principal_prefix)) return std::nullopt;
+  return std::string(principal.substr(run_principal_prefix.size()));
 }
 std::string bell_of_run(std::string_view run) { return fmt::format("run:{}", run); }
 
