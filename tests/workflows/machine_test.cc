@@ -263,6 +263,74 @@ TEST(Machine, AFullQueueIsTriedAgainLater) {
   EXPECT_FALSE(g.at("a").error);
 }
 
+TEST(Machine, AStepThatFindsNoRoomInItsTimeFailsAndSaysWhatKeptIt) {
+  Ground g("  a: {uses: gpt/x, timeout_seconds: 12}\n  b: {uses: gpt/x, needs: a}\n");
+  const auto began = g.time;
+  g.is_full = true;
+  g.begin();
+  EXPECT_EQ(g.at("a").error, (StepError{"queue_full", "full"}));
+  g.pass("a");
+  g.pass("a");
+  EXPECT_EQ(g.result_of("a"), "ready");
+  EXPECT_EQ(*g.at("a").due - began, 12s);
+  g.pass("a");
+  EXPECT_EQ(g.at("a").error,
+            (StepError{"timeout", "it could not begin in time: queue_full: full"}));
+  EXPECT_EQ(g.at("a").attempts, 1);
+  EXPECT_EQ(g.result_of("b"), "skipped");
+  EXPECT_EQ(g.run.result(), Outcome::failure);
+}
+
+TEST(Machine, TheTimeOfAnAttemptBeginsWithItsFirstTryToBegin) {
+  Ground g("  a: {uses: gpt/x, timeout_seconds: 12, retry: {max_attempts: 2}}\n");
+  const auto began = g.time;
+  g.is_full = true;
+  g.begin();
+  g.is_full = false;
+  g.pass("a");
+  EXPECT_EQ(g.result_of("a"), "running");
+  EXPECT_EQ(g.at("a").error, std::nullopt);
+  EXPECT_EQ(*g.at("a").due - began, 12s);
+  g.pass("a");  // it took too long, and goes again after a pause of one second
+  EXPECT_EQ(g.result_of("a"), "running");
+  EXPECT_EQ(*g.at("a").due - began, 12s + 1s + 12s);
+}
+
+TEST(Machine, AnAttemptThatFoundNoRoomIsRepeatedLikeOneThatFailed) {
+  Ground g(
+      "  a: {uses: gpt/x, timeout_seconds: 4, retry: {max_attempts: 2, interval_seconds: 7}}\n");
+  const auto began = g.time;
+  g.is_full = true;
+  g.begin();
+  g.pass("a");
+  EXPECT_EQ(g.result_of("a"), "ready");
+  EXPECT_EQ(*g.at("a").due - began, 4s + 7s);  // not before its pause is over
+  g.pass("a");
+  EXPECT_EQ(*g.at("a").due - began, 4s + 7s + 4s);
+  g.pass("a");
+  EXPECT_EQ(g.result_of("a"), "failure");
+  EXPECT_EQ(g.at("a").attempts, 2);
+  EXPECT_EQ(g.at("a").error->code, "timeout");
+}
+
+TEST(Machine, AStepWhoseTimePassedWhileOthersRanDoesNotBegin) {
+  Ground g("  a: {uses: gpt/x, timeout_seconds: 6}\n  b: {uses: gpt/x}\n  c: {approval: true}\n");
+  g.run.parallel_max = 1;
+  g.is_full = true;
+  g.begin();
+  g.is_full = false;
+  EXPECT_TRUE(g.machine().approve(g.number("c")));
+  EXPECT_EQ(g.result_of("b"), "running");
+  g.pass("a");
+  EXPECT_EQ(g.result_of("a"), "ready");
+  g.time += 2s;
+  g.news();
+  g.end("b");
+  EXPECT_THAT(g.news(), ElementsAre("b success", "a failure"));
+  EXPECT_EQ(g.at("a").error->code, "timeout");
+  EXPECT_TRUE(g.run.has_ended());
+}
+
 TEST(Machine, AFailedAttemptIsRepeatedWithGrowingPauses) {
   Ground g(
       "  a: {uses: gpt/x, retry: {max_attempts: 4, interval_seconds: 2, backoff_rate: 3, "

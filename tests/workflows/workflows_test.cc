@@ -290,6 +290,25 @@ TEST(Workflows, AFullQueueHoldsARunUpButDoesNotFailIt) {
   EXPECT_EQ(life.ended(id).at("result"), "success");
 }
 
+TEST(Workflows, AStepForWhichTheQueueStaysFullFailsWhenItsTimeIsOver) {
+  Life life(":memory:", 1, 1);
+  life.create("{name: w, jobs: {a: {uses: gpt/x}, b: {uses: gpt/x, timeout_seconds: 90}}}");
+  life.begin();
+  EXPECT_TRUE(life.run(life.store->write(
+      [&](store::Tx& tx) { return life.queue->pause(tx, life.names[0], "a test"); })));
+  const auto id = life.execute("w");
+  life.pass(60s);
+  auto view = life.view(id);
+  EXPECT_THAT(Life::results(view), ElementsAre("a=running", "b=ready"));
+  EXPECT_EQ(view.at("jobs").at("b").at("error").at("code"), "queue_full");
+  life.pass(40s);
+  view = life.view(id);
+  EXPECT_THAT(Life::results(view), ElementsAre("a=running", "b=failure"));
+  const auto& error = view.at("jobs").at("b").at("error");
+  EXPECT_EQ(error.at("code"), "timeout");
+  EXPECT_THAT(std::string(error.at("detail").as_string()), HasSubstr("queue_full"));
+}
+
 TEST(Workflows, OnlySoManyRunAtATime) {
   Life life;
   std::string jobs;

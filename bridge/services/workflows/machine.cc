@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -112,6 +113,8 @@ Result<> Machine::due(std::size_t step) {
                   : "it did not end in time, and was too far to be taken back";
     // What may have been done is not done again.
     TRY_OK(failed(step, {"timeout", std::string(detail)}, is_unsent));
+  } else if (state->phase == Phase::ready && is_too_late(*state)) {
+    TRY_OK(give_up(step));
   }
   return advance();
 }
@@ -289,20 +292,26 @@ Result<> Machine::make_ready(std::size_t step) {
   return {};
 }
 
+// An attempt has as much time from its first try to begin as from its beginning: what finds no room
+// does not go on trying for ever.
 Result<> Machine::start(std::size_t step, std::optional<base::WallTime> not_before) {
   TRY(auto* state, world_.state(step));
   TRY(const auto* plan, world_.plan(step));
+  // There was no room in the run either when it was to be tried again.
+  if (is_too_late(*state)) return give_up(step);
   ++state->attempts;
   ++state->tries;
-  std::optional<base::WallTime> deadline;
-  if (plan->timeout) deadline = not_before.value_or(world_.now()) + *plan->timeout;
-  TRY(auto submitted, world_.submit(step, not_before, deadline));
+  const auto now = world_.now();
+  if (plan->timeout && !state->begin_by) {
+    state->begin_by = not_before.value_or(now) + *plan->timeout;
+  }
+  TRY(auto submitted, world_.submit(step, not_before, state->begin_by));
   if (submitted) {
     state->job = *std::move(submitted);
-    // Nothing has failed yet: there was no room at most.
+    state->due = std::exchange(state->begin_by, std::nullopt);
+    if (!state->started) state->started = now;
+    // What it waited for is there, and no attempt has failed.
     if (state->tries == 1) state->error.reset();
-    state->due = deadline;
-    if (!state->started) state->started = world_.now();
     enter(*state, Phase::running);
     return world_.tell(step, not_before ? "retrying" : "started");
   }
@@ -310,10 +319,27 @@ Result<> Machine::start(std::size_t step, std::optional<base::WallTime> not_befo
   if (!refused.retry_after) return finish(step, Outcome::failure, std::move(refused.error));
   --state->attempts;
   --state->tries;
-  state->error = std::move(refused.error);
   enter(*state, Phase::ready);
-  state->due = world_.now() + *refused.retry_after;
+  state->error = std::move(refused.error);
+  state->due = std::max(now + *refused.retry_after, not_before.value_or(now));
+  if (state->begin_by) state->due = std::min(*state->due, *state->begin_by);
   return {};
+}
+
+bool Machine::is_too_late(const StepState& state) const {
+  return state.begin_by && *state.begin_by <= world_.now();
+}
+
+// The attempt's time is over, and it has not begun.
+Result<> Machine::give_up(std::size_t step) {
+  TRY(auto* state, world_.state(step));
+  ++state->attempts;
+  ++state->tries;
+  state->begin_by.reset();
+  const auto why = state->error.value_or(StepError{"busy", "there was no room"});
+  return failed(
+      step, {"timeout", fmt::format("it could not begin in time: {}: {}", why.code, why.detail)},
+      true);
 }
 
 Result<> Machine::failed(std::size_t step, StepError error, bool may_retry) {
@@ -336,6 +362,7 @@ Result<> Machine::finish(std::size_t step, Outcome outcome, std::optional<StepEr
   state->error = std::move(error);
   state->finished = world_.now();
   state->due.reset();
+  state->begin_by.reset();
   --run_.unfinished;
   BRIDGE_ASSERT(run_.unfinished >= 0);
   if (outcome == Outcome::failure && !plan->continue_on_error) ++run_.failed;

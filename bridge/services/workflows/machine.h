@@ -38,7 +38,7 @@ struct StepError {
 struct StepState {
   Phase phase = Phase::pending;
   std::optional<Outcome> outcome;  // of a finished one
-  std::optional<StepError> error;  // of the last attempt
+  std::optional<StepError> error;  // of the last attempt, or why there is no room for it now
   int waiting = 0;                 // needs that have not ended
   Situation upstream;              // what those that have ended leave it
   int attempts = 0;                // in all
@@ -47,6 +47,8 @@ struct StepState {
   std::string job;  // of the running attempt, or of the last one
   std::optional<base::WallTime> started, finished;
   std::optional<base::WallTime> due;  // when time alone does something: see Machine::due
+  // Of an attempt that has found no room: the end of its time, which its first try began.
+  std::optional<base::WallTime> begin_by;
 
   friend bool operator==(const StepState&, const StepState&) = default;
 };
@@ -116,8 +118,8 @@ class Machine {
   // conflict, reason wrong_state: it does not wait for an approval.
   base::Result<> approve(std::size_t step);
   base::Result<> reject(std::size_t step, std::string detail);
-  // The step's `due` has come: an attempt or an approval took too long, or there may be room in the
-  // queue.
+  // The step's `due` has come: an attempt or an approval took too long, there may be room in the
+  // queue, or there was none for too long.
   base::Result<> due(std::size_t step);
   // What runs is taken back where it is not too late for that; what comes after does not begin,
   // except where its condition wants it, as always() does. A second time, or with Wish::stop: all
@@ -133,6 +135,8 @@ class Machine {
   base::Result<> settle(std::size_t step);
   base::Result<> make_ready(std::size_t step);
   base::Result<> start(std::size_t step, std::optional<base::WallTime> not_before);
+  bool is_too_late(const StepState& state) const;
+  base::Result<> give_up(std::size_t step);
   base::Result<> failed(std::size_t step, StepError error, bool may_retry);
   base::Result<> finish(std::size_t step, Outcome outcome, std::optional<StepError> error);
   base::Result<> release(std::size_t step);

@@ -93,7 +93,7 @@ class Conditions {
 constexpr std::string_view select_states =
     "SELECT phase, outcome, error_code, error_detail, waiting, upstream, attempts, tries, "
     "approved, "
-    "job, started_at, finished_at, due_at FROM workflow_steps ";
+    "job, started_at, finished_at, due_at, begin_by FROM workflow_steps ";
 
 constexpr int failed_bit = 1, skipped_bit = 2, cancelled_bit = 4;
 
@@ -119,7 +119,8 @@ workflow::StepState state_of(const store::Row& row) {
                             .job = row[9].text(),
                             .started = time_or_none(row[10]),
                             .finished = time_or_none(row[11]),
-                            .due = time_or_none(row[12])};
+                            .due = time_or_none(row[12]),
+                            .begin_by = time_or_none(row[13])};
   if (!row[2].is_null()) state.error = workflow::StepError{row[2].text(), row[3].text()};
   return state;
 }
@@ -140,7 +141,8 @@ store::Values values_of(const std::string& run, std::size_t step,
           state.job,
           stamp_or_null(state.started),
           stamp_or_null(state.finished),
-          stamp_or_null(state.due)};
+          stamp_or_null(state.due),
+          stamp_or_null(state.begin_by)};
 }
 
 std::vector<std::size_t> numbers_of(const std::vector<store::Row>& rows) {
@@ -315,8 +317,8 @@ Result<> insert_state(store::Tx& tx, const std::string& run, std::size_t step,
   TRY_OK(tx.execute(R"sql(
     INSERT INTO workflow_steps (run, step, phase, outcome, error_code, error_detail, waiting,
                                 upstream, attempts, tries, approved, job, started_at, finished_at,
-                                due_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                                due_at, begin_by)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
   )sql",
                     values_of(run, step, state)));
   return {};
@@ -328,7 +330,7 @@ Result<> update_state(store::Tx& tx, const std::string& run, std::size_t step,
     UPDATE workflow_steps
     SET phase = $3, outcome = $4, error_code = $5, error_detail = $6, waiting = $7, upstream = $8,
         attempts = $9, tries = $10, approved = $11, job = $12, started_at = $13,
-        finished_at = $14, due_at = $15
+        finished_at = $14, due_at = $15, begin_by = $16
     WHERE run = $1 AND step = $2
   )sql",
                                      values_of(run, step, state)));

@@ -116,6 +116,7 @@ constexpr std::array migrations = {
       CREATE INDEX workflow_runs_behind ON workflow_runs (behind);
       CREATE INDEX workflow_runs_of_agent ON workflow_runs (agent) WHERE agent <> ''
     )sql"},
+    store::Migration{"workflows", 5, "ALTER TABLE workflow_steps ADD COLUMN begin_by INTEGER"},
 };
 
 }  // namespace
