@@ -79,6 +79,7 @@ void print_run(Console& console, const json::object& run) {
     const auto& job = value.get_object();
     std::string line = fmt::format("  {:<24}  {:<10}", std::string_view(id), result_of(job));
     line += error_in(job) + waiting_of(run, id, job);
+    if (text_in(job, "approval_note_trust") == "untrusted") line += "  [untrusted]";
     if (job.contains("approval_note")) line += "  " + text_in(job, "approval_note");
     console.out << line << '\n';
   }

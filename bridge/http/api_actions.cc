@@ -278,8 +278,10 @@ Task<Response> resolve(ApiNeeds& needs, Request& request) {
 
 Task<Response> list_asked(ApiNeeds& needs, Request& request) {
   CO_TRY(const auto page, page_of(request));
+  const auto oldest = request.query_value("oldest").value_or("");
   actions::Filter filter{.state = {},
-                         .agent = std::string(request.query_value("agent").value_or(""))};
+                         .agent = std::string(request.query_value("agent").value_or("")),
+                         .oldest_first = oldest == "true" || oldest == "1"};
   if (const auto word = request.query_value("state")) {
     filter.state = actions::state_named(*word);
     if (!filter.state) {

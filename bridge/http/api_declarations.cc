@@ -61,7 +61,7 @@ constexpr std::array all = {
     Declaration{"POST /api/gpt-agents/{gptId}/query", "wait", "200 Query, 202 Query"},
     Declaration{"GET /api/gpt-agents/{gptId}/queries/{id}", "wait", "200 Query"},
     Declaration{"GET /api/gpt-agents/{gptId}/messages",
-                "limit cursor after with thread unread dead wait", "200 MessagePage"},
+                "limit cursor after newest with thread unread dead wait", "200 MessagePage"},
     Declaration{"POST /api/gpt-agents/{gptId}/messages/{id}/ack", "", "200 Message"},
 
     // workflows
@@ -73,6 +73,7 @@ constexpr std::array all = {
     Declaration{"POST /api/gpt-workflows/{id}/execute", "wait", "202 Run, 200 Run"},
     Declaration{"GET /api/gpt-workflows/runs", "workflow run.result limit cursor",
                 "200 RunSummaryPage"},
+    Declaration{"GET /api/gpt-workflows/runs/approvals", "limit cursor", "200 StepPage"},
     Declaration{"GET /api/gpt-workflows/runs/{run}", "wait", "200 Run"},
     Declaration{"GET /api/gpt-workflows/runs/{run}/steps/{step}", "", "200 Step"},
     Declaration{"POST /api/gpt-workflows/runs/{run}/cancel", "", "200 Run"},
@@ -109,7 +110,7 @@ constexpr std::array all = {
     // actions
     Declaration{"GET /api/actions", "", "200 ActionPage"},
     Declaration{"POST /api/actions/kill", "", "200 ActionPage"},
-    Declaration{"GET /api/approvals", "limit cursor action.state agent",
+    Declaration{"GET /api/approvals", "limit cursor action.state agent oldest",
                 "200 AskedActionSummaryPage"},
     Declaration{"GET /api/approvals/{id}", "wait", "200 AskedAction"},
     Declaration{"POST /api/approvals/{id}/undo", "wait", "200 AskedAction, 202 AskedAction"},

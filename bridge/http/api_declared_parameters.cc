@@ -41,6 +41,8 @@ constexpr std::array parameters = {
     DeclaredParameter{"last_event_id", text,
                       "Begin behind this event; the twin of the header Last-Event-ID."},
     DeclaredParameter{"limit", page, "How many at most; 50 without."},
+    DeclaredParameter{"newest", flag, "From the newest on, and so backwards; not with after."},
+    DeclaredParameter{"oldest", flag, "From the oldest on, whose time ends first."},
     DeclaredParameter{"packet.state", R"json({
       "enum": ["queued", "running", "done", "failed", "held", "cancelled", "expired"]
     })json",

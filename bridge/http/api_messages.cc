@@ -245,7 +245,12 @@ Task<Response> list(ApiNeeds& needs, Request& request) {
                           .with = text("with"),
                           .thread = text("thread"),
                           .only_unread = flag("unread"),
-                          .only_dead = flag("dead")};
+                          .only_dead = flag("dead"),
+                          .newest_first = flag("newest")};
+  if (after && filter.newest_first) {
+    co_return base::fail(Code::invalid, "query parameter after: not together with newest",
+                         "invalid_query");
+  }
   CO_TRY(const auto found, co_await needs.messages.list(
                                caller_of(request.principal), request.param("gptId"),
                                std::move(filter), behind, page.limit, needs.clock.now() + wait));

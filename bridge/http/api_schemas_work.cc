@@ -142,6 +142,7 @@ constexpr std::array all = {
       "properties": {
         "id": {"type": "string", "description": "Only where it is looked at alone."},
         "run": {"type": "string", "description": "Only where it is looked at alone."},
+        "workflow": {"type": "string", "description": "Only where it is looked at alone."},
         "state": {"enum": ["pending", "ready", "approval", "running", "finished"]},
         "result": {"enum": ["success", "failure", "cancelled", "skipped", null]},
         "uses": {"type": ["string", "null"]},
@@ -169,10 +170,22 @@ constexpr std::array all = {
         "error": {"$ref": "#/components/schemas/Failure"},
         "started": {"type": ["string", "null"], "format": "date-time"},
         "finished": {"type": ["string", "null"], "format": "date-time"},
+        "input": {
+          "type": ["object", "null"],
+          "description": "What it is given, filled in: untrusted. Only where it is looked at alone."
+        },
+        "input_error": {"$ref": "#/components/schemas/Failure"},
         "outputs": true,
         "outputs_at": {"type": "string", "description": "Where outputs are that are too large."},
         "due": {"type": "string", "format": "date-time"},
-        "approval_note": {"description": "What the person who agrees should know."},
+        "approval_note": {
+          "type": "string",
+          "description": "What the person who agrees should know."
+        },
+        "approval_note_trust": {
+          "enum": ["untrusted", "author"],
+          "description": "untrusted: what others said is filled in."
+        },
         "gpt": {"type": "object"},
         "message": {"type": "object"}
       }

@@ -187,6 +187,13 @@ Task<Response> runs(ApiNeeds& needs, Request& request) {
   co_return page_response(request, std::move(found.items), found.next);
 }
 
+Task<Response> waiting(ApiNeeds& needs, Request& request) {
+  CO_TRY(const auto page, page_of(request));
+  CO_TRY(auto found,
+         co_await needs.workflows.waiting(caller_of(request.principal), page.after, page.limit));
+  co_return page_response(request, std::move(found.items), found.next);
+}
+
 Task<Response> run(ApiNeeds& needs, Request& request) {
   CO_TRY(const auto wait, request.wait());
   CO_TRY(const auto view,
@@ -260,7 +267,8 @@ void add_workflow_routes(Router& router, ApiNeeds& needs) {
   add(Method::get, "/{id}/status", status);
   add(Method::post, "/{id}/execute", execute, Body::optional, body_check(execute_schema));
   add(Method::get, "/runs", runs);
-  // With `approve` alone: of a run that waits for a person. Nobody decides on what he cannot read.
+  // With `approve` alone: of runs that wait for a person. Nobody decides on what he cannot read.
+  add(Method::get, "/runs/approvals", waiting, Body::none, {}, "workflows", "approve");
   add(Method::get, "/runs/{run}", run, Body::none, {}, "workflows", "approve");
   add(Method::get, "/runs/{run}/steps/{step}", step, Body::none, {}, "workflows", "approve");
   add(Method::post, "/runs/{run}/cancel", cancel, Body::optional, body_check(cancel_schema));

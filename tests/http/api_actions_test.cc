@@ -3,6 +3,8 @@
 #include "bridge/services/actions/rules.h"
 #include "tests/http/acting.h"
 
+#include <algorithm>
+
 #include <boost/json/serialize.hpp>
 #include <gmock/gmock.h>
 
@@ -457,6 +459,31 @@ TEST(ApiActions, WhoOnlyDecidesReadsWhatWasAskedForAndNothingMore) {
 
     EXPECT_EQ((co_await f.decide(judge, id)).status, 200);
     EXPECT_EQ(co_await f.becomes(id), "done");
+  });
+}
+
+TEST(ApiActions, WhatWaitsIsListedFromTheOldestOnWhoseTimeEndsFirst) {
+  Acting f;
+  f.act([&]() -> Story {
+    std::vector<std::string> ids;
+    for (int i = 0; i < 3; ++i) {
+      const auto asked = co_await f.execute(f.builder, "builder", "greet", {{"name", "root"}});
+      EXPECT_EQ(asked.json().at("state"), "waiting") << asked.body;
+      ids.push_back(text(asked.json(), "id"));
+    }
+    std::ranges::sort(ids);
+    const std::string target = "/api/approvals?state=waiting&oldest=true&limit=2";
+    const auto first = co_await f.call("GET", target);
+    const auto second =
+        co_await f.call("GET", target + "&cursor=" + text(first.json(), "next_cursor"));
+    std::vector<std::string> found;
+    for (const auto* page : {&first, &second}) {
+      for (const auto& item : page->json().at("items").as_array()) {
+        found.push_back(text(item, "id"));
+      }
+    }
+    EXPECT_EQ(found, ids);
+    EXPECT_TRUE(second.json().at("next_cursor").is_null());
   });
 }
 

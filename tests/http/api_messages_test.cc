@@ -111,6 +111,30 @@ TEST(ApiMessages, WhoIsNoAgentIsReachedByAReplyAlone) {
   });
 }
 
+TEST(ApiMessages, AListIsReadBackwardsFromTheNewest) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    for (const auto* words : {"one", "two", "three", "four", "five"}) {
+      co_await f.post(f.planner, "critic/message", json::object{{"text", words}});
+    }
+    const std::string target = "critic/messages?newest=true&limit=2";
+    const auto first = co_await f.get(f.critic, target);
+    EXPECT_THAT(texts(first), ElementsAre("five", "four"));
+    const auto second =
+        co_await f.get(f.critic, target + "&cursor=" + text(first.json(), "next_cursor"));
+    EXPECT_THAT(texts(second), ElementsAre("three", "two"));
+    const auto third =
+        co_await f.get(f.critic, target + "&cursor=" + text(second.json(), "next_cursor"));
+    EXPECT_THAT(texts(third), ElementsAre("one"));
+    EXPECT_TRUE(third.json().at("next_cursor").is_null());
+    const auto unread = co_await f.get(f.critic, "critic/messages?newest=true&unread=true");
+    EXPECT_THAT(texts(unread), ElementsAre("five", "four", "three", "two", "one"));
+    const auto both = co_await f.get(f.critic, "critic/messages?newest=true&after=1");
+    EXPECT_EQ(both.json().at("code"), "invalid_query");
+  });
+}
+
 TEST(ApiMessages, TheSameKeySendsOnce) {
   Talk f;
   f.run([&]() -> Story {

@@ -48,6 +48,10 @@ TEST(ApiWorkflows, OneIsMadeRunApprovedAndItsHistoryRead) {
     co_await f.finish({{"plan", "go"}});
     const auto waiting = co_await f.call("GET", run);
     EXPECT_EQ(waiting.json().at("jobs").at("agree").at("state"), "approval") << waiting.body;
+    const auto waits = co_await f.call("GET", "/api/gpt-workflows/runs/approvals");
+    EXPECT_EQ(waits.json().at("items").as_array().size(), 1u) << waits.body;
+    EXPECT_EQ(waits.json().at("items").at(0).at("id"), "agree");
+    EXPECT_EQ(text(waits.json().at("items").at(0), "run"), id);
     const auto status = co_await f.call("GET", target + "/status");
     EXPECT_EQ(status.json().at("status"), "running");
 
@@ -63,7 +67,10 @@ TEST(ApiWorkflows, OneIsMadeRunApprovedAndItsHistoryRead) {
     EXPECT_EQ(decided.status, 200) << decided.body;
     EXPECT_EQ(decided.json().at("result"), "success");
     EXPECT_EQ(decided.json().at("outputs").at("reply"), (json::object{{"plan", "go"}}));
+    const auto none = co_await f.call("GET", "/api/gpt-workflows/runs/approvals");
+    EXPECT_EQ(none.json().at("items").as_array().size(), 0u) << none.body;
     const auto step = co_await f.call("GET", run + "/steps/ask");
+    EXPECT_EQ(step.json().at("input").at("bead_id"), packet().at("bead_id"));
     EXPECT_EQ(step.json().at("outputs").at("response").at("plan"), "go");
 
     const auto history = co_await f.call("GET", "/api/audit?type=workflow.&thread=" + id);
@@ -105,6 +112,9 @@ TEST(ApiWorkflows, WhoOnlyDecidesSeesARunWhileItWaitsForAPerson) {
     const auto asked = waiting.json().at("jobs").at("ask");
     EXPECT_EQ(text(asked.at("outputs").at("response"), "plan"), "go");
     EXPECT_EQ((co_await look(judge, run + "/steps/ask")).status, 200);
+    const auto listed = co_await look(judge, "/api/gpt-workflows/runs/approvals");
+    EXPECT_EQ(listed.status, 200) << listed.body;
+    EXPECT_EQ(listed.json().at("items").as_array().size(), 1u);
     // Nothing else of runs, and no agent.
     EXPECT_EQ((co_await look(judge, other)).status, 404);
     EXPECT_EQ((co_await look(judge, other + "/steps/ask")).status, 404);
@@ -116,6 +126,35 @@ TEST(ApiWorkflows, WhoOnlyDecidesSeesARunWhileItWaitsForAPerson) {
     const auto decided = co_await f.call_as(judge, "POST", run + "/steps/agree/approve", yes);
     EXPECT_EQ(decided.status, 200) << decided.body;
     EXPECT_EQ((co_await look(judge, run)).status, 404);
+  });
+}
+
+TEST(ApiWorkflows, WhatWaitsForAPersonComesInPages) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const std::string yaml = R"(
+name: three
+jobs:
+  third: {approval: true}
+  second: {approval: true, timeout_seconds: 600}
+  first: {approval: true, timeout_seconds: 60}
+)";
+    co_await f.call("POST", "/api/gpt-workflows/create", {.body = json::object{{"yaml", yaml}}});
+    co_await f.call("POST", "/api/gpt-workflows/three/execute");
+    std::vector<std::string> found;
+    std::string cursor;
+    for (int page = 0; page < 3; ++page) {
+      const auto answer =
+          co_await f.call("GET", "/api/gpt-workflows/runs/approvals?limit=1" + cursor);
+      EXPECT_EQ(answer.status, 200) << answer.body;
+      for (const auto& item : answer.json().at("items").as_array()) {
+        found.push_back(text(item, "id"));
+      }
+      const auto& next = answer.json().at("next_cursor");
+      EXPECT_EQ(next.is_null(), page == 2);
+      if (next.is_string()) cursor = "&cursor=" + std::string(next.as_string());
+    }
+    EXPECT_THAT(found, ElementsAre("first", "second", "third"));
   });
 }
 

@@ -107,6 +107,8 @@ TEST(OpenApiAnswers, WorkflowsAndTheirRunsAreAsItSays) {
     const auto other = co_await f.call_as(clerk, "POST", all + "/question/execute");
     (void)co_await f.ask("GET", one, run);
     (void)co_await f.ask("GET", one + "/steps/ask", run + "/steps/{step}");
+    const auto waits = co_await f.ask("GET", all + "/runs/approvals", all + "/runs/approvals");
+    EXPECT_THAT(waits.at("items").as_array(), SizeIs(2));
     (void)co_await f.ask("POST", all + "/runs/" + text(other.json(), "id") + "/steps/agree/approve",
                          run + "/steps/{step}/approve", json::object{{"decision", "reject"}});
     (void)co_await f.ask("GET", all + "/runs?workflow=plan", all + "/runs");

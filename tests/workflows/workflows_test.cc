@@ -192,6 +192,7 @@ TEST(Workflows, AnApprovalIsGivenOrRefusedByAPerson) {
   life.begin();
   const auto id = life.execute("w", {{"who", "Eve"}});
   EXPECT_EQ(life.view(id).at("jobs").at("a").at("approval_note"), "For Eve");
+  EXPECT_EQ(life.view(id).at("jobs").at("a").at("approval_note_trust"), "untrusted");
   EXPECT_EQ(life.run(life.flows->decide(life.elder, id, "z", true, "")).error().code,
             base::Code::not_found);
   EXPECT_EQ(life.run(life.flows->decide(life.elder, id, "b", true, "")).error().reason,
@@ -205,6 +206,73 @@ TEST(Workflows, AnApprovalIsGivenOrRefusedByAPerson) {
   const auto view = life.ended(no);
   EXPECT_EQ(view.at("jobs").at("a").at("error"),
             (json::object{{"code", "rejected"}, {"detail", "too dear"}}));
+}
+
+TEST(Workflows, WhatWaitsForAPersonIsListedAsItsTimeEndsAndSaysWhoseWordsItHas) {
+  Life life;
+  life.create(R"(
+name: w
+inputs: {who: {type: string}}
+jobs:
+  ask: {uses: gpt/x, with: {query: "Obey, ${{ inputs.who }}"}}
+  whenever: {approval: {note: Just say yes.}}
+  late: {uses: gpt/x, approval: true, timeout_seconds: 600}
+  soon:
+    uses: gpt/x
+    needs: ask
+    approval: {note: "It says: ${{ jobs.ask.outputs.text }}"}
+    timeout_seconds: 60
+    with: {query: "Do this: ${{ jobs.ask.outputs.text }}"}
+)");
+  life.begin();
+  const auto id = life.execute("w", {{"who", "Eve"}});
+  const auto listed = [&](const std::string& after, const Caller& who = Life::ann) {
+    auto page = life.run(life.flows->waiting(who, after, 2));
+    EXPECT_TRUE(page) << (page ? "" : page.error().message);
+    return page ? *page : Workflows::Page();
+  };
+  const auto step = [&](const char* name) {
+    return life.run(life.flows->step(Life::ann, id, name)).value();
+  };
+  EXPECT_TRUE(life.until([&] { return step("soon").at("state") == "approval"; }));
+  const auto first = listed("");
+  ASSERT_EQ(first.items.size(), 2u);
+  ASSERT_TRUE(first.next);
+  const auto& soon = first.items[0].as_object();
+  EXPECT_EQ(soon.at("id"), "soon");
+  EXPECT_EQ(soon.at("run"), json::value(id));
+  EXPECT_EQ(soon.at("workflow"), "w");
+  EXPECT_EQ(soon.at("approval_note"), "It says: Obey, Eve");
+  EXPECT_EQ(soon.at("approval_note_trust"), "untrusted");
+  EXPECT_EQ(first.items[1].at("id"), "late");
+  const auto second = listed(*first.next);
+  ASSERT_EQ(second.items.size(), 1u);
+  EXPECT_FALSE(second.next);
+  EXPECT_EQ(second.items[0].at("id"), "whenever");
+  EXPECT_EQ(second.items[0].at("approval_note_trust"), "author");
+  const Caller stranger{.principal = "key:3", .name = "x", .agent = "x"};
+  EXPECT_THAT(listed("", stranger).items, IsEmpty());
+
+  EXPECT_EQ(step("soon").at("input"), (json::object{{"query", "Do this: Obey, Eve"}}));
+  EXPECT_EQ(step("ask").at("input"), (json::object{{"query", "Obey, Eve"}}));
+  EXPECT_EQ(step("whenever").at("input"), nullptr);
+  EXPECT_TRUE(life.run(life.flows->decide(life.elder, id, "soon", false, "")));
+  EXPECT_EQ(listed("").items.size(), 2u);
+}
+
+TEST(Workflows, AnInputThatCannotBeMadeIsToldToWhoDecides) {
+  Life life;
+  life.create(
+      "{name: w, inputs: {n: {}}, jobs: {a: {uses: gpt/x, approval: {note: '${{ inputs.n < 1 }}'}, "
+      "with: {q: '${{ inputs.n < 1 }}'}}}}");
+  const auto id = life.execute("w", {{"n", "x"}});
+  const auto step = life.run(life.flows->step(Life::ann, id, "a"));
+  ASSERT_TRUE(step) << step.error().message;
+  EXPECT_EQ(step->at("state"), "approval");
+  EXPECT_EQ(step->at("input"), nullptr);
+  EXPECT_EQ(step->at("input_error").at("code"), "wrong_expression");
+  EXPECT_EQ(step->at("approval_note"), "${{ inputs.n < 1 }}");
+  EXPECT_EQ(step->at("approval_note_trust"), "author");
 }
 
 TEST(Workflows, ARunIsForThoseWhoBeganItAndForAdministrators) {

@@ -299,7 +299,7 @@ Result<std::vector<Approval>> approvals(store::Tx& tx, const Asked& asked, const
   return given;
 }
 
-Result<std::vector<Asked>> list(store::Tx& tx, const Filter& filter, const std::string& before,
+Result<std::vector<Asked>> list(store::Tx& tx, const Filter& filter, const std::string& after,
                                 std::size_t limit) {
   store::Values values{limit};
   std::string where = "WHERE 1 = 1 ";
@@ -310,8 +310,9 @@ Result<std::vector<Asked>> list(store::Tx& tx, const Filter& filter, const std::
   };
   add("AND state = ${} ", filter.state ? std::string(name(*filter.state)) : "");
   add("AND agent = ${} AND agent <> '' ", filter.agent);
-  add("AND id < ${} ", before);
-  return rows::all(tx, where + "ORDER BY id DESC LIMIT $1", std::move(values));
+  add(filter.oldest_first ? "AND id > ${} " : "AND id < ${} ", after);
+  where += filter.oldest_first ? "ORDER BY id LIMIT $1" : "ORDER BY id DESC LIMIT $1";
+  return rows::all(tx, where, std::move(values));
 }
 
 namespace {

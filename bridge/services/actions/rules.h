@@ -109,10 +109,11 @@ base::Result<std::vector<Approval>> approvals(store::Tx& tx, const Asked& asked,
 struct Filter {
   std::optional<State> state = {};
   std::string agent = {};
+  bool oldest_first = false;
 };
-// Newest first, those before the id `before`; empty: from the newest.
-base::Result<std::vector<Asked>> list(store::Tx& tx, const Filter& filter,
-                                      const std::string& before, std::size_t limit);
+// Newest first, or oldest first, those behind the one with the id `after`; empty: from the first.
+base::Result<std::vector<Asked>> list(store::Tx& tx, const Filter& filter, const std::string& after,
+                                      std::size_t limit);
 
 // Switches off ("all", "action:NAME", "agent:ID"), or on again.
 base::Result<> kill(const Act& act, const std::string& place, const std::string& reason);

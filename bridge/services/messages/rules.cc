@@ -6,6 +6,8 @@
 #include "bridge/services/messages/message_limits.h"
 #include "bridge/services/messages/rows.h"
 
+#include <limits>
+
 #include <fmt/format.h>
 
 namespace services::messages {
@@ -245,8 +247,10 @@ Result<bool> is_known(store::Tx& tx, const std::string& agent) {
 
 Result<std::vector<Message>> list(store::Tx& tx, const Filter& filter, std::int64_t after,
                                   std::size_t limit) {
-  store::Values values{filter.agent, after, limit};
-  std::string where = "WHERE seq > $2 ";
+  const bool is_back = filter.newest_first;
+  const auto end = std::numeric_limits<std::int64_t>::max();
+  store::Values values{filter.agent, is_back && after == 0 ? end : after, limit};
+  std::string where = is_back ? "WHERE seq < $2 " : "WHERE seq > $2 ";
   const auto add = [&](std::string_view condition, const std::string& value) {
     if (value.empty()) return;
     values.emplace_back(value);
@@ -263,7 +267,8 @@ Result<std::vector<Message>> list(store::Tx& tx, const Filter& filter, std::int6
   }
   add("AND (sender = ${0} OR recipient = ${0}) ", filter.with);
   add("AND thread = ${} ", filter.thread);
-  return rows::all(tx, where + "ORDER BY seq LIMIT $3", std::move(values));
+  where += is_back ? "ORDER BY seq DESC LIMIT $3" : "ORDER BY seq LIMIT $3";
+  return rows::all(tx, where, std::move(values));
 }
 
 Result<std::int64_t> unread(store::Tx& tx, const std::string& agent) {

@@ -86,8 +86,9 @@ struct Filter {
   std::string thread = {};
   bool only_unread = false;  // received and neither acked nor dead
   bool only_dead = false;    // received, and nobody will read it
+  bool newest_first = false;
 };
-// In order, those behind the sequence `after`.
+// In order, those behind the sequence `after`; with newest_first those before it, 0 being the end.
 base::Result<std::vector<Message>> list(store::Tx& tx, const Filter& filter, std::int64_t after,
                                         std::size_t limit);
 

@@ -18,6 +18,7 @@ using store::Value;
 namespace {
 
 constexpr std::string_view unfinished = "running";
+constexpr std::int64_t all_the_time = std::numeric_limits<std::int64_t>::max();
 
 std::string_view result_text(const workflow::RunState& state) {
   return state.has_ended() ? workflow::name(state.result()) : unfinished;
@@ -352,6 +353,49 @@ Result<std::vector<std::size_t>> active(store::Tx& tx, const std::string& run) {
                                 "AND phase IN ('ready', 'approval', 'running') ORDER BY step",
                                 {run}));
   return numbers_of(rows);
+}
+
+Result<std::vector<Waiting>> waiting(store::Tx& tx, const std::optional<Beginner>& only,
+                                     const Waiting& after, std::size_t limit) {
+  Conditions wanted;
+  wanted.add("s.phase =", std::string(workflow::name(workflow::Phase::approval)));
+  wanted.add(only);
+  auto values = std::move(wanted.values);
+  const auto first = values.size() + 1;
+  for (const auto& value : {Value(all_the_time), Value(after.until), Value(after.run),
+                            Value(after.step), Value(limit)}) {
+    values.push_back(value);
+  }
+  const auto query = fmt::format(R"sql(
+    SELECT s.run, s.step, COALESCE(s.due_at, ${1})
+    FROM workflow_steps s
+    JOIN workflow_runs r ON r.id = s.run
+    {0} AND (COALESCE(s.due_at, ${1}), s.run, s.step) > (${2}, ${3}, ${4})
+    ORDER BY COALESCE(s.due_at, ${1}), s.run, s.step
+    LIMIT ${5}
+  )sql",
+                                 wanted.where, first, first + 1, first + 2, first + 3, first + 4);
+  TRY(const auto rows, tx.query(query, std::move(values)));
+  std::vector<Waiting> found;
+  for (const auto& row : rows) {
+    found.push_back({row[2].integer(), row[0].text(), static_cast<std::size_t>(row[1].integer())});
+  }
+  return found;
+}
+
+std::string text_of(const Waiting& place) {
+  return json::serialize(json::array{place.until, place.run, place.step});
+}
+
+Result<Waiting> waiting_at(std::string_view text) {
+  if (text.empty()) return Waiting{};
+  TRY(const auto value, base::parse_json(text));
+  const auto* parts = value.if_array();
+  const bool is_place = parts && parts->size() == 3 && parts->at(0).is_number() &&
+                        parts->at(1).is_string() && parts->at(2).is_number();
+  if (!is_place) return base::fail(Code::invalid, "it is no place among steps that wait");
+  return Waiting{parts->at(0).to_number<std::int64_t>(), std::string(parts->at(1).as_string()),
+                 parts->at(2).to_number<std::size_t>()};
 }
 
 Result<std::optional<std::size_t>> step_with(store::Tx& tx, const std::string& run,

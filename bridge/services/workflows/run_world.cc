@@ -236,6 +236,14 @@ Result<json::object> RunWorld::filled(const Step& plan) {
   return std::move(with->as_object());
 }
 
+Result<RunWorld::Input> RunWorld::input_of(std::size_t step) {
+  TRY(const auto* plan, this->plan(step));
+  auto with = filled(*plan);
+  if (with) return Input(*std::move(with));
+  if (!is_about_step(with.error())) return std::unexpected(std::move(with).error());
+  return Input(std::unexpected(step_error(with.error())));
+}
+
 Result<std::string> RunWorld::begin(std::size_t step, const Step& plan, json::object with,
                                     std::optional<base::WallTime> not_before,
                                     std::optional<base::WallTime> deadline) {

@@ -47,6 +47,10 @@ class RunWorld final : public workflow::World {
                                                       const workflow::StepState& state);
   // The value of a text of the step's definition.
   base::Result<std::string> text_of(std::size_t step, std::string_view text);
+  // What an attempt is given now that the step's needs have ended. The inner error says why it
+  // cannot be made.
+  using Input = std::expected<base::json::object, workflow::StepError>;
+  base::Result<Input> input_of(std::size_t step);
 
   base::WallTime now() const override { return now_.wall; }
   std::size_t steps() const override { return static_cast<std::size_t>(run_.steps); }

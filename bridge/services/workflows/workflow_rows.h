@@ -8,6 +8,8 @@
 #include "bridge/services/workflows/machine.h"
 #include "bridge/store/store.h"
 
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -130,6 +132,19 @@ struct Running {
   std::size_t step = 0;
   std::string job;
 };
+// A step that waits for a person. Those come first whose time ends first, and last those that have
+// all the time.
+struct Waiting {
+  std::int64_t until = std::numeric_limits<std::int64_t>::min();  // a stamp
+  std::string run = {};
+  std::size_t step = 0;
+};
+// Those behind `after` of the runs that are `only` somebody's.
+base::Result<std::vector<Waiting>> waiting(store::Tx& tx, const std::optional<Beginner>& only,
+                                           const Waiting& after, std::size_t limit);
+// A place among them as text, and back.
+std::string text_of(const Waiting& place);
+base::Result<Waiting> waiting_at(std::string_view text);
 // The running step whose job, or errand, has this id.
 base::Result<std::optional<std::size_t>> step_with(store::Tx& tx, const std::string& run,
                                                    const std::string& job);

@@ -328,6 +328,29 @@ Task<Workflows::Page> Workflows::runs(Caller caller, std::string workflow, std::
       });
 }
 
+Task<Workflows::Page> Workflows::waiting(Caller caller, std::string after, std::size_t limit) {
+  const auto now = needs_.timeline.now();
+  co_return co_await needs_.store.read(
+      [this, caller, after, limit, now](store::Tx& tx) -> Result<Page> {
+        TRY(const auto only, beginner(tx, caller));
+        TRY(const auto place, rows::waiting_at(after));
+        TRY(auto found, rows::waiting(tx, only, place, limit + 1));
+        Page page;
+        if (found.size() > limit) {
+          found.resize(limit);
+          page.next = rows::text_of(found.back());
+        }
+        for (const auto& one : found) {
+          TRY(auto run, rows::run(tx, one.run));
+          BRIDGE_ASSERT(run);
+          RunWorld world(tx, parts_, now, *std::move(run));
+          TRY(auto view, views::waiting(world, one.step));
+          page.items.push_back(std::move(view));
+        }
+        return page;
+      });
+}
+
 Task<json::object> Workflows::act(Caller caller, std::string which, Act work) {
   const auto now = needs_.timeline.now();
   CO_TRY(auto id, co_await needs_.store.write([this, caller = std::move(caller), which,

@@ -1,7 +1,9 @@
 #include "bridge/services/workflows/workflow_views.h"
 
 #include "bridge/base/limits.h"
+#include "bridge/services/workflows/template.h"
 
+#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
 namespace services::workflow_views {
@@ -24,7 +26,20 @@ std::string_view state_of(const rows::Run& run) {
   return run.state.wish == workflow::Wish::none ? "running" : "cancelling";
 }
 
-// Everything but its outputs.
+bool has_expressions(std::string_view text) {
+  const auto parsed = workflow::Template::parse(text);
+  return parsed && !parsed->expressions().empty();
+}
+
+// What the one who decides shall know. With anything filled in, others speak than the author.
+void add_note(json::object& view, RunWorld& world, std::size_t number, const std::string& text) {
+  const auto note = world.text_of(number, text);
+  const bool is_filled = note && has_expressions(text);
+  view["approval_note"] = note ? *note : text;
+  view["approval_note_trust"] = is_filled ? "untrusted" : "author";
+}
+
+// Everything but its input and outputs.
 Result<json::object> step_view(RunWorld& world, std::size_t number) {
   TRY(const auto* plan, world.plan(number));
   TRY(const auto* state, world.state(number));
@@ -54,10 +69,38 @@ Result<json::object> step_view(RunWorld& world, std::size_t number) {
   }
   if (state->due && state->phase != Phase::pending) view["due"] = base::rfc3339(*state->due);
   if (state->phase == Phase::approval && !plan->approval_note.empty()) {
-    auto note = world.text_of(number, plan->approval_note);
-    view["approval_note"] = note ? *note : plan->approval_note;
+    add_note(view, world, number, plan->approval_note);
   }
   return view;
+}
+
+// What it was given, or will be as things stand; null before its needs have ended.
+Result<> add_input(json::object& view, RunWorld& world, std::size_t number) {
+  TRY(const auto* plan, world.plan(number));
+  TRY(const auto* state, world.state(number));
+  const bool is_open = state->phase != Phase::pending && state->phase != Phase::finished;
+  view["input"] = nullptr;
+  if (plan->kind.empty() || (!is_open && state->attempts == 0)) return {};
+  TRY(auto input, world.input_of(number));
+  if (input && json::serialize(*input).size() > limits::step_view_input_bytes_max) {
+    input = std::unexpected(workflow::StepError{"too_big", "it is too big to be shown"});
+  }
+  if (input) {
+    view["input"] = *std::move(input);
+  } else {
+    view["input_error"] =
+        json::object{{"code", input.error().code}, {"detail", input.error().detail}};
+  }
+  return {};
+}
+
+// Which one it is, for those who look at it alone.
+Result<> add_place(json::object& view, RunWorld& world, std::size_t number) {
+  TRY(const auto* plan, world.plan(number));
+  view["run"] = world.run().id;
+  view["workflow"] = world.run().workflow_name;
+  view["id"] = plan->id;
+  return {};
 }
 
 // Nothing: it gave none.
@@ -170,9 +213,14 @@ Result<json::object> step(RunWorld& world, store::Tx& tx, std::size_t number) {
   if (outputs) {
     TRY(view["outputs"], rows::parsed_outputs(*outputs));
   }
-  TRY(const auto* plan, world.plan(number));
-  view["run"] = world.run().id;
-  view["id"] = plan->id;
+  TRY_OK(add_input(view, world, number));
+  TRY_OK(add_place(view, world, number));
+  return view;
+}
+
+Result<json::object> waiting(RunWorld& world, std::size_t number) {
+  TRY(auto view, step_view(world, number));
+  TRY_OK(add_place(view, world, number));
   return view;
 }
 

@@ -17,7 +17,9 @@ base::Result<base::json::object> status(store::Tx& tx, const workflow_rows::Work
                                         const std::optional<workflow_rows::Beginner>& only);
 // With its inputs, every job and what they gave, as far as that is not too much for one answer.
 base::Result<base::json::object> whole(RunWorld& world, store::Tx& tx);
-// One job of a run, with what it gave.
+// One job that waits for a person, for a list of these.
+base::Result<base::json::object> waiting(RunWorld& world, std::size_t number);
+// One job of a run, with what it was or will be given and what it gave.
 base::Result<base::json::object> step(RunWorld& world, store::Tx& tx, std::size_t number);
 
 }  // namespace services::workflow_views

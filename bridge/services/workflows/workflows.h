@@ -128,6 +128,9 @@ class Workflows {
   // One step with its outputs, whatever their size; also one that the caller's agent was asked, of
   // whoever's run. not_found: no such step.
   base::Task<base::json::object> step(Caller caller, std::string run, std::string step);
+  // Steps that wait for a person, of all runs that the caller sees: those whose time ends first
+  // come first. `after` is the `next` of the page before, or empty.
+  base::Task<Page> waiting(Caller caller, std::string after, std::size_t limit);
   // `workflow` may be empty; `result` is a result, "running" or empty.
   base::Task<Page> runs(Caller caller, std::string workflow, std::string result, std::string before,
                         std::size_t limit);

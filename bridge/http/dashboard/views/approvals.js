@@ -5,8 +5,18 @@ import { panel } from "../panel.js";
 import { plural, shortId, shorten } from "../text.js";
 import { ask, badge, button, code, facts, more, table, time, untrusted } from "../parts.js";
 
-const runsMost = 20;
-const waitingMost = 30;
+const actionsMost = 30; // each is asked for alone: who has decided so far
+const stepsMost = 100;
+
+// Those that are shown end first; how many wait behind them nobody has counted.
+function othersWait(page, what) {
+  if (!page.next_cursor) return null;
+  return h(
+    "p",
+    { class: "problem warn" },
+    `More ${what} wait than are shown. These ${page.items.length} end first; the others follow as these are decided.`,
+  );
+}
 
 async function decide(approval, decision, refresh) {
   const isYes = decision === "approve";
@@ -16,7 +26,7 @@ async function decide(approval, decision, refresh) {
       isYes
         ? "The action runs with exactly these parameters, once enough people have approved."
         : "The action does not run.",
-      code(approval.params ?? {}, { label: "Parameters" }),
+      untrusted(code(approval.params ?? {}, { label: "Parameters" })),
     ],
     confirm: isYes ? "Approve it" : "Reject it",
     kind: isYes ? "" : "danger",
@@ -94,17 +104,21 @@ function card(approval, refresh) {
   );
 }
 
-// Those that wait with who has decided so far, and the newest others.
+// Those that wait, as they end, with who has decided so far, and the newest others.
 async function loadApprovals(signal) {
-  const waiting = await get("/api/approvals", { state: "waiting", limit: waitingMost }, signal);
+  const waiting = await get(
+    "/api/approvals",
+    { state: "waiting", oldest: true, limit: actionsMost },
+    signal,
+  );
   const [open, all] = await Promise.all([
     Promise.all(waiting.items.map((one) => get(`/api/approvals/${part(one.id)}`, {}, signal))),
     get("/api/approvals", { limit: 50 }, signal),
   ]);
-  return { open, rest: all.items.filter((one) => one.state !== "waiting") };
+  return { waiting, open, rest: all.items.filter((one) => one.state !== "waiting") };
 }
 
-function drawApprovals({ open, rest }, refresh) {
+function drawApprovals({ waiting, open, rest }, refresh) {
   const list = (items, empty) =>
     items.length > 0
       ? h(
@@ -114,8 +128,9 @@ function drawApprovals({ open, rest }, refresh) {
         )
       : h("p", { class: "empty" }, empty);
   return [
+    othersWait(waiting, "actions"),
     list(open, "Nothing waits for you."),
-    more("Decided before", "decided", list(rest, "Nothing was decided yet.")),
+    more("Decided before", "decided", list(rest, "Nothing of what was asked for last.")),
   ];
 }
 
@@ -192,80 +207,86 @@ function drawActions(page, refresh) {
 
 // ---- steps of workflows
 
-async function waitingSteps(signal) {
-  const page = await get("/api/gpt-workflows/runs", { result: "running", limit: runsMost }, signal);
-  const runs = await Promise.all(
-    page.items.map((run) => get(`/api/gpt-workflows/runs/${part(run.id)}`, {}, signal)),
-  );
-  return runs.flatMap((run) =>
-    Object.entries(run.jobs)
-      .filter(([, job]) => job.state === "approval")
-      .map(([step, job]) => ({ run, step, job })),
-  );
+// What the workflow's author has to say to whoever decides; others may speak in it.
+export function noteOf(job) {
+  if (!job.approval_note) return null;
+  const note = h("p", { class: "said" }, job.approval_note);
+  return job.approval_note_trust === "untrusted" ? untrusted(note) : note;
+}
+
+// What an attempt is given, with what others said filled in.
+export function inputOf(job) {
+  if (job.input_error) {
+    return h("p", {}, `What it is given cannot be shown: ${job.input_error.detail}`);
+  }
+  return job.input ? untrusted(code(job.input, { label: "Input" })) : null;
 }
 
 // Asks, and decides a step of a run that waits for it.
-export async function decideStep(run, step, job, decision, refresh) {
+export async function decideStep(run, step, decision, refresh) {
+  const path = `/api/gpt-workflows/runs/${part(run)}/steps/${part(step)}`;
+  const job = await get(path);
   const isYes = decision === "approve";
+  const does = job.uses ? `It then does ${job.uses} with this:` : "What needs it goes on.";
   const said = await ask({
     title: isYes ? `Let step “${step}” run?` : `Reject step “${step}”?`,
     text: [
-      job.approval_note ?? "",
-      isYes ? `It then does: ${job.uses}.` : "It ends as failed, and what needs it is skipped.",
-    ],
+      noteOf(job),
+      isYes ? does : "It ends as failed, and what needs it is skipped.",
+      isYes ? inputOf(job) : null,
+    ].filter(Boolean),
     confirm: isYes ? "Let it run" : "Reject it",
     kind: isYes ? "" : "danger",
     note: "Why (kept in the audit)",
   });
   if (!said) return false;
-  await post(
-    `/api/gpt-workflows/runs/${part(run.id)}/steps/${part(step)}/approve`,
-    said.note ? { decision, note: said.note } : { decision },
-  );
+  await post(`${path}/approve`, said.note ? { decision, note: said.note } : { decision });
   await refresh();
   return true;
 }
 
-function drawSteps(waiting, refresh) {
-  return table({
+function drawSteps(page, refresh) {
+  const shown = table({
     label: "Steps that wait",
-    rows: waiting,
+    rows: page.items,
     empty: "No step of a workflow waits for you.",
     columns: [
       {
         label: "Step",
         wide: true,
-        cell: ({ run, step }) =>
+        cell: (job) =>
           h(
             "a",
             {
-              href: `#/workflows/runs/${part(run.id)}/${part(step)}`,
-              key: `step ${run.id} ${step}`,
+              href: `#/workflows/runs/${part(job.run)}/${part(job.id)}`,
+              key: `step ${job.run} ${job.id}`,
             },
-            `${run.workflow}: ${step}`,
+            `${job.workflow}: ${job.id}`,
           ),
       },
-      { label: "Does", cell: ({ job }) => job.uses ?? "" },
-      { label: "Note", wide: true, cell: ({ job }) => job.approval_note ?? "" },
+      { label: "Does", cell: (job) => job.uses ?? "" },
+      { label: "Note", wide: true, cell: (job) => noteOf(job) ?? "" },
+      { label: "Ends", cell: (job) => time(job.due) },
       {
         label: "",
-        cell: ({ run, step, job }) =>
+        cell: (job) =>
           h(
             "div",
             { class: "row" },
-            button("Approve …", () => decideStep(run, step, job, "approve", refresh), {
-              key: `yes ${run.id} ${step}`,
+            button("Approve …", () => decideStep(job.run, job.id, "approve", refresh), {
+              key: `yes ${job.run} ${job.id}`,
               done: "It goes on.",
             }),
-            button("Reject …", () => decideStep(run, step, job, "reject", refresh), {
+            button("Reject …", () => decideStep(job.run, job.id, "reject", refresh), {
               kind: "danger",
-              key: `no ${run.id} ${step}`,
+              key: `no ${job.run} ${job.id}`,
               done: "It is rejected.",
             }),
           ),
       },
     ],
   });
+  return [othersWait(page, "steps"), shown];
 }
 
 export function show(view) {
@@ -278,7 +299,7 @@ export function show(view) {
   const steps = panel(view, {
     title: "Steps of workflows",
     types: ["workflow.", "run.", "step."],
-    load: waitingSteps,
+    load: (signal) => get("/api/gpt-workflows/runs/approvals", { limit: stepsMost }, signal),
     draw: drawSteps,
   });
   const all = panel(view, {

@@ -8,20 +8,21 @@ import { agentNames, agentPicker } from "./agent_picker.js";
 
 const pagesMost = 4; // of 500 messages
 
+// In the order in which they were sent: the newest of them, if they are too many.
 async function messagesOf(name, query, signal) {
   const items = [];
   let cursor = "";
   for (let page = 0; page < pagesMost; ++page) {
     const found = await get(
       `/api/gpt-agents/${part(name)}/messages`,
-      { ...query, limit: 500, cursor },
+      { ...query, newest: true, limit: 500, cursor },
       signal,
     );
     items.push(...found.items);
     cursor = found.next_cursor;
-    if (!cursor) return { items, isWhole: true };
+    if (!cursor) break;
   }
-  return { items, isWhole: false };
+  return { items: items.reverse(), isWhole: !cursor };
 }
 
 function threadsOf(messages) {
@@ -50,7 +51,7 @@ function drawThreads(name, { items, isWhole }) {
       : h(
           "p",
           { class: "dim" },
-          `Only the first ${plural(items.length, "message")} are shown; the API gives the others.`,
+          `Only the newest ${plural(items.length, "message")} are shown; the API gives the others.`,
         ),
     table({
       label: "Threads",
@@ -76,7 +77,10 @@ function drawThreads(name, { items, isWhole }) {
         {
           label: "Says",
           wide: true,
-          cell: (thread) => h("span", { class: "dim" }, shorten(thread.last.text, 120)),
+          cell: ({ last }) => [
+            last.trust === "untrusted" ? [badge("untrusted", "warn"), " "] : null,
+            h("span", { class: "dim" }, shorten(last.text, 120)),
+          ],
         },
       ],
     }),
@@ -125,7 +129,7 @@ function one(view, name, thread) {
     draw: ({ agent, items, isWhole }) => {
       title.textContent = items.find((message) => message.topic)?.topic ?? thread;
       return [
-        isWhole ? null : h("p", { class: "dim" }, "Only the first messages are shown."),
+        isWhole ? null : h("p", { class: "dim" }, "Only the newest messages are shown."),
         items.length > 0
           ? h(
               "ol",

@@ -5,7 +5,7 @@ import { awaitedBy, graph, stateOf } from "../graph.js";
 import { listPanel, panel } from "../panel.js";
 import { ask, badge, button, code, facts, form, more, table, time, untrusted } from "../parts.js";
 import { duration, shortId } from "../text.js";
-import { decideStep } from "./approvals.js";
+import { decideStep, inputOf, noteOf } from "./approvals.js";
 
 const runLink = (run) => `#/workflows/runs/${part(run.id)}`;
 const types = ["workflow.", "run.", "step."];
@@ -89,6 +89,18 @@ function awaitedAgent({ query }) {
   );
 }
 
+// As it is given to an attempt; before that is known, as the workflow's author wrote it.
+function drawInput(whole, defined) {
+  if (whole.input) return [h("h3", {}, "Input"), inputOf(whole)];
+  return [
+    h("h3", {}, "Input, as defined"),
+    inputOf(whole),
+    defined
+      ? code(defined.with ?? {}, { label: "Input" })
+      : h("p", { class: "dim" }, "The definition has changed since this run."),
+  ];
+}
+
 function drawStep({ run, chosen, whole, definition }, refresh) {
   if (!chosen)
     return h("p", { class: "dim" }, "Choose a step to see what went in and what came out.");
@@ -103,15 +115,15 @@ function drawStep({ run, chosen, whole, definition }, refresh) {
       ? h(
           "div",
           { class: "problem warn" },
-          h("p", {}, whole.approval_note ?? "It waits for a person."),
+          noteOf(whole) ?? h("p", {}, "It waits for a person."),
           h(
             "div",
             { class: "row" },
-            button("Approve …", () => decideStep(run, chosen, whole, "approve", refresh), {
+            button("Approve …", () => decideStep(run.id, chosen, "approve", refresh), {
               kind: "primary",
               done: "It goes on.",
             }),
-            button("Reject …", () => decideStep(run, chosen, whole, "reject", refresh), {
+            button("Reject …", () => decideStep(run.id, chosen, "reject", refresh), {
               kind: "danger",
               done: "It is rejected.",
             }),
@@ -143,14 +155,7 @@ function drawStep({ run, chosen, whole, definition }, refresh) {
     h(
       "div",
       { class: "columns even" },
-      h(
-        "div",
-        {},
-        h("h3", {}, "Input, as defined"),
-        defined
-          ? code(defined.with ?? {}, { label: "Input" })
-          : h("p", { class: "dim" }, "The definition has changed since this run."),
-      ),
+      h("div", {}, drawInput(whole, defined)),
       h(
         "div",
         {},
