@@ -247,6 +247,8 @@ TEST_F(DashboardRuns, WhatHasWaitedLongestIsShownHoweverMuchWaits) {
   visit_dashboard(
       [&](Visitor& v) -> Story {
         co_await sign_in(v);
+        co_await v.sees("31 actions wait for approvals");
+        co_await v.sees("26 steps of workflows wait for approvals");
         co_await v.go("approvals");
         co_await v.sees("old: ok");
         const std::string rows = "section[aria-label=\"Steps of workflows\"] tbody tr";

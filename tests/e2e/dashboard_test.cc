@@ -160,6 +160,123 @@ TEST_F(Dashboard, EveryViewIsReachedByKeysAndShowsWhatHappensLive) {
   });
 }
 
+TEST_F(Dashboard, AMemoryIsFoundByItsWords) {
+  post("gpt-agents/register", {{"name", "Ann"}});
+  const std::string memory = "gpt-agents/ann/memory/store";
+  post(memory, {{"title", "Retry policy"}, {"content", "Back off, then try again."}});
+  post(memory, {{"title", "Colours"}, {"content", "Blue, and nothing else."}});
+  visit([&](Visitor& v) -> Story {
+    co_await sign_in(v);
+    co_await v.go("memory/ann");
+    co_await v.until("document.querySelectorAll('.hits > li').length === 2");
+    co_await v.value("document.getElementById('field-query').value = 'again'");
+    co_await v.click("form.filters", "Search");
+    co_await v.until("document.querySelectorAll('.hits > li').length === 1");
+    co_await v.until("document.querySelector('.hits').textContent.includes('Retry policy')");
+    co_await v.go("memory/ann?query=nowhere");
+    co_await v.sees("Nothing has these words.");
+  });
+}
+
+TEST_F(Dashboard, EventsAndAuditShowWhatTheirFiltersAskFor) {
+  post("gpt-agents/register", {{"name", "Ann"}});
+  const auto ben = post("gpt-agents/register", {{"name", "Ben"}});
+  post("gpt-agents/ben/message", {{"from", "ann"}, {"text", "hello"}, {"topic", "weather"}});
+  post("gpt-agents/ben/message", {{"from", "ann"}, {"text", "hello"}, {"topic", "trains"}});
+  visit([&](Visitor& v) -> Story {
+    co_await sign_in(v);
+    // The page shows so many events, and each is of this type.
+    const auto shows = [](int count, std::string_view type) {
+      return fmt::format(
+          "(() => {{ const all = [...document.querySelectorAll('.events.long .event-type')];"
+          " return all.length === {} && all.every((one) => one.textContent === {}); }})()",
+          count, js_text(type));
+    };
+    co_await v.go("events?types=message");
+    co_await v.until(shows(2, "message.sent"));
+    co_await v.go("events?words=weather");
+    co_await v.until(shows(1, "message.sent"));
+    co_await v.go("audit?type=message.");
+    co_await v.until(shows(2, "message.sent"));
+    co_await v.go("audit?subject=" + std::string(ben.at("id").as_string()));
+    co_await v.until(shows(1, "agent.registered"));
+    co_await v.go("audit?actor=nobody");
+    co_await v.sees("There are no such entries here.");
+  });
+}
+
+TEST_F(Dashboard, ALanesLineAndAHeartbeatsAgeChangeWhileTheyAreWatched) {
+  ASSERT_EQ(run({"queue", "pause"}).status, 0);
+  ASSERT_EQ(run({"send", "--no-wait", packets + "spec-lock.json"}).status, 0);
+  post("gpt-agents/register", {{"name", "Beater"}, {"category", "Core"}});
+  visit([&](Visitor& v) -> Story {
+    co_await sign_in(v);
+    co_await v.sees("is paused");
+    co_await v.until("document.getElementById('live').textContent === 'live'");
+    const std::string queued = "document.querySelector('td[data-label=Queued]').textContent";
+    EXPECT_EQ(co_await v.value(queued), "1");
+    EXPECT_EQ(run({"send", "--no-wait", packets + "rfp-plan.json"}).status, 0);
+    co_await v.until(queued + " === '2'");
+
+    co_await v.go("agents");
+    co_await v.sees("last heard of: never");
+    post("gpt-agents/beater/heartbeat", {});
+    co_await v.until(
+        "/^(now|\\d+ s ago)$/.test(document.querySelector('.agent.active time')"
+        "?.textContent ?? '')");
+  });
+}
+
+TEST_F(Dashboard, EveryViewFitsATelephoneAndFollowsTheSystemIntoTheDark) {
+  post("gpt-agents/register", {{"name", "Ann"}, {"purpose", std::string(200, 'x')}});
+  post("gpt-agents/ann/message", {{"text", std::string(500, 'y')}, {"thread", "t-1"}});
+  post("gpt-agents/ann/memory/store", {{"title", "Long"}, {"content", std::string(500, 'z')}});
+  post("gpt-workflows/create", {{"yaml", R"(
+name: w
+inputs: {what: {type: string}}
+jobs: {ok: {approval: {note: "Shall it be ${{ inputs.what }}?"}}}
+)"}});
+  const auto begun =
+      post("gpt-workflows/w/execute", {{"inputs", json::object{{"what", std::string(500, 'w')}}}});
+  const std::string id(begun.at("id").as_string());
+  visit([&](Visitor& v) -> Story {
+    co_await sign_in(v);
+    const auto ground_in = [&v](std::string_view scheme) -> boost::asio::awaitable<json::value> {
+      json::object feature{{"name", "prefers-color-scheme"}, {"value", scheme}};
+      json::object media{{"features", json::array{std::move(feature)}}};
+      must(co_await v.page().call("Emulation.setEmulatedMedia", std::move(media)));
+      co_return co_await v.value("getComputedStyle(document.documentElement).backgroundColor");
+    };
+    const auto light = co_await ground_in("light");
+    const auto dark = co_await ground_in("dark");
+    EXPECT_NE(light, dark);
+    json::object telephone{
+        {"width", 360}, {"height", 740}, {"deviceScaleFactor", 1}, {"mobile", false}};
+    must(co_await v.page().call("Emulation.setDeviceMetricsOverride", std::move(telephone)));
+    co_await v.until("innerWidth === 360");
+    const std::vector<std::string> views{"overview",
+                                         "packets",
+                                         "agents",
+                                         "agents/ann",
+                                         "conversations/ann",
+                                         "conversations/ann/t-1",
+                                         "workflows",
+                                         "workflows/runs/" + id + "/ok",
+                                         "approvals",
+                                         "memory/ann",
+                                         "audit",
+                                         "events",
+                                         "schedules",
+                                         "keys"};
+    for (const auto& view : views) {
+      co_await v.go(view);
+      EXPECT_EQ(co_await v.value("document.documentElement.scrollWidth <= innerWidth"), true)
+          << view;
+      co_await v.picture("telephone-" + view.substr(0, view.find('/')));
+    }
+  });
+}
+
 TEST_F(Dashboard, APacketIsCancelledByAPersonWhoWasAsked) {
   ASSERT_EQ(run({"queue", "pause"}).status, 0);
   const auto sent = run({"send", "--no-wait", "--json", packets + "spec-lock.json"});

@@ -29,7 +29,12 @@ function todo(text, href, kind = "warn") {
   );
 }
 
-function listTodos({ session, health, queue, held, approvals }) {
+// "100+" of a list that goes on.
+function countOf(page) {
+  return page.next_cursor ? `${page.items.length}+` : page.items.length;
+}
+
+function listTodos({ session, health, queue, held, approvals, steps }) {
   const items = [];
   if (session.advice) items.push(todo(session.advice, null, session.can_send ? "warn" : "bad"));
   for (const reason of health?.reasons ?? []) {
@@ -49,14 +54,16 @@ function listTodos({ session, health, queue, held, approvals }) {
       ),
     );
   }
-  const waiting = approvals?.items?.filter((one) => one.state === "waiting").length ?? 0;
-  if (waiting > 0)
-    items.push(
-      todo(
-        waiting === 1 ? "An action waits for an approval" : `${waiting} actions wait for approvals`,
-        "#/approvals",
-      ),
-    );
+  const waitFor = (page, one, many) => {
+    const count = page?.items?.length ?? 0;
+    if (count > 0) items.push(todo(count === 1 ? one : `${countOf(page)} ${many}`, "#/approvals"));
+  };
+  waitFor(approvals, "An action waits for an approval", "actions wait for approvals");
+  waitFor(
+    steps,
+    "A step of a workflow waits for an approval",
+    "steps of workflows wait for approvals",
+  );
   for (const lane of queue?.lanes ?? []) {
     if (lane.paused) items.push(todo(`Lane ${lane.id} is paused: ${lane.paused}`));
     if (lane.breaker.open && !queue.breaker.open)
@@ -179,14 +186,8 @@ function drawTiles({ queue, agents, approvals, runs }) {
           "#/agents",
         )
       : null,
-    runs ? tile("workflow runs now", runs.items.length, "#/workflows") : null,
-    approvals?.items
-      ? tile(
-          "approvals open",
-          approvals.items.filter((one) => one.state === "waiting").length,
-          "#/approvals",
-        )
-      : null,
+    runs ? tile("workflow runs now", countOf(runs), "#/workflows") : null,
+    approvals?.items ? tile("actions to approve", countOf(approvals), "#/approvals") : null,
   );
 }
 
@@ -322,14 +323,15 @@ function eventsPanel(view) {
 export function show(view) {
   const ask403 = (path, query) => optional(path, query, view.signal);
   const loadState = async (signal) => {
-    const [session, health, queue, held, approvals] = await Promise.all([
+    const [session, health, queue, held, approvals, steps] = await Promise.all([
       get("/api/session", {}, signal),
       ask403("/healthz"),
       ask403("/api/queue"),
       ask403("/api/packets", { state: "held", limit: 20 }),
       ask403("/api/approvals", { state: "waiting", limit: 100 }),
+      ask403("/api/gpt-workflows/runs/approvals", { limit: 100 }),
     ]);
-    return { session, health, queue, held, approvals };
+    return { session, health, queue, held, approvals, steps };
   };
   const loadQueue = async (signal) => {
     const [queue, running, agents, approvals, runs] = await Promise.all([
@@ -352,6 +354,7 @@ export function show(view) {
       "account.",
       "approval.",
       "action.",
+      "workflow.",
       "sign_in.",
     ],
     load: loadState,
