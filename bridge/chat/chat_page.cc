@@ -75,6 +75,28 @@ base::Task<> ChatPage::load() {
   co_return std::unexpected(translate(loaded.error(), "open " + options_.url));
 }
 
+// The watching may lag behind the browser: what the old document did may still come.
+base::Task<> ChatPage::leave() {
+  const base::Instant old_document = eyes_->document_since();
+  CO_TRY_OK(co_await load());
+  const base::Instant deadline = clock_.now() + limits::page_call;
+  while (eyes_->document_since() == old_document && clock_.now() < deadline) {
+    if (eyes_->failure()) co_return std::unexpected(*eyes_->failure());
+    co_await eyes_->news().wait(deadline);
+  }
+  if (eyes_->document_since() != old_document) co_return base::Result<>();
+  co_return fail(Code::timeout, "leave the page at " + options_.url + ": it is still there",
+                 "timeout");
+}
+
+bool ChatPage::has_posted(const Prompt& prompt) const {
+  return eyes_->network().post(prompt.marker) != nullptr;
+}
+
+bool ChatPage::may_be_taken(const Prompt& prompt) const {
+  return eyes_->network().may_be_taken(prompt.marker);
+}
+
 base::Task<Sighting> ChatPage::look(int turns) {
   constexpr int looks_max = 3;  // The document may be replaced under the first of them.
   for (int i = 1;; ++i) {

@@ -62,6 +62,13 @@ class ChatPage final : public Conversation {
 
   // Loads the conversation anew. A site that cannot be reached is no error but the page's state.
   base::Task<> load();
+  // The same, and returns when all that the document before has done is known: it does no more.
+  // timeout: that is not certain.
+  base::Task<> leave();
+  // The document that is there has posted this message.
+  bool has_posted(const Prompt& prompt) const;
+  // Some document of this tab has posted it, and was not certainly refused.
+  bool may_be_taken(const Prompt& prompt) const;
   // Where it is: of a new chat, the address it got.
   const std::string& url() const { return options_.url; }
 

@@ -15,6 +15,10 @@ using base::fail;
 
 namespace {
 
+std::unexpected<base::Error> posted_before() {
+  return fail(Code::conflict, "this prompt was posted before in this tab", "unknown_outcome");
+}
+
 std::unexpected<base::Error> unknown_outcome(std::string why) {
   return fail(Code::timeout,
               fmt::format("the message may have been sent: {}. It is not sent again; look into the "
@@ -44,13 +48,13 @@ base::Task<Sent> ChatPage::send(const Prompt& prompt, SendSteps& steps) {
                    "the outcome of the message before is unknown: look for it first",
                    "unknown_outcome");
   }
+  if (may_be_taken(prompt)) co_return posted_before();
   CO_TRY(const Sighting seen, co_await ready_at_home(prompt));
   const Baseline baseline{.path = seen.path,
                           .last_turn = seen.turns.empty() ? "" : seen.turns.back().turn,
                           .shell = seen.shell()};
-  if (eyes_->network().was_posted(prompt.marker)) {
-    co_return fail(Code::conflict, "this prompt was posted before in this tab", "unknown_outcome");
-  }
+  // … or meanwhile.
+  if (may_be_taken(prompt)) co_return posted_before();
   CO_TRY_OK(co_await steps.intent(baseline));
   CO_TRY_OK(co_await insert(prompt, baseline.shell));
   if (auto armed = co_await steps.armed(); !armed) {
@@ -73,7 +77,7 @@ base::Task<Sent> ChatPage::send(const Prompt& prompt, SendSteps& steps) {
     // Pages give a refused text back, in their own time.
     (void)co_await take_back(prompt, baseline.shell, limits::text_given_back);
     // … or post it once more by themselves, as after a new token.
-    if (eyes_->network().times_posted(prompt.marker) > 1) {
+    if (may_be_taken(prompt)) {
       is_unresolved_ = true;
       co_return unknown_outcome("the page posted the message again after: " + sent.error().message);
     }
@@ -91,6 +95,9 @@ base::Task<Sighting> ChatPage::ready_at_home(const Prompt& prompt) {
     is_elsewhere_ = seen && !is_new_chat(seen->path);
   }
   if (is_elsewhere_) CO_TRY_OK(co_await load());
+  // What became of an earlier post is not to be taken for what becomes of the next one, and the
+  // page that was refused may repeat it.
+  if (has_posted(prompt)) CO_TRY_OK(co_await leave());
   CO_TRY(Sighting seen, co_await wait_until_ready(&prompt, options_.drafts));
   if (is_new_chat(bound_.path) && seen.path != bound_.path) {
     co_return std::unexpected(
@@ -172,7 +179,7 @@ base::Task<ChatPage::Click> ChatPage::arm(const Prompt& prompt, const Baseline& 
 base::Task<> ChatPage::not_clicked(const Prompt& prompt, const Baseline& baseline,
                                    base::Error why) {
   (void)co_await take_back(prompt, baseline.shell);
-  if (eyes_->network().was_posted(prompt.marker)) co_return unknown_outcome(why.message);
+  if (may_be_taken(prompt)) co_return unknown_outcome(why.message);
   co_return std::unexpected(co_await explain(std::move(why)));
 }
 
@@ -264,10 +271,8 @@ base::Task<Sent> ChatPage::proof_of_send(const Prompt& prompt, base::Instant doc
         if (accepted == nullptr) co_return unknown_outcome("the page was left after the post");
         co_return sent_by(*accepted);
       }
+      if (post->is_refused()) co_return std::unexpected(refusal(*post));
       const bool is_told = post->is_ended && (post->status != 0 || !post->failure.empty());
-      if (is_told && post->status >= 400 && post->status < 500) {
-        co_return std::unexpected(refusal(*post));
-      }
       // A failed connection proves nothing, not even one that was refused: the browser by itself
       // repeats a request whose kept connection closed, and tells how the repetition ended.
       if (is_told) {

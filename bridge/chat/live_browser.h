@@ -38,6 +38,13 @@ class LiveTab {
   // Asks the site whether anybody is signed in; the page does not change. Nothing: it does not say.
   virtual base::Task<std::optional<bool>> ask_session() = 0;
   virtual base::Task<> reload() = 0;
+  // The page that is there has posted this message.
+  virtual bool has_posted(const Prompt& prompt) const = 0;
+  // Some page of this tab has posted it, and was not certainly refused. Once the page has gone
+  // (`leave`, `close`) nothing more can come.
+  virtual bool may_be_taken(const Prompt& prompt) const = 0;
+  // Loads the conversation anew. An error: it is not certain that the page before has gone.
+  virtual base::Task<> leave() = 0;
   virtual base::Task<std::string> screenshot() = 0;
   // With the text of the last `turns` turns; the page does not change.
   virtual base::Task<Inspection> inspect(int turns) = 0;

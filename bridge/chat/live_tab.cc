@@ -157,6 +157,9 @@ class ChatTab final : public LiveTab {
   }
 
   base::Task<> reload() override { return chat_->load(); }
+  base::Task<> leave() override { return chat_->leave(); }
+  bool has_posted(const Prompt& prompt) const override { return chat_->has_posted(prompt); }
+  bool may_be_taken(const Prompt& prompt) const override { return chat_->may_be_taken(prompt); }
 
   base::Task<std::string> screenshot() override {
     auto picture = co_await chat_->page().screenshot();
@@ -181,6 +184,11 @@ class ChatTab final : public LiveTab {
                          closed.error().failure == cdp::Failure::closed ||
                          chat_->page().state().kind == cdp::PageState::Kind::closed;
     if (!is_gone) co_return std::unexpected(translate(closed.error(), "close the tab"));
+    // The watching may lag behind the browser: what the page did before is known then.
+    const base::Instant deadline = std::chrono::steady_clock::now() + limits::page_call;
+    while (!eyes_->failure() && std::chrono::steady_clock::now() < deadline) {
+      co_await eyes_->news().wait(deadline);
+    }
     co_return base::Result<>();
   }
 

@@ -166,8 +166,10 @@ Post* NetworkWatch::post(std::string_view marker) {
   return nullptr;
 }
 
-std::size_t NetworkWatch::times_posted(std::string_view marker) const {
-  return static_cast<std::size_t>(std::ranges::count(posted_, marker));
+bool NetworkWatch::may_be_taken(std::string_view marker) const {
+  return std::ranges::any_of(posted_, [&](const Posted& posted) {
+    return posted.first_line == marker && !posted.is_refused;
+  });
 }
 
 bool NetworkWatch::knows_recent_chats() const {
@@ -216,7 +218,7 @@ void NetworkWatch::on_post_body(const std::string& request_id, std::string_view 
   post->message_id = message->id;
   post->text = message->text;
   if (posted_.size() >= limits::watched_requests_max) posted_.pop_front();
-  posted_.emplace_back(first_line(post->text));
+  posted_.push_back({.request_id = request_id, .first_line = std::string(first_line(post->text))});
   ++version_;
 }
 
@@ -351,17 +353,25 @@ Orders NetworkWatch::on_ended(const json::object& params, bool failed) {
   if (post == nullptr) return {};
   // A refusal is over when its reasons are known.
   if (!failed && post->status >= 400) return {{OrderKind::read_body, id}};
-  post->is_ended = true;
   if (failed) post->failure = text_at(params, "errorText");
+  end(*post);
   ++version_;
   return {};
+}
+
+void NetworkWatch::end(Post& post) {
+  post.is_ended = true;
+  if (!post.is_refused()) return;
+  for (auto& posted : posted_) {
+    if (posted.request_id == post.request_id) posted.is_refused = true;
+  }
 }
 
 void NetworkWatch::on_body(const std::string& request_id, std::string_view body) {
   ++version_;
   if (Post* post = post_of(request_id)) {
     error_body(*post, body);
-    post->is_ended = true;
+    end(*post);
     return;
   }
   const auto request = requests_.find(request_id);

@@ -41,6 +41,8 @@ struct Post {
   DeltaStream stream;
 
   bool is_accepted() const { return status >= 200 && status < 300; }
+  // The server certainly did not take it.
+  bool is_refused() const { return is_ended && status >= 400 && status < 500; }
   // The stream can still bring the answer.
   bool is_alive() const {
     if (!is_streaming || is_unreadable || stream.is_damaged()) return false;
@@ -93,10 +95,9 @@ class NetworkWatch {
   NetworkEvidence evidence() const;
   // The POST whose user text starts with this first line, the newest one of several; null if none.
   Post* post(std::string_view marker);
-  // Whether any document of this tab has posted a message with this first line.
-  bool was_posted(std::string_view marker) const { return times_posted(marker) > 0; }
-  // How often, as far as their bodies are known yet.
-  std::size_t times_posted(std::string_view marker) const;
+  // Whether any document of this tab has posted a message with this first line that was not
+  // certainly refused, as far as the bodies are known yet.
+  bool may_be_taken(std::string_view marker) const;
   // Every POST of a message since the last new document, oldest first.
   const std::deque<std::unique_ptr<Post>>& posts() const { return posts_; }
   // The last reading of the conversation since the last new document.
@@ -117,6 +118,12 @@ class NetworkWatch {
     int status = 0;
     bool is_bound = false;  // of the bound conversation
   };
+  // A message that was posted, remembered longer than its document.
+  struct Posted {
+    std::string request_id;
+    std::string first_line;
+    bool is_refused = false;
+  };
 
   std::vector<Order> on_request(const boost::json::object& params);
   std::vector<Order> on_response(const boost::json::object& params);
@@ -128,6 +135,7 @@ class NetworkWatch {
   void session_body(std::string_view body);
   void error_body(Post& post, std::string_view body);
   Post* post_of(std::string_view request_id);
+  void end(Post& post);
   bool is_of(const TurnItem& item, const DeltaStream& stream) const;
   std::string path_here(std::string_view url) const;
 
@@ -136,7 +144,7 @@ class NetworkWatch {
   std::string end_marker_;
   std::map<std::string, Request, std::less<>> requests_;
   std::deque<std::unique_ptr<Post>> posts_;
-  std::deque<std::string> posted_;  // first lines, newest last
+  std::deque<Posted> posted_;  // newest last
   std::vector<TurnItem> early_items_;
   std::optional<Readback> readback_;
   std::optional<RecentChats> recent_chats_;

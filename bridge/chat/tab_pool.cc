@@ -119,7 +119,15 @@ class TabPool::Lease final : public Conversation {
   base::Task<Judgement> state() override { return inner().state(); }
   base::Task<Search> find(const Prompt& prompt) override { return inner().find(prompt); }
   base::Task<Sent> send(const Prompt& prompt, SendSteps& steps) override {
-    return inner().send(prompt, steps);
+    auto sent = co_await inner().send(prompt, steps);
+    if (sent || sent.error().reason == "unknown_outcome") co_return sent;
+    if (!tab_->live->has_posted(prompt)) co_return sent;
+    const bool has_gone = tab_->link->pool && co_await tab_->link->pool->end_page(tab_);
+    if (has_gone && !tab_->live->may_be_taken(prompt)) co_return sent;
+    co_return fail(
+        Code::timeout,
+        fmt::format("the page may have posted the message again after: {}", sent.error().message),
+        "unknown_outcome");
   }
   base::Task<RawReply> reply(const Sent& sent, const Prompt& prompt, FinishCheck& finish,
                              base::Instant::duration limit) override {
@@ -255,6 +263,16 @@ base::Task<> TabPool::close_tab(TabPtr tab) {
   co_return closed;
 }
 
+base::Task<> TabPool::end_page(TabPtr tab) {
+  if (keeper_.window() == cdp::Window::headed) {
+    tab->health.restart();
+    if (co_await tab->live->leave()) co_return base::Result<>();
+  }
+  // What it showed last is what there is to tell of it.
+  tab->is_over = true;
+  co_return co_await close_tab(std::move(tab));
+}
+
 // A browser that runs proves that all before it are dead, also one of an earlier process: the
 // profile was free. Of one that lives on, the tabs that were left are closed before it counts.
 base::Task<base::Instant> TabPool::alone_since() {
@@ -346,7 +364,7 @@ asio::awaitable<void> TabPool::watch(TabPtr tab) {
   while (!tab->is_over) {
     const auto next = std::min(tab->health.wake(), clock_.now() + limits::page_wait_slice);
     const Glance glance = co_await tab->live->next(next);
-    take(*tab, glance);
+    if (!tab->is_over) take(*tab, glance);
   }
   if (is_here(tab) && tab->is_free()) (void)co_await close_tab(std::move(tab));
 }

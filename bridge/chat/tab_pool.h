@@ -21,7 +21,10 @@ namespace chat {
 // A tab that is not in use stays open for the next one who needs its conversation, until another
 // conversation needs the place; then the one that was used least recently goes. A page that has
 // been open for limits::page_grows_old is loaded anew before it is used, or in a check where nobody
-// can be reading it; a browser in which one tab after another crashes is started anew.
+// can be reading it; a browser in which one tab after another crashes is started anew. A page may
+// post by itself once more what the site refused, as after a new token, so it goes before such a
+// send ends as certainly unsent: its tab is closed, or loaded anew in a window, where somebody may
+// have to sign in.
 class TabPool final : public Conversations {
  public:
   // The state of one tab.
@@ -99,6 +102,7 @@ class TabPool final : public Conversations {
   std::unique_ptr<Conversation> lease(TabPtr tab);
   void give_back(const TabPtr& tab);
   base::Task<> close_tab(TabPtr tab);
+  base::Task<> end_page(TabPtr tab);
   void bury();
   void forget(const TabPtr& tab);
   boost::asio::awaitable<void> watch(TabPtr tab);

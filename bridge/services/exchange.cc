@@ -327,6 +327,7 @@ base::Task<> Exchange::send(Story& story) {
   if (sent) co_return co_await record_sent(story, *std::move(sent));
   if (sent.error().reason == "unknown_outcome") {
     story.conversation.reset();
+    if (story.stage <= Stage::intent) CO_TRY_OK(co_await take_for_armed(story));
     if (story.stage == Stage::armed) CO_TRY_OK(co_await reconcile(story));
     // Unsent after all: it goes again, but from the queue and not for ever.
     if (story.stage <= Stage::intent) {
@@ -338,6 +339,22 @@ base::Task<> Exchange::send(Story& story) {
   if (story.stage == Stage::armed) CO_TRY_OK(co_await record_unsent(story));
   CO_TRY_OK(co_await trip(story, sent.error()));
   co_return std::unexpected(patient(std::move(sent).error()));
+}
+
+// The page has posted it, though not at a click of this attempt: by itself, or at a person's word.
+// What is not known of it is the same as of a message that was armed, and so is the way to find
+// out.
+base::Task<> Exchange::take_for_armed(Story& story) {
+  const bool was_tried = story.has_row && !story.post.baseline.path.empty();
+  if (!was_tried) co_return base::Result<>();
+  if (story.stage < Stage::intent) CO_TRY_OK(co_await reach(story, Stage::intent));
+  const base::WallTime now = clock_.wall();
+  CO_TRY_OK(co_await reach(story, Stage::armed,
+                           [id = story.post.id, now](store::Tx& tx, const engine::Now&) {
+                             return posts::set_armed(tx, id, now);
+                           }));
+  story.post.stage = PostStage::armed;
+  co_return base::Result<>();
 }
 
 base::Task<> Exchange::record_sent(Story& story, chat::Sent sent) {

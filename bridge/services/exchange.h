@@ -96,6 +96,7 @@ class Exchange {
       Story& story, engine::Stage stage,
       std::function<base::Result<>(store::Tx&, const engine::Now&)> record = {});
   base::Task<> record_unsent(Story& story);
+  base::Task<> take_for_armed(Story& story);
   base::Task<> open(Story& story);
   base::Task<> begin_repair(Story& story, Unusable why);
   static std::expected<Answer, Unusable> judge(Story& story);

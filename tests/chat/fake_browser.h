@@ -38,7 +38,10 @@ struct FakeWorld {
   // What a page shows when it is loaded, by address; ready if not named.
   std::map<std::string, chat::Judgement> shows;
   std::optional<bool> is_signed_in;
-  std::vector<std::string> log;  // open, reload, close, ask with their addresses
+  std::optional<base::Error> refusal;  // of every message that is posted
+  bool posts_again = false;            // a page, by itself, what was refused
+  bool does_not_leave_pages = false;
+  std::vector<std::string> log;  // open, reload, leave, close, ask with their addresses
 };
 
 inline chat::Judgement ready() {
@@ -48,14 +51,19 @@ inline chat::Judgement blocked(chat::State state) { return {.state = state, .evi
 
 class FakeConversation final : public chat::Conversation {
  public:
-  explicit FakeConversation(const bool& is_gone) : is_gone_(is_gone) {}
+  FakeConversation(FakeWorld& world, const bool& is_gone, bool& has_posted)
+      : world_(world), is_gone_(is_gone), has_posted_(has_posted) {}
 
   base::Task<chat::Judgement> state() override {
     if (is_gone_) co_return blocked(chat::State::tab_closed);
     co_return ready();
   }
   base::Task<chat::Search> find(const chat::Prompt&) override { co_return no<>(); }
-  base::Task<chat::Sent> send(const chat::Prompt&, chat::SendSteps&) override { co_return no<>(); }
+  base::Task<chat::Sent> send(const chat::Prompt&, chat::SendSteps&) override {
+    if (!world_.refusal || is_gone_) co_return no<>();
+    has_posted_ = true;
+    co_return std::unexpected(*world_.refusal);
+  }
   base::Task<chat::RawReply> reply(const chat::Sent&, const chat::Prompt&, chat::FinishCheck&,
                                    base::Instant::duration) override {
     co_return no<>();
@@ -71,13 +79,18 @@ class FakeConversation final : public chat::Conversation {
     return base::fail(base::Code::internal, "the fake exchanges nothing");
   }
 
+  FakeWorld& world_;
   const bool& is_gone_;
+  bool& has_posted_;
 };
 
 class FakeTab final : public chat::LiveTab {
  public:
   FakeTab(FakeWorld& world, std::vector<FakeTab*>& tabs, std::string url)
-      : world_(world), tabs_(tabs), url_(std::move(url)), conversation_(is_gone_) {
+      : world_(world),
+        tabs_(tabs),
+        url_(std::move(url)),
+        conversation_(world, is_gone_, has_posted_) {
     tabs_.push_back(this);
     load();
   }
@@ -104,6 +117,16 @@ class FakeTab final : public chat::LiveTab {
   }
   base::Task<> reload() override {
     world_.log.push_back("reload " + url_);
+    load();
+    co_return base::Result<>();
+  }
+  bool has_posted(const chat::Prompt&) const override { return has_posted_; }
+  bool may_be_taken(const chat::Prompt&) const override { return world_.posts_again; }
+  base::Task<> leave() override {
+    world_.log.push_back("leave " + url_);
+    if (world_.does_not_leave_pages) {
+      co_return base::fail(base::Code::timeout, "the page is still there");
+    }
     load();
     co_return base::Result<>();
   }
@@ -138,6 +161,7 @@ class FakeTab final : public chat::LiveTab {
  private:
   void load() {
     loaded_at_ = world_.clock.now();
+    has_posted_ = false;
     const auto named = world_.shows.find(url_);
     show(named == world_.shows.end() ? ready() : named->second);
   }
@@ -146,6 +170,7 @@ class FakeTab final : public chat::LiveTab {
   std::vector<FakeTab*>& tabs_;
   std::string url_;
   bool is_gone_ = false;
+  bool has_posted_ = false;
   FakeConversation conversation_;
   chat::Judgement shown_;
   base::Instant loaded_at_{};

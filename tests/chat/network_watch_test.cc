@@ -378,8 +378,58 @@ TEST(NetworkWatch, WhatWasPostedIsRememberedOverDocuments) {
   w.request("2", "POST", send_path, body);
   w.watch.on_new_document();
   EXPECT_EQ(w.watch.post("MARK"), nullptr);
-  EXPECT_TRUE(w.watch.was_posted("MARK"));
-  EXPECT_FALSE(w.watch.was_posted("hello"));
+  EXPECT_TRUE(w.watch.may_be_taken("MARK"));
+  EXPECT_FALSE(w.watch.may_be_taken("hello"));
+}
+
+// The end of a message that was posted, as the network tells it.
+void refuse(Watched& w, const std::string& id, int status) {
+  w.response(id, send_path, status, {}, "application/json");
+  w.tell("Network.loadingFinished", {{"requestId", id}});
+  w.watch.on_body(id, "");
+}
+
+TEST(NetworkWatch, WhatWasCertainlyRefusedIsNotTaken) {
+  for (const int status : {401, 403, 429}) {
+    Watched w;
+    w.request("2", "POST", send_path, body);
+    w.response("2", send_path, status, {}, "application/json");
+    EXPECT_TRUE(w.watch.may_be_taken("MARK")) << "the answer is not over yet";
+    refuse(w, "2", status);
+    EXPECT_FALSE(w.watch.may_be_taken("MARK")) << status;
+    EXPECT_NE(w.watch.post("MARK"), nullptr);
+    w.watch.on_new_document();
+    EXPECT_FALSE(w.watch.may_be_taken("MARK")) << status;
+  }
+}
+
+TEST(NetworkWatch, WhatIsPostedAgainAfterARefusalMayBeTaken) {
+  Watched w;
+  w.request("2", "POST", send_path, body);
+  refuse(w, "2", 401);
+  w.request("3", "POST", send_path, body);
+  EXPECT_TRUE(w.watch.may_be_taken("MARK"));
+  refuse(w, "3", 401);
+  EXPECT_FALSE(w.watch.may_be_taken("MARK"));
+}
+
+TEST(NetworkWatch, AServerInTroubleOrABrokenConnectionRefusesNothing) {
+  Watched failed;
+  failed.request("2", "POST", send_path, body);
+  refuse(failed, "2", 500);
+  EXPECT_TRUE(failed.watch.may_be_taken("MARK"));
+
+  Watched broken;
+  broken.request("2", "POST", send_path, body);
+  broken.tell("Network.loadingFailed", {{"requestId", "2"}, {"errorText", "net::ERR_FAILED"}});
+  EXPECT_TRUE(broken.watch.may_be_taken("MARK"));
+
+  // It was on its way when the page went.
+  Watched left;
+  left.request("2", "POST", send_path, body);
+  left.watch.on_new_document();
+  refuse(left, "2", 401);
+  EXPECT_TRUE(left.watch.may_be_taken("MARK"));
 }
 
 TEST(NetworkWatch, ARefusalIsOverWhenItsReasonsAreKnown) {

@@ -154,6 +154,7 @@ TEST(Refusal, ARefusedPostIsCertainlyUnsentAndAnUnansweredOneUnknown) {
       {R"({"send": "unauthorized"})", "login_required", 0},
       {R"({"send": "unauthorized", "send_times": 1, "posts_again_ms": 300})", "unknown_outcome", 1},
       {R"({"send": "challenge"})", "challenge", 0},
+      {R"({"send": "forbidden"})", "upstream_failed", 0},
       {R"({"send": "server_error"})", "unknown_outcome", 0},
       {R"({"send": "unreachable"})", "unknown_outcome", 0},
       {R"({"send": "lost"})", "unknown_outcome", 1},
@@ -179,6 +180,60 @@ TEST(Refusal, ARefusedPostIsCertainlyUnsentAndAnUnansweredOneUnknown) {
     }
   }
   in_worlds(cases);
+}
+
+// What the server refuses once, and what that is called.
+const std::vector<std::pair<std::string_view, std::string_view>> refusals = {
+    {"unauthorized", "login_required"}, {"challenge", "challenge"},
+    {"forbidden", "upstream_failed"},   {"too_many_requests", "rate_limited"},
+    {"usage_cap", "usage_cap"},         {"too_long", "too_long"},
+};
+
+TEST(Refusal, WhatWasRefusedOnceGoesOutFromTheSameTab) {
+  std::vector<Case> cases;
+  int turn = 0;
+  for (const auto& [kind, reason] : refusals) {
+    const auto changes = fmt::format(R"({{"send": "{}", "send_times": 1}})", kind);
+    cases.push_back({std::string(kind), with(++turn % 2 == 0 ? "B" : "C", changes),
+                     [reason](World& w) -> Story {
+                       EXPECT_EQ(outcome(co_await w.send()), reason) << w.name;
+                       co_await w.expect_unsent();
+                       const auto sent = must_be(co_await w.send());
+                       EXPECT_EQ(w.ledger().posts.size(), 2u) << w.name;
+                       EXPECT_EQ(w.accepted().size(), 1u) << w.name;
+                       w.expect_answer(must_be(co_await w.reply(sent)));
+                     }});
+  }
+  in_worlds(cases);
+}
+
+TEST(Refusal, WhatWasToBeginAChatAndWasRefusedGoesOutToo) {
+  in_worlds({{"new chat", with("C"),
+              [](World& w) -> Story {
+                w.chat = must_be(co_await w.open({.url = w.site->origin() + "/"}));
+                EXPECT_EQ(outcome(co_await w.send()), "login_required");
+                const auto sent = must_be(co_await w.send());
+                EXPECT_EQ(w.accepted().size(), 1u);
+                w.expect_answer(must_be(co_await w.reply(sent)));
+              }}},
+            with("C", R"({"send": "unauthorized", "send_times": 1})"));
+}
+
+// The outcome was told long before.
+TEST(Refusal, WhatThePageItselfHasPostedMeanwhileIsLookedForAndNotSentAgain) {
+  const std::string_view changes =
+      R"({"send": "unauthorized", "send_times": 1, "posts_again_ms": 6000})";
+  in_worlds({{"meanwhile", with("C", changes), [](World& w) -> Story {
+                EXPECT_EQ(outcome(co_await w.send()), "login_required");
+                const auto deadline = w.clock.now() + 60s;
+                while (w.accepted().empty() && w.clock.now() < deadline) {
+                  co_await w.chat->eyes()->news().wait(deadline);
+                }
+                EXPECT_EQ(outcome(co_await w.send()), "unknown_outcome");
+                EXPECT_EQ(w.steps.log, "intent armed ");
+                EXPECT_EQ(w.ledger().posts.size(), 2u);
+                EXPECT_TRUE(must_be(co_await w.chat->find(w.prompt)).sent.has_value());
+              }}});
 }
 
 TEST(Refusal, ADraftIsAPersonsUnlessTheOptionsOrTheMarkerSayOtherwise) {

@@ -10,6 +10,7 @@
 #include <map>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <fmt/format.h>
 
 namespace chat_test {
 namespace {
@@ -339,6 +340,46 @@ TEST_F(SessionTest, ASilencedConversationIsClosedUnderItsHolder) {
     co_await exchange(*co_await open(url), 2);
     co_await exchange(*other, 3);
     EXPECT_EQ(account->keeper().generation(), 1u);
+  });
+}
+
+// Each in a conversation of its own, at the address that its next use has too.
+TEST_F(SessionTest, AMessageThatWasRefusedOnceGoesOutAtTheNextUseOfItsConversation) {
+  play([&]() -> Story {
+    const auto send = [&](const std::string& url, int job) -> boost::asio::awaitable<std::string> {
+      auto conversation = co_await open(url);
+      Steps steps;
+      co_return outcome(co_await conversation->send(packet_prompt(job), steps));
+    };
+    int job = 0;
+    for (const char* kind : {"unauthorized", "challenge", "forbidden", "too_many_requests"}) {
+      const std::string once = fmt::format(R"({{"send": "{}", "send_times": 1}})", kind);
+      const auto url = new_conversation(once);
+      EXPECT_NE(co_await send(url, ++job), "sent") << kind;
+      EXPECT_EQ(co_await send(url, job), "sent") << kind;
+      EXPECT_EQ(site->ledger(url).posts.size(), 2u) << kind;
+      EXPECT_EQ(site->ledger(url).accepted().size(), 1u) << kind;
+    }
+    EXPECT_TRUE(site->ledger().forbidden.empty());
+  });
+}
+
+// The next use begins before the page would have posted again.
+TEST_F(SessionTest, APageThatWasRefusedPostsNothingByItselfOnceThatIsTold) {
+  play([&]() -> Story {
+    const auto url =
+        new_conversation(R"({"send": "unauthorized", "send_times": 1, "posts_again_ms": 8000})");
+    auto conversation = co_await open(url);
+    const auto prompt = packet_prompt(1);
+    Steps steps;
+    EXPECT_EQ(outcome(co_await conversation->send(prompt, steps)), "login_required");
+    conversation.reset();
+    conversation = co_await open(url);
+    const auto sent = must_be(co_await conversation->send(prompt, steps));
+    Marked finish(prompt.end_marker);
+    (void)must_be(co_await conversation->reply(sent, prompt, finish, 40s));
+    EXPECT_EQ(site->ledger(url).posts.size(), 2u);
+    EXPECT_EQ(site->ledger(url).accepted().size(), 1u);
   });
 }
 

@@ -77,6 +77,91 @@ TEST_F(TabPool, AConversationInUseIsGivenToNobodyElse) {
   });
 }
 
+// A message that the site refused, and its page.
+class PageThatWasRefused : public AccountTest {
+ protected:
+  // The reason with which the send in the conversation ends.
+  boost::asio::awaitable<std::string> send_in_vain(chat::Conversation& conversation) {
+    world.refusal = chat::as_error(chat::State::session_expired, "401");
+    struct : chat::SendSteps {
+      base::Task<> intent(const chat::Baseline&) override { co_return base::Result<>(); }
+      base::Task<> armed() override { co_return base::Result<>(); }
+    } steps;
+    const auto sent =
+        co_await conversation.send({.text = "m", .marker = "m", .end_marker = "e"}, steps);
+    co_return sent ? "sent" : sent.error().reason;
+  }
+};
+
+TEST_F(PageThatWasRefused, IsClosedBeforeThatIsTold) {
+  play([&]() -> Wait {
+    auto conversation = co_await open(one);
+    co_await until([&] { return account_state() == "ready"; });
+    EXPECT_EQ(co_await send_in_vain(*conversation), "login_required");
+    EXPECT_EQ(browser().tabs(), 0u);
+    conversation.reset();
+    co_await pass(1s);
+    EXPECT_EQ(account_state(), "ready") << "what it showed last";
+    conversation = co_await open(one);
+    EXPECT_EQ(must_be_well(co_await conversation->state()).state, chat::State::ready);
+  });
+  EXPECT_EQ(std::ranges::count(world.log, "open " + one), 2);
+}
+
+TEST_F(PageThatWasRefused, IsLoadedAnewAndStaysInAWindow) {
+  options.window = cdp::Window::headed;
+  play([&]() -> Wait {
+    auto conversation = co_await open(one);
+    world.shows[one] = blocked(chat::State::login_required);
+    EXPECT_EQ(co_await send_in_vain(*conversation), "login_required");
+    conversation.reset();
+    co_await until([&] { return account_state() == "login_required"; });
+    co_await visit(one);
+    EXPECT_EQ(browser().tabs(), 1u);
+  });
+  EXPECT_EQ(std::ranges::count(world.log, "leave " + one), 1);
+  EXPECT_EQ(std::ranges::count(world.log, "close " + one), 0);
+  EXPECT_EQ(std::ranges::count(world.log, "open " + one), 1);
+}
+
+TEST_F(PageThatWasRefused, IsClosedInAWindowTooIfItCannotBeLeft) {
+  options.window = cdp::Window::headed;
+  world.does_not_leave_pages = true;
+  play([&]() -> Wait {
+    const auto conversation = co_await open(one);
+    EXPECT_EQ(co_await send_in_vain(*conversation), "login_required");
+    EXPECT_EQ(browser().tabs(), 0u);
+  });
+}
+
+TEST_F(PageThatWasRefused, LeavesItUnknownWhatItPostedByItself) {
+  world.posts_again = true;
+  play([&]() -> Wait {
+    const auto conversation = co_await open(one);
+    EXPECT_EQ(co_await send_in_vain(*conversation), "unknown_outcome");
+  });
+}
+
+TEST_F(PageThatWasRefused, LeavesItUnknownWhatItMayPostIfItDoesNotGo) {
+  world.does_not_close_tabs = true;
+  play([&]() -> Wait {
+    const auto conversation = co_await open(one);
+    EXPECT_EQ(co_await send_in_vain(*conversation), "unknown_outcome");
+    world.does_not_close_tabs = false;
+  });
+}
+
+// Where nothing was posted, the page has nothing to repeat.
+TEST_F(PageThatWasRefused, StaysIfItHasPostedNothing) {
+  play([&]() -> Wait {
+    auto conversation = co_await open(one);
+    chat::Conversation& page = *conversation;
+    browser().tab(one).vanish(chat::State::tab_crashed);
+    EXPECT_EQ(co_await send_in_vain(page), "");
+    EXPECT_EQ(std::ranges::count(world.log, "close " + one), 0);
+  });
+}
+
 // Two uses of a page that shows a dialog; how often it was opened.
 class PageThatAsks : public AccountTest {
  protected:

@@ -494,6 +494,29 @@ TEST_F(Daemon, AMessageThatNoChatShowsIsHeldAndNotSentAgain) {
   EXPECT_TRUE(site->ledger().accepted().empty());
 }
 
+// The session ends under an open page: the queue waits until somebody has signed in.
+TEST_F(Daemon, APacketThatWasRefusedGoesOutOnceTheSessionWorksAgain) {
+  configure();
+  start();
+  ASSERT_EQ(run({"send", packet("bd-before")}).status, 0);
+  site->set_knobs(url, {.send = "unauthorized"});
+  const std::string id = hand_in("bd-refused");
+  const Moment until = in(90s);
+  const auto state = [&] {
+    return parsed(run({"packet", "show", id, "--json"}).out).at("state").as_string();
+  };
+  while (site->ledger(url).posts.size() < 2 && std::chrono::steady_clock::now() < until) {
+    EXPECT_NE(state(), "failed");
+  }
+  site->set_knobs(url, {});
+  while (state() != "done" && std::chrono::steady_clock::now() < until) {
+    (void)run({"session", "check"});
+  }
+  EXPECT_EQ(state(), "done");
+  EXPECT_EQ(site->ledger(url).posts.size(), 3u);
+  EXPECT_EQ(accepted(), 2u);
+}
+
 // With a disk that does what the test says.
 class FaultyDisk : public Daemon {
  protected:
