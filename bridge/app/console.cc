@@ -1,16 +1,22 @@
 #include "bridge/app/console.h"
 
+#include "bridge/base/limits.h"
+
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <optional>
 
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 namespace app {
 namespace {
 
+namespace fs = std::filesystem;
 using base::Code;
 using base::fail;
 
@@ -37,6 +43,67 @@ base::Result<std::string> read(std::istream& stream, std::string_view name, std:
     return fail(Code::invalid, fmt::format("read {}: longer than {} bytes", name, bytes_max));
   }
   return text;
+}
+
+std::unexpected<base::Error> not_written(const fs::path& path, std::string_view why) {
+  return fail(Code::unavailable, fmt::format("write {}: {}", path.string(), why));
+}
+
+// Links there name what a process has open, and replacing that by name would miss it.
+bool is_in_proc(const fs::path& path) {
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  struct statfs about{};
+  return ::statfs(folder.c_str(), &about) == 0 && about.f_type == PROC_SUPER_MAGIC;
+}
+
+// The regular file that the path leads to, or would lead to; nothing if it leads to something that
+// can only be written into, such as a device or a pipe.
+base::Result<std::optional<fs::path>> file_to_replace(const fs::path& path) {
+  // Asked of the kernel first: it refuses to follow some links, and then nobody here does.
+  std::error_code error;
+  const fs::file_type type = fs::status(path, error).type();
+  if (error && type != fs::file_type::not_found) return not_written(path, error.message());
+  if (type != fs::file_type::regular && type != fs::file_type::not_found) return std::nullopt;
+  fs::path place = path;
+  for (int links = 0; links < limits::links_followed_max; ++links) {
+    if (fs::symlink_status(place, error).type() != fs::file_type::symlink) return place;
+    if (is_in_proc(place)) return std::nullopt;
+    const fs::path target = fs::read_symlink(place, error);
+    if (error) return not_written(path, error.message());
+    place = place.parent_path() / target;
+  }
+  return not_written(path, std::strerror(ELOOP));
+}
+
+base::Result<> write_into(const fs::path& path, std::string_view text) {
+  errno = 0;
+  // At its end: what others have written there stays.
+  std::ofstream stream(path, std::ios::binary | std::ios::app);
+  if (!stream) return not_written(path, std::strerror(errno));
+  stream << text;
+  stream.close();
+  return stream ? base::Result<>() : not_written(path, "output error");
+}
+
+// `path`: what the caller calls the place.
+base::Result<> replace(const fs::path& place, const fs::path& path, std::string_view text) {
+  fs::path draft = place;
+  draft += fmt::format(".{}.tmp", getpid());
+  const auto failed = [&](std::string_view why) {
+    std::error_code ignored;
+    fs::remove(draft, ignored);
+    return not_written(path, why);
+  };
+  errno = 0;
+  std::ofstream stream(draft, std::ios::binary);
+  if (!stream) return failed(std::strerror(errno));
+  stream << text;
+  stream.close();
+  if (!stream) return failed("output error");
+  std::error_code error;
+  fs::rename(draft, place, error);
+  if (error) return failed(error.message());
+  return {};
 }
 
 }  // namespace
@@ -80,23 +147,8 @@ base::Result<std::string> read_file(const std::filesystem::path& path, std::size
 }
 
 base::Result<> write_file(const std::filesystem::path& path, std::string_view text) {
-  std::filesystem::path draft = path;
-  draft += fmt::format(".{}.tmp", getpid());
-  const auto failed = [&](std::string_view why) {
-    std::error_code ignored;
-    std::filesystem::remove(draft, ignored);
-    return fail(Code::unavailable, fmt::format("write {}: {}", path.string(), why));
-  };
-  errno = 0;
-  std::ofstream stream(draft, std::ios::binary);
-  if (!stream) return failed(std::strerror(errno));
-  stream << text;
-  stream.close();
-  if (!stream) return failed("output error");
-  std::error_code error;
-  std::filesystem::rename(draft, path, error);
-  if (error) return failed(error.message());
-  return {};
+  TRY(const auto place, file_to_replace(path));
+  return place ? replace(*place, path, text) : write_into(path, text);
 }
 
 }  // namespace app

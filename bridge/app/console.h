@@ -37,7 +37,8 @@ void print_json(Console& console, const boost::json::value& value);
 base::Result<std::string> read_input(Console& console, const std::string& path,
                                      std::size_t bytes_max);
 base::Result<std::string> read_file(const std::filesystem::path& path, std::size_t bytes_max);
-// Replaces the file in one step, so that nobody sees half of it.
+// Replaces the file, or the one that a link leads to, in one step, so that nobody sees half of it.
+// What is no file, such as a device or a pipe, is written into and stays what it is.
 base::Result<> write_file(const std::filesystem::path& path, std::string_view text);
 
 }  // namespace app

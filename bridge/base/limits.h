@@ -106,6 +106,10 @@ inline constexpr auto daemon_ends = 60s;    // once it does not answer any more
 inline constexpr auto house_pause = 30s;    // between looks at deadlines and checkpoints
 inline constexpr auto session_doubt = 60s;  // between looks at a session that says nothing
 
+// Commands.
+inline constexpr int links_followed_max = 40;  // from the name of a file to the file
+inline constexpr std::chrono::seconds session_cookie_kept = 30 * 24h;  // of an imported session
+
 // Schema. Depths count levels, steps roughly one schema, item or member visited.
 inline constexpr std::size_t schema_document_depth_max = 128;
 inline constexpr std::size_t schema_document_values_max = 500'000;

@@ -1,9 +1,14 @@
 #include "bridge/base/json.h"
 #include "tests/app/process.h"
 
+#include <filesystem>
+
 #include <boost/json/serialize.hpp>
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace app {
 namespace {
@@ -75,6 +80,61 @@ TEST_F(PacketBuild, WritesToAFile) {
   EXPECT_EQ(built.status, 0);
   EXPECT_EQ(built.out, "OK: RFP_PLAN (" + out + ")\n");
   EXPECT_EQ(flywheel({"packet", "validate", "--file", out}).status, 0);
+}
+
+TEST_F(PacketBuild, WritesThroughALinkAndLeavesItThere) {
+  const auto link = folder_.path() / "link.json";
+  const auto kept = folder_.path() / "kept" / "packet.json";
+  folder_.write("kept/packet.json", "an older packet");
+  std::filesystem::create_symlink("kept/packet.json", link);
+  ASSERT_EQ(build({"--question", "How?", "--out", link.string()}).status, 0);
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_EQ(flywheel({"packet", "validate", "--file", kept.string()}).status, 0);
+
+  // Where it leads to need not be there yet.
+  std::filesystem::remove(kept);
+  ASSERT_EQ(build({"--question", "How?", "--out", link.string()}).status, 0);
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_EQ(flywheel({"packet", "validate", "--file", kept.string()}).status, 0);
+}
+
+TEST_F(PacketBuild, ALinkThatLeadsNowhereIsAnErrorAndStays) {
+  const auto link = folder_.path() / "link.json";
+  std::filesystem::create_symlink("link.json", link);
+  const Finished built = build({"--question", "How?", "--out", link.string()});
+  EXPECT_EQ(built.status, 1);
+  EXPECT_THAT(built.err, HasSubstr("write " + link.string() + ": "));
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+}
+
+TEST_F(PacketBuild, WritesIntoAPipeInsteadOfReplacingIt) {
+  const auto pipe = folder_.path() / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  // Open at both ends, so that neither the program nor this test waits for the other.
+  const int end = ::open(pipe.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  ASSERT_GE(end, 0);
+  const Finished built = build({"--question", "How?", "--out", pipe.string()});
+  std::string text(64 * 1024, '\0');
+  const ssize_t count = ::read(end, text.data(), text.size());
+  ::close(end);
+  EXPECT_EQ(built.status, 0) << built.err;
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+  ASSERT_GT(count, 0) << "nothing came through the pipe";
+  text.resize(static_cast<std::size_t>(count));
+  EXPECT_EQ(flywheel({"packet", "validate", "--stdin"}, text).status, 0) << text;
+}
+
+TEST_F(PacketBuild, WritesBehindWhatAnOpenFileHolds) {
+  const std::string log = folder_.write("log", "what was there\n");
+  const auto link = folder_.path() / "stdout";
+  const int file = ::open(log.c_str(), O_WRONLY | O_APPEND);  // The program has it too.
+  ASSERT_GE(file, 0);
+  std::filesystem::create_symlink("/proc/self/fd/" + std::to_string(file), link);
+  const Finished built = build({"--question", "How?", "--out", link.string()});
+  ::close(file);
+  EXPECT_EQ(built.status, 0) << built.err;
+  EXPECT_THAT(folder_.read("log"), StartsWith("what was there\n{"));
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
 }
 
 TEST_F(PacketBuild, WarnsWhereAnAnswerWouldSuffer) {
