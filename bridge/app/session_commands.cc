@@ -131,8 +131,31 @@ awaitable<int> login(Console& console, const SessionOptions& options, const Conf
   co_return exit_ok;
 }
 
-awaitable<int> import(Console& console, const SessionOptions& options, const Config& config) {
-  auto storage = read_storage_state(console, options.file);
+void print_imported(Console& console, const StorageState& storage, const Imported& imported,
+                    const std::filesystem::path& profile) {
+  if (console.is_json) {
+    print_json(console, {{"cookies", imported.cookies},
+                         {"session_cookies", storage.session_cookies},
+                         {"expired_cookies", storage.expired_cookies},
+                         {"items", imported.items}});
+    return;
+  }
+  console.out << fmt::format("{} cookies and {} stored items are now in {}\n", imported.cookies,
+                             imported.items, profile.string());
+  if (storage.session_cookies > 0) {
+    console.out << fmt::format(
+        "{} of the cookies have no date of their own; they are kept for {} days\n",
+        storage.session_cookies, limits::session_cookie_kept / std::chrono::days(1));
+  }
+  if (storage.expired_cookies > 0) {
+    console.out << fmt::format("{} more had expired and were left out\n", storage.expired_cookies);
+  }
+  console.out << "Next: flywheel session check" << std::endl;
+}
+
+awaitable<int> import(Console& console, const SessionOptions& options, const Config& config,
+                      base::Clock& clock) {
+  auto storage = read_storage_state(console, options.file, clock.wall());
   if (!storage) co_return print_failed(console, storage.error());
   auto settings = browser_settings(config, options.bridge);
   settings.launch.window = cdp::Window::headless;
@@ -142,15 +165,7 @@ awaitable<int> import(Console& console, const SessionOptions& options, const Con
   if (!imported) co_return print_failed(console, imported.error());
   auto closed = co_await (*browser)->close();
   if (!closed) co_return print_failed(console, chat::translate(closed.error(), "save the profile"));
-  if (console.is_json) {
-    print_json(console, {{"cookies", imported->cookies}, {"items", imported->items}});
-  } else {
-    console.out << fmt::format(
-                       "{} cookies and {} stored items are now in {}\n"
-                       "Next: flywheel session check",
-                       imported->cookies, imported->items, config.browser.profile_dir.string())
-                << std::endl;
-  }
+  print_imported(console, *storage, *imported, config.browser.profile_dir);
   co_return exit_ok;
 }
 
@@ -198,10 +213,7 @@ int run_import(Console& console, const SessionOptions& options) {
                               options.file, (*place)->url),
                   "daemon_runs"});
   }
-  return run(console, options,
-             [](Console& to, const SessionOptions& how, const Config& config, base::Clock&) {
-               return import(to, how, config);
-             });
+  return run(console, options, import);
 }
 
 int run_check(Console& console, const SessionOptions& options) {

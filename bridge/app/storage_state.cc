@@ -1,8 +1,12 @@
 #include "bridge/app/storage_state.h"
 
 #include "bridge/base/json.h"
+#include "bridge/base/limits.h"
 #include "bridge/base/scope.h"
 #include "bridge/chat/eyes.h"
+
+#include <chrono>
+#include <optional>
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -26,7 +30,11 @@ const json::string* text_at(const json::object& object, std::string_view key) {
   return value ? value->if_string() : nullptr;
 }
 
-// Playwright writes -1 for a session cookie, where CDP wants no `expires`.
+double seconds_of(base::WallTime at) {
+  return std::chrono::duration<double>(at.time_since_epoch()).count();
+}
+
+// As Storage.setCookies takes it, but without an end.
 base::Result<json::object> parse_cookie(const json::value& value, const std::string& pointer) {
   const auto* given = value.if_object();
   if (given == nullptr) return refused(pointer, "must be an object");
@@ -41,11 +49,30 @@ base::Result<json::object> parse_cookie(const json::value& value, const std::str
     if (flag != nullptr && flag->is_bool()) cookie[key] = *flag;
   }
   if (const auto* site = text_at(*given, "sameSite")) cookie["sameSite"] = *site;
-  const auto* expires = given->if_contains("expires");
-  if (expires != nullptr && expires->is_number() && expires->to_number<double>() > 0) {
-    cookie["expires"] = *expires;
-  }
   return cookie;
+}
+
+// When it ends, in seconds since 1970. Playwright writes -1 for a session cookie: nothing.
+std::optional<double> end_of(const json::object& cookie) {
+  const auto* expires = cookie.if_contains("expires");
+  if (expires == nullptr || !expires->is_number()) return std::nullopt;
+  const auto end = expires->to_number<double>();
+  return end > 0 ? std::optional(end) : std::nullopt;
+}
+
+base::Result<> add_cookie(StorageState& storage, const json::value& value,
+                          const std::string& pointer, base::WallTime now) {
+  TRY(auto cookie, parse_cookie(value, pointer));
+  const auto end = end_of(value.get_object());
+  if (end && *end <= seconds_of(now)) {
+    ++storage.expired_cookies;
+    return {};
+  }
+  // The session that a session cookie ends with would be that of the browser which imports it.
+  if (!end) ++storage.session_cookies;
+  cookie["expires"] = end.value_or(seconds_of(now + limits::session_cookie_kept));
+  storage.cookies.push_back(std::move(cookie));
+  return {};
 }
 
 base::Result<StorageState::Origin> parse_origin(const json::value& value,
@@ -107,16 +134,17 @@ base::Task<std::size_t> store_all(cdp::Page& page,
 
 }  // namespace
 
-base::Result<StorageState> read_storage_state(Console& console, const std::string& path) {
+base::Result<StorageState> read_storage_state(Console& console, const std::string& path,
+                                              base::WallTime now) {
   TRY(const std::string text, read_input(console, path, storage_bytes_max));
   TRY(const json::value document, base::parse_json(text));
   const auto* object = document.if_object();
   const auto* cookies = object ? object->if_contains("cookies") : nullptr;
   if (cookies == nullptr || !cookies->is_array()) return refused("/cookies", "must be an array");
   StorageState storage;
-  for (const auto& value : cookies->get_array()) {
-    TRY(auto cookie, parse_cookie(value, fmt::format("/cookies/{}", storage.cookies.size())));
-    storage.cookies.push_back(std::move(cookie));
+  const auto& given = cookies->get_array();
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    TRY_OK(add_cookie(storage, given[i], fmt::format("/cookies/{}", i), now));
   }
   const auto* origins = object->if_contains("origins");
   if (origins == nullptr) return storage;

@@ -1,5 +1,6 @@
 // The program as a person runs it, against the look-alike site in a real browser; the site's ledger
 // is the judge.
+#include "tests/cdp/browser_fixture.h"
 #include "tests/e2e/project.h"
 
 #include <fmt/format.h>
@@ -129,32 +130,77 @@ TEST_F(Project, AnUnknownShellIsRefusedWithItsShapeAndNoneOfItsText) {
   EXPECT_TRUE(site->ledger(url).posts.empty());
 }
 
-TEST_F(Project, AStorageStateIsImportedIntoTheProfile) {
+json::object cookie(std::string_view name, std::string_view value, double expires) {
+  return {{"name", name},       {"value", value},   {"domain", "127.0.0.1"}, {"path", "/"},
+          {"expires", expires}, {"httpOnly", true}, {"secure", false},       {"sameSite", "Lax"}};
+}
+
+// A cookie that lasts, one of the session and one that has expired; and an item in local storage.
+std::string storage_state(const std::string& origin) {
+  json::array items{json::object{{"name", "theme"}, {"value", "dark"}}};
+  json::array origins{json::object{{"origin", origin}, {"localStorage", std::move(items)}}};
+  json::array cookies{cookie("session-token", "s3cret", 4102444800.0),
+                      cookie("csrf", "of-the-session", -1), cookie("old", "of-1970", 1)};
+  return json::serialize(
+      json::object{{"cookies", std::move(cookies)}, {"origins", std::move(origins)}});
+}
+
+// What a browser with this profile has in local storage.
+std::string stored_item(const std::filesystem::path& profile, const std::string& url,
+                        const std::string& name) {
+  std::string item;
+  cdp_test::run([&]() -> cdp_test::Story {
+    auto browser = cdp_test::must(co_await cdp::Browser::launch({.profile_dir = profile}));
+    const auto page = cdp_test::must(co_await browser->open(url));
+    const auto value = cdp_test::must(
+        co_await page->evaluate("localStorage.getItem(" + json::serialize(name) + ")"));
+    item = json::serialize(value);
+    cdp_test::must(co_await browser->close());
+  });
+  return item;
+}
+
+TEST_F(Project, WhatAStorageStateHoldsIsThereForTheNextCommand) {
   configure();
-  const std::string storage = json::serialize(json::object{
-      {"cookies", json::array{json::object{{"name", "session-token"},
-                                           {"value", "s3cret"},
-                                           {"domain", "127.0.0.1"},
-                                           {"path", "/"},
-                                           {"expires", 4102444800.0},
-                                           {"httpOnly", true},
-                                           {"secure", false},
-                                           {"sameSite", "Lax"}}}},
-      {"origins",
-       json::array{json::object{
-           {"origin", site->origin()},
-           {"localStorage", json::array{json::object{{"name", "theme"}, {"value", "dark"}}}}}}}});
-  const auto imported = run({"session", "import", "-", "--json"}, storage);
+  const auto imported = run({"session", "import", "-", "--json"}, storage_state(site->origin()));
   ASSERT_EQ(imported.status, 0) << imported.err;
-  EXPECT_EQ(parsed(imported.out).at("cookies"), 1);
-  EXPECT_EQ(parsed(imported.out).at("items"), 1);
+  const auto told = parsed(imported.out);
+  EXPECT_EQ(told.at("cookies"), 2);
+  EXPECT_EQ(told.at("session_cookies"), 1);
+  EXPECT_EQ(told.at("expired_cookies"), 1);
+  EXPECT_EQ(told.at("items"), 1);
   EXPECT_EQ(imported.out.find("s3cret"), std::string::npos);
   EXPECT_EQ(imported.err.find("s3cret"), std::string::npos);
 
+  EXPECT_EQ(run({"session", "check"}).status, 0);
+  const auto requests = site->ledger(url).requests;
+  ASSERT_FALSE(requests.empty());
+  for (const auto& request : requests) {
+    EXPECT_NE(request.cookie.find("session-token=s3cret"), std::string::npos) << request.target;
+    EXPECT_NE(request.cookie.find("csrf=of-the-session"), std::string::npos) << request.target;
+    EXPECT_EQ(request.cookie.find("old="), std::string::npos) << request.target;
+  }
+  const auto profile = folder.path() / ".flywheel/state/profiles/test";
+  EXPECT_EQ(stored_item(profile, url, "theme"), "\"dark\"");
+}
+
+TEST_F(Project, WhatIsNoStorageStateIsRefusedWithoutItsValues) {
+  configure();
   const auto broken = run({"session", "import", "-"}, R"({"cookies":[{"name":"s3cret"}]})");
   EXPECT_EQ(broken.status, 65);
   EXPECT_NE(broken.err.find("/cookies/0/value"), std::string::npos) << broken.err;
   EXPECT_EQ(broken.err.find("s3cret"), std::string::npos);
+}
+
+TEST_F(Project, AnImportSaysWhatItKeepsAndHowLong) {
+  configure();
+  const auto imported = run({"session", "import", "-"}, storage_state(site->origin()));
+  ASSERT_EQ(imported.status, 0) << imported.err;
+  EXPECT_NE(imported.out.find("2 cookies and 1 stored items are now in "), std::string::npos);
+  EXPECT_NE(imported.out.find("1 of the cookies have no date of their own; they are kept for 30 "
+                              "days\n1 more had expired and were left out\n"),
+            std::string::npos)
+      << imported.out;
 }
 
 TEST_F(Project, BadInputIsRefusedBeforeAnyBrowserStarts) {
