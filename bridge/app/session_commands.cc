@@ -7,6 +7,7 @@
 #include "bridge/app/daemon_client.h"
 #include "bridge/app/loop.h"
 #include "bridge/app/session_report.h"
+#include "bridge/app/sign_in_by_hand.h"
 #include "bridge/app/storage_state.h"
 #include "bridge/base/limits.h"
 #include "bridge/chat/eyes.h"
@@ -108,20 +109,11 @@ awaitable<int> login(Console& console, const SessionOptions& options, const Conf
   console.err << "Sign in in the browser window. This command ends by itself when the conversation "
                  "is ready, or when you close the window."
               << std::endl;
-  std::string shown;
-  for (;;) {
-    auto judged = co_await session->chat().state();
-    if (!judged && judged.error().reason == "navigated") continue;
-    if (!judged) co_return print_failed(console, judged.error());
-    if (judged->can_send) break;
-    if (shown != chat::name(judged->state)) {
-      shown = chat::name(judged->state);
-      console.err << fmt::format("  {}: {}", shown, judged->evidence) << std::endl;
-    }
-    co_await clock.sleep_until(clock.now() + std::chrono::milliseconds(500));
-  }
-  if (auto closed = co_await session->close(); !closed)
-    co_return print_failed(console, closed.error());
+  const auto ready = co_await wait_for_sign_in(session->chat(), console.err, clock);
+  // Also after a failure: a person may have signed in before it.
+  const auto closed = co_await session->close();
+  if (!ready) co_return print_failed(console, ready.error());
+  if (!closed) co_return print_failed(console, closed.error());
   if (console.is_json) {
     print_json(console, {{"state", "ready"}});
   } else {
