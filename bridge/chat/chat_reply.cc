@@ -151,7 +151,9 @@ class ChatPage::Reading {
       if (!next_try_) next_try_ = now() + limits::turn_ends;
       co_return std::nullopt;
     }
-    const bool may_read = news.answer && is_whole(*news.answer);
+    // What the stream lacks the page lacks, too, until it is loaded anew.
+    const bool has_hole = post() && post()->stream.has_hole();
+    const bool may_read = news.answer && is_whole(*news.answer) && !has_hole;
     if (news.kind == DomNews::Kind::end) {
       const bool is_reached = may_read && !news.answer->text.empty() &&
                               finish_.is_reached(news.answer->text, news.answer->blocks);

@@ -25,6 +25,20 @@ std::size_t tail_bytes(std::string_view text, std::uint64_t count) {
   return text.size() - at;
 }
 
+// Where the stream goes on: named itself, or by one of the ways that the provider offers.
+std::string_view topic_of(const json::object& handoff) {
+  for (const std::string_view name : {"topic", "topic_id"}) {
+    if (const auto topic = text_at(handoff, name); !topic.empty()) return topic;
+  }
+  const json::value* options = handoff.if_contains("options");
+  if (options == nullptr || !options->is_array()) return {};
+  for (const auto& option : options->get_array()) {
+    const auto topic = option.is_object() ? text_at(option.get_object(), "topic_id") : "";
+    if (!topic.empty()) return topic;
+  }
+  return {};
+}
+
 }  // namespace
 
 void DeltaStream::feed(std::string_view bytes) {
@@ -33,7 +47,8 @@ void DeltaStream::feed(std::string_view bytes) {
 
 void DeltaStream::feed_item(std::string_view slice, std::optional<std::uint64_t> sequence) {
   if (sequence) {
-    if (*sequence < next_item_) return;
+    if (next_item_ && *sequence < *next_item_) return;
+    if (next_item_ && *sequence > *next_item_) lose_item();
     next_item_ = *sequence + 1;
   }
   items_sse_.feed(slice, [this](const SseEvent& one) { event(one); });
@@ -81,7 +96,7 @@ void DeltaStream::typed(std::string_view type, const json::object& frame) {
     input_text_ = message.text;
   } else if (type == "stream_handoff") {
     handed_off_ = true;
-    handoff_topic_ = text_at(frame, "topic");
+    handoff_topic_ = topic_of(frame);
   } else if (type == "message_stream_complete") {
     complete_ = true;
   } else if (type == "moderation") {

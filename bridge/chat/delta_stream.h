@@ -22,8 +22,11 @@ class DeltaStream {
   void feed(std::string_view bytes);
   // One `encoded_item` of a hand-off frame: a slice of the same event text. Slices repeat after a
   // reconnection: one whose `sequence` is known is dropped, and without numbers a message that is
-  // added again starts over, so that a replay from the start ends in the same text.
+  // added again starts over, so that a replay from the start ends in the same text. Numbers begin
+  // anywhere; one that is skipped is a slice that never came.
   void feed_item(std::string_view slice, std::optional<std::uint64_t> sequence);
+  // A slice came that nobody could keep.
+  void lose_item() { has_hole_ = true; }
 
   // Messages in order of first appearance. A reference stays valid until the next feed.
   const std::vector<Message>& messages() const { return messages_; }
@@ -41,8 +44,13 @@ class DeltaStream {
   bool is_moderated() const { return moderated_; }  // the provider blocked or removed the turn
   // Text of an `error` frame, or empty.
   const std::string& error() const { return error_; }
-  // True once an operation could not be understood: from then on the text proves nothing.
-  bool is_damaged() const { return damaged_ || sse_.is_damaged() || items_sse_.is_damaged(); }
+  // True once an operation could not be understood or a slice is missing: from then on the text
+  // proves nothing.
+  bool is_damaged() const {
+    return damaged_ || has_hole_ || sse_.is_damaged() || items_sse_.is_damaged();
+  }
+  // A slice is missing. Whoever else read the same frames may lack it, too.
+  bool has_hole() const { return has_hole_; }
   // Grows with every change of any message's text or status.
   std::uint64_t version() const { return version_; }
   // Grows with every change but the mere growth of a text.
@@ -78,7 +86,7 @@ class DeltaStream {
   std::string input_text_;
   std::string handoff_topic_;
   std::string error_;
-  std::uint64_t next_item_ = 0;
+  std::optional<std::uint64_t> next_item_;
   std::uint64_t version_ = 0;
   std::uint64_t growths_ = 0;
   std::size_t text_bytes_ = 0;
@@ -86,6 +94,7 @@ class DeltaStream {
   bool complete_ = false;
   bool moderated_ = false;
   bool damaged_ = false;
+  bool has_hole_ = false;
 };
 
 }  // namespace chat

@@ -77,18 +77,19 @@ std::optional<Message> user_message(std::string_view body) {
 }
 
 // Slices of the reply stream anywhere inside a WebSocket frame, in order. What the objects around
-// a slice say of its owner counts for it; the innermost word is the last.
-void collect_items(const json::value& value, TurnItem around, int depth,
-                   std::vector<TurnItem>& items) {
-  if (depth > limits::delta_depth_max || items.size() > limits::stream_messages_max) return;
+// a slice say of its owner counts for it; the innermost word is the last. A frame is as deep as the
+// JSON parser lets it be.
+void collect_items(const json::value& value, TurnItem around, std::vector<TurnItem>& items) {
   if (const auto* list = value.if_array()) {
-    for (const auto& item : *list) collect_items(item, around, depth + 1, items);
+    for (const auto& item : *list) collect_items(item, around, items);
     return;
   }
   const auto* object = value.if_object();
   if (object == nullptr) return;
   if (const auto id = text_at(*object, "conversation_id"); !id.empty()) around.conversation_id = id;
-  if (const auto topic = text_at(*object, "topic"); !topic.empty()) around.topic = topic;
+  for (const std::string_view name : {"topic", "topic_id"}) {
+    if (const auto topic = text_at(*object, name); !topic.empty()) around.topic = topic;
+  }
   if (const auto* item = object->if_contains("encoded_item"); item && item->is_string()) {
     around.slice = text_of(item);
     if (const auto* number = object->if_contains("sequence_id");
@@ -98,7 +99,7 @@ void collect_items(const json::value& value, TurnItem around, int depth,
     items.push_back(std::move(around));
     return;
   }
-  for (const auto& [name, member] : *object) collect_items(member, around, depth + 1, items);
+  for (const auto& [name, member] : *object) collect_items(member, around, items);
 }
 
 }  // namespace
@@ -196,6 +197,7 @@ Orders NetworkWatch::on_request(const json::object& params) {
     posts_.push_back(std::make_unique<Post>());
     posts_.back()->request_id = id;
     early_items_.clear();
+    is_early_item_missed_ = false;
     ++version_;
     if (!request->contains("postData")) return {{OrderKind::read_post, id}};
     on_post_body(id, text_at(*request, "postData"));
@@ -278,6 +280,7 @@ void NetworkWatch::on_stream(const std::string& request_id, std::optional<std::s
   }
   post->is_streaming = true;
   post->stream.feed(*buffered);
+  take_early_items();
 }
 
 void NetworkWatch::on_data(std::string_view params) {
@@ -295,14 +298,30 @@ void NetworkWatch::on_data(std::string_view params) {
   } else {
     post->stream.feed(*bytes);
   }
-  for (const auto& item : early_items_) {
-    const bool is_ours = post->stream.is_handed_off() && is_of(item, post->stream);
-    if (is_ours) post->stream.feed_item(item.slice, item.sequence);
-  }
-  if (post->stream.is_handed_off()) early_items_.clear();
+  take_early_items();
   const bool is_growth = bytes && post->stream.turning_points() == known &&
                          !post->stream.is_damaged() && !end_marker_.empty();
   if (!is_growth || post->stream.ends_near(end_marker_)) ++version_;
+}
+
+void NetworkWatch::take_early_items() {
+  DeltaStream& stream = posts_.back()->stream;
+  if (!stream.is_handed_off()) return;
+  for (const auto& item : std::exchange(early_items_, {})) {
+    if (is_of(item, stream)) stream.feed_item(item.slice, item.sequence);
+  }
+  if (std::exchange(is_early_item_missed_, false)) stream.lose_item();
+}
+
+// It may have been one of the newest post's.
+void NetworkWatch::miss_item() {
+  DeltaStream& stream = posts_.back()->stream;
+  if (stream.is_handed_off()) {
+    stream.lose_item();
+  } else {
+    is_early_item_missed_ = true;
+  }
+  ++version_;
 }
 
 void NetworkWatch::on_frame(const json::object& params) {
@@ -312,10 +331,10 @@ void NetworkWatch::on_frame(const json::object& params) {
   if (payload.find("encoded_item") == std::string_view::npos) return;
   json::error_code error;
   const json::value frame = json::parse(payload, error);
-  if (error) return;
+  if (error) return miss_item();
   Post& post = *posts_.back();
   std::vector<TurnItem> items;
-  collect_items(frame, {}, 0, items);
+  collect_items(frame, {}, items);
   // Whose the early ones are is known when the stream says where it goes on.
   std::erase_if(items, [&](const TurnItem& item) {
     return post.stream.is_handed_off() && !is_of(item, post.stream);
@@ -328,6 +347,8 @@ void NetworkWatch::on_frame(const json::object& params) {
       post.stream.feed_item(item.slice, item.sequence);
     } else if (early_items_.size() < limits::stream_messages_max) {
       early_items_.push_back(std::move(item));
+    } else {
+      miss_item();
     }
   }
   ++version_;
@@ -433,6 +454,7 @@ void NetworkWatch::on_new_document() {
   requests_.clear();
   posts_.clear();
   early_items_.clear();
+  is_early_item_missed_ = false;
   readback_.reset();
   recent_chats_.reset();
   ++version_;

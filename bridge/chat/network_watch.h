@@ -137,6 +137,8 @@ class NetworkWatch {
   Post* post_of(std::string_view request_id);
   void end(Post& post);
   bool is_of(const TurnItem& item, const DeltaStream& stream) const;
+  void take_early_items();
+  void miss_item();
   std::string path_here(std::string_view url) const;
 
   std::string origin_;
@@ -145,7 +147,9 @@ class NetworkWatch {
   std::map<std::string, Request, std::less<>> requests_;
   std::deque<std::unique_ptr<Post>> posts_;
   std::deque<Posted> posted_;  // newest last
+  // Slices that came before the newest post's stream said where it goes on.
   std::vector<TurnItem> early_items_;
+  bool is_early_item_missed_ = false;  // … one of them could not be kept
   std::optional<Readback> readback_;
   std::optional<RecentChats> recent_chats_;
   NetworkEvidence evidence_;

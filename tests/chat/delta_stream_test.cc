@@ -121,6 +121,32 @@ TEST(DeltaStream, KnownSequenceNumbersAreDropped) {
     stream.feed_item(frame(fmt::format(R"({{"v":"{}"}})", sequence)), sequence);
   }
   EXPECT_EQ(stream.answer()->text, "012");
+  EXPECT_FALSE(stream.is_damaged());
+}
+
+TEST(DeltaStream, ASkippedSequenceNumberIsAHoleAndTheTextProvesNothing) {
+  const auto after = [](const std::vector<std::uint64_t>& sequences) {
+    DeltaStream stream;
+    stream.feed(hello + added("a-1", "assistant", "", "in_progress"));
+    for (const auto sequence : sequences) stream.feed_item(frame(R"({"v":"x"})"), sequence);
+    EXPECT_EQ(stream.is_damaged(), stream.has_hole());
+    return stream.has_hole();
+  };
+  EXPECT_FALSE(after({7, 8, 9})) << "numbers may begin anywhere";
+  EXPECT_FALSE(after({7, 8, 7, 8, 9})) << "repeated after a reconnection";
+  EXPECT_TRUE(after({7, 9}));
+  EXPECT_TRUE(after({0, 2, 1})) << "what comes late stands at the wrong place";
+}
+
+TEST(DeltaStream, AHandOffNamesItsTopicItselfOrAmongItsWays) {
+  const auto topic = [](std::string_view words) {
+    return read(frame(fmt::format(R"({{"type":"stream_handoff",{}}})", words))).handoff_topic();
+  };
+  EXPECT_EQ(topic(R"("topic":"turn-1")"), "turn-1");
+  EXPECT_EQ(topic(R"("topic_id":"turn-1")"), "turn-1");
+  EXPECT_EQ(topic(R"("options":[7,{"type":"resume"},{"type":"ws","topic_id":"turn-1"}])"),
+            "turn-1");
+  EXPECT_EQ(topic(R"("options":{})"), "");
 }
 
 TEST(DeltaStream, AChangeOfNothingIsDamage) {

@@ -1,5 +1,7 @@
 #include "bridge/chat/network_watch.h"
 
+#include "bridge/base/limits.h"
+
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
@@ -288,6 +290,78 @@ TEST(NetworkWatch, FramesOfAHandOffAreReadInOrderEvenWhenTheyComeEarly) {
   arrive(frame("data: {\"v\":\"two\"}\n\n"));
   ASSERT_NE(w.watch.post("MARK")->stream.answer(), nullptr);
   EXPECT_EQ(w.watch.post("MARK")->stream.answer()->text, "one two");
+}
+
+// A handed-off turn: its items by topic, and the hand-off itself.
+struct HandedOff : Watched {
+  HandedOff() {
+    request("2", "POST", send_path, body);
+    response("2", send_path, 200);
+  }
+  const DeltaStream& stream() const { return watch.posts().back()->stream; }
+  void arrive(std::string payload) {
+    tell("Network.webSocketFrameReceived",
+         {{"requestId", "ws"}, {"response", json::object{{"payloadData", std::move(payload)}}}});
+  }
+  void item(std::string_view words, std::string_view topic = "turn-1") {
+    arrive(json::serialize(json::object{
+        {"topic_id", topic},
+        {"payload", json::object{{"encoded_item", fmt::format("data: {}\n\n", words)}}}}));
+  }
+  static constexpr std::string_view hello = "event: delta_encoding\ndata: \"v1\"\n\n";
+  static constexpr std::string_view hand_off =
+      "data: {\"type\":\"stream_handoff\",\"options\":[{\"topic_id\":\"turn-1\"}]}\n\n";
+  static constexpr std::string_view answer =
+      R"({"v":{"message":{"id":"a","author":{"role":"assistant"},"content":)"
+      R"({"content_type":"text","parts":["one "]}}}})";
+};
+
+TEST(NetworkWatch, EarlyFramesAreTakenUpWhereverTheHandOffIsRead) {
+  for (const bool is_buffered : {false, true}) {
+    HandedOff w;
+    w.item(w.answer);
+    w.watch.on_stream("2", std::string(w.hello) + std::string(is_buffered ? w.hand_off : ""));
+    if (!is_buffered) w.data("2", w.hand_off);
+    w.item(R"({"v":"theirs"})", "turn-2");
+    w.item(R"({"v":"two"})");
+    ASSERT_NE(w.stream().answer(), nullptr) << is_buffered;
+    EXPECT_EQ(w.stream().answer()->text, "one two") << is_buffered;
+    EXPECT_FALSE(w.stream().is_damaged()) << is_buffered;
+  }
+}
+
+TEST(NetworkWatch, FramesThatCannotBeKeptLeaveAHoleOnceTheAnswerIsHandedOff) {
+  const auto has_hole = [](std::size_t early, std::string_view garbage_early,
+                           std::string_view garbage_late) {
+    HandedOff w;
+    for (std::size_t i = 0; i < early; ++i) w.item(R"({"type":"noise"})");
+    if (!garbage_early.empty()) w.arrive(std::string(garbage_early));
+    w.watch.on_stream("2", std::string(w.hello));
+    EXPECT_FALSE(w.stream().has_hole()) << "nothing is handed off yet";
+    w.data("2", w.hand_off);
+    w.item(w.answer);
+    const auto known = w.watch.version();
+    if (!garbage_late.empty()) w.arrive(std::string(garbage_late));
+    EXPECT_EQ(w.watch.version() > known, garbage_late.contains("encoded_item"));
+    EXPECT_EQ(w.stream().is_damaged(), w.stream().has_hole());
+    return w.stream().has_hole();
+  };
+  constexpr std::size_t bound = limits::stream_messages_max;
+  constexpr std::string_view garbage = R"([{"encoded_item": "data)";
+  EXPECT_FALSE(has_hole(bound, "", ""));
+  EXPECT_TRUE(has_hole(bound + 1, "", ""));
+  EXPECT_TRUE(has_hole(0, garbage, ""));
+  EXPECT_TRUE(has_hole(0, "", garbage));
+  EXPECT_FALSE(has_hole(0, "not JSON", "nor this"));
+}
+
+TEST(NetworkWatch, AHoleBelongsToThePostThatWasAnswered) {
+  HandedOff w;
+  w.arrive(R"([{"encoded_item": "data)");
+  w.request("3", "POST", send_path, body);
+  w.response("3", send_path, 200);
+  w.watch.on_stream("3", std::string(w.hello) + std::string(w.hand_off));
+  EXPECT_FALSE(w.stream().has_hole());
 }
 
 TEST(NetworkWatch, TurnsAreDueFromTheQuestionForThemOn) {

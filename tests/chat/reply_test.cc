@@ -93,6 +93,19 @@ TEST(Reply, ABrokenStreamIsReadBackAndATruncatedAnswerSaysSo) {
                                   }));
 }
 
+// The page reads the same items, so it is no better until it is loaded anew.
+TEST(Reply, AnItemThatIsMissingAfterAHandOffLeavesTheAnswerToTheServersCopy) {
+  const auto reads_back = [](World& w) -> Story {
+    const auto sent = must_be(co_await w.send());
+    const auto reply = must_be(co_await w.reply(sent));
+    EXPECT_EQ(reply.route, "readback") << w.name;
+    EXPECT_TRUE(reply.text == w.answer()) << w.name << "\n" << reply.text;
+  };
+  in_worlds(
+      on_shells({"B", "C"}, {{R"({"handoff": "start", "handoff_hole": true})", reads_back},
+                             {R"({"handoff": "middle", "handoff_hole": true})", reads_back}}));
+}
+
 TEST(Reply, ModerationIsARefusalOrAtLeastToldAfterwards) {
   in_worlds(on_shells({"B", "C"}, {{R"({"moderation": "remove"})", [](World& w) -> Story {
                                       const auto sent = must_be(co_await w.send());
