@@ -87,7 +87,7 @@ base::Result<std::optional<Search>> ChatPage::found_in(const Readback& readback,
                              .conversation_id = readback.conversation_id(),
                              .url = bound_.origin + bound_.path,
                              .proof = "readback"},
-                .is_altered = trimmed(own->text) != trimmed(prompt.text),
+                .is_altered = own->has_files || trimmed(own->text) != trimmed(prompt.text),
                 .last_turn = {}};
 }
 

@@ -33,7 +33,7 @@ std::string refusal_in(const json::value& answer) {
   return object ? std::string(text_at(*object, "reason")) : "no answer from the page";
 }
 
-// The guard says whether it was the text that had changed.
+// The guard says whether what would be sent had changed.
 std::unexpected<base::Error> refused_by_page(const json::value& answer, std::string why) {
   const auto* object = answer.if_object();
   const bool is_altered = object && is_true(object->if_contains("altered"));
@@ -129,7 +129,7 @@ base::Task<> ChatPage::insert(const Prompt& prompt, const std::string& shell) {
     if (text_at(*object, "text") != prompt.text) {
       trouble = "the composer holds another text than was inserted";
     } else if (attachments == nullptr || *attachments != json::value(0)) {
-      trouble = "the page turned the text into an attachment";
+      trouble = "an attachment came into the composer";
     }
   }
   if (trouble.empty()) co_return base::Result<>();
@@ -250,7 +250,7 @@ boost::asio::awaitable<void> ChatPage::learn_address(const Prompt& prompt) {
   }
 }
 
-// The page's own POST must carry our text, and the server must have taken it.
+// The page's own POST must carry our text and nothing else, and the server must have taken it.
 base::Task<Sent> ChatPage::proof_of_send(const Prompt& prompt, base::Instant document) {
   NetworkWatch& network = eyes_->network();
   base::Instant deadline = clock_.now() + options_.post_limit;
@@ -265,6 +265,7 @@ base::Task<Sent> ChatPage::proof_of_send(const Prompt& prompt, base::Instant doc
         if (post->text != prompt.text) {
           co_return unknown_outcome("the page posted another text than was inserted");
         }
+        if (post->has_files) co_return unknown_outcome("the page posted a file with the text");
         co_await learn_address(prompt);
         // The wait may have brought a new document, which knows no posts.
         const Post* accepted = network.post(prompt.marker);

@@ -32,7 +32,8 @@ struct Sent {
   std::string user_message_id;
   std::string conversation_id;  // may be empty until the provider names a new chat
   std::string url;
-  std::string proof;  // post: the page's own POST with our text and a 2xx; readback; turn
+  // post: the page's own POST with our text, no file and a 2xx; readback; turn
+  std::string proof;
 
   friend bool operator==(const Sent&, const Sent&) = default;
 };
@@ -40,7 +41,7 @@ struct Sent {
 // What a fresh load of the conversation showed.
 struct Search {
   std::optional<Sent> sent;  // our message, if it is there
-  bool is_altered = false;   // … with another text
+  bool is_altered = false;   // … with another text, or with a file
   // If it is not: the id of the last turn there, "" for an empty conversation. A message that was
   // on its way may still arrive; see Baseline.
   std::string last_turn;

@@ -29,10 +29,13 @@ void Message::read_metadata(const json::object& metadata) {
     finish = text_at(*details, "type");
   }
   if (is_true(metadata.if_contains("is_visually_hidden_from_conversation"))) hidden = true;
+  const json::value* files = metadata.if_contains("attachments");
+  if (files && files->is_array() && !files->get_array().empty()) has_files = true;
 }
 
 void Message::read_content(const json::object& content) {
   content_type = text_at(content, "content_type");
+  if (content_type == "multimodal_text") has_files = true;
   text.clear();
   parts = 0;
   const json::value* list = content.if_contains("parts");
@@ -42,6 +45,7 @@ void Message::read_content(const json::object& content) {
   }
   for (const auto& part : list->get_array()) {
     text += text_of(&part);
+    if (!part.is_string()) has_files = true;
     ++parts;
   }
 }

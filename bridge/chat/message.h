@@ -21,6 +21,7 @@ struct Message {
   std::size_t parts = 0;     // how many parts `text` holds; only the last one can grow
   bool end_turn = false;
   bool hidden = false;
+  bool has_files = false;  // files or pictures beside the text
 
   // Members that are missing or of another type stay empty.
   static Message parse(const boost::json::object& object);

@@ -219,6 +219,7 @@ void NetworkWatch::on_post_body(const std::string& request_id, std::string_view 
   if (post == nullptr || !message) return;
   post->message_id = message->id;
   post->text = message->text;
+  post->has_files = message->has_files;
   if (posted_.size() >= limits::watched_requests_max) posted_.pop_front();
   posted_.push_back({.request_id = request_id, .first_line = std::string(first_line(post->text))});
   ++version_;

@@ -25,6 +25,7 @@ struct Post {
   std::string request_id;
   std::string message_id;  // of the user message in the body
   std::string text;        // of the user message in the body, exactly
+  bool has_files = false;  // … which carries more than the text
   int status = 0;          // 0: no answer yet
   std::optional<int> retry_after_s;
   std::string failure;     // net::ERR_… of a connection that ended badly

@@ -82,7 +82,7 @@ base::Task<Exchange::Looked> Exchange::look(Story& story) {
   // Of what this store never armed it does not know the text: it was handed in at another time, or
   // rendered by another program. Its id vouches for the packet.
   if (search && search->is_altered && story.stage == Stage::armed) {
-    story.doubt = "the conversation shows the message with another text";
+    story.doubt = "the conversation shows the message with another text, or with a file";
     co_return Looked::nothing;
   }
   if (search && search->sent) {

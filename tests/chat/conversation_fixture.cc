@@ -23,6 +23,11 @@ struct Lab {
 void check_ledger(const World& world) {
   const auto taken = world.accepted();
   EXPECT_LE(taken.size(), 1u) << world.name << ": the message was sent more than once";
+  for (const auto& post : taken) {
+    if (!world.is_sent) break;
+    EXPECT_TRUE(post.text == world.prompt.text) << world.name << "\n" << post.text.substr(0, 2000);
+    EXPECT_TRUE(post.attachments.empty()) << world.name << ": a file was sent with the message";
+  }
   for (const auto& wire : world.ledger().forbidden) {
     ADD_FAILURE() << world.name << ": a forbidden act: " << wire.wire;
   }
@@ -83,6 +88,13 @@ base::Task<std::unique_ptr<chat::ChatPage>> World::open(chat::ChatOptions option
   auto page = must(co_await browser->open("about:blank"));
   const auto profiles = must_be(chat::Profiles::load({}));
   co_return co_await chat::ChatPage::open(std::move(page), profiles, std::move(options), clock);
+}
+
+base::Task<chat::Sent> World::send() {
+  is_sent = false;
+  auto sent = co_await chat->send(prompt, steps);
+  is_sent = sent.has_value();
+  co_return sent;
 }
 
 base::Task<chat::RawReply> World::reply(const chat::Sent& sent) {

@@ -84,12 +84,13 @@ struct World {
   std::string url;
   Steps steps;
   chat::Prompt prompt;
+  bool is_sent = false;  // as the last send said
 
   // A prompt of a job that nobody else in this test has.
   void next_prompt() { prompt = packet_prompt(number += 1000); }
   // Another tab with the same conversation.
   base::Task<std::unique_ptr<chat::ChatPage>> open(chat::ChatOptions options);
-  base::Task<chat::Sent> send() { co_return co_await chat->send(prompt, steps); }
+  base::Task<chat::Sent> send();
   // Until the end marker.
   base::Task<chat::RawReply> reply(const chat::Sent& sent);
   // Until the provider's own end.
@@ -113,8 +114,8 @@ struct Case {
 };
 
 // Runs the stories in tabs of one browser, some at a time. After each one the ledger must be free
-// of forbidden acts and hold at most one accepted message with the prompt's marker. `defaults` are
-// the knobs of chats that begin at "/".
+// of forbidden acts and hold at most one accepted message with the prompt's marker, which has its
+// text and no file if it is said to be sent. `defaults` are the knobs of chats that begin at "/".
 void in_worlds(const std::vector<Case>& cases, const fixture::Knobs& defaults = {});
 void in_world(const fixture::Knobs& knobs, const std::function<Story(World&)>& story,
               chat::ChatOptions options = {});

@@ -171,6 +171,25 @@ TEST(NetworkWatch, ThePostIsFoundByItsFirstLineAndReadWhileItStreams) {
   EXPECT_EQ(w.watch.post("MARK")->stream.answer()->text, "hi");
 }
 
+TEST(NetworkWatch, APostSaysWhetherItCarriesMoreThanItsText) {
+  const auto has_files = [](std::string_view content, std::string_view metadata) {
+    Watched w;
+    w.request("2", "POST", send_path,
+              fmt::format(R"({{"messages": [{{"id": "u-1", "author": {{"role": "user"}},)"
+                          R"("content": {}, "metadata": {}}}]}})",
+                          content, metadata));
+    EXPECT_EQ(w.watch.post("MARK")->text, "MARK\nhello");
+    return w.watch.post("MARK")->has_files;
+  };
+  constexpr std::string_view text = R"({"content_type": "text", "parts": ["MARK\nhello"]})";
+  EXPECT_FALSE(has_files(text, "{}"));
+  EXPECT_FALSE(has_files(text, R"({"attachments": []})"));
+  EXPECT_TRUE(has_files(text, R"({"attachments": [{"name": "Pasted text.txt"}]})"));
+  EXPECT_TRUE(has_files(R"({"content_type": "multimodal_text", "parts": ["MARK\nhello"]})", "{}"));
+  EXPECT_TRUE(has_files(
+      R"({"content_type": "text", "parts": ["MARK\nhello", {"asset_pointer": "file-1"}]})", "{}"));
+}
+
 TEST(NetworkWatch, ABodyTooLongForTheEventIsAskedFor) {
   Watched w;
   const auto orders = w.request("2", "POST", send_path);

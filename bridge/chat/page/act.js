@@ -40,10 +40,11 @@ async function insert_as_paragraphs(editor, text) {
 // Inserts by the shell's literal route and reads back what the editor then holds.
 async function insert({shell, text}) {
   const profile = profiles.find((one) => one.name === shell);
-  const {editor, count} = composer_of(profile);
+  const {editor, form, count} = composer_of(profile);
   if (!editor) return {reason: `${count} composers`};
   const before = composer_text(editor);
   if (before.trim() !== '') return {reason: 'the composer is not empty'};
+  if (attachments_of(profile, form).length > 0) return {reason: 'an attachment is in the composer'};
   const rule = profile.composer.insert;
   if (rule.paragraphs) {
     await insert_as_paragraphs(editor, text);
@@ -59,7 +60,7 @@ function read_back({shell}) {
   const profile = profiles.find((one) => one.name === shell);
   const {editor, form, count} = composer_of(profile);
   if (!editor) return {reason: `${count} composers`};
-  return {text: composer_text(editor), attachments: visible(profile.composer.attachment, form).length};
+  return {text: composer_text(editor), attachments: attachments_of(profile, form).length};
 }
 
 const first_line = (text) => text.split('\n', 1)[0].trimEnd();

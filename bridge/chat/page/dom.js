@@ -266,6 +266,12 @@ function stop_buttons(profile) {
   return rule.labels.length > 0 ? with_label(found, rule.labels) : found;
 }
 
+// What goes out beside the text. A chip of which several parts are known counts once.
+function attachments_of(profile, form) {
+  const found = form ? visible(profile.composer.attachment, form) : [];
+  return found.filter((one) => !found.some((other) => other !== one && other.contains(one)));
+}
+
 function look_at_composer(profile) {
   const {editor, count, form} = composer_of(profile);
   const send = send_button(profile, form);
@@ -273,7 +279,7 @@ function look_at_composer(profile) {
   return {
     count, text: editor ? composer_text(editor).slice(0, text_chars_max) : '',
     stable_ms: editor ? Math.floor(performance.now() - known_since) : 0,
-    attachments: form ? visible(profile.composer.attachment, form).length : 0,
+    attachments: attachments_of(profile, form).length,
     can_send: send !== null && !send.disabled && send.getAttribute('aria-disabled') !== 'true',
     slot: slot.slice(0, 8),
   };

@@ -11,13 +11,16 @@ const guarded_events = ['pointerdown', 'mousedown', 'pointerup', 'mouseup', 'cli
   'dblclick', 'contextmenu', 'keydown', 'keypress', 'keyup', 'submit', 'touchstart', 'touchend',
   'paste', 'drop'];
 
-// Why the armed click must not go through now, or null; `altered` if it is for the text.
+// Why the armed click must not go through now, or null; `altered` if it is for what would be sent.
 function objection(event) {
   const plan = guard.armed;
   const profile = plan && profiles.find((one) => one.name === plan.shell);
   const reason = objection_to(event, plan, profile);
   if (reason) return {reason, altered: false};
-  const {editor} = composer_of(profile);
+  const {editor, form} = composer_of(profile);
+  if (attachments_of(profile, form).length > 0) {
+    return {reason: 'an attachment appeared', altered: true};
+  }
   return composer_text(editor) === plan.text ? null
     : {reason: 'the composer no longer holds the prompt', altered: true};
 }
@@ -29,7 +32,6 @@ function objection_to(event, plan, profile) {
   if (location.pathname !== plan.path) return `the page is at ${location.pathname}`;
   const {editor, form, count} = composer_of(profile);
   if (!editor) return `${count} composers`;
-  if (visible(profile.composer.attachment, form).length > 0) return 'an attachment appeared';
   if (stop_buttons(profile).length > 0) return 'an answer is being generated';
   const last = turn_nodes(profile).at(-1);
   if (last && read_turn(last, profile, false).running) return 'the last turn is still running';
