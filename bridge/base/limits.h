@@ -19,6 +19,7 @@ inline constexpr std::size_t prompt_bytes_max = 4u << 20;
 inline constexpr std::size_t message_types_max = 1000;
 inline constexpr std::size_t reply_objects_max = 512;
 inline constexpr std::size_t reply_blocks_max = 512;
+inline constexpr std::size_t markdown_depth_max = 32;  // quotes and lists inside of one another
 inline constexpr std::size_t marker_line_bytes_max = 256;
 // What may stand behind the end marker on its line and below it.
 inline constexpr std::size_t end_marker_slack = 256;

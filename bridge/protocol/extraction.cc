@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -41,25 +42,43 @@ struct Trouble {
   std::string message;
 };
 
-std::string place(const Region& region, std::size_t offset) {
-  const std::string_view before = region.text.substr(0, offset);
-  const std::size_t line_start = before.rfind('\n') + 1;  // npos wraps to the text's start
-  return fmt::format("{}, line {}, column {}", region.name,
-                     region.line + std::ranges::count(before, '\n'), offset - line_start + 1);
-}
+// Says where in the reply something stands. All of a region's objects together cost no more than
+// one reading of it, since they are asked for in their order.
+class Places {
+ public:
+  explicit Places(const Region& region) : region_(region) {}
+
+  std::string of(std::size_t offset) {
+    if (offset < at_) at_ = breaks_ = line_start_ = 0;
+    for (; at_ < offset; ++at_) {
+      if (region_.text[at_] != '\n') continue;
+      ++breaks_;
+      line_start_ = at_ + 1;
+    }
+    return fmt::format("{}, line {}, column {}", region_.name, std::size_t(region_.line) + breaks_,
+                       offset - line_start_ + 1);
+  }
+
+ private:
+  const Region& region_;
+  std::size_t at_ = 0;
+  std::size_t breaks_ = 0;
+  std::size_t line_start_ = 0;
+};
 
 class Search {
  public:
   void look(const Region& region) {
     ObjectFinder finder;
     finder.feed(region.text);
-    for (const auto& span : finder.found()) take(region, span);
+    Places places(region);
+    for (const auto& span : finder.found()) take(region, span, places);
     if (const auto& broken = finder.longest_broken()) {
       note({broken->at - broken->begin, false,
-            fmt::format("{} in {}", broken->problem, place(region, broken->at))});
+            fmt::format("{} in {}", broken->problem, places.of(broken->at))});
     }
     if (const auto begin = finder.open_since()) {
-      const std::string where = place(region, *begin);
+      const std::string where = places.of(*begin);
       note({region.text.size() - *begin, region.may_go_on,
             fmt::format("the object that begins in {} is not closed", where)});
     }
@@ -70,20 +89,25 @@ class Search {
   std::size_t longest_object() const { return longest_object_; }
 
  private:
-  void take(const Region& region, const ObjectFinder::Span& span) {
+  void take(const Region& region, const ObjectFinder::Span& span, Places& places) {
     const std::string_view text = region.text.substr(span.begin, span.end - span.begin);
     auto value = base::parse_json(span.has_invisible ? without_invisible(text) : std::string(text));
     if (!value) {
       return note({text.size(), false,
-                   fmt::format("the object that begins in {} is {}", place(region, span.begin),
+                   fmt::format("the object that begins in {} is {}", places.of(span.begin),
                                value.error().message)});
     }
     longest_object_ = std::max(longest_object_, text.size());
-    const auto is_same = [&](const Candidate& other) { return other.value == value->get_object(); };
-    if (std::ranges::any_of(candidates_, is_same)) return;
-    if (candidates_.size() == limits::reply_objects_max) return;
+    if (candidates_.size() == limits::reply_objects_max || has(value->get_object())) return;
+    by_hash_.emplace(std::hash<json::object>()(value->get_object()), candidates_.size());
     candidates_.push_back(
         {std::move(value->get_object()), region.route, region.name, span.has_invisible});
+  }
+
+  bool has(const json::object& object) const {
+    const auto [begin, end] = by_hash_.equal_range(std::hash<json::object>()(object));
+    return std::any_of(begin, end,
+                       [&](const auto& one) { return candidates_[one.second].value == object; });
   }
 
   void note(Trouble trouble) {
@@ -91,6 +115,7 @@ class Search {
   }
 
   std::vector<Candidate> candidates_;
+  std::unordered_multimap<std::size_t, std::size_t> by_hash_;  // places in candidates_
   std::optional<Trouble> trouble_;
   std::size_t longest_object_ = 0;
 };

@@ -1,8 +1,10 @@
 // Replies are hostile: extraction ends, in linear time, and the finish line does not depend on how
 // the reply arrives.
+#include "bridge/base/limits.h"
 #include "bridge/base/result.h"
 #include "bridge/protocol/extraction.h"
 #include "bridge/protocol/finish_line.h"
+#include "bridge/protocol/markdown.h"
 #include "bridge/protocol/object_finder.h"
 
 #include <algorithm>
@@ -14,6 +16,7 @@ namespace {
 
 constexpr std::string_view end_marker = "FLYWHEEL-END-01";
 constexpr std::size_t steps_a_byte_max = 8;
+constexpr std::size_t block_steps_a_byte_max = limits::markdown_depth_max + 4;
 
 // The first byte chooses the sizes of the pieces.
 bool reached_in_pieces(std::string_view text, std::uint8_t choice) {
@@ -49,6 +52,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   protocol::ObjectFinder finder;
   finder.feed(text);
   BRIDGE_ASSERT(finder.steps() <= steps_a_byte_max * text.size());
+  BRIDGE_ASSERT(protocol::markdown_parts(text).steps <= block_steps_a_byte_max * text.size());
 
   const std::size_t half = text.size() / 2;
   auto seen = protocol::extract(protocol::SeenReply{{{"json", std::string(text.substr(0, half))}},

@@ -214,6 +214,36 @@ TEST(Extraction, TheDomRouteSeesATruncatedBlock) {
   EXPECT_EQ(result.error().reason, "incomplete");
 }
 
+std::string megabyte_of(std::string_view piece) {
+  std::string text;
+  while (text.size() < 1u << 20) text += piece;
+  return text;
+}
+
+TEST(Extraction, AnObjectIsFoundBehindAnyAmountOfMarks) {
+  const std::string reply = "\n\n```json\n{\"answer\": 1}\n```\n\nFLYWHEEL-END-01";
+  for (const std::string_view piece : {"a<!--", "![l", "[", "*a ", "_", "&", "<a ", "a`", "a\\",
+                                       "> ", "- ", "1. ", "> - ", "- a\n", "[a]: x\n", "a\n\n"}) {
+    EXPECT_EQ(found_in(megabyte_of(piece) + reply), "fenced_json marked: {\"answer\":1}") << piece;
+  }
+  // These open a block that takes in the fence.
+  EXPECT_EQ(found_in(megabyte_of("<!--") + reply), "prose marked: {\"answer\":1}");
+  EXPECT_EQ(found_in(megabyte_of("`") + reply), "fenced marked: {\"answer\":1}");
+  EXPECT_EQ(found_in(megabyte_of("~") + reply), "fenced marked: {\"answer\":1}");
+}
+
+TEST(Extraction, TheSameObjectInAnyOrderAndPlaceIsOne) {
+  EXPECT_EQ(found_in("{\"answer\": 1, \"x\": [2]} and\n```\n{\"x\": [2], \"answer\": 1}\n```\n"),
+            "fenced: {\"x\":[2],\"answer\":1}");
+}
+
+TEST(Extraction, EachOfSeveralWrongThingsIsFoundAtItsOwnPlace) {
+  EXPECT_THAT(message_for("{\"a\": 1, \"a\": 2}\n\n x {\"longer\": 1, \"longer\": 2}"),
+              HasSubstr("in the text, line 3, column 4 is "));
+  EXPECT_THAT(message_for("{\"longer\": 1, \"longer\": 2}\n {\"a\": 1, \"a\": 2}"),
+              HasSubstr("in the text, line 1, column 1 is "));
+}
+
 TEST(Extraction, ATooLongReplyIsRefused) {
   EXPECT_EQ(found_in(std::string(limits::reply_bytes_max + 1, ' ')), "too_long");
 }
