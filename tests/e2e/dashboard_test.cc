@@ -213,8 +213,8 @@ TEST_F(Dashboard, ALanesLineAndAHeartbeatsAgeChangeWhileTheyAreWatched) {
     co_await sign_in(v);
     co_await v.sees("is paused");
     co_await v.until("document.getElementById('live').textContent === 'live'");
-    const std::string queued = "document.querySelector('td[data-label=Queued]').textContent";
-    EXPECT_EQ(co_await v.value(queued), "1");
+    const std::string queued = "document.querySelector('td[data-label=Queued]')?.textContent";
+    co_await v.until(queued + " === '1'");
     EXPECT_EQ(run({"send", "--no-wait", packets + "rfp-plan.json"}).status, 0);
     co_await v.until(queued + " === '2'");
 
