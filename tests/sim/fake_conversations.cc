@@ -43,6 +43,7 @@ base::Task<base::Instant> FakeConversations::silence(std::string url) {
   Chat& chat = world_.chat_at(url);
   ++chat.generation_of_pages;
   chat.page_holder = nullptr;
+  if (world_.trick != Trick::remembers_refusals) chat.posted.clear();
   const base::Instant quiet = world_.clock.now();
   co_await world_.wait(world_.some(100ms));
   co_return quiet;
@@ -106,6 +107,9 @@ base::Task<chat::Sent> FakeConversation::send(const chat::Prompt& prompt, chat::
   if (world_.clock.now() < chat_.account.limited_until) {
     co_return fail(Code::busy, "the page says: too many requests", "rate_limited");
   }
+  if (chat_.posted.contains(prompt.marker)) {
+    co_return fail(Code::conflict, "it was posted before in this tab", "unknown_outcome");
+  }
   const chat::Baseline baseline{.path = chat_.path, .last_turn = chat_.last_turn(), .shell = "C"};
   CO_TRY_OK(co_await steps.intent(baseline));
   std::optional<Counted> typing(world_.watch.types(chat_.lane));
@@ -125,6 +129,7 @@ base::Task<chat::Sent> FakeConversation::send(const chat::Prompt& prompt, chat::
   CO_TRY_OK(co_await way());
   // The guard looks once more, in the page, at the moment of the click.
   if (chat_.last_turn() != baseline.last_turn || fate == SendFate::swallowed) {
+    world_.note_refused_click(prompt.marker);
     co_return fail(Code::conflict, "the guard refused the click", "ui_changed");
   }
   co_return co_await click(prompt, fate, steps);
@@ -143,19 +148,33 @@ Chat& FakeConversation::other_chat() {
   return world_.happens(200) ? world_.chats[world_.random.below(count)] : chat_;
 }
 
-base::Task<chat::Sent> FakeConversation::click(const chat::Prompt& prompt, SendFate fate,
-                                               chat::SendSteps& steps) {
-  const engine::Job& job = world_.check_click(chat_, prompt.marker);
+// Why the provider certainly does not take what was posted.
+std::optional<base::Error> FakeConversation::refusal(SendFate fate) {
   const base::Instant now = world_.clock.now();
-  if (world_.is_offline()) fate = SendFate::never_arrived;
   if (fate == SendFate::limited || now < chat_.account.limited_until) {
     chat_.account.limited_until = now + 5min + world_.some(20min);
     chat_.account.limited_by = chat_.lane;
     base::Error refused{Code::busy, "the server refused the message with 429", "rate_limited"};
     refused.retry_after =
         std::chrono::duration_cast<std::chrono::milliseconds>(chat_.account.limited_until - now);
-    co_return std::unexpected(std::move(refused));
+    return refused;
   }
+  if (fate == SendFate::unauthorized || fate == SendFate::repeated) {
+    return base::Error{Code::login_required, "the server refused the message with 401",
+                       "login_required"};
+  }
+  if (fate == SendFate::forbidden) {
+    return base::Error{Code::unavailable, "the server refused the message with 403",
+                       "upstream_failed"};
+  }
+  return std::nullopt;
+}
+
+base::Task<chat::Sent> FakeConversation::click(const chat::Prompt& prompt, SendFate fate,
+                                               chat::SendSteps& steps) {
+  const engine::Job& job = world_.check_click(chat_, prompt.marker);
+  const base::Instant now = world_.clock.now();
+  if (world_.is_offline()) fate = SendFate::never_arrived;
   Message message{.id = "",
                   .marker = prompt.marker,
                   .end_marker = prompt.end_marker,
@@ -164,6 +183,16 @@ base::Task<chat::Sent> FakeConversation::click(const chat::Prompt& prompt, SendF
                   .job = job.id.text,
                   .bead = bead_in(prompt, job.subject),
                   .about = job.subject};
+  if (auto refused = refusal(fate)) {
+    const bool is_repeated = fate == SendFate::repeated && refused->code == Code::login_required;
+    if (is_repeated || world_.trick == Trick::remembers_refusals) {
+      chat_.posted.insert(prompt.marker);
+    }
+    message.at = now;
+    if (is_repeated) chat_.late.push_back(std::move(message));
+    co_return std::unexpected(*std::move(refused));
+  }
+  chat_.posted.insert(prompt.marker);
   if (world_.trick == Trick::clicks_twice && world_.happens(200)) world_.deliver(chat_, message);
   Chat& chat = world_.trick == Trick::types_elsewhere ? other_chat() : chat_;
   if (fate == SendFate::arrives_late) {

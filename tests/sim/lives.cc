@@ -121,7 +121,7 @@ const std::vector<std::string>& misfortunes() {
                                       "a backup is restored",
                                       "what a restore forgot is handed in again",
                                       "lanes of an account have their turns at once"};
-    for (int i = 0; i < send_fates_count; ++i) {
+    for (int i = 0; i < send_fates_by_chance; ++i) {
       named.push_back(fmt::format("send: {}", name(static_cast<SendFate>(i))));
     }
     for (int i = 0; i < reply_fates_count; ++i) {

@@ -33,8 +33,8 @@ bool is_unusable(ReplyFate fate) {
 
 std::string_view name(SendFate fate) {
   static constexpr std::array<std::string_view, send_fates_count> names = {
-      "accepted",  "answer_lost", "never_arrived", "arrives_late", "limited",
-      "swallowed", "altered",     "signed_out",    "asks"};
+      "accepted",  "answer_lost", "never_arrived", "arrives_late", "limited", "unauthorized",
+      "forbidden", "swallowed",   "altered",       "signed_out",   "asks",    "repeated"};
   return names[static_cast<std::size_t>(fate)];
 }
 
@@ -50,7 +50,7 @@ SendFate World::next_send_fate() {
     fate = send_fates.front();
     send_fates.pop_front();
   } else if (happens(chances.send_trouble)) {
-    fate = static_cast<SendFate>(1 + random.below(send_fates_count - 1));
+    fate = static_cast<SendFate>(1 + random.below(send_fates_by_chance - 1));
   }
   ground.coverage.happened(fmt::format("send: {}", name(fate)));
   return fate;
@@ -150,6 +150,17 @@ void World::settle_late(Chat& chat) {
   }
 }
 
+// Of the packet, also where it was a repair of it.
+void World::note_refused_click(const std::string& marker) {
+  const auto post = ground.read([&](store::Tx& tx) {
+    return tx.query_one("SELECT job_id FROM posts WHERE marker = $1", {marker});
+  });
+  BRIDGE_ASSERT(post);
+  const auto job = *post ? watch.jobs().find((*post)->at(0).text()) : watch.jobs().end();
+  if (job == watch.jobs().end()) return;
+  refused_clicks_.insert(job->second.parent ? job->second.parent->text : job->first);
+}
+
 const engine::Job& World::check_click(const Chat& chat, const std::string& marker) {
   // Other lanes hear of it from the store.
   const bool is_told = chat.lane == chat.account.limited_by || has_sound_store_;
@@ -221,7 +232,9 @@ void World::check_failed(const engine::Job& job) {
   const bool is_known = std::ranges::find(causes, code) != causes.end();
   const Message* own = find(protocol::job_marker(services::posts::id_for(key, job, 1), key));
   const bool is_wronged = code == "invalid_reply" && own && !is_unusable(own->fate);
-  if (!is_known || is_wronged) {
+  // What the provider refused for a while must not end so.
+  const bool is_stuck = code == "ui_changed" && !refused_clicks_.contains(job.id.text);
+  if (!is_known || is_wronged || is_stuck) {
     watch.report(Promise::failed_rightly, fmt::format("job {} failed: {}: {}", job.id.text, code,
                                                       job.error ? job.error->detail : ""));
   }

@@ -6,6 +6,7 @@
 #include "bridge/engine/job.h"
 
 #include <cstddef>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,10 +20,13 @@ enum class SendFate {
   never_arrived,  // it is not, and the bridge does not learn it
   arrives_late,   // it comes later, whatever becomes of the page
   limited,        // the provider refuses: too many requests
+  unauthorized,   // … once: a page that is loaded anew may go on
+  forbidden,      // … once, and says no more
   swallowed,      // the page refuses the click, and says so
   altered,        // the text is not what was inserted; nothing is clicked
   signed_out,     // the page asks to sign in
   asks,           // the page shows a dialog, and others do not
+  repeated,       // unauthorized, and then the page posts it by itself; never by chance
 };
 enum class ReplyFate {
   valid,
@@ -32,7 +36,8 @@ enum class ReplyFate {
   broken_off,
   late,  // after the bridge's patience, or before it
 };
-inline constexpr int send_fates_count = 9;
+inline constexpr int send_fates_count = 12;
+inline constexpr int send_fates_by_chance = send_fates_count - 1;
 inline constexpr int reply_fates_count = 6;
 // What the bridge is told when a conversation cannot be read.
 inline constexpr std::string_view unreadable = "the conversation could not be read";
@@ -63,7 +68,7 @@ struct Account {
   engine::LaneId limited_by = {};  // whose message was refused
 };
 
-// One conversation, and the page that the bridge has of it.
+// One conversation, and the tab that the bridge has of it.
 struct Chat {
   std::string url;
   std::string path;
@@ -75,6 +80,8 @@ struct Chat {
   int times_asked = 0;
   int generation_of_pages = 0;
   const void* page_holder = nullptr;
+  // Markers of what the tab has posted and the provider may have taken.
+  std::set<std::string> posted = {};
 
   const Message* find(const std::string& marker) const;
   std::string last_turn() const { return transcript.empty() ? "" : transcript.back().id; }

@@ -219,6 +219,16 @@ INSTANTIATE_TEST_SUITE_P(
                  Trick::finds_nothing,
                  {},
                  [](Setting& setting) { setting.chances.human_writes = 0; }},
+        Sabotage{"a_refusal_is_remembered",
+                 Promise::failed_rightly,
+                 Trick::remembers_refusals,
+                 {},
+                 [](Setting& setting) {
+                   setting.chances.crash = setting.chances.crash_waiting = 0;
+                   setting.chances.human_writes = 0;
+                   setting.chances.has_rival = false;
+                   setting.failures_max = 8;
+                 }},
         Sabotage{"a_restore_is_forgotten", Promise::posted_once, Trick::none, forgets_a_restore,
                  restores_often},
         Sabotage{"a_send_is_moved", Promise::patience, Trick::none, moves_a_send},

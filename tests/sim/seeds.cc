@@ -31,7 +31,7 @@ int live_all(std::uint64_t first, std::uint64_t last) {
               static_cast<unsigned long long>(count),
               took.count() * 1000 / static_cast<double>(count), ground.coverage.report().c_str());
   // A few may well miss something.
-  constexpr std::uint64_t many = 50'000;
+  constexpr std::uint64_t many = 25'000;
   if (count < many) return 0;
   const auto missing = ground.coverage.missing(sim::misfortunes());
   for (const auto& misfortune : missing) std::printf("never happened: %s\n", misfortune.c_str());

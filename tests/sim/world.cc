@@ -101,7 +101,10 @@ engine::QueueOptions World::options(const Setting& setting) {
 
 void World::begin_life() {
   ++lives;
-  for (auto& chat : chats) ++chat.generation_of_pages;
+  for (auto& chat : chats) {
+    ++chat.generation_of_pages;
+    chat.posted.clear();
+  }
   life_began = clock.now();
   is_dead_ = false;
   life = std::make_unique<Life>(*this);

@@ -59,6 +59,7 @@ enum class Trick {
   lies_about_commits,
   clicks_unarmed,
   types_elsewhere,           // into another conversation
+  remembers_refusals,        // for ever, as if the provider might have taken what it refused
   counts_per_lane,           // as if each lane were an account
   ignores_parallel,          // runs all lanes of the account at once
   types_out_of_turn,         // whatever other lanes of the account type
@@ -183,6 +184,7 @@ class World final : public base::Faults {
   SendFate next_send_fate();
   ReplyFate next_reply_fate();
   const engine::Job& check_click(const Chat& chat, const std::string& marker);
+  void note_refused_click(const std::string& marker);
   void check_delivery(const Chat& chat, const Message& message);
   base::Result<> check_held(store::Tx& tx, const engine::Job& job);
   void check_given_up(const engine::Change& change);
@@ -213,6 +215,7 @@ class World final : public base::Faults {
   base::Instant network_back_{};
   std::optional<Ground::Rows> backup_;
   std::map<std::string, int> asked_anew_;  // bead → how often
+  std::set<std::string> refused_clicks_;   // jobs that failed rightly if they did
   std::map<std::string, Wanted> wanted_;   // by bead
 };
 
