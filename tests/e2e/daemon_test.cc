@@ -107,6 +107,17 @@ class Daemon : public Project {
   std::string becomes(const std::string& id, std::string_view wanted) const {
     return member_becomes(id, "state", wanted);
   }
+  std::string state_of(const std::string& id) const {
+    const auto shown = parsed(run({"packet", "show", id, "--json"}).out);
+    return std::string(shown.at("state").as_string());
+  }
+  // Has the session looked at until the packet is done.
+  void check_until_done(const std::string& id) const {
+    const Moment until = in(90s);
+    while (state_of(id) != "done" && std::chrono::steady_clock::now() < until) {
+      (void)run({"session", "check"});
+    }
+  }
   std::size_t accepted() const { return site->ledger(url).accepted().size(); }
 
   std::unique_ptr<DaemonProcess> daemon;
@@ -501,20 +512,25 @@ TEST_F(Daemon, APacketThatWasRefusedGoesOutOnceTheSessionWorksAgain) {
   ASSERT_EQ(run({"send", packet("bd-before")}).status, 0);
   site->set_knobs(url, {.send = "unauthorized"});
   const std::string id = hand_in("bd-refused");
-  const Moment until = in(90s);
-  const auto state = [&] {
-    return parsed(run({"packet", "show", id, "--json"}).out).at("state").as_string();
-  };
+  const Moment until = in(60s);
   while (site->ledger(url).posts.size() < 2 && std::chrono::steady_clock::now() < until) {
-    EXPECT_NE(state(), "failed");
+    EXPECT_NE(state_of(id), "failed");
   }
   site->set_knobs(url, {});
-  while (state() != "done" && std::chrono::steady_clock::now() < until) {
-    (void)run({"session", "check"});
-  }
-  EXPECT_EQ(state(), "done");
+  check_until_done(id);
+  EXPECT_EQ(state_of(id), "done");
   EXPECT_EQ(site->ledger(url).posts.size(), 3u);
   EXPECT_EQ(accepted(), 2u);
+}
+
+TEST_F(Daemon, APacketThatWasToBeginAChatAndWasRefusedBeginsOneOnly) {
+  configure_new_chats({.send = "unauthorized", .send_times = 1});
+  start();
+  const std::string id = hand_in("bd-refused");
+  check_until_done(id);
+  EXPECT_EQ(state_of(id), "done");
+  EXPECT_EQ(site->ledger().posts.size(), 2u);
+  EXPECT_EQ(site->ledger().accepted().size(), 1u);
 }
 
 // With a disk that does what the test says.
