@@ -189,6 +189,7 @@ Config typed(const json::object& object, const fs::path& file) {
   config.session = {session.seconds("check_seconds"), session.flag("screenshots")};
   const Members agents = bridge.at("agents");
   config.agents = {agents.seconds("active_seconds"), agents.seconds("degraded_seconds"),
+                   agents.number("requests_per_minute"),
                    config.project / ".flywheel" / "agents.json"};
   read_http(object.at("bridge").get_object(), bridge, config);
   return config;

@@ -66,6 +66,7 @@ struct Config {
 
   struct Agents {
     std::chrono::seconds active{}, degraded{};
+    int requests_per_minute = 0;      // of one; 0: no limit
     std::filesystem::path catalogue;  // may be missing
   } agents;
 

@@ -71,6 +71,7 @@ base::Result<DaemonSettings> daemon_settings(const Config& config, const BridgeO
   settings.server.host_names = config.http.hosts;
   settings.server.allowed_origins = config.http.origins;
   TRY(settings.agents, agent_settings(config));
+  settings.agent_requests_per_minute = config.agents.requests_per_minute;
   settings.screenshots = config.session.screenshots;
   settings.actions = config.actions;
   // Where the account's own conversations are, its GPTs are too.
@@ -287,7 +288,12 @@ base::Task<> Daemon::start() {
                                   .closures = [this] { return bridge_->closures(); },
                                   .follow_session = [this] { return bridge_->follow_session(); },
                                   .screenshots = settings_.screenshots});
-  router_ = std::make_unique<http::Router>(authenticator_.get(), nullptr);
+  if (const int quota = settings_.agent_requests_per_minute; quota > 0) {
+    limiter_.emplace(http::RatePolicy{.quota = static_cast<std::uint32_t>(quota),
+                                      .window = std::chrono::minutes(1)},
+                     clock_);
+  }
+  router_ = std::make_unique<http::Router>(authenticator_.get(), limiter_ ? &*limiter_ : nullptr);
   http::add_api(*router_, *needs_);
   settings_.server.access_log = &access_log_;
   settings_.server.metrics = &metrics_;

@@ -7,6 +7,7 @@
 #include "bridge/http/api_routes.h"
 #include "bridge/http/authenticator.h"
 #include "bridge/http/outbound.h"
+#include "bridge/http/rate_limiter.h"
 #include "bridge/http/router.h"
 #include "bridge/http/server.h"
 #include "bridge/services/actions.h"
@@ -31,6 +32,7 @@ struct DaemonSettings {
   http::ServerOptions server;
   std::vector<http::JwtIssuer> issuers;
   services::Agents::Settings agents;
+  int agent_requests_per_minute = 0;  // of one agent; 0: no limit
   events::WebhookSettings webhooks;
   std::filesystem::path webhook_authority;
   bool screenshots = false;
@@ -90,6 +92,7 @@ class Daemon {
   std::unique_ptr<http::Authenticator> authenticator_;
   std::unique_ptr<http::JournalEvents> events_;
   std::unique_ptr<http::ApiNeeds> needs_;
+  std::optional<http::RateLimiter> limiter_;  // of agents
   std::unique_ptr<http::Router> router_;
   std::unique_ptr<http::Server> server_;
   std::string replaced_key_;

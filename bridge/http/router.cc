@@ -260,12 +260,14 @@ asio::awaitable<Response> Router::answer(Request& request) const {
   if (auto refusal = co_await refuse_caller(entry, request)) co_return *std::move(refusal);
 
   std::optional<RateLimiter::Verdict> verdict;
-  if (limiter_ != nullptr && entry.route.is_rate_limited && !entry.route.is_public) {
-    verdict = limiter_->take(request.principal.id);
+  const auto& agent = request.principal.agent;
+  if (limiter_ != nullptr && entry.route.is_rate_limited && !agent.empty()) {
+    const auto& id = request.principal.agent_id;
+    verdict = limiter_->take(id.empty() ? agent : id);
     if (!verdict->is_allowed) {
       auto refusal = problem_response(Problem{.status = 429,
                                               .code = "rate_limited",
-                                              .detail = "too many requests of this caller",
+                                              .detail = "too many requests of this agent",
                                               .is_retryable = true,
                                               .retry_after = verdict->retry_after});
       add_rate_headers(*limiter_, *verdict, refusal);

@@ -63,8 +63,9 @@ struct Route {
 // media types 415, queries 400, bodies 400 and 422.
 class Router {
  public:
-  // Neither may end before the router. Without an authenticator only public routes answer;
-  // without a limiter nobody is slowed.
+  // Neither may end before the router. Without an authenticator only public routes answer. The
+  // limiter slows each agent, with all of its keys together, and nobody else; without one it does
+  // not slow them either.
   explicit Router(Authenticator* authenticator = nullptr, RateLimiter* limiter = nullptr);
   ~Router();
   Router(const Router&) = delete;

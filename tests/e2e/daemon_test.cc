@@ -350,6 +350,34 @@ TEST_F(Daemon, ARevokedKeyOfTheCommandLineIsReplacedAtTheNextStart) {
   EXPECT_THAT(daemon->log(), AllOf(HasSubstr("admin_key"), HasSubstr(id)));
 }
 
+TEST_F(Daemon, AnAgentsRequestsAreLimitedAndAnOperatorsAreNot) {
+  bridge["agents"] = json::object{{"requests_per_minute", 1}};
+  configure();
+  start();
+  ASSERT_EQ(run({"gpt", "register", "--name", "Probe", "--kind", "cli"}).status, 0);
+  const auto made = run({"key", "create", "--name", "probe", "--agent", "Probe", "--scopes",
+                         "agents:read", "--json"});
+  ASSERT_EQ(made.status, 0) << made.err;
+  DaemonCalls calls(state(), std::string(parsed(made.out).at("key").as_string()));
+  const auto first = calls.call({.target = "/api/gpt-agents"});
+  ASSERT_TRUE(first) << first.error().message;
+  EXPECT_EQ(first->status, 200) << first->body;
+  EXPECT_EQ(first->header("ratelimit-policy"), "\"default\";q=1;w=60");
+  EXPECT_EQ(first->header("ratelimit"), "\"default\";r=0;t=60");
+  const auto second = calls.call({.target = "/api/gpt-agents"});
+  ASSERT_TRUE(second) << second.error().message;
+  EXPECT_EQ(second->status, 429) << second->body;
+  EXPECT_TRUE(second->header("retry-after"));
+  DaemonCalls operators(state());
+  for (int i = 0; i < 3; ++i) {
+    const auto answer = operators.call({.target = "/api/gpt-agents"});
+    ASSERT_TRUE(answer) << answer.error().message;
+    EXPECT_EQ(answer->status, 200);
+    EXPECT_FALSE(answer->header("ratelimit"));
+  }
+  stop();
+}
+
 TEST_F(Daemon, ASecondOneIsToldWhoWorksTheStore) {
   configure();
   start();

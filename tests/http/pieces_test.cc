@@ -59,7 +59,9 @@ TEST(RateLimiter, HeadersTellTheCaller) {
   http::RateLimiter limiter({.quota = 1, .window = std::chrono::seconds(60)}, f.clock);
   http::Router limited(&f.authenticator, &limiter);
   limited.add({.path = "/"}, answering("hello"));
-  const auto key = f.new_key({});
+  const auto key = f.new_key({}, "probe");
+  const auto another = f.new_key({}, "probe");
+  const auto operators = f.new_key({"admin"});
   auto started = http::Server::start(f.executor(), f.clock, limited, {.listen = "127.0.0.1:0"});
   ASSERT_TRUE(started);
   f.server = *std::move(started);
@@ -74,6 +76,14 @@ TEST(RateLimiter, HeadersTellTheCaller) {
     EXPECT_EQ(reply.status, 429);
     EXPECT_EQ(reply.problem().at("code"), "rate_limited");
     EXPECT_EQ(reply.headers.at("retry-after"), "60");
+    reply = co_await client.ask(f.request("GET /", "Authorization: Bearer " + another + "\r\n"));
+    EXPECT_EQ(reply.status, 429) << "it is the same agent";
+    for (int i = 0; i < 3; ++i) {
+      reply =
+          co_await client.ask(f.request("GET /", "Authorization: Bearer " + operators + "\r\n"));
+      EXPECT_EQ(reply.status, 200);
+      EXPECT_FALSE(reply.headers.contains("ratelimit"));
+    }
   });
 }
 
