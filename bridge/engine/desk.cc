@@ -140,9 +140,9 @@ Result<bool> Desk::has_lost_place(const LaneRow& lane, Milliseconds time) const 
 
 Result<int> Desk::reserved(const std::string& account) const {
   TRY(const auto row,
-      tx.query_one("SELECT COUNT(*) FROM lanes CROSS JOIN jobs ON jobs.lane = lanes.id "
-                   "WHERE lanes.account = $1 AND lanes.holder IS NOT NULL "
-                   "AND jobs.state = 'running' AND jobs.stage IN ('none', 'intent')",
+      tx.query_one("SELECT COUNT(*) FROM jobs "
+                   "WHERE state = 'running' AND stage IN ('none', 'intent') AND lane IN "
+                   "(SELECT id FROM lanes WHERE account = $1 AND holder IS NOT NULL)",
                    {account}));
   return static_cast<int>(row->at(0).integer());
 }
