@@ -14,6 +14,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -73,6 +74,8 @@ base::Result<> take_over(tcp::acceptor& acceptor, int descriptor) {
     return base::fail(base::Code::invalid,
                       fmt::format("listen on descriptor {}: no listening TCP socket", descriptor));
   }
+  // A service manager leaves it open for programs that this one starts; they are not to have it.
+  ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
   boost::system::error_code error;
   acceptor.assign(address.ss_family == AF_INET ? tcp::v4() : tcp::v6(), descriptor, error);
   if (error) {

@@ -2,7 +2,9 @@
 // over a real datagram socket.
 #include "tests/app/service.h"
 
+#include "bridge/app/config.h"
 #include "bridge/app/service_manager.h"
+#include "bridge/base/limits.h"
 
 #include <chrono>
 #include <cstdlib>
@@ -134,6 +136,21 @@ TEST(Units, TheBrowserListensWhereTheDropInLooks) {
       << "a restart of the browser is one of it alone";
   // A list is emptied before it is set anew.
   EXPECT_THAT(drop_in.all("[Service]ExecStart"), ElementsAre("", HasSubstr("--attach")));
+}
+
+// systemd hands the socket to the service of its name.
+TEST(Units, TheSocketHoldsTheAddressThatTheDaemonHasByDefault) {
+  const Unit socket("flywheel.socket");
+  const auto config = parse_config(
+      R"({"crt_url": "http://127.0.0.1:9/c/1", "mcp_server": "test", "writer_agent": "tester"})",
+      "/p/.flywheel/chatgpt.json");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_THAT(socket.all("[Socket]ListenStream"), ElementsAre(config->listen));
+  EXPECT_EQ(socket.last("[Socket]Backlog"), std::to_string(limits::http_accepts_pending));
+  EXPECT_EQ(socket.last("[Socket]Accept"), "(none)") << "one daemon for all connections";
+  EXPECT_EQ(socket.last("[Socket]Service"), "(none)");
+  EXPECT_EQ(socket.last("[Install]WantedBy"), "sockets.target");
+  EXPECT_EQ(Unit("flywheel.service").last("[Unit]Requires"), "(none)") << "it is an option";
 }
 
 TEST(Units, TheCommandLinesAreUnderstood) {

@@ -5,6 +5,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -358,11 +359,14 @@ TEST(Server, TakesASocketOverFromTheServiceManager) {
   asio::io_context other;
   asio::ip::tcp::acceptor acceptor(other, {asio::ip::address_v4::loopback(), 0});
   const auto port = acceptor.local_endpoint().port();
-  f.options.inherited_fd = acceptor.release();
+  const int descriptor = acceptor.release();
+  ::fcntl(descriptor, F_SETFD, 0);  // as the manager leaves it
+  f.options.inherited_fd = descriptor;
   f.add(Method::get, "/", answering("hello"));
   f.run([&]() -> Story {
     EXPECT_EQ(f.server->port(), port);
     EXPECT_EQ(f.server->url(), fmt::format("http://127.0.0.1:{}", port));
+    EXPECT_EQ(::fcntl(descriptor, F_GETFD), FD_CLOEXEC) << "no program of ours has it";
     auto client = co_await f.connect();
     EXPECT_EQ((co_await client.ask(f.request("GET /"))).status, 200);
   });
