@@ -192,7 +192,10 @@ class Doctor {
     (void)co_await session->chat().wait_until_ready();
     auto judged = co_await session->chat().state();
     if (!judged) {
-      add("page", Health::bad, judged.error().message);
+      add("page", Health::bad, judged.error().message,
+          judged.error().code == base::Code::invalid
+              ? "mend or remove the file in " + config.page_profiles.string()
+              : "");
     } else {
       add("page", judged->can_send ? Health::ok : Health::bad,
           fmt::format("{}: {}", chat::name(judged->state), judged->evidence),

@@ -30,6 +30,19 @@ std::optional<std::string> body_of(const json::object& answer) {
   return bytes ? std::optional(std::move(*bytes)) : std::nullopt;
 }
 
+base::Error no_selectors(const json::array& unreadable, std::string_view doing) {
+  std::string all;
+  for (const auto& one : unreadable) {
+    if (one.is_string())
+      all += fmt::format("{}{}", all.empty() ? "" : "; ", one.get_string().c_str());
+  }
+  return {Code::invalid,
+          fmt::format("{}: what the browser cannot read as CSS selectors: {}. Mend the page "
+                      "profiles, or remove them to use the built-in ones",
+                      doing, all),
+          "ui_changed"};
+}
+
 }  // namespace
 
 base::Error translate(const cdp::Error& error, std::string_view doing) {
@@ -209,8 +222,13 @@ base::Task<cdp::ContextId> Eyes::world(std::string_view doing) {
     auto context = co_await page_->isolated_world(world_name);
     if (!context) co_return std::unexpected(translate(context.error(), doing));
     // Runs nothing where the document already got the scripts.
-    auto installed = co_await page_->evaluate(script_, {.context_id = *context});
+    auto installed = co_await page_->evaluate(script_ + ";\nflywheel.unreadable_selectors()",
+                                              {.context_id = *context});
     if (!installed) co_return std::unexpected(translate(installed.error(), doing));
+    const auto* unreadable = installed->if_array();
+    if (unreadable && !unreadable->empty()) {
+      co_return std::unexpected(no_selectors(*unreadable, doing));
+    }
     world_ = *context;
   }
   co_return *world_;

@@ -36,7 +36,8 @@ class Eyes : public std::enable_shared_from_this<Eyes> {
   // When the main frame got its present document.
   base::Instant document_since() const { return document_since_; }
 
-  // The value of one call of the page scripts, such as "look({})".
+  // The value of one call of the page scripts, such as "look({})". invalid: the profiles hold
+  // selectors that the browser cannot read; the message names them, their files and places.
   base::Task<base::json::value> run(std::string call, std::string_view doing, cdp::Duration limit,
                                     bool is_promise = false);
   // The same for a call whose outcome does not matter.

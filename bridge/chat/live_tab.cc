@@ -80,6 +80,11 @@ class Watcher {
 
   // Why the page could not be watched: a dialog will go, everything else stays.
   asio::awaitable<void> understand(const base::Error& error) {
+    // The page is well, but there are no eyes for it.
+    if (error.code == base::Code::invalid) {
+      end(State::unknown_ui, error.message);
+      co_return;
+    }
     const auto state = state_of(eyes_->page().state());
     if (state != State::unknown_dialog) {
       end(state.value_or(State::tab_crashed), error.message);

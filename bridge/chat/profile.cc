@@ -48,11 +48,26 @@ base::Result<std::map<std::string, Source>> gather(const fs::path& folder) {
   return sources;
 }
 
-base::Result<schema::Schema> profile_schema() {
-  const auto file = embedded::page_profile_schema().front();
-  TRY(auto document, base::parse_json(file.content));
-  schema::Registry registry;
-  return schema::Schema::compile(registry, std::move(document));
+bool is_selector(const base::json::value& schema) {
+  const auto* object = schema.if_object();
+  if (object == nullptr) return false;
+  const auto* reference = object->if_contains("$ref");
+  if (reference && *reference == "#/$defs/selector") return true;
+  const auto* items = object->if_contains("items");
+  return items && is_selector(*items);
+}
+
+// The names of the members that hold selectors, anywhere in the schema.
+void gather_selectors(const base::json::value& schema, base::json::array& members) {
+  const auto* object = schema.if_object();
+  if (object == nullptr) return;
+  const auto* properties = object->if_contains("properties");
+  if (properties && properties->is_object()) {
+    for (const auto& [name, item] : properties->get_object()) {
+      if (is_selector(item)) members.emplace_back(name);
+    }
+  }
+  for (const auto& [name, item] : *object) gather_selectors(item, members);
 }
 
 // States of signs are words of this program, which the schema does not list.
@@ -85,15 +100,20 @@ base::Result<base::json::object> parse(const Source& source, const schema::Schem
 }  // namespace
 
 base::Result<Profiles> Profiles::load(const fs::path& folder) {
-  TRY(auto schema, profile_schema());
+  TRY(const auto document, base::parse_json(embedded::page_profile_schema().front().content));
+  schema::Registry registry;
+  TRY(const auto schema, schema::Schema::compile(registry, document));
   TRY(auto sources, gather(folder));
   Profiles profiles;
+  gather_selectors(document, profiles.selector_members_);
   for (const auto& [file, source] : sources) {
     TRY(auto profile, parse(source, schema));
     if (file == "common.json") {
       profiles.common_ = std::move(profile);
+      profiles.files_.emplace(profiles.files_.begin(), source.where);
     } else if (profile.contains("turns")) {
       profiles.shells_.push_back(std::move(profile));
+      profiles.files_.emplace_back(source.where);
     } else {
       return fail(Code::invalid, source.where + ": a shell's profile needs \"turns\"");
     }
@@ -108,14 +128,17 @@ std::string Profiles::script() const {
   std::string script = "(() => {\n'use strict';\nif (globalThis.flywheel) return;\n";
   script += "const common = " + base::json::serialize(common_) + ";\n";
   script += "const profiles = " + base::json::serialize(shells_) + ";\n";
-  for (const std::string_view part : {"dom.js", "guard.js", "act.js", "watch.js"}) {
+  script += "const files = " + base::json::serialize(files_) + ";\n";
+  script += "const selector_members = new Set(" + base::json::serialize(selector_members_) + ");\n";
+  for (const std::string_view part : {"selectors.js", "dom.js", "guard.js", "act.js", "watch.js"}) {
     for (const auto& file : embedded::page_scripts()) {
       if (file.path == part) script += file.content;
     }
   }
   script +=
       "globalThis.flywheel = {look, digest, clear, guarded_insert, take_back, arm_when_sendable,\n"
-      "  guard_verdict, guard_down, next_look, read_exchange, watch_reply, stop_watch, session};\n"
+      "  guard_verdict, guard_down, next_look, read_exchange, watch_reply, stop_watch, session,\n"
+      "  unreadable_selectors};\n"
       "})()";
   return script;
 }

@@ -11,7 +11,8 @@
 
 namespace chat {
 
-// Valid by construction against schemas/page-profile.schema.json.
+// Valid by construction against schemas/page-profile.schema.json. Whether a selector can be read,
+// only the browser knows: the script's unreadable_selectors() tells.
 class Profiles {
  public:
   // The built-in files, each replaced by the one of the same name in `folder` if that exists;
@@ -26,6 +27,8 @@ class Profiles {
  private:
   base::json::object common_;
   base::json::array shells_;
+  base::json::array files_;  // where common_ and then the shells are from
+  base::json::array selector_members_;
 };
 
 }  // namespace chat

@@ -3,6 +3,9 @@
 #include "tests/cdp/browser_fixture.h"
 #include "tests/e2e/project.h"
 
+#include <fstream>
+#include <iterator>
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -226,6 +229,23 @@ TEST_F(Project, DoctorNamesEveryCheckAndWhatToDo) {
   EXPECT_EQ(ill.status, 1);
   EXPECT_NE(ill.out.find("shell-c.json"), std::string::npos) << ill.out;
   EXPECT_NE(ill.out.find("->"), std::string::npos);
+}
+
+TEST_F(Project, ASelectorThatTheBrowserCannotReadIsToldWithItsFile) {
+  configure();
+  std::ifstream built_in(std::string(SOURCE_DIR) + "/.flywheel/pages/shell-c.json");
+  auto profile = parsed(std::string(std::istreambuf_iterator<char>(built_in), {})).as_object();
+  profile.at("turns").as_object()["user"] = "[[";
+  folder.write(".flywheel/pages/shell-c.json", json::serialize(profile));
+  const auto check = run({"session", "check"});
+  EXPECT_EQ(check.status, 65) << check.err;
+  EXPECT_NE(check.err.find(".flywheel/pages/shell-c.json: /turns/user: \"[[\""), std::string::npos)
+      << check.err;
+  const auto ill = run({"doctor"});
+  EXPECT_EQ(ill.status, 1);
+  EXPECT_NE(ill.out.find(".flywheel/pages/shell-c.json: /turns/user"), std::string::npos)
+      << ill.out;
+  EXPECT_NE(ill.out.find("-> mend or remove the file in "), std::string::npos) << ill.out;
 }
 
 }  // namespace

@@ -7,6 +7,8 @@ const block_tags = new Set(['ADDRESS', 'ARTICLE', 'BLOCKQUOTE', 'DIV', 'H1', 'H2
   'H6', 'HR', 'LI', 'OL', 'P', 'PRE', 'SECTION', 'TABLE', 'TR', 'UL']);
 
 const all = (selector, root = document) => (selector ? [...root.querySelectorAll(selector)] : []);
+const matches = (node, selector) => selector !== '' && node.matches(selector);
+const closest = (node, selector) => (selector ? node.closest(selector) : null);
 const squeeze = (text, chars = 200) => text.replace(/\s+/g, ' ').trim().slice(0, chars);
 
 function is_visible(node) {
@@ -123,7 +125,7 @@ function code_blocks(root, skip = () => false) {
 // --- turns ---------------------------------------------------------------------------------------
 
 const inside = (selector, root) => (node) => {
-  const hit = selector ? node.closest(selector) : null;
+  const hit = closest(node, selector);
   return hit !== null && (root === undefined || root.contains(hit));
 };
 
@@ -143,10 +145,10 @@ function turn_nodes(profile) {
   const units = [];
   for (const turn of all(rule.turn)) {
     const turn_id = turn.getAttribute(rule.id) ?? '';
-    for (const user of turn.matches(rule.user) ? [turn] : all(rule.user, turn)) {
+    for (const user of matches(turn, rule.user) ? [turn] : all(rule.user, turn)) {
       units.push({role: 'user', turn, turn_id, unit: user});
     }
-    const answers = turn.matches(rule.assistant) ? [turn] : all(rule.assistant, turn);
+    const answers = matches(turn, rule.assistant) ? [turn] : all(rule.assistant, turn);
     for (const unit of answers) units.push({role: 'assistant', turn, turn_id, unit});
     if (answers.length === 0 && all(rule.running, turn).length > 0) {
       units.push({role: 'assistant', turn, turn_id, unit: turn, only_activity: true});
@@ -156,8 +158,9 @@ function turn_nodes(profile) {
 }
 
 function read_user(node, profile) {
-  const bubble = node.unit.querySelector(profile.turns.user_text) ?? node.unit;
-  return text_of(bubble, (one) => one.matches(profile.turns.exclude));
+  const rule = profile.turns;
+  const bubble = (rule.user_text && node.unit.querySelector(rule.user_text)) || node.unit;
+  return text_of(bubble, (one) => matches(one, rule.exclude));
 }
 
 // The answer's own text and code, without activity, labels and error cards.
@@ -166,7 +169,7 @@ function read_answer(node, profile) {
   if (node.only_activity) return {text: '', blocks: []};
   const roots = all(rule.answer, node.unit).filter((root) => !inside(rule.exclude, node.turn)(root));
   const outer = roots.filter((root) => !roots.some((other) => other !== root && other.contains(root)));
-  const skip = (one) => one.matches(rule.exclude) || one.matches(code_carriers);
+  const skip = (one) => matches(one, rule.exclude) || one.matches(code_carriers);
   const writing = rule.markdown_copy
     ? outer.flatMap((root) => all(`[${rule.markdown_copy}]`, root))
       .map((block) => block.getAttribute(rule.markdown_copy))
@@ -192,7 +195,7 @@ function read_turn(node, profile, with_text) {
     failed: all(rule.failed, node.turn).length > 0,
     stopped: all(rule.stopped, node.turn).length > 0,
     // The user's message has controls of its own.
-    complete: !running && all(rule.finished, node.turn).some((one) => !one.closest(rule.user)),
+    complete: !running && all(rule.finished, node.turn).some((one) => !closest(one, rule.user)),
   };
 }
 
@@ -212,11 +215,13 @@ function sign_matches(sign) {
   if (sign.path && !sign.path.some((text) => location.pathname.startsWith(text))) return null;
   if (sign.query && !new URLSearchParams(location.search).has(sign.query)) return null;
   if (sign.unless && document.querySelector(sign.unless)) return null;
-  if (!sign.selector) return {name: sign.name, state: sign.state, text: squeeze(document.title)};
+  if (sign.selector === undefined) {
+    return {name: sign.name, state: sign.state, text: squeeze(document.title)};
+  }
   const wanted = (node) => !sign.texts || sign.texts.some((text) => (sign.exact
     ? squeeze(node.textContent) === text : node.textContent.includes(text)));
   // Visibility is asked last: it makes the page lay itself out.
-  const hit = all(sign.selector).find((node) => wanted(node) && !node.closest(common.content) &&
+  const hit = all(sign.selector).find((node) => wanted(node) && !closest(node, common.content) &&
     (sign.hidden_too || is_visible(node)));
   return hit ? {name: sign.name, state: sign.state, text: squeeze(hit.textContent), node: hit} : null;
 }
