@@ -21,6 +21,7 @@ inline constexpr std::size_t reply_objects_max = 512;
 inline constexpr std::size_t reply_blocks_max = 512;
 inline constexpr std::size_t markdown_depth_max = 32;  // quotes and lists inside of one another
 inline constexpr std::size_t marker_line_bytes_max = 256;
+inline constexpr std::size_t finish_reads_max = 8;  // of a whole reply while it grows
 // What may stand behind the end marker on its line and below it.
 inline constexpr std::size_t end_marker_slack = 256;
 inline constexpr std::size_t repair_violations_max = 20;

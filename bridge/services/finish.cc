@@ -15,17 +15,12 @@ protocol::SeenReply seen_reply(const std::string& text,
 }  // namespace
 
 ReplyFinish::ReplyFinish(const protocol::Packet& packet, std::string end_marker)
-    : packet_(packet), end_marker_(std::move(end_marker)), line_(end_marker_) {}
+    : packet_(packet),
+      end_marker_(std::move(end_marker)),
+      watch_(end_marker_, protocol::FinishLine::Wants::object) {}
 
 bool ReplyFinish::is_reached(std::string_view markdown) {
-  if (markdown.size() < fed_) {
-    line_ = protocol::FinishLine(end_marker_);
-    fed_ = 0;
-  }
-  // A text that was rewritten without becoming shorter is noticed below, or at its final word.
-  line_.feed(markdown.substr(fed_));
-  fed_ = markdown.size();
-  if (!line_.reached()) return false;
+  if (!watch_.is_worth_reading(markdown)) return false;
   return keep(protocol::extract(markdown, end_marker_, protocol::replies_to(packet_)), markdown,
               {});
 }

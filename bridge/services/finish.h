@@ -37,8 +37,7 @@ class ReplyFinish final : public chat::FinishCheck {
 
   const protocol::Packet& packet_;
   std::string end_marker_;
-  protocol::FinishLine line_;
-  std::size_t fed_ = 0;
+  protocol::FinishWatch watch_;
   std::optional<Found> found_;
   std::string found_text_;
   std::vector<chat::CodeBlock> found_blocks_;

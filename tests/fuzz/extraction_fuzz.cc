@@ -49,6 +49,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   protocol::FinishLine at_once(end_marker);
   at_once.feed(text);
   BRIDGE_ASSERT(at_once.reached() == reached_in_pieces(text, bytes[0]));
+  protocol::FinishWatch watch(end_marker, protocol::FinishLine::Wants::object);
+  BRIDGE_ASSERT(watch.is_worth_reading(text) == at_once.reached());
+  BRIDGE_ASSERT(!watch.is_worth_reading(text));
   protocol::ObjectFinder finder;
   finder.feed(text);
   BRIDGE_ASSERT(finder.steps() <= steps_a_byte_max * text.size());

@@ -1,5 +1,6 @@
 #include "bridge/protocol/finish_line.h"
 
+#include "bridge/base/limits.h"
 #include "bridge/protocol/object_finder.h"
 
 #include <gtest/gtest.h>
@@ -54,6 +55,61 @@ std::string repeated(std::string_view text, int times) {
   std::string out;
   for (int i = 0; i < times; ++i) out += text;
   return out;
+}
+
+TEST(FinishLine, NeedsNoObjectWhereTextIsWanted) {
+  FinishLine line(end, FinishLine::Wants::text);
+  line.feed("warm\n");
+  EXPECT_FALSE(line.reached());
+  line.feed(end);
+  EXPECT_TRUE(line.reached());
+}
+
+TEST(FinishWatch, ATextIsWorthReadingOnceForEachLineThatIsTheMarker) {
+  FinishWatch watch(end, FinishLine::Wants::object);
+  std::string text = "{\"a\":1}\n";
+  EXPECT_FALSE(watch.is_worth_reading(text));
+  EXPECT_TRUE(watch.is_worth_reading(text += end));
+  for (const std::string_view more : {"", "\n", "\xE2\x80\x8B", "\n```\n", ":::\n", "and more"}) {
+    EXPECT_FALSE(watch.is_worth_reading(text += more)) << more;
+  }
+  EXPECT_FALSE(watch.is_worth_reading(text += "\n"));
+  EXPECT_TRUE(watch.is_worth_reading(text += end));
+}
+
+TEST(FinishWatch, ATextThatBecameShorterIsWorthReadingAgain) {
+  FinishWatch watch(end, FinishLine::Wants::text);
+  const std::string text = "warm\n" + std::string(end);
+  EXPECT_TRUE(watch.is_worth_reading(text + "\n"));
+  EXPECT_TRUE(watch.is_worth_reading(text));
+}
+
+TEST(FinishWatch, AMarkerThatComesOverAndOverIsReadInLinearTime) {
+  FinishWatch watch(end, FinishLine::Wants::text);
+  std::string text;
+  std::size_t times = 0;
+  std::size_t bytes = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    text += "x\n" + std::string(end) + "\n";
+    if (!watch.is_worth_reading(text)) continue;
+    ++times;
+    bytes += text.size();
+  }
+  EXPECT_GE(times, limits::finish_reads_max);
+  EXPECT_LE(bytes, limits::finish_reads_max * text.size());
+}
+
+TEST(FinishWatch, ATextThatIsRewrittenOverAndOverIsLeftUntilItHasGrown) {
+  FinishWatch watch(end, FinishLine::Wants::text);
+  const std::string text = "warm\n" + std::string(end);
+  std::size_t times = 0;
+  for (int i = 0; i < 1000; ++i) {
+    times += watch.is_worth_reading(text) ? 1 : 0;
+    EXPECT_FALSE(watch.is_worth_reading(text.substr(0, text.size() - 1)));
+  }
+  EXPECT_GE(times, 1u);
+  EXPECT_LE(times, limits::finish_reads_max);
+  EXPECT_TRUE(watch.is_worth_reading(std::string(text.size(), 'x') + "\n" + text));
 }
 
 std::size_t steps_a_byte(const std::string& text) {

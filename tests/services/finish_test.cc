@@ -53,6 +53,18 @@ TEST(ReplyFinish, GivesTheAnswerThatReachedTheLineOnceAndForThatTextOnly) {
   EXPECT_FALSE(finish.take({.text = text}));
 }
 
+TEST(ReplyFinish, IsReachedByAValidAnswerBehindOneThatIsNot) {
+  const auto asked = packet();
+  std::string valid = valid_answer();
+  valid.replace(valid.find("END\n"), 4, "FLYWHEEL-END-1");
+  std::string text = "```json\n{\"a\": 1}\n```\nFLYWHEEL-END-1";
+  ReplyFinish finish(asked, "FLYWHEEL-END-1");
+  EXPECT_FALSE(finish.is_reached(text));
+  EXPECT_FALSE(finish.is_reached(text += "\n\n"));
+  EXPECT_TRUE(finish.is_reached(text += valid));
+  EXPECT_TRUE(finish.take({.text = text}));
+}
+
 TEST(ReplyFinish, ATextThatBecameShorterIsReadAnew) {
   const auto asked = packet();
   std::string text = valid_answer();

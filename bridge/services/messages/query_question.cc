@@ -86,16 +86,13 @@ class QueryQuestion final : public Question {
 class QueryFinish final : public AnswerFinish {
  public:
   QueryFinish(const QueryQuestion& question, std::string end_marker)
-      : question_(question), end_marker_(std::move(end_marker)), line_(end_marker_) {}
+      : question_(question),
+        end_marker_(std::move(end_marker)),
+        watch_(end_marker_, protocol::FinishLine::Wants::text) {}
 
   bool is_reached(std::string_view markdown) override {
-    if (markdown.size() < fed_) {
-      line_ = protocol::LastLine(end_marker_);
-      fed_ = 0;
-    }
-    line_.feed(markdown.substr(fed_));
-    fed_ = markdown.size();
-    return line_.is_wanted() && is_answer({.text = std::string(markdown), .route = "network"});
+    return watch_.is_worth_reading(markdown) &&
+           is_answer({.text = std::string(markdown), .route = "network"});
   }
   bool is_reached(const std::string& text, const std::vector<chat::CodeBlock>& blocks) override {
     protocol::LastLine line(end_marker_);
@@ -111,8 +108,7 @@ class QueryFinish final : public AnswerFinish {
 
   const QueryQuestion& question_;
   std::string end_marker_;
-  protocol::LastLine line_;
-  std::size_t fed_ = 0;
+  protocol::FinishWatch watch_;
 };
 
 std::unique_ptr<AnswerFinish> QueryQuestion::finish(std::string end_marker) const {
