@@ -20,8 +20,9 @@ const visible = (selector, root) => all(selector, root).filter(is_visible);
 
 const is_filler_break = (node) => node.classList.contains('ProseMirror-trailingBreak');
 
-// The text below `root`: BR and block boundaries become line breaks, `skip` prunes subtrees.
-function text_of(root, skip = () => false) {
+// The text below `root`: BR and block boundaries become line breaks, `skip` prunes subtrees, and
+// what `instead` gives for an element stands for the text in it.
+function text_of(root, skip = () => false, instead = () => null) {
   let text = '';
   let break_due = false;
   const put = (piece) => {
@@ -39,7 +40,9 @@ function text_of(root, skip = () => false) {
         if (!is_filler_break(node)) put('\n');
       } else {
         if (is_block && text !== '') break_due = true;
-        node.childNodes.forEach(walk);
+        const given = instead(node);
+        if (given === null) node.childNodes.forEach(walk);
+        else put(given);
         if (is_block) break_due = true;
       }
     }
@@ -170,12 +173,9 @@ function read_answer(node, profile) {
   const roots = all(rule.answer, node.unit).filter((root) => !inside(rule.exclude, node.turn)(root));
   const outer = roots.filter((root) => !roots.some((other) => other !== root && other.contains(root)));
   const skip = (one) => matches(one, rule.exclude) || one.matches(code_carriers);
-  const writing = rule.markdown_copy
-    ? outer.flatMap((root) => all(`[${rule.markdown_copy}]`, root))
-      .map((block) => block.getAttribute(rule.markdown_copy))
-    : [];
+  const markdown_of = (one) => (rule.markdown_copy ? one.getAttribute(rule.markdown_copy) : null);
   return {
-    text: [...outer.map((root) => text_of(root, skip)), ...writing].join('\n'),
+    text: outer.map((root) => text_of(root, skip, markdown_of)).join('\n'),
     blocks: outer.flatMap((root) => code_blocks(root, inside(rule.exclude, root))),
   };
 }
