@@ -108,6 +108,8 @@ class ChatPage final : public Conversation {
   base::Result<std::optional<Search>> found_in(const Readback& readback,
                                                const Prompt& prompt) const;
   base::Task<std::optional<Sent>> find_on_page(const Prompt& prompt);
+  base::Task<std::optional<Turn>> shown_answer(const Sent& sent, const Prompt& prompt,
+                                               const std::string& shell);
   base::Task<std::optional<Readback>> fresh_readback();
   base::Task<bool> load_until(std::function<bool()> is_told);
   base::Task<> check_way();

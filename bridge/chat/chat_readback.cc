@@ -2,9 +2,11 @@
 // answer.
 #include "bridge/base/limits.h"
 #include "bridge/chat/chat_page.h"
+#include "bridge/chat/comparison.h"
 #include "bridge/chat/message.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
@@ -172,9 +174,27 @@ base::Task<std::optional<Sent>> ChatPage::find_on_page(const Prompt& prompt) {
                  "unknown_outcome");
 }
 
+// The last answer to our message on the page.
+base::Task<std::optional<Turn>> ChatPage::shown_answer(const Sent& sent, const Prompt& prompt,
+                                                       const std::string& shell) {
+  namespace json = boost::json;
+  const json::object wanted{
+      {"shell", shell}, {"ids", json::array{sent.user_message_id}}, {"marker", prompt.marker}};
+  CO_TRY(auto exchange, co_await eyes_->run("read_exchange(" + json::serialize(wanted) + ")",
+                                            "compare the routes", limits::page_call));
+  const auto* object = exchange.if_object();
+  const auto* answers = object ? object->if_contains("answers") : nullptr;
+  const auto* list = answers ? answers->if_array() : nullptr;
+  const auto* last = list && !list->empty() ? list->back().if_object() : nullptr;
+  co_return last ? std::optional(parse_turn(*last)) : std::nullopt;
+}
+
 base::Task<Settled> ChatPage::settle(const Sent& sent, const Prompt& prompt,
                                      const RawReply& accepted) {
   Settled settled;
+  const auto add = [&settled](std::vector<std::string> found) {
+    std::ranges::move(found, std::back_inserter(settled.differences));
+  };
   const base::Instant deadline = clock_.now() + limits::exchange_settles;
   const Post* post = eyes_->network().post(prompt.marker);
   while (post && post->is_alive() &&
@@ -183,38 +203,29 @@ base::Task<Settled> ChatPage::settle(const Sent& sent, const Prompt& prompt,
     co_await eyes_->news().wait(deadline);
     post = eyes_->network().post(prompt.marker);
   }
+  const bool is_network_read = options_.routes == Routes::both;
   const Message* final_answer =
-      post && !post->stream.is_damaged() ? post->stream.answer() : nullptr;
+      is_network_read && post && !post->stream.is_damaged() ? post->stream.answer() : nullptr;
   if (final_answer && accepted.route == "network") {
     if (trimmed(final_answer->text) != trimmed(accepted.text)) {
-      settled.differences.push_back("the answer grew or changed after it was accepted");
+      add({"the answer grew or changed after it was accepted"});
     }
+  }
+  if (final_answer && accepted.route == "dom") {
+    Turn read;
+    read.text = accepted.text;
+    read.blocks = accepted.blocks;
+    add(differences(read, final_answer->text));
   }
   if (post && post->stream.is_moderated()) {
-    settled.differences.push_back("the provider's moderation took the answer away afterwards");
+    add({"the provider's moderation took the answer away afterwards"});
   }
   CO_TRY(const Sighting seen, co_await wait_until_ready());
-  namespace json = boost::json;
-  const json::object wanted{{"shell", seen.shell()},
-                            {"ids", json::array{sent.user_message_id}},
-                            {"marker", prompt.marker}};
-  CO_TRY(auto exchange, co_await eyes_->run("read_exchange(" + json::serialize(wanted) + ")",
-                                            "compare the routes", limits::page_call));
-  const auto* object = exchange.if_object();
-  const auto* answers = object ? object->if_contains("answers") : nullptr;
-  if (answers == nullptr || !answers->is_array() || answers->get_array().empty()) {
-    settled.differences.push_back("the page does not show the answer");
-    co_return settled;
-  }
-  if (accepted.route == "dom") co_return settled;
-  const Turn shown = parse_turn(answers->get_array().back().as_object());
-  for (const CodeBlock& block : shown.blocks) {
-    const std::string_view text = block.text;
-    const auto end = text.find_last_not_of(" \t\r\n");
-    if (block.partial || end == std::string_view::npos) continue;
-    if (accepted.text.find(text.substr(0, end + 1)) == std::string::npos) {
-      settled.differences.push_back("the page shows another code block than the network brought");
-    }
+  CO_TRY(const auto shown, co_await shown_answer(sent, prompt, seen.shell()));
+  if (!shown) {
+    add({"the page does not show the answer"});
+  } else {
+    add(accepted.route == "dom" ? changes(accepted, *shown) : differences(*shown, accepted.text));
   }
   co_return settled;
 }

@@ -112,7 +112,8 @@ class Conversation {
   virtual base::Task<RawReply> reply(const Sent& sent, const Prompt& prompt, FinishCheck& finish,
                                      base::Instant::duration limit) = 0;
 
-  // Waits until the page has ended the exchange and compares both routes with what was accepted.
+  // Waits until the page has ended the exchange and compares what was accepted with both routes:
+  // with what the network brought in the end, and with what the page shows.
   virtual base::Task<Settled> settle(const Sent& sent, const Prompt& prompt,
                                      const RawReply& accepted) = 0;
 };

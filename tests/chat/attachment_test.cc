@@ -9,17 +9,17 @@
 namespace chat_test {
 namespace {
 
-struct Form {
+struct AttachmentForm {
   std::string_view shell;
   std::string_view chip;
 };
-constexpr std::array<Form, 5> forms = {
+constexpr std::array<AttachmentForm, 5> attachment_forms = {
     {{"B", "card"}, {"C", "card"}, {"C", "group"}, {"D", "card"}, {"D", "group"}}};
 
 // The story on every form of page that shows attachments. Only an answer tells shell D.
 void on_every_form(std::string_view when, const std::function<Story(World&)>& story) {
   std::vector<Case> cases;
-  for (const auto& [shell, chip] : forms) {
+  for (const auto& [shell, chip] : attachment_forms) {
     const auto changes = fmt::format(
         R"({{"attachment_chip": "{}", "late_attachment": "{}", "history": 1}})", chip, when);
     cases.push_back({fmt::format("{} {}", shell, changes), with(shell, changes), story});
