@@ -20,4 +20,11 @@ inline std::string lower(std::string_view text) {
   return lowered;
 }
 
+// The text between spaces and tabs.
+constexpr std::string_view without_blanks(std::string_view text) {
+  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
+  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
+  return text;
+}
+
 }  // namespace base

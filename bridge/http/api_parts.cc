@@ -1,5 +1,6 @@
 #include "bridge/http/api_parts.h"
 
+#include "bridge/base/ascii.h"
 #include "bridge/base/hash.h"
 #include "bridge/base/limits.h"
 #include "bridge/schema/registry.h"
@@ -17,12 +18,6 @@ namespace {
 std::unexpected<base::Error> bad_key(std::string_view why) {
   return base::fail(base::Code::invalid, fmt::format("header Idempotency-Key: {}", why),
                     "bad_request");
-}
-
-std::string_view trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
 // RFC 8941, 3.3.3: the text between the quotes, where a backslash stands before '"' and '\'.
@@ -66,7 +61,7 @@ BodyCheck body_check(std::string_view schema, std::vector<BodyError> (*more)(con
 base::Result<std::string> idempotency_key(const Request& request) {
   const auto header = request.header("idempotency-key");
   if (!header) return std::string();
-  const auto text = trimmed(*header);
+  const auto text = base::without_blanks(*header);
   if (text.empty()) return bad_key("it is empty");
   if (text.size() > limits::idempotency_key_bytes_max) return bad_key("it is too long");
   const auto is_visible = [](char c) { return c >= ' ' && c <= '~'; };
@@ -138,8 +133,8 @@ bool accepts(const Request& request, std::string_view media_type) {
     for (const auto part : std::views::split(header.value, ',')) {
       const std::string_view range(part.begin(), part.end());
       const auto end = std::min(range.find(';'), range.size());
-      if (!same_header(trimmed(range.substr(0, end)), media_type)) continue;
-      const auto weight = trimmed(range.substr(end));
+      if (!same_header(base::without_blanks(range.substr(0, end)), media_type)) continue;
+      const auto weight = base::without_blanks(range.substr(end));
       return weight.find("q=0") == std::string_view::npos ||
              weight.find_first_of("123456789", weight.find("q=0")) != std::string_view::npos;
     }

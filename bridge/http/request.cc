@@ -1,5 +1,6 @@
 #include "bridge/http/request.h"
 
+#include "bridge/base/ascii.h"
 #include "bridge/base/limits.h"
 
 #include <algorithm>
@@ -33,12 +34,6 @@ constexpr std::pair<Method, std::string_view> method_names[] = {
     {Method::put, "PUT"},        {Method::patch, "PATCH"}, {Method::del, "DELETE"},
     {Method::options, "OPTIONS"}};
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 // The value of `wait` in Prefer (RFC 7240): preferences by comma, their parameters by semicolon.
 std::optional<std::string_view> preferred_wait(const Request& request) {
   for (const auto& [name, value] : request.headers) {
@@ -50,8 +45,8 @@ std::optional<std::string_view> preferred_wait(const Request& request) {
       item = item.substr(0, item.find(';'));
       const auto equals = item.find('=');
       if (equals == std::string_view::npos) continue;
-      if (same_header(trimmed(item.substr(0, equals)), "wait")) {
-        return trimmed(item.substr(equals + 1));
+      if (same_header(base::without_blanks(item.substr(0, equals)), "wait")) {
+        return base::without_blanks(item.substr(equals + 1));
       }
     }
   }

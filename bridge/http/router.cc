@@ -1,5 +1,6 @@
 #include "bridge/http/router.h"
 
+#include "bridge/base/ascii.h"
 #include "bridge/base/json.h"
 #include "bridge/http/uri_text.h"
 
@@ -73,23 +74,17 @@ std::optional<std::span<const std::string_view>> split(std::string_view path, Se
   }
 }
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 // The type is one of `media_types`, and its charset, if it names one, is UTF-8.
 bool is_media_type(std::string_view sent, const std::vector<std::string>& media_types) {
   auto rest = sent;
-  const auto type = trimmed(rest.substr(0, rest.find(';')));
+  const auto type = base::without_blanks(rest.substr(0, rest.find(';')));
   rest.remove_prefix(std::min(rest.find(';'), rest.size()));
   if (std::ranges::none_of(media_types, [&](const auto& own) { return same_header(own, type); })) {
     return false;
   }
   while (!rest.empty()) {
     rest.remove_prefix(1);
-    const auto parameter = trimmed(rest.substr(0, rest.find(';')));
+    const auto parameter = base::without_blanks(rest.substr(0, rest.find(';')));
     rest.remove_prefix(std::min(rest.find(';'), rest.size()));
     if (parameter.size() >= 8 && same_header(parameter.substr(0, 8), "charset=")) {
       const auto charset = parameter.substr(8);
