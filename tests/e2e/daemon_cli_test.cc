@@ -119,6 +119,20 @@ TEST_F(DaemonCli, AScheduleHandsInPacketsAndThePersonSeesWhatBecameOfThem) {
   EXPECT_THAT(bad.err, HasSubstr("hour (column 3): 99 is not between 0 and 23"));
 }
 
+// The lane goes on when the page has been compared, so a second packet is not sent before.
+TEST_F(DaemonCli, WhatThePageShowsOtherwiseStandsAmongThePacketsWarnings) {
+  start({.page_replaces = "\"verdict\": \"ok\"", .page_shows = "\"verdict\": \"no\""});
+  const auto sent = run({"send", plan, "--json"});
+  ASSERT_EQ(sent.status, 0) << sent.err;
+  const auto job = std::string(parsed(sent.out).at("id").as_string());
+  const auto next = std::string(SOURCE_DIR) + "/fixtures/packets/spec-lock.json";
+  ASSERT_EQ(run({"send", next}).status, 0);
+
+  const auto shown = run({"packet", "show", job, "--json"});
+  EXPECT_EQ(parsed(shown.out).at("state"), "done") << shown.out;
+  EXPECT_THAT(json::serialize(parsed(shown.out).at("warnings")), HasSubstr("another code block"));
+}
+
 TEST_F(DaemonCli, RepliesAndNotesAreRememberedFoundAndForgotten) {
   start();
   const auto sent = run({"send", plan, "--json"});
