@@ -66,16 +66,39 @@ TEST(Routes, ThePageTellsTheResponseInEveryForm) {
 
 TEST(Routes, TheNetworkTellsTheResponseInEveryForm) { on_forms(object_forms, reads_by("network")); }
 
-TEST(Routes, ThatAgreeAreNoDifference) {
-  on_forms({"valid", "prose", "several_blocks", "nested_fence", "no_fence", "writing_block",
-            "odd_spaces", "refusal"},
-           [](World& w) -> Story {
-             const auto sent = must_be(co_await w.send());
-             const auto reply = must_be(co_await w.whole_reply(sent));
-             EXPECT_EQ(reply.route, "network") << w.name;
-             const auto settled = must_be(co_await w.chat->settle(sent, w.prompt, reply));
-             for (const auto& one : settled.differences) ADD_FAILURE() << w.name << ": " << one;
-           });
+Story agrees(World& w) {
+  const auto sent = must_be(co_await w.send());
+  const auto reply = must_be(co_await w.whole_reply(sent));
+  EXPECT_EQ(reply.route, "network") << w.name;
+  const auto settled = must_be(co_await w.chat->settle(sent, w.prompt, reply));
+  for (const auto& one : settled.differences) ADD_FAILURE() << w.name << ": " << one;
+}
+
+TEST(Routes, ThatAgreeOnCodeAreNoDifference) {
+  on_forms({"valid", "prose", "several_blocks", "nested_fence", "odd_spaces"}, agrees);
+}
+
+TEST(Routes, ThatAgreeOnWordsAreNoDifference) {
+  on_forms({"no_fence", "writing_block", "refusal"}, agrees);
+}
+
+// It is compared with the network, and with the page as it is in the end.
+TEST(Routes, AnAnswerThatWasReadFromThePageIsComparedToo) {
+  on_forms({"valid", "no_fence"}, [](World& w) -> Story {
+    const auto sent = must_be(co_await w.send());
+    auto reply = must_be(co_await w.whole_reply(sent));
+    (void)must_be(co_await w.chat->settle(sent, w.prompt, reply));
+    const auto shown = must_be(co_await w.chat->look(1)).turns.back();
+    reply.route = "dom";
+    reply.text = shown.text;
+    reply.blocks = shown.blocks;
+    const auto same = must_be(co_await w.chat->settle(sent, w.prompt, reply));
+    for (const auto& one : same.differences) ADD_FAILURE() << w.name << ": " << one;
+
+    (reply.blocks.empty() ? reply.text : reply.blocks.front().text) += "\nand more";
+    const auto other = must_be(co_await w.chat->settle(sent, w.prompt, reply));
+    EXPECT_EQ(other.differences.size(), 2u) << w.name;
+  });
 }
 
 // The page draws another verdict than the one that came.
