@@ -20,7 +20,6 @@ using base::Code;
 namespace {
 
 constexpr auto world_name = "flywheel";
-constexpr auto forever = base::Instant::max();
 
 // The bytes in an answer of Network.getResponseBody.
 std::optional<std::string> body_of(const json::object& answer) {
@@ -152,7 +151,7 @@ void Eyes::on_data(std::string_view params) {
 
 asio::awaitable<void> Eyes::read_all(std::shared_ptr<Eyes> self) {
   for (;;) {
-    auto event = co_await self->events_.next(forever);
+    auto event = co_await self->events_.next(base::Instant::max());
     if (!event) {
       self->failure_ = translate(event.error(), "watch the page");
       self->patience_.reset();
