@@ -158,7 +158,7 @@ bool is_of(const engine::Entry& entry, const engine::JobId& id) {
   return entry.subject == id.text || entry.thread == id.text;
 }
 
-bool goes_on(const json::object& view) {
+bool is_unfinished(const json::object& view) {
   const std::string state = cdp::text_in(view, "state");
   return state == "queued" || state == "running";
 }
@@ -186,7 +186,7 @@ base::Task<json::object> watch_to_end(Bridge& bridge, engine::JobId id, engine::
     }
     CO_TRY(auto view, co_await bridge.packets().view(id));
     const std::string state = cdp::text_in(view, "state");
-    if (!goes_on(view)) co_return std::move(view);
+    if (!is_unfinished(view)) co_return std::move(view);
     if (has_failed && state == "queued") {
       co_return co_await give_up(bridge, id, std::move(view));
     }
@@ -207,7 +207,7 @@ base::Task<json::object> see_through(Bridge& bridge, services::Caller caller, js
   if (rest == Rest::left_alone) bridge.end_with(submitted->id);
   // Of a packet that was handed in before, nothing new may ever be written.
   CO_TRY(auto view, co_await bridge.packets().view(submitted->id));
-  if (goes_on(view)) {
+  if (is_unfinished(view)) {
     CO_TRY_OK(co_await bridge.start());
     CO_TRY(view, co_await watch_to_end(bridge, submitted->id, follower, progress, deadline));
   }
