@@ -74,7 +74,7 @@ TEST(Profile, EverySelectorThatTheBrowserCannotReadIsToldByItsPlace) {
     };
     for (const auto& place : places) EXPECT_TRUE(told("shell-c.json", place)) << place << why;
     EXPECT_TRUE(told("common.json", "/dialogs")) << why;
-    EXPECT_EQ(why.find("built-in"), std::string::npos) << why;
+    EXPECT_EQ(why.find("built-in profile"), std::string::npos) << why;
     (void)co_await chat->page().close();
   });
 }

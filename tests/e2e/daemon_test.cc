@@ -290,6 +290,9 @@ TEST_F(Daemon, WhatACrashLeftIsDrainedWithoutADaemon) {
 
 TEST_F(Daemon, AQueryInThePacketsConversationIsAnsweredWithoutADaemonToo) {
   configure();
+  // A chat of the GPT itself is what packets go to.
+  url.insert(url.find("/c/"), "/g/g-0a1b2c3d4-neighbour");
+  write_configuration();
   start();
   ASSERT_EQ(run({"gpt", "register", "--name", "Neighbour", "--link", url}).status, 0);
   stop();

@@ -48,7 +48,7 @@ class DashboardRuns : public Fleet {
     bridge["actions"] = {{"deploy.staging",
                           {{"kind", "program"},
                            {"description", "Deploys a tag to staging."},
-                           {"risk", 45},
+                           {"risk", 55},
                            {"min_tier", "citizen"},
                            {"argv", json::array{"/bin/echo", "{tag}"}},
                            {"params",
@@ -190,7 +190,7 @@ TEST_F(DashboardRuns, AnActionIsApprovedByAPersonWhoSeesItsParametersAndIsDone) 
       [&](Visitor& v) -> Story {
         co_await sign_in(v);
         co_await v.go("approvals");
-        co_await v.sees("deploy.staging");
+        co_await v.until("document.querySelector('.approval button')");
         co_await v.picture("action-waits");
         co_await v.click(".approval", "Approve …");
         co_await v.until(marked("dialog", "v1.2-rc"));
@@ -215,7 +215,7 @@ TEST_F(DashboardRuns, AnActionIsRejectedByAPersonAndNotDone) {
   visit_dashboard([&](Visitor& v) -> Story {
     co_await sign_in(v);
     co_await v.go("approvals");
-    co_await v.sees("deploy.staging");
+    co_await v.until("document.querySelector('.approval button')");
     co_await v.click(".approval", "Reject …");
     co_await v.until(marked("dialog", "v1.2-rc"));
     co_await write_note(v, "not on a Friday");

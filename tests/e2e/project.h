@@ -37,6 +37,9 @@ class Project : public testing::Test {
     ASSERT_TRUE(started) << started.error().message;
     site = *std::move(started);
     url = site->new_conversation(knobs);
+    write_configuration();
+  }
+  void write_configuration() const {
     folder.write(".flywheel/chatgpt.json", json::serialize(json::object{{"crt_url", url},
                                                                         {"mcp_server", "test"},
                                                                         {"writer_agent", "tester"},

@@ -147,10 +147,9 @@ jobs:
       const auto answer =
           co_await f.call("GET", "/api/gpt-workflows/runs/approvals?limit=1" + cursor);
       EXPECT_EQ(answer.status, 200) << answer.body;
-      for (const auto& item : answer.json().at("items").as_array()) {
-        found.push_back(text(item, "id"));
-      }
-      const auto& next = answer.json().at("next_cursor");
+      const auto told = answer.json();
+      for (const auto& item : told.at("items").as_array()) found.push_back(text(item, "id"));
+      const auto& next = told.at("next_cursor");
       EXPECT_EQ(next.is_null(), page == 2);
       if (next.is_string()) cursor = "&cursor=" + std::string(next.as_string());
     }
