@@ -92,8 +92,6 @@ class Browser {
   Task<> kill();
 
   bool is_open() const { return !connection_->failure(); }
-  // See Connection::be_patient.
-  bool is_patient() const { return connection_->is_patient(); }
   // Returns when the browser has gone or was closed, with the reason.
   boost::asio::awaitable<Error> gone() { return connection_->ended(); }
   // Of a launched browser, else 0.

@@ -1,7 +1,5 @@
 #include "cdp/connection.h"
 
-#include "cdp/limits.h"
-
 #include <algorithm>
 
 #include <boost/asio/as_tuple.hpp>
@@ -165,15 +163,6 @@ void Connection::post(std::string_view session, std::string_view method,
   if (!command) return;
   mux_.abandon(command->id);
   if (auto sent = transport_->send(std::move(command->text)); !sent) close(sent.error());
-}
-
-Connection::Patience Connection::be_patient() {
-  if (auto shared = patience_.lock()) return shared;
-  transport_->set_patience(limits::patience);
-  const auto end = [transport = transport_](const void*) { transport->set_patience({}); };
-  Patience patience(this, end);
-  patience_ = patience;
-  return patience;
 }
 
 Subscription Connection::subscribe(std::string session, std::vector<std::string> methods) {

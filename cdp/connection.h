@@ -28,12 +28,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Sends a command whose outcome does not matter.
   void post(std::string_view session, std::string_view method, const json::object& params);
 
-  // As long as anybody holds one, replies and events may come limits::patience late and cost fewer
-  // wake-ups of this process; what follows a command within limits::eager_after_send does not.
-  using Patience = std::shared_ptr<const void>;
-  Patience be_patient();
-  bool is_patient() const { return !patience_.expired(); }
-
   // The events of these methods in one session, from now on.
   Subscription subscribe(std::string session, std::vector<std::string> methods);
 
@@ -81,7 +75,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // reaches its own.
   boost::asio::steady_timer watchdog_;
   Clock::time_point watched_until_ = Clock::time_point::max();
-  std::weak_ptr<const void> patience_;
 };
 
 }  // namespace cdp

@@ -27,11 +27,6 @@ inline constexpr int pipe_bytes = 1 << 20;
 inline constexpr std::size_t queued_events_max = 4096;
 inline constexpr std::size_t queued_event_bytes_max = 64u << 20;
 
-// While only the growth of an answer is awaited, messages gather so long before one wake-up takes
-// them all. What follows a command is taken at once for a while: most replies come within it.
-inline constexpr auto patience = 10ms;
-inline constexpr auto eager_after_send = 50ms;
-
 // Waits.
 inline constexpr auto command = 30s;
 inline constexpr auto attach_tab = 10s;

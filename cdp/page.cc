@@ -172,8 +172,6 @@ Task<json::object> Page::call(std::string method, json::object params, Duration 
   return tab_->call(std::move(method), std::move(params), limit);
 }
 
-Connection::Patience Page::be_patient() const { return tab_->connection->be_patient(); }
-
 Subscription Page::subscribe(std::vector<std::string> methods) {
   return tab_->connection->subscribe(tab_->session, std::move(methods));
 }

@@ -50,9 +50,6 @@ class Page {
   // Events of this tab; their domains must be enabled by `call`, except Page and Inspector.
   Subscription subscribe(std::vector<std::string> methods);
 
-  // See Connection::be_patient.
-  Connection::Patience be_patient() const;
-
   // The value of an expression, by value: undefined is null; NaN, infinities, -0 and big integers
   // are their text. thrown: the message and its line. navigated: also when the context is gone.
   Task<json::value> evaluate(std::string expression, EvaluateOptions options = {});

@@ -39,8 +39,6 @@ class RecordTransport final : public Transport {
     co_return message;
   }
 
-  void set_patience(Duration patience) override { inner_->set_patience(patience); }
-
   void close() override { inner_->close(); }
 
  private:

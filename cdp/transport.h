@@ -25,10 +25,6 @@ class Transport : public std::enable_shared_from_this<Transport> {
   // closed: the peer went, or `close` was called. overflow: a message exceeds message_bytes_max.
   virtual Task<std::string_view> receive() = 0;
 
-  // From now on a message may be received so much late, so that one wake-up serves several; zero:
-  // at once. `send` ends the waiting for limits::eager_after_send. Not every transport can wait.
-  virtual void set_patience(Duration) {}
-
   virtual void close() = 0;
 };
 

@@ -220,8 +220,8 @@ base::Task<RawReply> ChatPage::reply(const Sent& sent, const Prompt& prompt, Fin
   bind(sent.conversation_id);
   CO_TRY(const Sighting seen, co_await look(0));
   // Not before the look: a new document voids the posts of the old one.
-  const bool is_network_read = options_.routes == Routes::both;
-  const Post* post = is_network_read ? eyes_->network().post(prompt.marker) : nullptr;
+  const Post* post =
+      options_.routes == Routes::both ? eyes_->network().post(prompt.marker) : nullptr;
   DomWatch page(eyes_, {.shell = seen.shell(),
                         .message_ids = {sent.user_message_id},
                         .marker = prompt.marker,
@@ -230,13 +230,12 @@ base::Task<RawReply> ChatPage::reply(const Sent& sent, const Prompt& prompt, Fin
                                                           : std::chrono::milliseconds(0)});
   Reading reading(*this, prompt, finish, page);
   struct Awaiting {
-    Awaiting(std::shared_ptr<Eyes> watching, const std::string& end, bool may_gather)
-        : eyes(std::move(watching)) {
-      eyes->await_end(end, may_gather);
+    explicit Awaiting(NetworkWatch& watch, const std::string& end) : network(watch) {
+      network.await_end(end);
     }
-    ~Awaiting() { eyes->await_end({}, false); }
-    std::shared_ptr<Eyes> eyes;
-  } awaiting(eyes_, prompt.end_marker, is_network_read);
+    ~Awaiting() { network.await_end({}); }
+    NetworkWatch& network;
+  } awaiting(eyes_->network(), prompt.end_marker);
   for (;;) {
     CO_TRY(auto read, co_await reading.step());
     if (read) co_return *std::move(read);

@@ -249,18 +249,6 @@ bool DeltaStream::ends_near(std::string_view words) const {
   return text.substr(text.size() - size).find(words) != std::string_view::npos;
 }
 
-bool DeltaStream::announces(std::string_view words) const {
-  if (current_ >= messages_.size()) return false;
-  std::string_view text = messages_[current_].text;
-  constexpr std::size_t telling = 4;  // fewer letters of the words may be there by chance
-  std::size_t said = std::min(words.size(), text.size());
-  while (!text.ends_with(words.substr(0, said))) --said;
-  if (said >= telling) return true;
-  text.remove_suffix(said);
-  const std::size_t last = text.find_last_not_of(" \t\r\n`");
-  return last != std::string_view::npos && (text[last] == '}' || text[last] == ']');
-}
-
 bool DeltaStream::descends_from_input(const Message& message) const {
   if (input_id_.empty() || message.parent.empty()) return true;
   std::string_view parent = message.parent;

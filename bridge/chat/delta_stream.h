@@ -57,8 +57,6 @@ class DeltaStream {
   std::uint64_t turning_points() const { return version_ - growths_; }
   // Whether the text that grew last has the words within its last few characters.
   bool ends_near(std::string_view words) const;
-  // Whether that text may go on with these words: it ends in a part of them, or in a JSON value.
-  bool announces(std::string_view words) const;
 
  private:
   void event(const SseEvent& event);

@@ -123,29 +123,11 @@ base::Task<std::shared_ptr<Eyes>> Eyes::open(std::unique_ptr<cdp::Page> page, st
   co_return eyes;
 }
 
-void Eyes::stop() {
-  await_end({}, false);
-  cancel_.emit(asio::cancellation_type::terminal);
-}
-
-void Eyes::await_end(std::string end_marker, bool may_gather) {
-  network_.await_end(std::move(end_marker));
-  may_gather_ = may_gather;
-  be_patient_or_not();
-}
-
-void Eyes::be_patient_or_not() {
-  if (!may_gather_ || !network_.is_end_far()) {
-    patience_.reset();
-  } else if (!patience_) {
-    patience_ = page_->be_patient();
-  }
-}
+void Eyes::stop() { cancel_.emit(asio::cancellation_type::terminal); }
 
 void Eyes::on_data(std::string_view params) {
   const std::uint64_t known = network_.version();
   network_.on_data(params);
-  be_patient_or_not();
   if (network_.version() != known) news_.notify();
 }
 
@@ -154,13 +136,11 @@ asio::awaitable<void> Eyes::read_all(std::shared_ptr<Eyes> self) {
     auto event = co_await self->events_.next(base::Instant::max());
     if (!event) {
       self->failure_ = translate(event.error(), "watch the page");
-      self->patience_.reset();
       self->news_.notify();
       co_return;
     }
     const std::uint64_t known = self->network_.version();
     co_await self->on_event(std::move(*event));
-    self->be_patient_or_not();
     if (self->network_.version() != known) self->news_.notify();
   }
 }

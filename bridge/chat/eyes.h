@@ -42,9 +42,6 @@ class Eyes : public std::enable_shared_from_this<Eyes> {
                                     bool is_promise = false);
   // The same for a call whose outcome does not matter.
   void post(std::string call);
-  // NetworkWatch::await_end. With `may_gather` the tab's events, and with them the whole browser's,
-  // may come a little late as long as that end is far: they are hundreds an answer.
-  void await_end(std::string end_marker, bool may_gather);
   boost::asio::any_io_executor executor() const { return executor_; }
 
  private:
@@ -54,7 +51,6 @@ class Eyes : public std::enable_shared_from_this<Eyes> {
   boost::asio::awaitable<void> on_event(cdp::Event event);
   boost::asio::awaitable<void> carry_out(NetworkWatch::Order order);
   void on_data(std::string_view params);
-  void be_patient_or_not();
   base::Task<cdp::ContextId> world(std::string_view doing);
 
   boost::asio::any_io_executor executor_;
@@ -64,8 +60,6 @@ class Eyes : public std::enable_shared_from_this<Eyes> {
   base::Notice news_;
   cdp::Subscription events_;
   boost::asio::cancellation_signal cancel_;
-  cdp::Connection::Patience patience_;
-  bool may_gather_ = false;
   std::optional<cdp::ContextId> world_;
   std::optional<base::Error> failure_;
   base::Instant document_since_;

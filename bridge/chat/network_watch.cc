@@ -179,12 +179,6 @@ bool NetworkWatch::knows_recent_chats() const {
          std::ranges::none_of(requests_, is_on_its_way);
 }
 
-bool NetworkWatch::is_end_far() const {
-  if (end_marker_.empty() || posts_.empty()) return false;
-  const Post& post = *posts_.back();
-  return post.is_alive() && !post.stream.is_complete() && !post.stream.announces(end_marker_);
-}
-
 Orders NetworkWatch::on_request(const json::object& params) {
   const auto* request = object_at(params, "request");
   if (request == nullptr) return {};

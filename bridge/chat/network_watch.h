@@ -107,8 +107,6 @@ class NetworkWatch {
   const std::optional<RecentChats>& recent_chats() const { return recent_chats_; }
   // True if some chat is listed, and no list is on its way.
   bool knows_recent_chats() const;
-  // Whether the awaited answer is arriving, and nothing announces its end yet.
-  bool is_end_far() const;
   // Grows with everything that may matter to somebody who waits.
   std::uint64_t version() const { return version_; }
 

@@ -111,46 +111,6 @@ TEST(NetworkWatch, WhileAnEndIsAwaitedGrowthIsNewsOnlyThere) {
   EXPECT_TRUE(is_news(R"({"p":"/message/content/parts/0","o":"append","v":"more"})"));
 }
 
-TEST(NetworkWatch, TheEndOfAnAnswerIsFarUntilItsJsonOrAPartOfTheMarkerEndsIt) {
-  Watched w;
-  w.watch.await_end("THE-END-1");
-  EXPECT_FALSE(w.watch.is_end_far()) << "nothing was posted";
-  w.request("2", "POST", send_path, body);
-  w.response("2", send_path, 200);
-  EXPECT_FALSE(w.watch.is_end_far()) << "nothing is read yet";
-  w.watch.on_stream("2", "event: delta_encoding\ndata: \"v1\"\n\n");
-  EXPECT_TRUE(w.watch.is_end_far()) << "the provider thinks";
-  w.data("2",
-         "data: {\"v\":{\"message\":{\"id\":\"a\",\"author\":{\"role\":\"assistant\"},"
-         "\"content\":{\"content_type\":\"text\",\"parts\":[\"Here:\"]}}}}\n\n");
-  const auto is_far_after = [&](std::string_view words) {
-    w.data("2",
-           fmt::format("data: {}\n\n",
-                       json::serialize(json::object{
-                           {"p", "/message/content/parts/0"}, {"o", "append"}, {"v", words}})));
-    return w.watch.is_end_far();
-  };
-  EXPECT_TRUE(is_far_after(" ```json\n{"));
-  EXPECT_TRUE(is_far_after("\"a\": [1, 2"));
-  EXPECT_FALSE(is_far_after("]"));
-  EXPECT_TRUE(is_far_after(", \"b\": 2"));
-  EXPECT_FALSE(is_far_after("\n}"));
-  EXPECT_FALSE(is_far_after("\n```\n"));
-  EXPECT_FALSE(is_far_after("\nTHE-"));
-  EXPECT_FALSE(is_far_after("END-"));
-  EXPECT_TRUE(is_far_after("2, not ours"));
-  EXPECT_TRUE(is_far_after("\nTHE"));
-  EXPECT_FALSE(is_far_after("-END"));
-  EXPECT_FALSE(is_far_after("-1"));
-
-  EXPECT_TRUE(is_far_after(" and more"));
-  w.watch.await_end("");
-  EXPECT_FALSE(w.watch.is_end_far()) << "nobody reads";
-  w.watch.await_end("THE-END-1");
-  w.tell("Network.loadingFinished", {{"requestId", "2"}});
-  EXPECT_FALSE(w.watch.is_end_far()) << "the connection is over";
-}
-
 TEST(NetworkWatch, ThePostIsFoundByItsFirstLineAndReadWhileItStreams) {
   Watched w;
   w.request("1", "POST", "/backend-api/f/conversation/prepare", body);

@@ -1,5 +1,4 @@
 // The answer is our own, complete and to the letter, however the provider tells it.
-#include "bridge/base/scope.h"
 #include "tests/chat/conversation_fixture.h"
 
 #include <fmt/format.h>
@@ -255,26 +254,6 @@ TEST(Reply, QuotedErrorsAreNoErrors) {
                      }});
   }
   in_worlds(cases);
-}
-
-TEST(Reply, ItsPiecesMayGatherOnlyWhileItsEndIsFar) {
-  const auto story = [](World& w) -> Story {
-    bool has_been_patient = false;
-    const auto watch = [&]() -> boost::asio::awaitable<void> {
-      while (co_await w.chat->look(0)) {
-        has_been_patient = has_been_patient || w.browser->is_patient();
-      }
-    };
-    const auto sent = must_be(co_await w.send());
-    EXPECT_FALSE(w.browser->is_patient()) << w.name;
-    w.expect_answer(must_be(co_await base::beside(watch(), w.reply(sent))));
-    EXPECT_EQ(has_been_patient, w.name != "page only") << w.name;
-    EXPECT_FALSE(w.browser->is_patient()) << w.name << ": nothing is read any more";
-  };
-  const auto knobs = with("C", R"({"generate_ms_min": 1500, "generate_ms_max": 1500})");
-  // One after the other: the tabs of a browser share its patience.
-  in_worlds({{"network", knobs, story}});
-  in_worlds({{"page only", knobs, story, {.routes = dom_only}}});
 }
 
 }  // namespace
