@@ -19,9 +19,22 @@ const rounds = Number(jobsWanted) < 12 ? 1 : 3;
 const jobsInRound = Math.ceil(Number(jobsWanted) / rounds);
 const commandCount = 10000;
 const startCount = 10;
-const knobs = {generate_ms_min: 400, generate_ms_max: 1400, reply_bytes: 2800};
+// Deltas as in the stream of the real site that was captured: 12 of them for 840 characters.
+const knobs = {generate_ms_min: 400, generate_ms_max: 1400, reply_bytes: 2800, token_chars: 70};
 
 const takesPart = ({name}) => new RegExp(rowsWanted).test(name);
+
+// What every job of a setting has in common. Smaller deltas are more events for the same reply.
+const settings = [
+  {name: 'shell B', shell: 'B'},
+  {name: 'shell C', shell: 'C'},
+  {
+    name: 'shell C, deltas of 24 characters',
+    shell: 'C',
+    token_chars: 24,
+    only: ['flywheel, network', 'bare CDP reader'],
+  },
+];
 
 // Each driver's way of waiting is a row of its own. `program` runs a role of chat_bench.cc.
 const rows = [
@@ -49,8 +62,8 @@ function note(figure, name, value) {
 
 const size = {};
 
-async function jobsOf(row, shell, site, folder) {
-  const {id, url} = await site.newConversation({...knobs, shell});
+async function jobsOf(row, {name: setting, shell, token_chars = knobs.token_chars}, site, folder) {
+  const {id, url} = await site.newConversation({...knobs, shell, token_chars});
   const prompts = join(folder, 'prompts');
   const lines = await linesOf([bench, 'prompts', packet, String(jobsInRound + 1)]);
   await writeFile(prompts, lines.map((line) => JSON.stringify(line)).join('\n'));
@@ -69,13 +82,13 @@ async function jobsOf(row, shell, site, folder) {
     const prompt = lines.find((line) => line.job === job.job);
     if (prompt && prompt.text !== post.text) throw new Error(`${row.name} posted another text`);
     const reply = ledger.replies.find(({answers}) => answers === post.message_id);
-    note(`${shell} added`, row.name, (job.read_ns - reply.last_byte_ns) / 1e6);
-    note(`${shell} send`, row.name, (post.arrived_ns - job.ready_ns) / 1e6);
-    note(`${shell} cpu`, row.name, job.cpu_ms);
+    note(`${setting} added`, row.name, (job.read_ns - reply.last_byte_ns) / 1e6);
+    note(`${setting} send`, row.name, (post.arrived_ns - job.ready_ns) / 1e6);
+    note(`${setting} cpu`, row.name, job.cpu_ms);
     Object.assign(size, {prompt: Buffer.byteLength(post.text), reply: reply.bytes});
   }
-  note(`${shell} resident`, row.name, resident / 1024);
-  note(`${shell} peak`, row.name, peak / 1024);
+  note(`${setting} resident`, row.name, resident / 1024);
+  note(`${setting} peak`, row.name, peak / 1024);
 }
 
 async function commandsOf({name, program}) {
@@ -120,8 +133,10 @@ const folder = await mkdtemp(join(tmpdir(), 'chat-bench-'));
 try {
   for (let round = 0; round < rounds; ++round) {
     await withSite(flywheel, async (site) => {
-      for (const shell of ['B', 'C']) {
-        for (const row of rows) await jobsOf(row, shell, site, folder);
+      for (const setting of settings) {
+        for (const row of rows) {
+          if (setting.only?.includes(row.name) ?? true) await jobsOf(row, setting, site, folder);
+        }
       }
     });
     for (const one of programs) await commandsOf(one);
@@ -135,13 +150,13 @@ console.log(
     `${rounds * jobsInRound} jobs a driver and shell: a prompt of ${size.prompt} bytes, a ` +
     `reply of ${size.reply} bytes in 0.4 to 1.4 s.\nColumns: median, 95th percentile, ` +
     `median as a multiple of the first row's.`);
-for (const shell of ['B', 'C']) {
-  table(`shell ${shell}: from the last token to the parsed reply, ms`, `${shell} added`,
+for (const {name: setting} of settings) {
+  table(`${setting}: from the last token to the parsed reply, ms`, `${setting} added`,
         'network median 2, p95 8; page only median 4');
-  table(`shell ${shell}: from "the page is ready" to the POST at the site, ms`, `${shell} send`,
+  table(`${setting}: from "the page is ready" to the POST at the site, ms`, `${setting} send`,
         'median 60');
-  table(`shell ${shell}: client CPU a job, ms`, `${shell} cpu`, '5');
-  table(`shell ${shell}: resident memory of the client after the jobs, MiB`, `${shell} resident`,
+  table(`${setting}: client CPU a job, ms`, `${setting} cpu`, '5');
+  table(`${setting}: resident memory of the client after the jobs, MiB`, `${setting} resident`,
         '15');
 }
 table('process start to the first evaluation in a running browser, ms', 'first', '20');
