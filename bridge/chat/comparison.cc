@@ -1,7 +1,8 @@
 #include "bridge/chat/comparison.h"
 
+#include "bridge/base/ascii.h"
+
 #include <algorithm>
-#include <cctype>
 
 namespace chat {
 namespace {
@@ -25,13 +26,14 @@ std::string lines_of(std::string_view text) {
 std::string letters_of(std::string_view text) {
   constexpr std::string_view no_break_space = "\u00a0";
   std::string letters;
+  letters.reserve(text.size());
   while (!text.empty()) {
     if (text.starts_with(no_break_space)) {
       text.remove_prefix(no_break_space.size());
       continue;
     }
     const auto byte = static_cast<unsigned char>(text.front());
-    if (byte >= 0x80 || std::isalnum(byte)) letters.push_back(text.front());
+    if (byte >= 0x80 || base::is_alphanumeric(byte)) letters.push_back(text.front());
     text.remove_prefix(1);
   }
   return letters;
