@@ -135,17 +135,21 @@ TEST_F(Dashboard, EveryViewIsReachedByKeysAndShowsWhatHappensLive) {
         {"u", "Audit"},         {"e", "Events"},
         {"s", "Schedules"},     {"k", "Keys"},
         {"o", "Overview"}};
-    for (const auto& [key, title] : views) {
-      co_await v.press({"g", key});
-      co_await v.until(
+    const auto shows = [&v](std::string_view title) {
+      return v.until(
           fmt::format("document.querySelector('h1')?.textContent === {} && "
                       "!document.querySelector('main [aria-busy]')",
                       js_text(title)));
+    };
+    for (const auto& [key, title] : views) {
+      co_await v.press({"g", key});
+      co_await shows(title);
       EXPECT_EQ(co_await v.value("document.activeElement.id"), "main") << title;
       EXPECT_EQ(co_await v.value("document.querySelectorAll('nav [aria-current=page]').length"), 1);
       EXPECT_EQ(co_await v.value("document.documentElement.scrollWidth <= innerWidth"), true);
     }
     co_await v.press({"g", "p"});
+    co_await shows("Packets");
     co_await v.types("/");
     co_await v.until("document.activeElement.id === 'field-state'");
     co_await v.go("overview");
