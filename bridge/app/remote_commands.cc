@@ -17,6 +17,7 @@ struct RemoteOptions {
   BridgeOptions bridge;
   std::string id;
   std::string state, sender, bead, note, verdict, name, agent, scopes, type, subject, lane;
+  bool limit_is_over = false;
   std::string after;
   int limit = 20;
   int wait_s = 0;
@@ -169,6 +170,7 @@ Story post_to(std::string target, Print print) {
                                              http::Client& client) -> awaitable<int> {
     json::object body;
     if (!options.lane.empty()) body["lane"] = options.lane;
+    if (options.limit_is_over) body["limit_is_over"] = true;
     http::ClientRequest request{
         .method = "POST", .target = target, .body = json::value(std::move(body))};
     co_return co_await call(
@@ -190,7 +192,13 @@ void add_queue(CLI::App& root, CommandLine& line) {
              "flywheel queue pause", post_to("/api/queue/pause", print_queue), add_lane);
   add_remote(*group, line, "resume",
              "Go on after a pause, or after a look at the page that keeps a lane shut",
-             "flywheel queue resume", post_to("/api/queue/resume", print_queue), add_lane);
+             "flywheel queue resume", post_to("/api/queue/resume", print_queue),
+             [](CLI::App& command, RemoteOptions& options) {
+               add_lane(command, options);
+               command.add_flag("--limit-is-over", options.limit_is_over,
+                                "Do not wait for the end of the provider's limit either: you know "
+                                "that it is over");
+             });
 }
 
 // ---- audit

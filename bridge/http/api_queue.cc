@@ -20,10 +20,13 @@ constexpr std::string_view pause_schema = R"json({
   }
 })json";
 
-constexpr std::string_view lane_schema = R"json({
+constexpr std::string_view resume_schema = R"json({
   "type": ["object", "null"],
   "additionalProperties": false,
-  "properties": {"lane": {"type": "string", "minLength": 1, "maxLength": 512}}
+  "properties": {
+    "lane": {"type": "string", "minLength": 1, "maxLength": 512},
+    "limit_is_over": {"type": "boolean"}
+  }
 })json";
 
 json::value seconds_or_null(const std::optional<Milliseconds>& time) {
@@ -115,32 +118,28 @@ Task<Response> look(ApiNeeds& needs, Request&) {
 }
 
 // The lane that was named, or all of them.
-Result<std::vector<engine::LaneId>> lanes_of(store::Tx& tx, const engine::Queue& queue,
-                                             const std::string& name, const engine::Now& now) {
-  if (!name.empty()) return std::vector{engine::LaneId{name}};
-  std::vector<engine::LaneId> all;
-  TRY(const auto lanes, queue.lanes(tx, now));
-  for (const auto& lane : lanes) all.push_back(lane.id);
-  return all;
+Result<std::vector<engine::LaneStatus>> lanes_of(store::Tx& tx, const engine::Queue& queue,
+                                                 const std::string& name, const engine::Now& now) {
+  TRY(auto lanes, queue.lanes(tx, now));
+  if (name.empty()) return lanes;
+  std::erase_if(lanes, [&](const engine::LaneStatus& lane) { return lane.id.text != name; });
+  if (lanes.empty()) lanes.push_back({.id = {name}});
+  return lanes;
 }
 
-// Pauses for a reason, resumes without one.
-Task<Response> turn(ApiNeeds& needs, const Request& request, std::string reason) {
+// What is done to every lane, and noted of it.
+using Turn = std::function<Result<engine::NewEntry>(store::Tx&, const engine::LaneStatus&)>;
+
+Task<Response> turn(ApiNeeds& needs, const Request& request, Turn each) {
   const auto now = needs.timeline.now();
   CO_TRY_OK(co_await needs.store.write(
       [queue = &needs.queue, journal = &needs.journal, lane_name = text_in(request.json, "lane"),
-       reason, actor = request.principal.id, now](store::Tx& tx) -> Result<> {
+       each = std::move(each), actor = request.principal.id, now](store::Tx& tx) -> Result<> {
         TRY(const auto lanes, lanes_of(tx, *queue, lane_name, now));
         for (const auto& lane : lanes) {
-          engine::NewEntry entry{.type = reason.empty() ? "queue.resumed" : "queue.paused",
-                                 .subject = lane.text,
-                                 .actor = actor};
-          if (reason.empty()) {
-            TRY_OK(queue->resume(tx, lane));
-          } else {
-            TRY_OK(queue->pause(tx, lane, reason));
-            entry.data["reason"] = reason;
-          }
+          TRY(auto entry, each(tx, lane));
+          entry.subject = lane.id.text;
+          entry.actor = actor;
           TRY_OK(journal->append(tx, std::move(entry), now.wall));
         }
         return {};
@@ -152,11 +151,31 @@ Task<Response> turn(ApiNeeds& needs, const Request& request, std::string reason)
 Task<Response> pause(ApiNeeds& needs, Request& request) {
   auto reason = text_in(request.json, "reason");
   if (reason.empty()) reason = fmt::format("paused by {}", request.principal.name);
-  co_return co_await turn(needs, request, std::move(reason));
+  auto each = [queue = &needs.queue, reason](
+                  store::Tx& tx, const engine::LaneStatus& lane) -> Result<engine::NewEntry> {
+    TRY_OK(queue->pause(tx, lane.id, reason));
+    return engine::NewEntry{.type = "queue.paused", .data = {{"reason", reason}}};
+  };
+  co_return co_await turn(needs, request, std::move(each));
 }
 
+// A limit that passes with time may have passed sooner than the page said: a person who has seen to
+// it says so. What only evidence closes stays shut.
 Task<Response> resume(ApiNeeds& needs, Request& request) {
-  co_return co_await turn(needs, request, {});
+  const auto* object = request.json.if_object();
+  const auto* member = object ? object->if_contains("limit_is_over") : nullptr;
+  const bool is_over = member && member->is_bool() && member->get_bool();
+  auto each = [queue = &needs.queue, is_over](
+                  store::Tx& tx, const engine::LaneStatus& lane) -> Result<engine::NewEntry> {
+    TRY_OK(queue->resume(tx, lane.id));
+    engine::NewEntry entry{.type = "queue.resumed"};
+    if (is_over && lane.breaker.trip && lane.breaker.until) {
+      TRY_OK(queue->close_breaker(tx, lane.account));
+      entry.data["limit_is_over"] = engine::name(*lane.breaker.trip);
+    }
+    return entry;
+  };
+  co_return co_await turn(needs, request, std::move(each));
 }
 
 Task<Response> drain(ApiNeeds& needs, Request& request) {
@@ -189,7 +208,7 @@ void add_queue_routes(Router& router, ApiNeeds& needs) {
                  with(needs, act));
   };
   add("/api/queue/pause", pause_schema, pause);
-  add("/api/queue/resume", lane_schema, resume);
+  add("/api/queue/resume", resume_schema, resume);
   add("/api/queue/drain", R"json({"type": ["object", "null"], "additionalProperties": false})json",
       drain);
 }

@@ -93,6 +93,33 @@ TEST(ApiQueue, TellsWhyAnAccountIsClosed) {
   });
 }
 
+TEST(ApiQueue, APersonMaySayThatALimitIsOverButNotThatAnybodyIsSignedIn) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const auto trip = [&](engine::Trip why, bool passes) -> asio::awaitable<void> {
+      const auto now = f.timeline.now();
+      std::optional<base::WallTime> until;
+      if (passes) until = now.wall + std::chrono::hours(3);
+      EXPECT_TRUE(co_await f.write([&](store::Tx& tx) {
+        return f.queue->trip(tx, "account", why, "come back later", until, now);
+      }));
+    };
+    const auto is_open_after = [&](json::object body) -> asio::awaitable<bool> {
+      const auto answer =
+          co_await f.call("POST", "/api/queue/resume", {.body = json::value(std::move(body))});
+      EXPECT_EQ(answer.status, 200) << answer.body;
+      co_return answer.json().at("breaker").at("open").as_bool();
+    };
+    co_await trip(engine::Trip::usage_cap, true);
+    EXPECT_TRUE(co_await is_open_after({})) << "a pause has ended, not the limit";
+    EXPECT_FALSE(co_await is_open_after({{"limit_is_over", true}}));
+    const auto told = (co_await f.call("GET", "/api/audit?type=queue.resumed")).json();
+    EXPECT_EQ(told.at("items").as_array().back().at("data").at("limit_is_over"), "usage_cap");
+    co_await trip(engine::Trip::login_required, false);
+    EXPECT_TRUE(co_await is_open_after({{"limit_is_over", true}}));
+  });
+}
+
 TEST(ApiQueue, TellsWhatBlocksOneLaneOfIt) {
   ApiFixture f;
   f.run([&]() -> Story {
