@@ -209,6 +209,41 @@ jobs:
   EXPECT_EQ(life.refusal(life.flows->run(life.worker, id)), base::Code::not_found);
 }
 
+TEST(Rights, WhoTakesTheNameOfARemovedAgentSeesNoneOfItsSteps) {
+  Rights life;
+  const auto spoken = life.add_agent("Speaker", agents::Kind::custom_gpt, "http://127.0.0.1:9/g/s");
+  life.create(R"(
+name: w
+jobs:
+  ask: {uses: gpt/Night Worker, with: {query: "What is new?"}}
+  write: {uses: message/Night Worker, with: {text: "a secret"}}
+  talk: {uses: gpt/Speaker, with: {query: "And you?"}}
+)");
+  const auto id = life.execute("w", {}, life.elder);
+  const auto first = life.worker;
+  Caller speaker = Life::caller("2", "Speaker");
+  speaker.agent = spoken;
+  const auto sees = [&](const Caller& who, const char* step) {
+    return life.run(life.flows->step(who, id, step)).has_value();
+  };
+  EXPECT_TRUE(sees(first, "ask"));
+  EXPECT_TRUE(sees(first, "write"));
+  EXPECT_TRUE(sees(speaker, "talk"));
+  for (const auto& gone : {first.agent, spoken}) {
+    ASSERT_TRUE(life.run(life.registry->remove(life.elder, gone, {})));
+  }
+  const auto names = std::vector<std::string>{"Night Worker", "Speaker"};
+  ASSERT_TRUE(
+      life.run(life.registry->change(life.rival, life.rival.agent, {.aliases = names}, {})));
+  for (const auto* step : {"ask", "write", "talk"}) {
+    EXPECT_EQ(life.refusal(life.flows->step(life.rival, id, step)), base::Code::not_found) << step;
+    EXPECT_TRUE(sees(life.elder, step)) << step;
+  }
+  // A step that finds it by the name is its own.
+  const auto later = life.execute("w", {}, life.elder);
+  EXPECT_TRUE(life.run(life.flows->step(life.rival, later, "ask")));
+}
+
 TEST(Rights, TheJournalSaysWhichAgentBeganARun) {
   Rights life;
   life.create("{name: w, jobs: {a: {uses: gpt/x}}}");

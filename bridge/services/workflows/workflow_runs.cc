@@ -1,6 +1,7 @@
 // Runs as people begin them, look at them and act on them.
 #include "bridge/base/ids.h"
 #include "bridge/services/agents/rules.h"
+#include "bridge/services/messages/rules.h"
 #include "bridge/services/workflows/step_scopes.h"
 #include "bridge/services/workflows/workflow_views.h"
 #include "bridge/services/workflows/workflows.h"
@@ -57,27 +58,41 @@ Result<std::string> agent_of(store::Tx& tx, const Caller& caller) {
   return own ? own->id : caller.agent;
 }
 
-// True if the step has been put to the agent.
-Result<bool> is_asked_of(store::Tx& tx, const rows::Run& run, const std::string& name,
-                         const std::string& agent) {
+// The id of the agent to whom an attempt of a step was put, which may be gone; empty: there is
+// none.
+Result<std::string> recipient_of(store::Tx& tx, const engine::Queue& queue,
+                                 const std::string& attempt) {
+  if (attempt.empty()) return std::string();
+  const auto job = queue.get(tx, {attempt});
+  if (job) return job->subject;
+  if (job.error().code != Code::not_found) return std::unexpected(job.error());
+  const auto query = messages::get(tx, attempt);
+  if (query) return query->recipient.id;
+  if (query.error().code != Code::not_found) return std::unexpected(query.error());
+  return std::string();
+}
+
+// True if the step was put to the agent. Whoever answers to the name in its `uses` by now may be
+// another: an agent chooses its aliases itself.
+Result<bool> is_asked_of(store::Tx& tx, const engine::Queue& queue, const rows::Run& run,
+                         const std::string& name, const std::string& agent) {
   TRY(const auto steps, rows::plans(tx, run.workflow, run.version));
   const auto found = std::ranges::find(steps, name, &workflow::Step::id);
   if (found == steps.end() || (found->kind != "gpt" && found->kind != "message")) return false;
-  TRY(const auto target, agents::look(tx, found->target));
-  if (!target || target->id != agent) return false;
   TRY(const auto state, rows::state(tx, run.id, static_cast<std::size_t>(found - steps.begin())));
-  return state.attempts > 0;
+  TRY(const auto recipient, recipient_of(tx, queue, state.job));
+  return !recipient.empty() && recipient == agent;
 }
 
 // The run, for who looks at one step of it.
-Result<rows::Run> run_of_step(store::Tx& tx, const Caller& caller, const std::string& which,
-                              const std::string& step) {
+Result<rows::Run> run_of_step(store::Tx& tx, const engine::Queue& queue, const Caller& caller,
+                              const std::string& which, const std::string& step) {
   TRY(const auto only, beginner(tx, caller));
   auto own = rows::find_run(tx, which, only);
   if (own || !only || own.error().code != Code::not_found) return own;
   auto any = rows::find_run(tx, which);
   if (!any) return own;
-  TRY(const bool is_asked, is_asked_of(tx, *any, step, only->agent));
+  TRY(const bool is_asked, is_asked_of(tx, queue, *any, step, only->agent));
   return is_asked ? std::move(any) : std::move(own);
 }
 
@@ -298,7 +313,7 @@ Task<json::object> Workflows::step(Caller caller, std::string run, std::string n
   co_return co_await needs_.store.read(
       [this, caller, run, name, now](store::Tx& tx) -> Result<json::object> {
         TRY(auto found, caller.only_decides ? run_to_decide(tx, caller, run, now)
-                                            : run_of_step(tx, caller, run, name));
+                                            : run_of_step(tx, needs_.queue, caller, run, name));
         TRY(const auto number, step_named(tx, found, name));
         RunWorld world(tx, parts_, now, std::move(found));
         return views::step(world, tx, number);
