@@ -501,7 +501,36 @@ outputs:
   EXPECT_THAT(std::string(view.at("error").at("detail").as_string()), HasSubstr("/outputs/answer"));
   EXPECT_THAT(Life::results(view), ElementsAre("a=success"));
   EXPECT_EQ(life.entries("workflow.run_finished").back().data.at("result"), "failure");
+  // The same steps would give the same again.
+  EXPECT_FALSE(view.at("links").as_object().contains("retry"));
   EXPECT_EQ(life.run(life.flows->retry(life.ann, id)).error().reason, "wrong_state");
+}
+
+TEST(Workflows, ARunThatIsRetriedHasNoOutputsUntilItEndsAgain) {
+  Life life;
+  life.create(R"(
+name: w
+jobs:
+  a: {uses: gpt/x, with: {fail: 1}}
+outputs:
+  went: ${{ jobs.a.result }}
+)");
+  life.does = failing(1);
+  life.begin();
+  const auto id = life.execute("w");
+  const auto view = life.ended(id);
+  EXPECT_EQ(view.at("outputs").at("went"), "failure");
+  EXPECT_TRUE(view.at("links").as_object().contains("retry"));
+  life.end();
+  const auto again = life.run(life.flows->retry(life.ann, id));
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->at("state"), "running");
+  EXPECT_TRUE(again->at("outputs").is_null());
+  EXPECT_FALSE(again->at("links").as_object().contains("retry"));
+  life.begin();
+  const auto last = life.ended(id);
+  EXPECT_EQ(last.at("outputs").at("went"), "success");
+  EXPECT_FALSE(last.at("links").as_object().contains("retry"));
 }
 
 // An agent that looks into its inbox by itself.

@@ -160,6 +160,12 @@ Result<std::optional<Run>> run(store::Tx& tx, const std::string& id) {
   return std::move(found.front());
 }
 
+bool has_steps_to_retry(const Run& run) {
+  // Outputs that cannot be made count as one failure; see RunState.
+  const int by_outputs = run.error.empty() ? 0 : 1;
+  return run.state.has_ended() && run.state.failed + run.state.cancelled > by_outputs;
+}
+
 json::object facts(const Run& run) {
   json::object data{{"workflow", run.workflow_name}};
   if (!run.agent.empty()) data["agent"] = run.agent;
@@ -295,6 +301,11 @@ Result<json::value> outputs(store::Tx& tx, const std::string& run) {
 Result<> set_outputs(store::Tx& tx, const std::string& run, const json::value& outputs) {
   TRY_OK(tx.execute("UPDATE workflow_run_texts SET outputs = $2 WHERE run = $1",
                     {run, json::serialize(outputs)}));
+  return {};
+}
+
+Result<> clear_outputs(store::Tx& tx, const std::string& run) {
+  TRY_OK(tx.execute("UPDATE workflow_run_texts SET outputs = NULL WHERE run = $1", {run}));
   return {};
 }
 

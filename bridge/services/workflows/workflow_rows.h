@@ -56,6 +56,9 @@ struct Run {
   std::optional<base::WallTime> finished = {};
 };
 
+// False: it goes on, or it has failed by its outputs alone, which the same steps would give again.
+bool has_steps_to_retry(const Run& run);
+
 // What the journal says of a run in each of its entries.
 base::json::object facts(const Run& run);
 
@@ -115,6 +118,7 @@ base::Result<> update(store::Tx& tx, const Run& run);
 base::Result<base::json::object> inputs(store::Tx& tx, const std::string& run);
 base::Result<base::json::value> outputs(store::Tx& tx, const std::string& run);
 base::Result<> set_outputs(store::Tx& tx, const std::string& run, const base::json::value& outputs);
+base::Result<> clear_outputs(store::Tx& tx, const std::string& run);
 
 // Steps of a run.
 base::Result<workflow::StepState> state(store::Tx& tx, const std::string& run, std::size_t step);

@@ -421,6 +421,7 @@ Task<json::object> Workflows::retry(Caller caller, std::string run) {
                                                         now.wall));
                            world.run().finished.reset();
                            world.run().error.clear();
+                           TRY_OK(rows::clear_outputs(tx, world.run().id));
                            TRY_OK(world.load_all());
                            return machine.reopen();
                          });

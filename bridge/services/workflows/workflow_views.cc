@@ -129,6 +129,9 @@ json::object brief(const rows::Workflow& workflow) {
 json::object brief(const rows::Run& run) {
   const std::string self = "/api/gpt-workflows/runs/" + run.id;
   const bool has_ended = run.state.has_ended();
+  json::object links{
+      {"self", self}, {"cancel", self + "/cancel"}, {"events", "/api/events?thread=" + run.id}};
+  if (rows::has_steps_to_retry(run)) links["retry"] = self + "/retry";
   return {{"id", run.id},
           {"workflow", run.workflow_name},
           {"workflow_id", run.workflow},
@@ -140,10 +143,7 @@ json::object brief(const rows::Run& run) {
           {"created", base::rfc3339(run.created)},
           {"created_by", run.creator},
           {"finished", time_or_null(run.finished)},
-          {"links", json::object{{"self", self},
-                                 {"cancel", self + "/cancel"},
-                                 {"retry", self + "/retry"},
-                                 {"events", "/api/events?thread=" + run.id}}}};
+          {"links", std::move(links)}};
 }
 
 Result<json::object> whole(store::Tx& tx, const rows::Workflow& workflow) {

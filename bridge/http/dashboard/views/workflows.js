@@ -56,7 +56,7 @@ function runButtons(run, refresh) {
       { kind: "danger", done: "It is being cancelled." },
     );
   }
-  if (run.result === "success") return null;
+  if (!run.links.retry) return null;
   return button(
     "Retry …",
     async () => {
