@@ -9,6 +9,7 @@ namespace {
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::SizeIs;
 
 // A packet, then a person's word.
 json::object definition() {
@@ -82,6 +83,10 @@ TEST(ApiWorkflows, OneIsMadeRunApprovedAndItsHistoryRead) {
         told, ElementsAre("workflow.run_started", "workflow.step_started", "workflow.step_finished",
                           "workflow.step_approval", "workflow.step_approved",
                           "workflow.step_finished", "workflow.run_finished"));
+    const auto events = co_await f.call("GET", text(begun.json().at("links"), "events"),
+                                        {.headers = {{"Accept", "application/json"}}});
+    EXPECT_EQ(events.status, 200) << events.body;
+    EXPECT_THAT(events.json().at("items").as_array(), SizeIs(told.size()));
     const auto runs =
         co_await f.call("GET", "/api/gpt-workflows/runs?workflow=plan&result=success");
     EXPECT_EQ(runs.json().at("items").as_array().size(), 1u);

@@ -8,10 +8,12 @@
 #include <cctype>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
 #include <boost/json/serialize.hpp>
+#include <gmock/gmock.h>
 
 namespace http_test {
 
@@ -57,8 +59,22 @@ inline void close_parts(json::object& schema, const json::object& schemas) {
   }
 }
 
+// The targets under every "links" within.
+inline void gather_links(const json::value& value, std::set<std::string>& found) {
+  if (const auto* list = value.if_array()) {
+    for (const auto& item : *list) gather_links(item, found);
+  }
+  const auto* object = value.if_object();
+  if (object == nullptr) return;
+  for (const auto& [name, member] : *object) {
+    gather_links(member, found);
+    if (name != "links" || !member.is_object()) continue;
+    for (const auto& [way, target] : member.get_object()) found.emplace(target.as_string());
+  }
+}
+
 // Every reply that comes through here is held against the document, and may have no member that
-// the document does not know.
+// the document does not know. In the end its links are followed.
 struct Documented : ApiFixture {
   void tell(std::function<Story()> story) {
     run([this, story = std::move(story)]() -> Story {
@@ -74,7 +90,19 @@ struct Documented : ApiFixture {
       (void)co_await ask("POST", "/api/gpt-agents/register", "/api/gpt-agents/register",
                          json::object(agent));
       co_await story();
+      co_await follow_links();
     });
+  }
+
+  // Each leads to something, and asks for it as it wants to be asked; what only takes a POST says
+  // so.
+  Story follow_links() {
+    for (const auto& target : links) {
+      const auto reply =
+          co_await call("GET", target, {.headers = {{"Accept", "application/json"}}});
+      EXPECT_NE(reply.status, 400) << target << reply.body;
+      EXPECT_THAT(reply.body, testing::Not(testing::HasSubstr("there is nothing at"))) << target;
+    }
   }
 
   // The schema of this answer; null where it has none.
@@ -95,6 +123,7 @@ struct Documented : ApiFixture {
     const auto schema = schema_of(method, path, reply.status);
     EXPECT_FALSE(schema.is_null()) << method << " " << path << " " << reply.status << reply.body;
     if (!schema.is_null()) expect_valid(reply.json(), schema, method + " " + path);
+    gather_links(reply.json(), links);
     co_return reply.json();
   }
 
@@ -117,6 +146,7 @@ struct Documented : ApiFixture {
 
   json::object document;
   json::object closed;  // its components
+  std::set<std::string> links;
 };
 
 }  // namespace http_test

@@ -6,6 +6,7 @@
 namespace http_test {
 namespace {
 
+using testing::Contains;
 using testing::SizeIs;
 
 TEST(OpenApiAnswers, PacketsAreAsItSays) {
@@ -114,6 +115,7 @@ TEST(OpenApiAnswers, WorkflowsAndTheirRunsAreAsItSays) {
     (void)co_await f.ask("GET", all + "/runs?workflow=plan", all + "/runs");
     (void)co_await f.ask("GET", all + "/plan/status", all + "/{id}/status");
     (void)co_await f.ask("GET", all, all);
+    EXPECT_THAT(f.links, Contains("/api/events?subject=" + text(begun, "id")));
   });
 }
 

@@ -130,7 +130,7 @@ json::object brief(const rows::Run& run) {
   const std::string self = "/api/gpt-workflows/runs/" + run.id;
   const bool has_ended = run.state.has_ended();
   json::object links{
-      {"self", self}, {"cancel", self + "/cancel"}, {"events", "/api/events?thread=" + run.id}};
+      {"self", self}, {"cancel", self + "/cancel"}, {"events", "/api/events?subject=" + run.id}};
   if (rows::has_steps_to_retry(run)) links["retry"] = self + "/retry";
   return {{"id", run.id},
           {"workflow", run.workflow_name},
