@@ -194,11 +194,13 @@ Task<Response> resume(ApiNeeds& needs, Request& request) {
 
 Task<Response> run(ApiNeeds& needs, Request& request) {
   CO_TRY(auto asked, asked_with(request));
-  CO_TRY(const auto started, co_await needs.schedules.run_now(
-                                 request.param("id"), std::move(asked.key), request.principal.id));
+  CO_TRY(const auto ran, co_await needs.schedules.run_now(request.param("id"), std::move(asked.key),
+                                                          request.principal.id));
+  const auto& started = ran.run;
   auto response = json_response(view_of(started), 202);
   if (!started.job.empty()) response.add("Location", "/api/packets/" + started.job);
   if (!started.flow.empty()) response.add("Location", fmt::format("{}{}", runs_path, started.flow));
+  if (ran.is_replay) response.add("Idempotency-Replayed", "true");
   co_return response;
 }
 

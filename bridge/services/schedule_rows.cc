@@ -85,6 +85,15 @@ constexpr std::array migrations = {
       ), 0)
       WHERE workflow IS NOT NULL
     )sql"},
+    // Under which keys people asked for runs.
+    store::Migration{"schedules", 4, R"sql(
+      CREATE TABLE schedule_keys (
+        schedule TEXT NOT NULL REFERENCES schedules (id),
+        key TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        PRIMARY KEY (schedule, key)
+      ) STRICT
+    )sql"},
 };
 
 // Every schedule with its newest run.
@@ -238,6 +247,7 @@ Result<> insert(store::Tx& tx, const Schedule& schedule, const NewSchedule& aske
 }
 
 Result<> remove(store::Tx& tx, const std::string& id) {
+  TRY_OK(tx.execute("DELETE FROM schedule_keys WHERE schedule = $1", {id}));
   TRY_OK(tx.execute("DELETE FROM schedule_runs WHERE schedule = $1", {id}));
   TRY_OK(tx.execute("DELETE FROM schedules WHERE id = $1", {id}));
   return {};
@@ -297,7 +307,31 @@ Result<std::int64_t> add_run(store::Tx& tx, const std::string& id, const Schedul
        run.flow}));
   TRY_OK(tx.execute("DELETE FROM schedule_runs WHERE schedule = $1 AND number <= $2",
                     {id, number - limits::schedule_runs_kept}));
+  TRY_OK(tx.execute("DELETE FROM schedule_keys WHERE schedule = $1 AND number <= $2",
+                    {id, number - limits::schedule_runs_kept}));
   return number;
+}
+
+Result<std::optional<ScheduleRun>> run_of_key(store::Tx& tx, const std::string& id,
+                                              const std::string& key) {
+  if (key.empty()) return std::nullopt;
+  TRY(const auto row, tx.query_one(R"sql(
+    SELECT r.number, r.due_at, r.started_at, r.outcome, r.job, r.detail, r.flow
+    FROM schedule_keys k
+    JOIN schedule_runs r ON r.schedule = k.schedule AND r.number = k.number
+    WHERE k.schedule = $1 AND k.key = $2
+  )sql",
+                                   {id, key}));
+  if (!row) return std::nullopt;
+  return run_of(*row, 0);
+}
+
+Result<> keep_key(store::Tx& tx, const std::string& id, const std::string& key,
+                  std::int64_t number) {
+  if (key.empty()) return {};
+  TRY_OK(tx.execute("INSERT INTO schedule_keys (schedule, key, number) VALUES ($1, $2, $3)",
+                    {id, key, number}));
+  return {};
 }
 
 Result<> end_checks(store::Tx& tx, const std::string& id, const std::string& outcome,

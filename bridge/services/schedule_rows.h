@@ -35,7 +35,14 @@ base::Result<> set_times(store::Tx& tx, const Schedule& schedule, std::int64_t g
 // Writes which version of which workflow it begins.
 base::Result<> set_flow(store::Tx& tx, const Schedule& schedule);
 
-// Adds the run under the schedule's next number, which is returned, and forgets old ones.
+// The run that was asked for under this key, if it is still kept; nothing for an empty one.
+base::Result<std::optional<ScheduleRun>> run_of_key(store::Tx& tx, const std::string& id,
+                                                    const std::string& key);
+// An empty one is not kept.
+base::Result<> keep_key(store::Tx& tx, const std::string& id, const std::string& key,
+                        std::int64_t number);
+// Adds the run under the schedule's next number, which is returned, and forgets old ones, with the
+// keys under which they were asked for.
 base::Result<std::int64_t> add_run(store::Tx& tx, const std::string& id, const ScheduleRun& run);
 // Of the schedule's runs that wait for a look at the session.
 base::Result<> end_checks(store::Tx& tx, const std::string& id, const std::string& outcome,

@@ -1,6 +1,7 @@
 #include "bridge/services/schedule_writer.h"
 
 #include "bridge/base/limits.h"
+#include "bridge/services/keys.h"
 #include "bridge/services/schedule_rows.h"
 
 #include <algorithm>
@@ -24,6 +25,13 @@ std::string_view doing(const Schedule& schedule) {
 std::string_view type_of(const ScheduleRun& run) {
   if (run.outcome == "skipped") return "schedule.skipped";
   return run.outcome == "failed" ? "schedule.failed" : "schedule.ran";
+}
+
+// denied, reason key_not_good: who made the schedule may do nothing any more. Only keys end.
+Result<> check_creator(store::Tx& tx, const Schedule& schedule, base::WallTime now) {
+  if (!schedule.creator.starts_with("key:")) return {};
+  TRY_OK(good_key(tx, schedule.creator, now));
+  return {};
 }
 
 // An error that says something about what was to be done, not about the store.
@@ -98,7 +106,7 @@ Result<ScheduleRun> RunWriter::act(const Schedule& schedule, base::WallTime due,
   if (schedule.flow) return start(schedule, due, deed.key, is_replay);
   if (!deed.job) return ended(due, "checking", "");
   if (!*deed.job) return ended(due, "failed", deed.job->error().message);
-  return submit(**deed.job, due, is_replay);
+  return submit(schedule, **deed.job, due, is_replay);
 }
 
 // What a run before handed in or began, if it has not come to an end.
@@ -125,8 +133,13 @@ Result<std::optional<ScheduleRun>> RunWriter::skipped(const Schedule& schedule,
   return std::optional(std::move(run));
 }
 
-Result<ScheduleRun> RunWriter::submit(const engine::NewJob& job, base::WallTime due,
-                                      bool& is_replay) const {
+Result<ScheduleRun> RunWriter::submit(const Schedule& schedule, const engine::NewJob& job,
+                                      base::WallTime due, bool& is_replay) const {
+  // What a workflow's run does for the schedule's maker is looked at where it begins.
+  if (const auto may = check_creator(tx_, schedule, now_.wall); !may) {
+    if (!is_about_deed(may.error())) return std::unexpected(may.error());
+    return ended(due, "failed", may.error().message);
+  }
   const auto accepted = needs_.queue.submit(tx_, job, now_);
   if (!accepted) {
     if (!is_about_deed(accepted.error())) return std::unexpected(accepted.error());

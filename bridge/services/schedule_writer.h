@@ -39,8 +39,8 @@ class RunWriter {
   base::Result<> delay(Schedule schedule, base::WallTime due, const base::Error& full) const;
 
  private:
-  base::Result<ScheduleRun> submit(const engine::NewJob& job, base::WallTime due,
-                                   bool& is_replay) const;
+  base::Result<ScheduleRun> submit(const Schedule& schedule, const engine::NewJob& job,
+                                   base::WallTime due, bool& is_replay) const;
   base::Result<ScheduleRun> start(const Schedule& schedule, base::WallTime due,
                                   const std::string& key, bool& is_replay) const;
   base::Result<std::optional<ScheduleRun>> skipped(const Schedule& schedule,

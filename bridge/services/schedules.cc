@@ -270,29 +270,61 @@ Task<> Schedules::remove(std::string which, std::string actor) {
       });
 }
 
-Task<ScheduleRun> Schedules::run_now(std::string which, std::string key, std::string actor) {
+namespace {
+
+// What is asked for now, under a key of the caller's; empty: none.
+struct Wanted {
+  std::string id, key, actor;
+  Deed deed;
+  std::optional<ScheduleRun> under_way;  // a look at the session
+};
+
+Result<Schedules::RanNow> run_once(store::Tx& tx, const Schedules::Needs& needs,
+                                   const Wanted& wanted, const engine::Now& now) {
+  TRY(const auto schedule, rows::find(tx, wanted.id));
+  TRY(auto known, rows::run_of_key(tx, schedule.id, wanted.key));
+  if (known) return Schedules::RanNow{*std::move(known), true};
+  Schedules::RanNow ran;
+  if (wanted.under_way) {
+    // One look at a time serves all who want one.
+    ran.run = *wanted.under_way;
+  } else {
+    const RunWriter writer(tx, needs, now);
+    TRY(ran.run, writer.act(schedule, to_milliseconds(now.wall), wanted.deed, ran.is_replay));
+    // Its run is no longer among those that are kept.
+    if (ran.is_replay) return ran;
+    TRY(ran.run, writer.write(schedule, std::move(ran.run), wanted.actor));
+  }
+  if (ran.run.outcome != "failed") {
+    TRY_OK(rows::keep_key(tx, schedule.id, wanted.key, ran.run.number));
+  }
+  return ran;
+}
+
+}  // namespace
+
+Task<Schedules::RanNow> Schedules::run_now(std::string which, std::string key, std::string actor) {
   CO_TRY(const auto schedule, co_await get(which));
   const auto now = needs_.timeline.now();
-  if (key.empty()) key = base::uuid_v7(now.wall);
-  const auto deed = deed_of(needs_.packets, schedule, "now:" + key, now.wall);
+  const auto own = "now:" + (key.empty() ? base::uuid_v7(now.wall) : key);
+  Wanted wanted{.id = schedule.id,
+                .key = std::move(key),
+                .actor = std::move(actor),
+                .deed = deed_of(needs_.packets, schedule, own, now.wall),
+                .under_way = std::nullopt};
   if (schedule.packet || schedule.flow) {
     CO_TRY_OK(room_for_new(needs_.store));
-    if (deed.job && !*deed.job) co_return std::unexpected<base::Error>(deed.job->error());
+    const auto& job = wanted.deed.job;
+    if (job && !*job) co_return std::unexpected<base::Error>(job->error());
   } else if (const auto* under_way = check_of(schedule.id)) {
-    // One look at a time serves all who want one.
-    co_return under_way->run;
+    wanted.under_way = under_way->run;
   }
-  CO_TRY(const auto run, co_await needs_.store.write([needs = needs_, id = schedule.id, deed, actor,
-                                                      now](store::Tx& tx) -> Result<ScheduleRun> {
-    TRY(const auto schedule_now, rows::find(tx, id));
-    const RunWriter writer(tx, needs, now);
-    bool is_replay = false;
-    TRY(auto done, writer.act(schedule_now, to_milliseconds(now.wall), deed, is_replay));
-    if (is_replay) return done;
-    return writer.write(schedule_now, std::move(done), actor);
+  CO_TRY(auto ran, co_await needs_.store.write([needs = needs_, wanted, now](store::Tx& tx) {
+    return run_once(tx, needs, wanted, now);
   }));
-  if (run.outcome == "checking") add_check({schedule.id, run});
-  co_return run;
+  const bool is_new = !ran.is_replay && !wanted.under_way;
+  if (is_new && ran.run.outcome == "checking") add_check({schedule.id, ran.run});
+  co_return ran;
 }
 
 // ---- what time does

@@ -159,9 +159,14 @@ class Schedules {
   base::Task<Schedule> resume(std::string which, Caller caller, Version version);
   // Jobs that it handed in stay.
   base::Task<> remove(std::string which, std::string actor);
-  // Runs it once, now, also while it is paused, and leaves its times alone. The same `key` again:
-  // the same job. busy with reason queue_full and retry_after.
-  base::Task<ScheduleRun> run_now(std::string which, std::string key, std::string actor);
+  // Runs it once, now, also while it is paused, and leaves its times alone. busy with reason
+  // queue_full and retry_after.
+  struct RanNow {
+    ScheduleRun run;
+    bool is_replay = false;  // the key was known: this is the first run, as it is now
+  };
+  // The same `key` again: the same run, unless that did nothing, as it has failed. Empty: none.
+  base::Task<RanNow> run_now(std::string which, std::string key, std::string actor);
 
  private:
   struct Check {

@@ -70,6 +70,8 @@ TEST(ApiSchedules, RunNowHandsThePacketInOnceForAKey) {
     EXPECT_EQ(ran.header("location"), "/api/packets/" + job);
     const auto again = co_await f.call("POST", "/api/schedules/weekly-plan/run", asked);
     EXPECT_EQ(text(again.json(), "job"), job);
+    EXPECT_FALSE(ran.header("idempotency-replayed"));
+    EXPECT_EQ(again.header("idempotency-replayed"), "true");
     const auto packets = co_await f.call("GET", "/api/packets");
     EXPECT_EQ(packets.json().at("items").as_array().size(), 1u);
     EXPECT_EQ((co_await f.call("GET", "/api/packets/" + job)).json().at("sender"), "planner");

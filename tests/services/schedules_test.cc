@@ -1,8 +1,10 @@
 #include "bridge/services/schedules.h"
 
+#include "bridge/base/hash.h"
 #include "bridge/base/limits.h"
 #include "bridge/base/random.h"
 #include "bridge/engine/schema.h"
+#include "bridge/services/keys.h"
 #include "bridge/services/posts.h"
 #include "bridge/services/workflows/workflow_rows.h"
 #include "bridge/store/sqlite_store.h"
@@ -74,7 +76,7 @@ class SchedulesTest : public testing::Test {
   SchedulesTest() {
     std::vector<store::Migration> steps;
     for (const auto part : {engine::migrations(), post_migrations(), packet_migrations(),
-                            workflow_migrations(), schedule_migrations()}) {
+                            key_migrations(), workflow_migrations(), schedule_migrations()}) {
       steps.insert(steps.end(), part.begin(), part.end());
     }
     auto opened = store::SqliteStore::open({.path = ":memory:"}, loop.get_executor(), steps);
@@ -87,6 +89,7 @@ class SchedulesTest : public testing::Test {
     const auto ready = run(store->write([&](store::Tx& tx) -> base::Result<> {
       TRY_OK(queue->declare_lane(tx, lane_of(conversation), "account"));
       TRY_OK(queue->recover(tx, "life", 1, timeline.now()));
+      TRY_OK(add_creators_key(tx));
       return {};
     }));
     BRIDGE_ASSERT(ready);
@@ -103,6 +106,15 @@ class SchedulesTest : public testing::Test {
       return base::fail(base::Code::internal, "the power went");
     };
     queue.emplace(std::move(options), random);
+  }
+  // Of who makes the schedules.
+  static base::Result<> add_creators_key(store::Tx& tx) {
+    TRY_OK(tx.execute(R"sql(
+      INSERT INTO api_keys (id, name, agent, scopes, digest, creator, request_hash, created_at)
+      VALUES ('1', 'ann', '', '["admin"]', $1, 'test', '', 0)
+    )sql",
+                      {base::sha256_hex("ann")}));
+    return {};
   }
   // A new life of the program on the same store.
   void build() {
@@ -408,10 +420,78 @@ TEST_F(SchedulesTest, RunNowWorksOnAPausedOneAndOnceForEachKey) {
   const auto again = run(schedules->run_now(schedule.id, "k", "key:2"));
   const auto other = run(schedules->run_now(schedule.id, "", "key:2"));
   ASSERT_TRUE(first && again && other);
-  EXPECT_EQ(first->job, again->job);
-  EXPECT_NE(first->job, other->job);
+  EXPECT_EQ(first->run.job, again->run.job);
+  EXPECT_EQ(first->run.number, again->run.number);
+  EXPECT_FALSE(first->is_replay || other->is_replay);
+  EXPECT_TRUE(again->is_replay);
+  EXPECT_NE(first->run.job, other->run.job);
   EXPECT_EQ(jobs().size(), 2u);
   EXPECT_THAT(outcomes(schedule), ElementsAre("submitted", "submitted"));
+  // Also when the run itself is forgotten.
+  for (int i = 0; i < limits::schedule_runs_kept; ++i) {
+    ASSERT_TRUE(run(schedules->run_now(schedule.id, "", "key:2")));
+  }
+  const auto late = run(schedules->run_now(schedule.id, "k", "key:2"));
+  ASSERT_TRUE(late);
+  EXPECT_TRUE(late->is_replay);
+  EXPECT_EQ(late->run.job, first->run.job);
+}
+
+TEST_F(SchedulesTest, ALookAtTheSessionIsTakenOnceForEachKey) {
+  const auto schedule = create({.interval = "1d"});
+  start();
+  const auto first = run(schedules->run_now(schedule.id, "k", "key:2"));
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->run.outcome, "checking");
+  // It serves another as well.
+  const auto other = run(schedules->run_now(schedule.id, "l", "key:2"));
+  ASSERT_TRUE(other);
+  EXPECT_FALSE(other->is_replay);
+  EXPECT_EQ(other->run.number, first->run.number);
+  pass(session.takes + 1s);
+  for (const auto* key : {"k", "l"}) {
+    const auto again = run(schedules->run_now(schedule.id, key, "key:2"));
+    ASSERT_TRUE(again);
+    EXPECT_TRUE(again->is_replay);
+    EXPECT_EQ(again->run.number, first->run.number);
+    EXPECT_EQ(again->run.outcome, "checked");
+  }
+  pass(session.takes + 1s);
+  EXPECT_EQ(session.checks, 1);
+  EXPECT_FALSE(run(schedules->run_now(schedule.id, "m", "key:2"))->is_replay);
+  pass(session.takes + 1s);
+  EXPECT_EQ(session.checks, 2);
+  // Nothing of it keeps the schedule from being removed.
+  EXPECT_TRUE(run(schedules->remove(schedule.id, "key:2")));
+}
+
+TEST_F(SchedulesTest, NoPacketIsHandedInForAKeyThatIsNoLongerGood) {
+  const auto schedule = create(every("10m"));
+  start();
+  pass(10min + 1s);
+  ASSERT_EQ(jobs().size(), 1u);
+  cancel(jobs().at(0).id);
+  ASSERT_TRUE(run(store->write([](store::Tx& tx) {
+    return tx.execute("UPDATE api_keys SET revoked_at = 1 WHERE id = '1'");
+  })));
+  pass(10min);
+  EXPECT_EQ(jobs().size(), 1u);
+  EXPECT_THAT(outcomes(schedule), ElementsAre("submitted", "failed"));
+  EXPECT_THAT(run(schedules->get(schedule.id))->last->detail, HasSubstr("has been revoked"));
+  const auto now = run(schedules->run_now(schedule.id, "k", "key:2"));
+  ASSERT_TRUE(now);
+  EXPECT_EQ(now->run.outcome, "failed");
+  EXPECT_EQ(jobs().size(), 1u);
+}
+
+TEST_F(SchedulesTest, WhoIsNoKeyStaysAsGoodAsItWas) {
+  for (const auto* principal : {"token:ann", "cli", "config"}) {
+    const Caller caller{.principal = principal, .name = "ann", .may_send_for_others = true};
+    ASSERT_TRUE(run(schedules->create(caller, every("10m")))) << principal;
+  }
+  start();
+  pass(10min + 1s);
+  EXPECT_EQ(jobs().size(), 3u);
 }
 
 TEST_F(SchedulesTest, OnlyTheNewestRunsAreKept) {
@@ -442,7 +522,7 @@ TEST_F(SchedulesTest, WhatIsDueWaitsWhileTheDiskIsFull) {
   ASSERT_TRUE(::mkdtemp(name.data()));
   std::vector<store::Migration> steps;
   for (const auto part : {engine::migrations(), post_migrations(), packet_migrations(),
-                          workflow_migrations(), schedule_migrations()}) {
+                          key_migrations(), workflow_migrations(), schedule_migrations()}) {
     steps.insert(steps.end(), part.begin(), part.end());
   }
   store.reset();

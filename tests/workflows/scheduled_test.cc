@@ -158,7 +158,7 @@ TEST(Scheduled, ANewerVersionIsTakenFromWhoMadeTheScheduleAndFromNobodyElse) {
   ASSERT_THAT(life.flow_runs(), SizeIs(1));
   EXPECT_EQ(life.flow_runs().at(0).at("version"), 1);
   EXPECT_EQ(life.run(life.schedules->get("hourly"))->flow->version, 1);
-  EXPECT_EQ(life.run(life.schedules->run_now("hourly", "k", "bob"))->outcome, "started");
+  EXPECT_EQ(life.run(life.schedules->run_now("hourly", "k", "bob"))->run.outcome, "started");
   EXPECT_EQ(life.flow_runs().at(0).at("version"), 1);
   life.pass(1min);
 
@@ -231,8 +231,10 @@ TEST(Scheduled, NowIsBegunOnceForAKey) {
   life.schedule();
   const auto first = *life.run(life.schedules->run_now("hourly", "k", "ann"));
   const auto again = *life.run(life.schedules->run_now("hourly", "k", "ann"));
-  EXPECT_EQ(first.outcome, "started");
-  EXPECT_EQ(again.flow, first.flow);
+  EXPECT_EQ(first.run.outcome, "started");
+  EXPECT_EQ(again.run.flow, first.run.flow);
+  EXPECT_FALSE(first.is_replay);
+  EXPECT_TRUE(again.is_replay);
   EXPECT_THAT(life.flow_runs(), SizeIs(1));
   EXPECT_THAT(life.outcomes(), SizeIs(1));
 }
