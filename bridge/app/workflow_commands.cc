@@ -127,6 +127,14 @@ awaitable<int> list(Console& console, const WorkflowOptions&, http::Client& clie
   });
 }
 
+awaitable<int> remove(Console& console, const WorkflowOptions& options, http::Client& client) {
+  http::ClientRequest request{.method = "DELETE",
+                              .target = "/api/gpt-workflows/" + encoded(options.which)};
+  co_return co_await call(console, client, std::move(request), [&](const json::value&) {
+    console.out << options.which << " deleted\n";
+  });
+}
+
 // ---- runs
 
 awaitable<int> run(Console& console, const WorkflowOptions& options, http::Client& client) {
@@ -228,6 +236,10 @@ void add_workflow_commands(CLI::App& root, CommandLine& line) {
   add("create", "Hand a definition in; of a known name it is the next version",
       "flywheel workflow create travel-planning.yaml", create, add_file);
   add("list", "List them, newest first", "flywheel workflow list", list, {});
+  add("delete", "Remove it; its runs can still be read", "flywheel workflow delete travel-planning",
+      remove, [](CLI::App& command, WorkflowOptions& options) {
+        add_which(command, options, "The workflow's name, or the beginning of its id");
+      });
   add("run", "Begin a run",
       "flywheel workflow run travel-planning --input destination=Paris --input "
       "days=3 --wait 600",

@@ -69,6 +69,7 @@ constexpr std::array all = {
     Declaration{"POST /api/gpt-workflows/validate", "", "200 Verdict"},
     Declaration{"GET /api/gpt-workflows", "limit cursor", "200 WorkflowPage"},
     Declaration{"GET /api/gpt-workflows/{id}", "", "200 Workflow"},
+    Declaration{"DELETE /api/gpt-workflows/{id}", "", "204"},
     Declaration{"GET /api/gpt-workflows/{id}/status", "", "200 Workflow"},
     Declaration{"POST /api/gpt-workflows/{id}/execute", "wait", "202 Run, 200 Run"},
     Declaration{"GET /api/gpt-workflows/runs", "workflow run.result limit cursor",

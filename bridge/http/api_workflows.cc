@@ -138,6 +138,11 @@ Task<Response> look(ApiNeeds& needs, Request& request) {
   co_return json_response(view);
 }
 
+Task<Response> remove(ApiNeeds& needs, Request& request) {
+  CO_TRY_OK(co_await needs.workflows.remove(caller_of(request.principal), request.param("id")));
+  co_return Response();
+}
+
 Task<Response> status(ApiNeeds& needs, Request& request) {
   CO_TRY(const auto view,
          co_await needs.workflows.status(caller_of(request.principal), request.param("id")));
@@ -264,6 +269,7 @@ void add_workflow_routes(Router& router, ApiNeeds& needs) {
   add_definition("/validate", validate);
   add(Method::get, "", list);
   add(Method::get, "/{id}", look);
+  add(Method::del, "/{id}", remove);
   add(Method::get, "/{id}/status", status);
   add(Method::post, "/{id}/execute", execute, Body::optional, body_check(execute_schema));
   add(Method::get, "/runs", runs);

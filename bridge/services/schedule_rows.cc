@@ -163,6 +163,16 @@ Result<std::vector<Schedule>> all(store::Tx& tx, std::string_view rest, store::V
 
 std::span<const store::Migration> schedule_migrations() { return migrations; }
 
+Result<std::optional<std::string>> schedule_of_workflow(store::Tx& tx,
+                                                        const std::string& workflow) {
+  TRY(const auto row,
+      tx.query_one(
+          "SELECT COALESCE(name, id) FROM schedules WHERE workflow = $1 ORDER BY id LIMIT 1",
+          {workflow}));
+  if (!row) return std::nullopt;
+  return row->at(0).text();
+}
+
 namespace schedule_rows {
 
 Result<std::optional<Schedule>> with_id(store::Tx& tx, const std::string& id) {

@@ -110,6 +110,11 @@ struct NewSchedule {
 
 std::span<const store::Migration> schedule_migrations();
 
+// What a schedule that begins the workflow of this name is called, paused or not; nothing: none
+// does.
+base::Result<std::optional<std::string>> schedule_of_workflow(store::Tx& tx,
+                                                              const std::string& workflow);
+
 class Schedules {
  public:
   // All outlive it, and the tasks of `start`.

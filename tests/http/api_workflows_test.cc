@@ -93,6 +93,32 @@ TEST(ApiWorkflows, OneIsMadeRunApprovedAndItsHistoryRead) {
   });
 }
 
+TEST(ApiWorkflows, OneIsDeletedWhenNoRunOfItGoesOn) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const std::string target = "/api/gpt-workflows/plan";
+    co_await f.call("POST", "/api/gpt-workflows/create", {.body = definition()});
+    const auto begun = co_await f.call("POST", target + "/execute");
+    const auto run = text(begun.json().at("links"), "self");
+    const auto refused = co_await f.call("DELETE", target);
+    EXPECT_EQ(refused.status, 409) << refused.body;
+    EXPECT_EQ(refused.json().at("code"), "wrong_state");
+    const auto cancelled = co_await f.call("POST", run + "/cancel");
+    EXPECT_EQ(cancelled.json().at("state"), "finished") << cancelled.body;
+
+    const auto reader = co_await f.key("reader", {"messages"});
+    EXPECT_EQ((co_await f.call_as(reader, "DELETE", target)).status, 403);
+    const auto other = co_await f.key("other", {"workflows"});
+    const auto denied = co_await f.call_as(other, "DELETE", target);
+    EXPECT_EQ(denied.status, 403);
+    EXPECT_EQ(denied.json().at("code"), "not_owner");
+    EXPECT_EQ((co_await f.call("DELETE", target)).status, 204);
+    EXPECT_EQ((co_await f.call("GET", target)).status, 404);
+    EXPECT_EQ((co_await f.call("DELETE", target)).status, 404);
+    EXPECT_EQ((co_await f.call("GET", run)).status, 200);
+  });
+}
+
 TEST(ApiWorkflows, WhoOnlyDecidesSeesARunWhileItWaitsForAPerson) {
   ApiFixture f;
   f.run([&]() -> Story {

@@ -226,6 +226,19 @@ TEST(Scheduled, NothingIsBegunForAKeyThatIsNoLongerGood) {
   EXPECT_THAT(life.run(life.schedules->get("hourly"))->last->detail, HasSubstr("been revoked"));
 }
 
+TEST(Scheduled, AWorkflowThatAScheduleBeginsIsNotDeleted) {
+  Timed life;
+  life.schedule();
+  const auto refused = life.run(life.flows->remove(Life::ann, "report"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "is_scheduled");
+  EXPECT_THAT(refused.error().message, HasSubstr("schedule hourly begins it"));
+  ASSERT_TRUE(life.run(life.schedules->remove("hourly", "ann")));
+  EXPECT_TRUE(life.run(life.flows->remove(Life::ann, "report")));
+  EXPECT_EQ(life.try_schedule({"report", {{"city", "Rome"}}}).error().violations.at(0).pointer,
+            "/workflow");
+}
+
 TEST(Scheduled, NowIsBegunOnceForAKey) {
   Timed life;
   life.schedule();

@@ -117,6 +117,7 @@ constexpr std::array migrations = {
       CREATE INDEX workflow_runs_of_agent ON workflow_runs (agent) WHERE agent <> ''
     )sql"},
     store::Migration{"workflows", 5, "ALTER TABLE workflow_steps ADD COLUMN begin_by INTEGER"},
+    store::Migration{"workflows", 6, "ALTER TABLE workflows ADD COLUMN deleted_at INTEGER"},
 };
 
 }  // namespace
@@ -128,7 +129,7 @@ namespace workflow_rows {
 namespace {
 
 constexpr std::string_view select_workflows =
-    "SELECT id, name, version, creator, created_at, updated_at FROM workflows ";
+    "SELECT id, name, version, creator, created_at, updated_at, deleted_at FROM workflows ";
 
 Workflow workflow_of(const store::Row& row) {
   return {.id = row[0].text(),
@@ -136,7 +137,8 @@ Workflow workflow_of(const store::Row& row) {
           .version = row[2].integer(),
           .creator = row[3].text(),
           .created = engine::from_stamp(row[4].integer()),
-          .updated = engine::from_stamp(row[5].integer())};
+          .updated = engine::from_stamp(row[5].integer()),
+          .is_deleted = !row[6].is_null()};
 }
 
 Result<std::vector<Workflow>> workflows(store::Tx& tx, std::string_view rest,
@@ -153,10 +155,16 @@ std::string numbers_text(const std::vector<std::size_t>& numbers) {
 
 }  // namespace
 
-Result<std::optional<Workflow>> named(store::Tx& tx, const std::string& name) {
+Result<std::optional<Workflow>> once_named(store::Tx& tx, const std::string& name) {
   TRY(auto found, workflows(tx, "WHERE name = $1", {name}));
   if (found.empty()) return std::nullopt;
   return std::move(found.front());
+}
+
+Result<std::optional<Workflow>> named(store::Tx& tx, const std::string& name) {
+  TRY(auto found, once_named(tx, name));
+  if (found && found->is_deleted) return std::nullopt;
+  return found;
 }
 
 Result<Workflow> find(store::Tx& tx, const std::string& which) {
@@ -166,7 +174,8 @@ Result<Workflow> find(store::Tx& tx, const std::string& which) {
   if (which.size() >= limits::id_prefix_min) {
     // Ids are hexadecimal digits and dashes, all of which sort below "g".
     TRY(found,
-        workflows(tx, "WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2", {which, which + "g"}));
+        workflows(tx, "WHERE id >= $1 AND id < $2 AND deleted_at IS NULL ORDER BY id LIMIT 2",
+                  {which, which + "g"}));
   }
   if (found.empty()) {
     return base::fail(Code::not_found, fmt::format("find workflow {}: there is none", which));
@@ -179,11 +188,13 @@ Result<Workflow> find(store::Tx& tx, const std::string& which) {
 }
 
 Result<std::vector<Workflow>> list(store::Tx& tx, const std::string& before, std::size_t limit) {
-  return workflows(tx, "WHERE $1 = '' OR id < $1 ORDER BY id DESC LIMIT $2", {before, limit});
+  return workflows(tx,
+                   "WHERE deleted_at IS NULL AND ($1 = '' OR id < $1) ORDER BY id DESC LIMIT $2",
+                   {before, limit});
 }
 
 Result<std::int64_t> count(store::Tx& tx) {
-  TRY(const auto row, tx.query_one("SELECT COUNT(*) FROM workflows"));
+  TRY(const auto row, tx.query_one("SELECT COUNT(*) FROM workflows WHERE deleted_at IS NULL"));
   return row->at(0).integer();
 }
 
@@ -213,8 +224,13 @@ Result<> add_version(store::Tx& tx, const Workflow& workflow,
                    {workflow.id, workflow.name, workflow.version, workflow.creator,
                     engine::to_stamp(workflow.created), engine::to_stamp(workflow.updated)}));
   } else {
-    TRY_OK(tx.execute("UPDATE workflows SET version = $2, updated_at = $3 WHERE id = $1",
-                      {workflow.id, workflow.version, engine::to_stamp(workflow.updated)}));
+    TRY_OK(tx.execute(R"sql(
+      UPDATE workflows
+      SET version = $2, creator = $3, created_at = $4, updated_at = $5, deleted_at = NULL
+      WHERE id = $1
+    )sql",
+                      {workflow.id, workflow.version, workflow.creator,
+                       engine::to_stamp(workflow.created), engine::to_stamp(workflow.updated)}));
   }
   const auto key = request.key.empty() ? std::nullopt : std::optional(request.key);
   TRY_OK(
@@ -231,6 +247,12 @@ Result<> add_version(store::Tx& tx, const Workflow& workflow,
         "VALUES ($1, $2, $3, $4, $5)",
         {workflow.id, workflow.version, i, step.id, json::serialize(workflow::to_json(step))}));
   }
+  return {};
+}
+
+Result<> hide(store::Tx& tx, const std::string& workflow, base::WallTime now) {
+  TRY_OK(tx.execute("UPDATE workflows SET deleted_at = $2 WHERE id = $1",
+                    {workflow, engine::to_stamp(now)}));
   return {};
 }
 

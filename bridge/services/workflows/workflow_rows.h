@@ -28,6 +28,7 @@ struct Workflow {
   std::int64_t version = 0;  // the newest
   std::string creator;       // of the first version
   base::WallTime created, updated;
+  bool is_deleted = false;  // its runs and versions are still there
 };
 
 struct Version {
@@ -62,8 +63,10 @@ bool has_steps_to_retry(const Run& run);
 // What the journal says of a run in each of its entries.
 base::json::object facts(const Run& run);
 
-// Workflows.
+// Workflows. Those that are deleted are not found, listed or counted.
 base::Result<std::optional<Workflow>> named(store::Tx& tx, const std::string& name);
+// The same, also if it is deleted: what takes its name is its next version.
+base::Result<std::optional<Workflow>> once_named(store::Tx& tx, const std::string& name);
 // By name, or by the beginning of an id, at least limits::id_prefix_min characters. not_found;
 // invalid, reason ambiguous_id.
 base::Result<Workflow> find(store::Tx& tx, const std::string& which);
@@ -77,10 +80,12 @@ struct Request {
 // The version that this request made, with its number. conflict, reason idempotency_mismatch.
 base::Result<std::optional<std::pair<std::string, std::int64_t>>> of_request(
     store::Tx& tx, const Request& request);
-// Inserts the workflow if its version is 1, else raises its version.
+// Inserts the workflow if its version is 1, else raises its version; it is there then, as whose it
+// says.
 base::Result<> add_version(store::Tx& tx, const Workflow& workflow,
                            const workflow::Definition& definition, const std::string& hash,
                            const Request& request);
+base::Result<> hide(store::Tx& tx, const std::string& workflow, base::WallTime now);
 base::Result<Version> version(store::Tx& tx, const std::string& workflow, std::int64_t number);
 // The newest that the creator made after the one with this number, or that one.
 base::Result<std::int64_t> newest_by(store::Tx& tx, const std::string& workflow,

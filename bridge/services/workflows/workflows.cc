@@ -2,6 +2,7 @@
 
 #include "bridge/base/hash.h"
 #include "bridge/base/ids.h"
+#include "bridge/services/schedules.h"
 #include "bridge/services/workflows/step_scopes.h"
 #include "bridge/services/workflows/template.h"
 #include "bridge/services/workflows/workflow_views.h"
@@ -26,6 +27,44 @@ Refusal refusal_of(std::vector<Violation> violations) {
   std::string message = "create workflow: " + to_line(violations.front());
   if (violations.size() > 1) message += fmt::format(" (and {} more)", violations.size() - 1);
   return {{Code::invalid, std::move(message), "invalid"}, std::move(violations)};
+}
+
+// Who may not act for others changes only what is his.
+Result<> check_owner(const Caller& caller, const rows::Workflow& workflow, std::string_view doing,
+                     std::string_view why_not) {
+  if (workflow.creator == caller.principal || caller.may_send_for_others) return {};
+  return base::fail(Code::denied,
+                    fmt::format("{} workflow: \"{}\" {}", doing, workflow.name, why_not),
+                    "not_owner");
+}
+
+// Nothing goes on by it, and nothing begins it by itself.
+Result<> check_idle(store::Tx& tx, const rows::Workflow& workflow) {
+  TRY(const auto open,
+      rows::runs(tx, {.workflow = workflow.id, .result = "running", .only = {}}, "", 1));
+  if (!open.empty()) {
+    return base::fail(
+        Code::conflict,
+        fmt::format("delete workflow {}: run {} has not ended", workflow.name, open.front().id),
+        "wrong_state");
+  }
+  TRY(const auto schedule, schedule_of_workflow(tx, workflow.name));
+  if (!schedule) return {};
+  return base::fail(Code::conflict,
+                    fmt::format("delete workflow {}: schedule {} begins it; delete that first",
+                                workflow.name, *schedule),
+                    "is_scheduled");
+}
+
+// What a request made that is known.
+Result<rows::Workflow> made_by(store::Tx& tx, const std::string& id, const std::string& request) {
+  auto found = rows::find(tx, id);
+  if (found || found.error().code != Code::not_found) return found;
+  return base::fail(Code::conflict,
+                    fmt::format("create workflow: request {} made {}, which was deleted since; use "
+                                "another key",
+                                request, id),
+                    "workflow_deleted");
 }
 
 }  // namespace
@@ -74,18 +113,11 @@ Result<std::vector<Violation>> Workflows::add(store::Tx& tx, const Caller& calle
                                               Created& created) const {
   TRY(auto violations, check_steps(tx, definition));
   if (!violations.empty()) return violations;
-  TRY(const auto before, rows::named(tx, definition.name));
-  rows::Workflow next = before.value_or(rows::Workflow{.id = base::uuid_v7(now),
-                                                       .name = definition.name,
-                                                       .creator = caller.principal,
-                                                       .created = now});
-  if (before) {
-    if (before->creator != caller.principal && !caller.may_send_for_others) {
-      return base::fail(
-          Code::denied,
-          fmt::format("create workflow: \"{}\" is there already, and another's", definition.name),
-          "not_owner");
-    }
+  TRY(const auto before, rows::once_named(tx, definition.name));
+  const bool is_there = before && !before->is_deleted;
+  rows::Workflow next = before.value_or(rows::Workflow{});
+  if (is_there) {
+    TRY_OK(check_owner(caller, *before, "create", "is there already, and another's"));
     TRY(const auto version, rows::version(tx, next.id, next.version));
     if (version.hash == asked.hash) {
       created.is_new = false;
@@ -97,9 +129,14 @@ Result<std::vector<Violation>> Workflows::add(store::Tx& tx, const Caller& calle
     if (count >= static_cast<std::int64_t>(limits::workflows_max)) {
       return base::fail(
           Code::conflict,
-          fmt::format("create workflow: there are {} already, and no more are allowed", count),
+          fmt::format("create workflow: there are {} already, and no more are allowed; delete one "
+                      "first",
+                      count),
           "too_many");
     }
+    if (!before) next = {.id = base::uuid_v7(now), .name = definition.name};
+    next.creator = caller.principal;
+    next.created = now;
   }
   ++next.version;
   next.updated = now;
@@ -131,7 +168,7 @@ asio::awaitable<protocol::Checked<Workflows::Created>> Workflows::create(
     Outcome outcome;
     TRY(const auto known, rows::of_request(tx, asked));
     if (known) {
-      TRY(const auto first, rows::find(tx, known->first));
+      TRY(const auto first, made_by(tx, known->first, asked.key));
       TRY(outcome.created.view, views::whole(tx, first));
       outcome.created.is_replay = true;
       return outcome;
@@ -145,6 +182,25 @@ asio::awaitable<protocol::Checked<Workflows::Created>> Workflows::create(
     co_return std::unexpected(refusal_of(std::move(made->violations)));
   }
   co_return std::move(made->created);
+}
+
+Task<> Workflows::remove(Caller caller, std::string which) {
+  const auto now = needs_.clock.wall();
+  co_return co_await needs_.store.write([this, caller = std::move(caller), which,
+                                         now](store::Tx& tx) -> Result<> {
+    TRY(const auto workflow, rows::find(tx, which));
+    TRY_OK(check_owner(caller, workflow, "delete", "is another's"));
+    TRY_OK(check_idle(tx, workflow));
+    TRY_OK(rows::hide(tx, workflow.id, now));
+    TRY_OK(needs_.journal.append(tx,
+                                 {.type = "workflow.deleted",
+                                  .subject = workflow.id,
+                                  .actor = caller.principal,
+                                  .thread = workflow.id,
+                                  .data = {{"name", workflow.name}, {"version", workflow.version}}},
+                                 now));
+    return {};
+  });
 }
 
 Task<json::object> Workflows::view(std::string which) {

@@ -61,7 +61,8 @@ class Workflows {
   // The next version of the workflow of this name; runs keep the one they began with. Refusals name
   // the place in the definition. denied, reason not_owner: the workflow is another's, and the
   // caller may not act for others; no_packets, no_messages or no_actions: see check_scopes.
-  // conflict, reason idempotency_mismatch or too_many.
+  // conflict, reason idempotency_mismatch or too_many; workflow_deleted: the request made one that
+  // is there no more. The name of one that was deleted is anybody's, and its versions count on.
   boost::asio::awaitable<protocol::Checked<Created>> create(Caller caller,
                                                             workflow::Definition definition,
                                                             std::string request);
@@ -78,6 +79,11 @@ class Workflows {
     std::optional<std::string> next;
   };
   base::Task<Page> list(std::string before, std::size_t limit);
+
+  // Nobody finds it, or begins a run of it, any more; its runs can still be read. denied, reason
+  // not_owner: as in `create`. conflict, reason wrong_state: one of its runs has not ended;
+  // is_scheduled: a schedule begins it.
+  base::Task<> remove(Caller caller, std::string which);
 
   struct Executed {
     base::json::object view;
