@@ -6,6 +6,7 @@
 #include "bridge/services/workflows/yaml.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -99,13 +100,17 @@ int validate(Console& console, const WorkflowOptions& options) {
   return base::exit_status(error.code);
 }
 
+http::ClientRequest creation_of(const workflow::Definition& definition) {
+  return {.method = "POST",
+          .target = "/api/gpt-workflows/create",
+          .body = json::value(definition.document)};
+}
+
 awaitable<int> create(Console& console, const WorkflowOptions& options, http::Client& client) {
   const auto read = read_definition(console, options.file);
   if (!read) co_return print_failed(console, read.error());
   if (!read->definition) co_return report(console, options.file, *read);
-  http::ClientRequest request{.method = "POST",
-                              .target = "/api/gpt-workflows/create",
-                              .body = json::value(read->definition->document)};
+  auto request = creation_of(*read->definition);
   co_return co_await call(console, client, std::move(request), [&](const json::value& answer) {
     if (!answer.is_object()) return;
     const auto& workflow = answer.get_object();
@@ -137,12 +142,24 @@ awaitable<int> remove(Console& console, const WorkflowOptions& options, http::Cl
 
 // ---- runs
 
+// Of what is in the file, which is handed in first (what is known so already stays as it is); where
+// there is no such file, of the workflow.
 awaitable<int> run(Console& console, const WorkflowOptions& options, http::Client& client) {
   auto inputs = inputs_of(console, options.inputs);
   if (!inputs) co_return print_failed(console, inputs.error());
+  std::string which = options.which;
+  std::error_code none;
+  if (std::filesystem::is_regular_file(which, none)) {
+    const auto read = read_definition(console, which);
+    if (!read) co_return print_failed(console, read.error());
+    if (!read->definition) co_return report(console, which, *read);
+    const auto made = co_await client.call_json(creation_of(*read->definition));
+    if (!made) co_return print_failed(console, made.error());
+    which = read->definition->name;
+  }
   http::ClientRequest request{
       .method = "POST",
-      .target = fmt::format("/api/gpt-workflows/{}/execute", encoded(options.which)),
+      .target = fmt::format("/api/gpt-workflows/{}/execute", encoded(which)),
       .body = json::value(json::object{{"inputs", *std::move(inputs)}})};
   const auto answer = co_await client.call_json(std::move(request));
   if (!answer) co_return print_failed(console, answer.error());
@@ -240,11 +257,13 @@ void add_workflow_commands(CLI::App& root, CommandLine& line) {
       remove, [](CLI::App& command, WorkflowOptions& options) {
         add_which(command, options, "The workflow's name, or the beginning of its id");
       });
-  add("run", "Begin a run",
+  add("run", "Begin a run, also of what is in a file, which is handed in first",
       "flywheel workflow run travel-planning --input destination=Paris --input "
       "days=3 --wait 600",
       run, [](CLI::App& command, WorkflowOptions& options) {
-        add_which(command, options, "The workflow's name, or the beginning of its id");
+        add_which(command, options,
+                  "A file with its definition, if there is one called so; else the workflow's "
+                  "name, or the beginning of its id");
         add_inputs(command, options.inputs);
         add_wait(command, options.wait_s);
       });

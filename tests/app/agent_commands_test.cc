@@ -92,6 +92,37 @@ TEST_F(AgentCommands, ARunSaysWhomEachOfItsStepsWaitsFor) {
   EXPECT_THAT(run({"workflow", "status", id}).out, Not(HasSubstr("waits for")));
 }
 
+TEST_F(AgentCommands, AWorkflowIsRunFromItsFileAndDeleted) {
+  folder.write("w.yaml", "{name: w, jobs: {agree: {approval: true}}}");
+  const auto version_of = [&](const char* which) {
+    const auto begun = run({"workflow", "run", which, "--json"});
+    EXPECT_EQ(begun.status, 0) << begun.err;
+    return json::parse(begun.out).at("version");
+  };
+  EXPECT_EQ(version_of("w.yaml"), 1);
+  // What says the same is no next version.
+  EXPECT_EQ(version_of("w.yaml"), 1);
+  EXPECT_EQ(version_of("w"), 1);
+  folder.write("w.yaml", "{name: w, jobs: {agree: {approval: true}, then: {approval: true}}}");
+  EXPECT_EQ(version_of("w.yaml"), 2);
+  folder.write("w.yaml", "{name: w, jobs: {a: {uses: gtp/x}}}");
+  const auto wrong = run({"workflow", "run", "w.yaml"});
+  EXPECT_EQ(wrong.status, 1);
+  EXPECT_THAT(wrong.err, HasSubstr("/jobs/a/uses: write gpt/<agent>"));
+
+  const auto refused = run({"workflow", "delete", "w"});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_THAT(refused.err, HasSubstr("has not ended"));
+  const auto runs = json::parse(run({"workflow", "status", "w", "--json"}).out).at("recent_runs");
+  ASSERT_EQ(runs.as_array().size(), 4u);
+  for (const auto& one : runs.as_array()) {
+    EXPECT_EQ(run({"workflow", "cancel", std::string(one.at("id").as_string())}).status, 0);
+  }
+  EXPECT_EQ(run({"workflow", "delete", "w"}).out, "w deleted\n");
+  EXPECT_EQ(run({"workflow", "run", "w"}).status, 1);
+  EXPECT_THAT(run({"workflow", "list"}).err, HasSubstr("no workflows"));
+}
+
 TEST_F(AgentCommands, OneLaneIsPausedAndResumedByItself) {
   const auto queue = json::parse(run({"queue", "show", "--json"}).out);
   const std::string lane(queue.at("lanes").at(0).at("id").as_string());
