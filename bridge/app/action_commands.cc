@@ -241,7 +241,9 @@ class Group {
 };
 
 void add_id(CLI::App& command, ActionOptions& options) {
-  command.add_option("id", options.id, "What was asked for")->type_name("ID")->required();
+  command.add_option("id", options.id, "What was asked for: its id, or its unique beginning")
+      ->type_name("ID")
+      ->required();
 }
 
 void add_word(CLI::App& command, ActionOptions& options) {

@@ -248,10 +248,12 @@ Task<Response> undo(ApiNeeds& needs, Request& request) {
   co_return co_await answered(needs, request, std::move(answer), wait);
 }
 
+// Of whichever agent, or of none, where the path says "-".
 Task<Response> decide(ApiNeeds& needs, Request& request) {
+  const auto agent = request.param("gptId") == "-" ? std::string() : request.param("gptId");
   CO_TRY(const auto asked,
          co_await needs.actions.decide(
-             caller_of(request.principal), text_in(request.json, "approval"),
+             caller_of(request.principal), agent, text_in(request.json, "approval"),
              text_in(request.json, "decision") == "approve", text_in(request.json, "note")));
   CO_TRY(const auto found,
          co_await needs.actions.get(caller_of(request.principal), asked.id, base::Instant::min()));
@@ -278,10 +280,10 @@ Task<Response> resolve(ApiNeeds& needs, Request& request) {
 
 Task<Response> list_asked(ApiNeeds& needs, Request& request) {
   CO_TRY(const auto page, page_of(request));
-  const auto oldest = request.query_value("oldest").value_or("");
+  CO_TRY(const bool is_oldest_first, request.query_flag("oldest"));
   actions::Filter filter{.state = {},
                          .agent = std::string(request.query_value("agent").value_or("")),
-                         .oldest_first = oldest == "true" || oldest == "1"};
+                         .oldest_first = is_oldest_first};
   if (const auto word = request.query_value("state")) {
     filter.state = actions::state_named(*word);
     if (!filter.state) {

@@ -32,6 +32,15 @@ base::Result<> complete(store::Tx& tx, const Caller& caller, const std::string& 
   return {};
 }
 
+// not_found: this agent, if one is named, has not asked for it.
+base::Result<> check_asker(store::Tx& tx, const std::string& which, const Asked& asked) {
+  if (which.empty()) return {};
+  TRY(const auto agent, agents::find(tx, which));
+  if (agent.id == asked.agent) return {};
+  return base::fail(Code::not_found,
+                    fmt::format("action {}: {} has not asked for it", asked.id, agent.name));
+}
+
 }  // namespace
 
 base::Result<std::unique_ptr<Actions>> Actions::create(Needs needs, const json::object& configured,
@@ -84,20 +93,24 @@ Task<actions::Answer> Actions::undo(Caller caller, std::string id, actions::Requ
     Wish who;
     TRY_OK(complete(tx, caller, "", who, now.wall));
     who.behind = caller.behind;
-    return actions::undo(act(tx, now, caller.principal), catalogue_, id, std::move(who),
+    TRY(const auto done, actions::find(tx, id));
+    return actions::undo(act(tx, now, caller.principal), catalogue_, done.id, std::move(who),
                          caller.name, request);
   });
 }
 
-Task<Asked> Actions::decide(Caller caller, std::string id, bool is_yes, std::string note) {
+Task<Asked> Actions::decide(Caller caller, std::string which, std::string id, bool is_yes,
+                            std::string note) {
   if (!caller.agent.empty()) {
     co_return base::fail(Code::denied, "decide on an action: only a person may", "not_a_person");
   }
   const auto now = needs_.timeline.now();
-  co_return co_await needs_.store.write([this, caller = std::move(caller), id = std::move(id),
-                                         is_yes, note = std::move(note),
+  co_return co_await needs_.store.write([this, caller = std::move(caller), which = std::move(which),
+                                         id = std::move(id), is_yes, note = std::move(note),
                                          now](store::Tx& tx) -> base::Result<Asked> {
-    return actions::say(act(tx, now, caller.principal), catalogue_, id,
+    TRY(const auto asked, actions::find(tx, id));
+    TRY_OK(check_asker(tx, which, asked));
+    return actions::say(act(tx, now, caller.principal), catalogue_, asked.id,
                         {caller.principal, caller.name, is_yes, note, now.wall});
   });
 }
@@ -110,7 +123,8 @@ Task<Asked> Actions::resolve(Caller caller, std::string id, std::string verdict,
   co_return co_await needs_.store.write([this, caller = std::move(caller), id = std::move(id),
                                          verdict = std::move(verdict), note = std::move(note),
                                          now](store::Tx& tx) -> base::Result<Asked> {
-    return actions::resolve(act(tx, now, caller.principal), id,
+    TRY(const auto asked, actions::find(tx, id));
+    return actions::resolve(act(tx, now, caller.principal), asked.id,
                             {verdict, caller.principal, caller.name, note, now.wall});
   });
 }
@@ -120,7 +134,12 @@ base::Result<> Actions::on_change(store::Tx& tx, const engine::Change& change,
   return actions::on_change(act(tx, now, "bridge"), change);
 }
 
-Task<Actions::View> Actions::get(Caller caller, std::string id, base::Instant deadline) {
+Task<Actions::View> Actions::get(Caller caller, std::string which, base::Instant deadline) {
+  CO_TRY(const auto id,
+         co_await needs_.store.read([which](store::Tx& tx) -> base::Result<std::string> {
+           TRY(auto asked, actions::find(tx, which));
+           return std::move(asked.id);
+         }));
   const engine::Bells::Ear ear(needs_.bells, actions::bell_of_action(id));
   for (;;) {
     const auto rung = ear.count();

@@ -65,13 +65,17 @@ class Actions {
   base::Result<actions::Answer> ask(store::Tx& tx, const Caller& caller, const std::string& which,
                                     actions::Wish wish, const actions::Request& request,
                                     const engine::Now& now) const;
-  // Takes back what was done, in the caller's own name; see actions::undo.
+  // Takes back what was done, in the caller's own name; see actions::undo. What was asked for is
+  // named as actions::find reads it, here and below.
   base::Task<actions::Answer> undo(Caller caller, std::string id, actions::Request request);
   // See actions::withdraw.
   base::Result<bool> withdraw(store::Tx& tx, const std::string& id, const engine::Now& now,
                               std::string actor) const;
-  // A person's word; denied, reason not_a_person: an agent's key decides nothing.
-  base::Task<actions::Asked> decide(Caller caller, std::string id, bool is_yes, std::string note);
+  // A person's word on what the agent `which` (empty: whoever) asked for. denied, reason
+  // not_a_person: an agent's key decides nothing. not_found: there is no such agent, or it has not
+  // asked for that.
+  base::Task<actions::Asked> decide(Caller caller, std::string which, std::string id, bool is_yes,
+                                    std::string note);
 
   // A person's word on one that is held; see actions::resolve. denied, reason not_a_person.
   base::Task<actions::Asked> resolve(Caller caller, std::string id, std::string verdict,
@@ -85,7 +89,7 @@ class Actions {
     std::optional<engine::Job> job;
   };
   // Waits until it has ended or waits for people, or the deadline.
-  base::Task<View> get(Caller caller, std::string id, base::Instant deadline);
+  base::Task<View> get(Caller caller, std::string which, base::Instant deadline);
   base::Task<std::vector<actions::Asked>> list(Caller caller, actions::Filter filter,
                                                std::string before, std::size_t limit);
 

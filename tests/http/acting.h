@@ -64,8 +64,9 @@ struct Acting : ApiFixture {
         json::object{{"action", action}, {"params", std::move(params)}, {"wait", 40}});
   }
   asio::awaitable<http::ClientReply> decide(std::string as, std::string approval,
-                                            std::string decision = "approve") {
-    co_return co_await post(as, "gpt-agents/builder/actions/approve",
+                                            std::string decision = "approve",
+                                            std::string of = "-") {
+    co_return co_await post(as, "gpt-agents/" + of + "/actions/approve",
                             json::object{{"approval", approval}, {"decision", decision}});
   }
   // The state that it comes to.

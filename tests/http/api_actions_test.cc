@@ -111,6 +111,101 @@ TEST(ApiActions, TheRiskiestNeedsTwoPersonsWhoAreNotTheAsker) {
   });
 }
 
+TEST(ApiActions, AWordIsForTheAgentThatThePathNames) {
+  Acting f;
+  f.act([&]() -> Story {
+    const auto asked = co_await f.execute(f.builder, "builder", "greet", {{"name", "root"}});
+    const auto id = text(asked.json(), "id");
+    for (const std::string other : {"guest", "nobody"}) {
+      EXPECT_EQ((co_await f.decide(f.anna, id, "approve", other)).status, 404) << other;
+    }
+    EXPECT_EQ(co_await f.becomes(id), "waiting");
+    const auto found = co_await f.call("GET", "/api/approvals/" + id);
+    EXPECT_TRUE(found.json().at("approvals").as_array().empty()) << found.body;
+    EXPECT_EQ((co_await f.decide(f.anna, id, "approve", "Builder")).status, 200);
+    EXPECT_EQ(co_await f.becomes(id), "done");
+  });
+}
+
+TEST(ApiActions, OneIsCalledByTheBeginningOfItsId) {
+  Acting f;
+  f.act([&]() -> Story {
+    std::vector<std::string> ids;
+    for (int i = 0; i < 2; ++i) {
+      const auto asked = co_await f.execute(f.builder, "builder", "greet", {{"name", "root"}});
+      ids.push_back(text(asked.json(), "id"));
+    }
+    const auto differ = std::ranges::mismatch(ids[0], ids[1]).in1 - ids[0].begin();
+    const auto common = ids[0].substr(0, static_cast<std::size_t>(differ));
+    EXPECT_GE(common.size(), limits::id_prefix_min);
+    const auto unique = ids[0].substr(0, common.size() + 1);
+    const auto look = [&](const std::string& which) {
+      return f.call("GET", "/api/approvals/" + which);
+    };
+    EXPECT_EQ((co_await look(common)).json().at("code"), "ambiguous_id");
+    EXPECT_EQ((co_await f.decide(f.anna, common)).json().at("code"), "ambiguous_id");
+    EXPECT_EQ((co_await look(ids[0].substr(0, 3))).status, 404);
+    EXPECT_EQ(text((co_await look(unique)).json(), "id"), ids[0]);
+    const auto early = co_await f.resolve(f.anna, unique, "sent");
+    EXPECT_EQ(early.json().at("code"), "not_held") << early.body;
+    const auto undo = co_await f.post(f.anna, "approvals/" + unique + "/undo", nullptr);
+    EXPECT_EQ(undo.status, 409) << undo.body;
+    EXPECT_EQ((co_await f.decide(f.anna, unique)).status, 200);
+    EXPECT_EQ(co_await f.becomes(unique), "done");
+    EXPECT_EQ(co_await f.becomes(ids[1]), "waiting");
+  });
+}
+
+TEST(ApiActions, WhereTooManyWaitTheAskerIsToldWhenToComeBack) {
+  Acting f;
+  f.act([&]() -> Story {
+    const auto asked = co_await f.execute(f.builder, "builder", "greet", {{"name", "root"}});
+    const auto id = text(asked.json(), "id");
+    const auto filled = co_await f.write([&](store::Tx& tx) {
+      return tx.execute(R"sql(
+        INSERT INTO asked_actions (id, action, params, agent, asker, principal, request_hash,
+                                   definition_hash, hash, risk, approvers, state, job, asked_ms,
+                                   expires_ms, error)
+        WITH RECURSIVE numbers (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM numbers WHERE i < $2)
+        SELECT a.id || i, a.action, a.params, a.agent, a.asker, a.principal, a.request_hash,
+               a.definition_hash, a.hash, a.risk, a.approvers, a.state, a.job, a.asked_ms,
+               a.expires_ms, a.error
+        FROM numbers, asked_actions a
+        WHERE a.id = $1
+      )sql",
+                        {id, limits::actions_waiting_max});
+    });
+    EXPECT_TRUE(filled) << filled.error().message;
+    const auto full = co_await f.execute(f.builder, "builder", "greet", {{"name", "root"}});
+    EXPECT_EQ(full.status, 429) << full.body;
+    EXPECT_EQ(full.json().at("code"), "too_many_waiting");
+    EXPECT_EQ(full.json().at("retryable"), true);
+    EXPECT_EQ(full.header("retry-after"), std::to_string(limits::approvals_look.count()));
+  });
+}
+
+TEST(ApiActions, WhichComeFirstIsSaidInWordsThatAreKnown) {
+  Acting f;
+  f.act([&]() -> Story {
+    std::vector<std::string> ids;
+    for (int i = 0; i < 2; ++i) {
+      f.clock.advance(std::chrono::milliseconds(5));  // ids tell apart what is no more than that
+      const auto asked = co_await f.execute(f.builder, "builder", "greet", {{"name", "root"}});
+      ids.push_back(text(asked.json(), "id"));
+    }
+    const auto first = [&](std::string oldest) -> asio::awaitable<std::string> {
+      const auto page = co_await f.call("GET", "/api/approvals?oldest=" + oldest);
+      EXPECT_EQ(page.status, 200) << page.body;
+      co_return text(page.json().at("items").at(0), "id");
+    };
+    for (const auto* yes : {"true", "1"}) EXPECT_EQ(co_await first(yes), ids[0]) << yes;
+    for (const auto* no : {"false", "0"}) EXPECT_EQ(co_await first(no), ids[1]) << no;
+    const auto wrong = co_await f.call("GET", "/api/approvals?oldest=yes");
+    EXPECT_EQ(wrong.status, 400) << wrong.body;
+    EXPECT_EQ(wrong.json().at("code"), "invalid_query");
+  });
+}
+
 TEST(ApiActions, AnAttackIsRefusedAndNothingIsDone) {
   Acting f;
   f.act([&]() -> Story {

@@ -50,7 +50,7 @@ struct Trusted : Life {
     return job.contains("action") ? std::string(job.at("action").at("id").as_string()) : "";
   }
   auto decide(const std::string& id, bool is_yes, const Caller& who = bea) {
-    return run(acts->decide(who, asked_by(id), is_yes, is_yes ? "" : "not that one"));
+    return run(acts->decide(who, "", asked_by(id), is_yes, is_yes ? "" : "not that one"));
   }
   std::string error_of(const json::object& run, const char* step) {
     const auto& error = run.at("jobs").at(step).at("error");

@@ -2,6 +2,7 @@
 
 #include "bridge/base/hash.h"
 #include "bridge/base/ids.h"
+#include "bridge/base/limits.h"
 #include "bridge/services/actions/action_limits.h"
 #include "bridge/services/actions/rows.h"
 
@@ -44,6 +45,10 @@ Result<> start(const Act& act, Asked& asked) {
   asked.job = accepted.job.id.text;
   asked.state = State::approved;
   return {};
+}
+
+auto unasked(const std::string& id) {
+  return base::fail(Code::not_found, fmt::format("action {}: nobody asked for it", id));
 }
 
 auto conflict(const Asked& asked, std::string_view why, std::string reason) {
@@ -151,7 +156,10 @@ Result<Answer> ask(const Act& act, const Catalogue& catalogue, const Wish& wish,
     TRY(const auto row, act.tx.query_one("SELECT count(*) FROM asked_actions "
                                          "WHERE state = 'waiting'"));
     if (row->at(0).integer() >= limits::actions_waiting_max) {
-      return base::fail(Code::busy, "too many actions wait for approval", "too_many_waiting");
+      return std::unexpected(base::Error{.code = Code::busy,
+                                         .message = "too many actions wait for approval",
+                                         .reason = "too_many_waiting",
+                                         .retry_after = limits::approvals_look});
     }
   }
   // First what a full queue refuses: nothing was written then.
@@ -286,7 +294,20 @@ Result<int> sweep(const Act& act) {
 Result<Asked> get(store::Tx& tx, const std::string& id) {
   TRY(auto found, rows::one(tx, "WHERE id = $1", {id}));
   if (found) return *std::move(found);
-  return base::fail(Code::not_found, fmt::format("action {}: nobody asked for it", id));
+  return unasked(id);
+}
+
+Result<Asked> find(store::Tx& tx, const std::string& which) {
+  if (which.size() < limits::id_prefix_min) return unasked(which);
+  // Ids are hexadecimal digits and dashes, all of which sort below "g".
+  TRY(auto found,
+      rows::all(tx, "WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2", {which, which + "g"}));
+  if (found.empty()) return unasked(which);
+  if (found.size() > 1) {
+    return base::fail(Code::invalid, fmt::format("action {}: several ids begin so", which),
+                      "ambiguous_id");
+  }
+  return std::move(found.front());
 }
 
 Result<std::vector<Approval>> approvals(store::Tx& tx, const Asked& asked, const Counts& counts,

@@ -58,7 +58,7 @@ struct Answer {
 // idempotency_mismatch.
 base::Result<std::optional<Answer>> replayed(const Act& act, const Request& request);
 // Notes that it is wanted: its job is queued, or it waits for people. A refusal is entered into the
-// journal. As replayed; busy, reason too_many_waiting.
+// journal. As replayed; busy with retry_after, reason too_many_waiting.
 base::Result<Answer> ask(const Act& act, const Catalogue& catalogue, const Wish& wish,
                          const std::string& asker, const Request& request);
 
@@ -101,8 +101,11 @@ base::Result<> on_change(const Act& act, const engine::Change& change);
 // Requests whose time has passed; how many, at most limits::approvals_swept_at_once.
 base::Result<int> sweep(const Act& act);
 
-// not_found.
+// By its whole id. not_found.
 base::Result<Asked> get(store::Tx& tx, const std::string& id);
+// By the beginning of its id, at least limits::id_prefix_min characters, for people. not_found;
+// invalid, reason ambiguous_id: several begin so, whoever asked for them.
+base::Result<Asked> find(store::Tx& tx, const std::string& which);
 // Once it has ended, what counted then counts.
 base::Result<std::vector<Approval>> approvals(store::Tx& tx, const Asked& asked,
                                               const Counts& counts, base::WallTime now);

@@ -35,7 +35,8 @@ async function decide(approval, decision, refresh) {
   if (!said) return false;
   const body = { approval: approval.id, decision };
   if (said.note) body.note = said.note;
-  await post(`/api/gpt-agents/${part(approval.agent ?? "any")}/actions/approve`, body);
+  // By whomever it was asked for, also if that agent is gone.
+  await post("/api/gpt-agents/-/actions/approve", body);
   await refresh();
   return true;
 }
