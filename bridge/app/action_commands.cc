@@ -1,6 +1,7 @@
 // flywheel action: what agents ask for, and what people say to it.
 #include "bridge/app/remote_call.h"
 #include "bridge/base/json.h"
+#include "bridge/base/limits.h"
 #include "bridge/services/actions/action_limits.h"
 
 #include <vector>
@@ -40,7 +41,8 @@ void print_whole(Console& console, const json::object& asked) {
 
 awaitable<int> list(Console& console, const ActionOptions&, http::Client& client) {
   co_return co_await call(
-      console, client, {.target = "/api/actions"}, [&](const json::value& answer) {
+      console, client, {.target = fmt::format("/api/actions?limit={}", limits::http_page_max)},
+      [&](const json::value& answer) {
         for (const auto& item : items_of(answer)) {
           const auto& one = item.as_object();
           const auto off = text_in(one, "switched_off");

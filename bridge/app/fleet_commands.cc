@@ -93,12 +93,12 @@ void print_whole(Console& console, const json::object& fleet) {
 }
 
 awaitable<int> list(Console& console, const FleetOptions&, http::Client& client) {
-  co_return co_await call(console, client, {.target = std::string(fleets_path)},
-                          [&](const json::value& answer) {
-                            for (const auto& item : items_of(answer)) {
-                              if (item.is_object()) print_line(console, item.get_object());
-                            }
-                          });
+  const auto target = fmt::format("{}?limit={}", fleets_path, limits::http_page_max);
+  co_return co_await call(console, client, {.target = target}, [&](const json::value& answer) {
+    for (const auto& item : items_of(answer)) {
+      if (item.is_object()) print_line(console, item.get_object());
+    }
+  });
 }
 
 awaitable<int> show(Console& console, const FleetOptions& options, http::Client& client) {

@@ -1,6 +1,7 @@
 // flywheel subscription: which events an agent is told of, and what became of its webhooks.
 #include "bridge/app/project.h"
 #include "bridge/app/remote_call.h"
+#include "bridge/base/limits.h"
 
 #include <vector>
 
@@ -100,13 +101,13 @@ awaitable<int> create(Console& console, const SubscriptionOptions& options, http
 }
 
 awaitable<int> list(Console& console, const SubscriptionOptions& options, http::Client& client) {
-  co_return co_await call(console, client, {.target = path_of(options)},
-                          [&](const json::value& answer) {
-                            for (const auto& item : items_of(answer)) {
-                              print_line(console, item.as_object());
-                            }
-                            if (items_of(answer).empty()) console.err << "no subscriptions\n";
-                          });
+  const auto target = fmt::format("{}?limit={}", path_of(options), limits::http_page_max);
+  co_return co_await call(console, client, {.target = target}, [&](const json::value& answer) {
+    for (const auto& item : items_of(answer)) {
+      print_line(console, item.as_object());
+    }
+    if (items_of(answer).empty()) console.err << "no subscriptions\n";
+  });
 }
 
 awaitable<int> show(Console& console, const SubscriptionOptions& options, http::Client& client) {

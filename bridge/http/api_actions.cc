@@ -302,8 +302,7 @@ Task<Response> list_asked(ApiNeeds& needs, Request& request) {
                           is_end ? std::nullopt : std::optional(found.back().id));
 }
 
-Task<Response> list_actions(ApiNeeds& needs, Request&) {
-  CO_TRY(const auto off, co_await needs.actions.switches());
+json::array actions_of(const ApiNeeds& needs, const actions::Kills& off) {
   json::array items;
   for (const auto& [name, definition] : needs.actions.catalogue().all()) {
     const auto own = off.find("action:" + name);
@@ -317,10 +316,19 @@ Task<Response> list_actions(ApiNeeds& needs, Request&) {
         {"undo", definition.undo != nullptr},
         {"switched_off", own == off.end() ? json::value(nullptr) : json::value(own->second)}});
   }
+  return items;
+}
+
+json::object switches_of(const actions::Kills& off) {
   json::object switches;
   for (const auto& [place, reason] : off) switches[place] = reason;
-  co_return json_response(json::object{
-      {"items", std::move(items)}, {"next_cursor", nullptr}, {"switched_off", switches}});
+  return {{"switched_off", std::move(switches)}};
+}
+
+Task<Response> list_actions(ApiNeeds& needs, Request& request) {
+  CO_TRY(const auto off, co_await needs.actions.switches());
+  CO_TRY(auto cut, page_from(request, actions_of(needs, off), "name"));
+  co_return page_response(request, std::move(cut.items), cut.next, switches_of(off));
 }
 
 Task<Response> kill(ApiNeeds& needs, Request& request) {
@@ -332,7 +340,8 @@ Task<Response> kill(ApiNeeds& needs, Request& request) {
   }
   CO_TRY_OK(co_await needs.actions.set_switch(caller_of(request.principal), std::move(place),
                                               body.at("on").get_bool(), text_in(body, "reason")));
-  co_return co_await list_actions(needs, request);
+  CO_TRY(const auto off, co_await needs.actions.switches());
+  co_return page_response(request, actions_of(needs, off), std::nullopt, switches_of(off));
 }
 
 }  // namespace

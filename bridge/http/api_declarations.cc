@@ -44,7 +44,7 @@ constexpr std::array all = {
     Declaration{"GET /api/gpt-agents/{gptId}/heartbeats", "limit cursor", "200 PastHeartbeatPage"},
     Declaration{"GET /api/custom-gpts", "limit cursor category status tier capability q",
                 "200 AgentPage"},
-    Declaration{"GET /api/custom-gpt-fleets", "", "200 FleetSummaryPage"},
+    Declaration{"GET /api/custom-gpt-fleets", "limit cursor", "200 FleetSummaryPage"},
     Declaration{"GET /api/custom-gpt-fleets/stats", "", "200 FleetStats"},
     Declaration{"GET /api/custom-gpt-fleets/{category}", "", "200 Fleet"},
     Declaration{"POST /api/custom-gpt-fleets/{category}/deploy", "", "201 Mission"},
@@ -98,7 +98,8 @@ constexpr std::array all = {
     Declaration{"POST /api/gpt-agents/{gptId}/unsubscribe", "", "204"},
     Declaration{"GET /api/gpt-agents/{gptId}/events", "last_event_id limit cursor",
                 "200 EventPage, 200 text/event-stream"},
-    Declaration{"GET /api/gpt-agents/{gptId}/subscriptions", "", "200 SubscriptionPage"},
+    Declaration{"GET /api/gpt-agents/{gptId}/subscriptions", "limit cursor",
+                "200 SubscriptionPage"},
     Declaration{"GET /api/gpt-agents/{gptId}/subscriptions/{id}", "", "200 Subscription"},
     Declaration{"POST /api/gpt-agents/{gptId}/subscriptions/{id}/enable", "", "200 Subscription"},
     Declaration{"POST /api/gpt-agents/{gptId}/subscriptions/{id}/rotate", "", "200 Subscription"},
@@ -109,7 +110,7 @@ constexpr std::array all = {
     Declaration{"POST /api/deliveries/{id}/replay", "", "202 Delivery"},
 
     // actions
-    Declaration{"GET /api/actions", "", "200 ActionPage"},
+    Declaration{"GET /api/actions", "limit cursor", "200 ActionPage"},
     Declaration{"POST /api/actions/kill", "", "200 ActionPage"},
     Declaration{"GET /api/approvals", "limit cursor action.state agent oldest",
                 "200 AskedActionSummaryPage"},

@@ -99,8 +99,8 @@ Task<Response> list(ApiNeeds& needs, Request& request) {
   CO_TRY(const auto fleets, co_await needs.fleets.list());
   json::array items;
   for (const auto& fleet : fleets) items.push_back(view_of(needs, fleet));
-  // Fleets are few: all are on one page.
-  co_return page_response(request, std::move(items), std::nullopt);
+  CO_TRY(auto cut, page_from(request, items, "key"));
+  co_return page_response(request, std::move(cut.items), cut.next);
 }
 
 Task<Response> look(ApiNeeds& needs, Request& request) {

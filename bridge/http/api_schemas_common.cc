@@ -93,12 +93,12 @@ constexpr std::array all = {
       }
     })json"},
     ComponentSchema{"ActionPage", R"json({
-      "description": "Every action, and what is switched off.",
+      "description": "Actions, and all that is switched off.",
       "type": "object",
       "required": ["items", "next_cursor", "switched_off"],
       "properties": {
         "items": {"type": "array", "items": {"$ref": "#/components/schemas/Action"}},
-        "next_cursor": {"type": "null"},
+        "next_cursor": {"type": ["string", "null"]},
         "switched_off": {
           "description": "Why, by what: all, an agent or an action.",
           "type": "object",

@@ -219,7 +219,8 @@ Task<Response> list(ApiNeeds& needs, Request& request) {
          co_await needs.subscriptions.list(request.param("gptId"), actor_of(request)));
   json::array items;
   for (const auto& subscription : found) items.push_back(view_of(subscription));
-  co_return page_response(request, std::move(items), std::nullopt);
+  CO_TRY(auto cut, page_from(request, items, "id"));
+  co_return page_response(request, std::move(cut.items), cut.next);
 }
 
 Task<Response> look(ApiNeeds& needs, Request& request) {

@@ -95,8 +95,9 @@ base::Result<Page> page_of(const Request& request) {
 }
 
 Response page_response(const Request& request, json::array items,
-                       const std::optional<std::string>& next) {
+                       const std::optional<std::string>& next, const json::object& more) {
   json::object page{{"items", std::move(items)}, {"next_cursor", nullptr}};
+  for (const auto& [name, value] : more) page[name] = value;
   std::string link;
   if (next) {
     const std::string after = cursor(*next);
@@ -111,6 +112,27 @@ Response page_response(const Request& request, json::array items,
   auto response = json_response(page);
   if (!link.empty()) response.add("Link", link);
   return response;
+}
+
+base::Result<Cut> page_from(const Request& request, const json::array& all,
+                            std::string_view position) {
+  TRY(const auto page, page_of(request));
+  const auto place = [&](std::size_t i) -> std::string_view {
+    return all[i].at(position).as_string();
+  };
+  std::size_t first = 0;
+  if (!page.after.empty()) {
+    while (first < all.size() && place(first) != page.after) ++first;
+    const bool is_there = first < all.size();
+    // If it is gone: what sorts behind it, which is at the end of a list that is in order.
+    while (!is_there && first > 0 && place(first - 1) > page.after) --first;
+    if (is_there) ++first;
+  }
+  const std::size_t end = std::min(all.size(), first + page.limit);
+  Cut cut;
+  for (std::size_t i = first; i < end; ++i) cut.items.push_back(all[i]);
+  if (end < all.size()) cut.next = std::string(place(end - 1));
+  return cut;
 }
 
 }  // namespace http

@@ -32,9 +32,18 @@ struct Page {
 // ?limit= (1 to limits::http_page_max, else the default) and ?cursor=.
 base::Result<Page> page_of(const Request& request);
 
-// {"items": [...], "next_cursor": "..." or null} with Link rel="next"; `next` is the position of
-// the last item when more follow.
+// {"items": [...], "next_cursor": "..." or null} with Link rel="next", and with the members of
+// `more`; `next` is the position of the last item when more follow.
 Response page_response(const Request& request, json::array items,
-                       const std::optional<std::string>& next);
+                       const std::optional<std::string>& next, const json::object& more = {});
+
+// The page that is asked for of a list that is short enough to be made whole. What an item's member
+// `position` says no other's does.
+struct Cut {
+  json::array items;
+  std::optional<std::string> next = {};
+};
+base::Result<Cut> page_from(const Request& request, const json::array& all,
+                            std::string_view position);
 
 }  // namespace http

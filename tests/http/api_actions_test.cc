@@ -2,6 +2,7 @@
 #include "bridge/services/actions/action_limits.h"
 #include "bridge/services/actions/rules.h"
 #include "tests/http/acting.h"
+#include "tests/http/pages.h"
 
 #include <algorithm>
 
@@ -28,6 +29,22 @@ TEST(ApiActions, AHarmlessOneIsDoneAtOnceAndTheShellIsNeverAsked) {
     EXPECT_EQ(sent.json().at("state"), "done") << sent.body;
     const auto inbox = co_await f.call("GET", "/api/gpt-agents/elder/messages");
     EXPECT_EQ(inbox.json().at("items").at(0).at("from").at("name"), "Builder");
+  });
+}
+
+TEST(ApiActions, WhatMayBeAskedForIsListedInPagesWithAllThatIsSwitchedOff) {
+  Acting f;
+  f.act([&]() -> Story {
+    const auto all = co_await paged(f, "/api/actions", "name", 500);
+    EXPECT_GE(all.size(), 4u);
+    EXPECT_EQ(co_await paged(f, "/api/actions", "name", 1), all);
+    const auto killed =
+        co_await f.post(f.admin, "actions/kill",
+                        json::object{{"action", all.back()}, {"on", true}, {"reason", "not now"}});
+    EXPECT_EQ(killed.json().at("items").as_array().size(), all.size()) << killed.body;
+    const auto first = co_await f.call("GET", "/api/actions?limit=1");
+    EXPECT_EQ(text(first.json().at("items").at(0), "name"), all.front());
+    EXPECT_EQ(text(first.json().at("switched_off"), "action:" + all.back()), "not now");
   });
 }
 

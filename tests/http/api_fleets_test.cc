@@ -1,5 +1,5 @@
 // Fleets over HTTP, with the example registry. Their rules are proven beside the service.
-#include "tests/http/api_fixture.h"
+#include "tests/http/pages.h"
 
 #include <fstream>
 #include <iterator>
@@ -22,6 +22,18 @@ Story import_registry(ApiFixture& f) {
   const auto done = co_await f.call("POST", "/api/gpt-agents/register",
                                     {.body = json::object{{"import", registry()}}});
   EXPECT_EQ(done.status, 201) << done.body;
+}
+
+TEST(ApiFleets, TheyAreListedInPages) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    co_await import_registry(f);
+    const std::string path = "/api/custom-gpt-fleets";
+    const auto all = co_await paged(f, path, "key", 500);
+    EXPECT_GE(all.size(), 8u);
+    EXPECT_EQ(co_await paged(f, path, "key", 3), all);
+    EXPECT_EQ(co_await paged(f, path, "key", 1), all);
+  });
 }
 
 TEST(ApiFleets, TheExampleRegistryIsRegisteredWholeOverAllEcosystems) {

@@ -1,6 +1,6 @@
 // Subscriptions and deliveries over HTTP, with a receiver that is a real server on loopback.
 #include "bridge/services/events/signature.h"
-#include "tests/http/api_fixture.h"
+#include "tests/http/pages.h"
 
 #include <algorithm>
 #include <map>
@@ -185,6 +185,18 @@ TEST_F(SubscriptionsTest, WhatIsWrongWithAWishIsNamed) {
     auto weak = webhook();
     weak["secret"] = "whsec_c2hvcnQ=";
     EXPECT_THAT(co_await wrong(weak), ElementsAre("/secret"));
+  });
+}
+
+TEST_F(SubscriptionsTest, TheyAreListedInPages) {
+  tell([&]() -> Story {
+    std::vector<std::string> made;
+    for (const auto* type : {"packet.*", "agent.*", "message.*"}) {
+      clock.advance(std::chrono::milliseconds(5));  // ids tell apart what is no more than that
+      made.push_back(text(co_await subscribe(json::object{{"types", json::array{type}}}), "id"));
+    }
+    EXPECT_EQ(co_await paged(*this, "/api/gpt-agents/ann/subscriptions", "id", 2), made);
+    EXPECT_EQ(co_await paged(*this, "/api/gpt-agents/ann/subscriptions", "id", 3), made);
   });
 }
 

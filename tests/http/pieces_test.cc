@@ -154,6 +154,34 @@ TEST(Caching, PagesLinkToTheNext) {
   EXPECT_EQ(http::page_response(request, {}, std::nullopt).header_lines, "");
 }
 
+TEST(Caching, APageOfAShortListGoesOnBehindTheLastItem) {
+  const auto from = [](const json::array& all, std::string after) {
+    Request request;
+    request.query = {{"limit", "2"}};
+    if (!after.empty()) request.query.emplace_back("cursor", http::cursor(after));
+    auto cut = http::page_from(request, all, "name");
+    BRIDGE_ASSERT(cut);
+    std::string told;
+    for (const auto& item : cut->items) told += std::string(item.at("name").as_string());
+    return told + (cut->next ? ">" + *cut->next : "");
+  };
+  const auto named = [](std::initializer_list<const char*> names) {
+    json::array all;
+    for (const auto* name : names) all.push_back(json::object{{"name", name}});
+    return all;
+  };
+  const auto all = named({"z", "a", "c", "e"});  // one is first for another reason than its name
+  EXPECT_EQ(from(all, ""), "za>a");
+  EXPECT_EQ(from(all, "a"), "ce");
+  EXPECT_EQ(from(all, "e"), "");
+  // The last one of the page before is gone.
+  EXPECT_EQ(from(all, "b"), "ce");
+  EXPECT_EQ(from(all, "d"), "e");
+  EXPECT_EQ(from(all, "f"), "");
+  EXPECT_EQ(from({}, "a"), "");
+  EXPECT_EQ(from({}, ""), "");
+}
+
 TEST(Base64Url, KnowsOnlyCanonicalText) {
   EXPECT_EQ(http::base64url_encoded("\xFB\xFF"), "-_8");
   for (const std::string_view bytes : {"", "a", "ab", "abc", "abcd"}) {

@@ -5,16 +5,16 @@ import { panel } from "../panel.js";
 import { badge, code, facts, form, more, table, time } from "../parts.js";
 import { plural, shorten } from "../text.js";
 
-const pagesMost = 10; // of 500 agents
+const pagesMost = 10; // of 500
 const linkTo = (agent) => `#/agents/${part(agent.slug)}`;
 const statuses = ["", "draft", "active", "standby", "deployed"];
 
-// Every agent, as far as a grid makes sense.
-async function allAgents(query, signal) {
+// The whole list, as far as a grid makes sense.
+async function loadAll(path, query, signal) {
   const items = [];
   let cursor = "";
   for (let page = 0; page < pagesMost; ++page) {
-    const found = await get("/api/gpt-agents", { ...query, limit: 500, cursor }, signal);
+    const found = await get(path, { ...query, limit: 500, cursor }, signal);
     items.push(...found.items);
     cursor = found.next_cursor;
     if (!cursor) break;
@@ -24,8 +24,8 @@ async function allAgents(query, signal) {
 
 async function fleetsByKey(signal) {
   try {
-    const page = await get("/api/custom-gpt-fleets", {}, signal);
-    return new Map(page.items.map((fleet) => [fleet.key, fleet]));
+    const fleets = await loadAll("/api/custom-gpt-fleets", {}, signal);
+    return new Map(fleets.map((fleet) => [fleet.key, fleet]));
   } catch (error) {
     if (error.name === "AbortError" || ![403, 404].includes(error.status)) throw error;
     return new Map();
@@ -209,7 +209,11 @@ export function show(view) {
     kind: "bare",
     load: async (signal) => {
       const [agents, fleets] = await Promise.all([
-        allAgents({ q: values.q, status: values.status, capability: values.capability }, signal),
+        loadAll(
+          "/api/gpt-agents",
+          { q: values.q, status: values.status, capability: values.capability },
+          signal,
+        ),
         fleetsByKey(signal),
       ]);
       return {
