@@ -2,7 +2,6 @@
 #include "bridge/services/actions/action_limits.h"
 #include "bridge/services/actions/rules.h"
 #include "tests/http/acting.h"
-#include "tests/http/pages.h"
 
 #include <algorithm>
 
@@ -29,22 +28,6 @@ TEST(ApiActions, AHarmlessOneIsDoneAtOnceAndTheShellIsNeverAsked) {
     EXPECT_EQ(sent.json().at("state"), "done") << sent.body;
     const auto inbox = co_await f.call("GET", "/api/gpt-agents/elder/messages");
     EXPECT_EQ(inbox.json().at("items").at(0).at("from").at("name"), "Builder");
-  });
-}
-
-TEST(ApiActions, WhatMayBeAskedForIsListedInPagesWithAllThatIsSwitchedOff) {
-  Acting f;
-  f.act([&]() -> Story {
-    const auto all = co_await paged(f, "/api/actions", "name", 500);
-    EXPECT_GE(all.size(), 4u);
-    EXPECT_EQ(co_await paged(f, "/api/actions", "name", 1), all);
-    const auto killed =
-        co_await f.post(f.admin, "actions/kill",
-                        json::object{{"action", all.back()}, {"on", true}, {"reason", "not now"}});
-    EXPECT_EQ(killed.json().at("items").as_array().size(), all.size()) << killed.body;
-    const auto first = co_await f.call("GET", "/api/actions?limit=1");
-    EXPECT_EQ(text(first.json().at("items").at(0), "name"), all.front());
-    EXPECT_EQ(text(first.json().at("switched_off"), "action:" + all.back()), "not now");
   });
 }
 
@@ -144,35 +127,6 @@ TEST(ApiActions, AWordIsForTheAgentThatThePathNames) {
   });
 }
 
-TEST(ApiActions, OneIsCalledByTheBeginningOfItsId) {
-  Acting f;
-  f.act([&]() -> Story {
-    std::vector<std::string> ids;
-    for (int i = 0; i < 2; ++i) {
-      const auto asked = co_await f.execute(f.builder, "builder", "greet", {{"name", "root"}});
-      ids.push_back(text(asked.json(), "id"));
-    }
-    const auto differ = std::ranges::mismatch(ids[0], ids[1]).in1 - ids[0].begin();
-    const auto common = ids[0].substr(0, static_cast<std::size_t>(differ));
-    EXPECT_GE(common.size(), limits::id_prefix_min);
-    const auto unique = ids[0].substr(0, common.size() + 1);
-    const auto look = [&](const std::string& which) {
-      return f.call("GET", "/api/approvals/" + which);
-    };
-    EXPECT_EQ((co_await look(common)).json().at("code"), "ambiguous_id");
-    EXPECT_EQ((co_await f.decide(f.anna, common)).json().at("code"), "ambiguous_id");
-    EXPECT_EQ((co_await look(ids[0].substr(0, 3))).status, 404);
-    EXPECT_EQ(text((co_await look(unique)).json(), "id"), ids[0]);
-    const auto early = co_await f.resolve(f.anna, unique, "sent");
-    EXPECT_EQ(early.json().at("code"), "not_held") << early.body;
-    const auto undo = co_await f.post(f.anna, "approvals/" + unique + "/undo", nullptr);
-    EXPECT_EQ(undo.status, 409) << undo.body;
-    EXPECT_EQ((co_await f.decide(f.anna, unique)).status, 200);
-    EXPECT_EQ(co_await f.becomes(unique), "done");
-    EXPECT_EQ(co_await f.becomes(ids[1]), "waiting");
-  });
-}
-
 TEST(ApiActions, WhereTooManyWaitTheAskerIsToldWhenToComeBack) {
   Acting f;
   f.act([&]() -> Story {
@@ -198,28 +152,6 @@ TEST(ApiActions, WhereTooManyWaitTheAskerIsToldWhenToComeBack) {
     EXPECT_EQ(full.json().at("code"), "too_many_waiting");
     EXPECT_EQ(full.json().at("retryable"), true);
     EXPECT_EQ(full.header("retry-after"), std::to_string(limits::approvals_look.count()));
-  });
-}
-
-TEST(ApiActions, WhichComeFirstIsSaidInWordsThatAreKnown) {
-  Acting f;
-  f.act([&]() -> Story {
-    std::vector<std::string> ids;
-    for (int i = 0; i < 2; ++i) {
-      f.clock.advance(std::chrono::milliseconds(5));  // ids tell apart what is no more than that
-      const auto asked = co_await f.execute(f.builder, "builder", "greet", {{"name", "root"}});
-      ids.push_back(text(asked.json(), "id"));
-    }
-    const auto first = [&](std::string oldest) -> asio::awaitable<std::string> {
-      const auto page = co_await f.call("GET", "/api/approvals?oldest=" + oldest);
-      EXPECT_EQ(page.status, 200) << page.body;
-      co_return text(page.json().at("items").at(0), "id");
-    };
-    for (const auto* yes : {"true", "1"}) EXPECT_EQ(co_await first(yes), ids[0]) << yes;
-    for (const auto* no : {"false", "0"}) EXPECT_EQ(co_await first(no), ids[1]) << no;
-    const auto wrong = co_await f.call("GET", "/api/approvals?oldest=yes");
-    EXPECT_EQ(wrong.status, 400) << wrong.body;
-    EXPECT_EQ(wrong.json().at("code"), "invalid_query");
   });
 }
 
