@@ -415,6 +415,36 @@ TEST(ApiMessages, WhatWaitsForAnAgentThatIsRemovedEndsAtOnceAndItsSendersSeeIt) 
   });
 }
 
+TEST(ApiMessages, WhereTheThreadsOfAnAgentThatIsRemovedWentOnIsForgotten) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    const auto gpt = text((co_await f.call("GET", "/api/gpt-agents/culture-code")).json(), "id");
+    const auto asker = text((co_await f.call("GET", "/api/gpt-agents/planner")).json(), "id");
+    const auto noted = co_await f.write([&](store::Tx& tx) -> base::Result<> {
+      TRY_OK(
+          tx.execute("INSERT INTO message_chats (agent, asker, thread, url, changed_ms) "
+                     "VALUES ($1, $2, 't', '/c/1', 0), ($1, 'key:0', 't', '/c/2', 0), "
+                     "('another', $2, 't', '/c/3', 0), ('another', 'key:0', 't', '/c/4', 0)",
+                     {gpt, asker}));
+      return {};
+    });
+    EXPECT_TRUE(noted) << (noted ? "" : noted.error().message);
+    const auto left = [&]() -> asio::awaitable<std::string> {
+      const auto urls = co_await f.write([](store::Tx& tx) -> base::Result<std::string> {
+        TRY(const auto row, tx.query_one("SELECT coalesce(group_concat(url, ' '), '') FROM "
+                                         "(SELECT url FROM message_chats ORDER BY url)"));
+        return row->at(0).text();
+      });
+      co_return urls ? *urls : urls.error().message;
+    };
+    EXPECT_EQ((co_await f.call("DELETE", "/api/gpt-agents/culture-code")).status, 204);
+    EXPECT_EQ(co_await left(), "/c/3 /c/4");
+    EXPECT_EQ((co_await f.call("DELETE", "/api/gpt-agents/planner")).status, 204);
+    EXPECT_EQ(co_await left(), "/c/4");
+  });
+}
+
 TEST(ApiMessages, TheLaneOfAGptThatIsRemovedIsShownNoMore) {
   Talk f;
   f.run([&]() -> Story {

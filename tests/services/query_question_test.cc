@@ -4,14 +4,12 @@
 #include "bridge/protocol/marker.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/messages/rules.h"
-#include "bridge/store/sqlite_store.h"
+#include "tests/store/fixture.h"
 
+#include <memory>
 #include <string>
 #include <vector>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace services::messages {
@@ -87,34 +85,70 @@ TEST(QueryQuestion, ASchemaIsAskedForAndHeld) {
   EXPECT_FALSE(check_schema(json::object{{"type", "objekt"}}));
 }
 
-TEST(QueryQuestion, AThreadGoesOnForItsAskerAlone) {
-  boost::asio::io_context loop;
-  std::vector<store::Migration> steps;
-  for (const auto part : {engine::migrations(), key_migrations(), migrations()}) {
-    steps.insert(steps.end(), part.begin(), part.end());
+// Jobs of the thread "paris" that ask the agent "gpt", over a store in memory.
+struct Chats {
+  Chats() {
+    std::vector<store::Migration> steps;
+    for (const auto part : {engine::migrations(), key_migrations(), migrations()}) {
+      steps.insert(steps.end(), part.begin(), part.end());
+    }
+    auto opened = store::SqliteStore::open({.path = ":memory:"}, loop.get_executor(), steps);
+    BRIDGE_ASSERT(opened);
+    store = *std::move(opened);
   }
-  const auto store = store::SqliteStore::open({.path = ":memory:"}, loop.get_executor(), steps);
-  ASSERT_TRUE(store) << store.error().message;
-  const auto asked_by = [](std::string_view asker) {
+  static engine::Job asked(std::string_view asker, std::string_view link) {
     engine::Job job;
-    job.payload = {
-        {"agent", "gpt"}, {"asker_id", asker}, {"thread", "paris"}, {"link", "a new chat"}};
+    job.payload = {{"agent", "gpt"}, {"asker_id", asker}, {"thread", "paris"}, {"link", link}};
     return job;
-  };
-  const auto kind = query_questions();
-  std::vector<std::string> addresses;
-  boost::asio::co_spawn(
-      loop, (*store)->write([&](store::Tx& tx) -> base::Result<> {
-        TRY_OK(kind.sent(tx, asked_by("ann"), {.url = "https://chatgpt.com/c/1"}));
-        for (const auto* asker : {"ann", "bob"}) {
-          TRY(auto url, kind.address(tx, asked_by(asker)));
-          addresses.push_back(std::move(url));
-        }
-        return {};
-      }),
-      [](const std::exception_ptr&, const base::Result<>& done) { EXPECT_TRUE(done); });
-  loop.run();
-  EXPECT_THAT(addresses, testing::ElementsAre("https://chatgpt.com/c/1", "a new chat"));
+  }
+  void sent(const engine::Job& job, std::string url) {
+    const auto done = store::run(loop, store->write([&](store::Tx& tx) {
+      return kind.sent(tx, job, {.url = std::move(url)});
+    }));
+    EXPECT_TRUE(done) << (done ? "" : done.error().message);
+  }
+  std::string address(const engine::Job& job) {
+    auto url = store::run(loop, store->read([&](store::Tx& tx) { return kind.address(tx, job); }));
+    EXPECT_TRUE(url) << (url ? "" : url.error().message);
+    return url ? *std::move(url) : std::string();
+  }
+
+  boost::asio::io_context loop;
+  std::unique_ptr<store::SqliteStore> store;
+  QuestionKind kind = query_questions();
+};
+
+TEST(QueryQuestion, AThreadGoesOnForItsAskerAlone) {
+  Chats chats;
+  chats.sent(Chats::asked("ann", "a new chat"), "https://chatgpt.com/c/1");
+  EXPECT_EQ(chats.address(Chats::asked("ann", "a new chat")), "https://chatgpt.com/c/1");
+  EXPECT_EQ(chats.address(Chats::asked("bob", "a new chat")), "a new chat");
+}
+
+TEST(QueryQuestion, AThreadBeginsAnewWhenItsAgentHasAnotherLink) {
+  Chats chats;
+  const auto before = Chats::asked("ann", "https://chatgpt.com/g/g-1");
+  const auto after = Chats::asked("ann", "https://chatgpt.com/g/g-2");
+  chats.sent(before, "https://chatgpt.com/g/g-1/c/1");
+  EXPECT_EQ(chats.address(before), "https://chatgpt.com/g/g-1/c/1");
+  EXPECT_EQ(chats.address(after), "https://chatgpt.com/g/g-2");
+  chats.sent(after, "https://chatgpt.com/g/g-2/c/2");
+  EXPECT_EQ(chats.address(after), "https://chatgpt.com/g/g-2/c/2");
+  EXPECT_EQ(chats.address(before), "https://chatgpt.com/g/g-1");
+}
+
+TEST(QueryQuestion, AChatWhoseLinkNobodyNotedGoesOnUntilItIsNoted) {
+  Chats chats;
+  const auto noted =
+      store::write_one(chats.loop, *chats.store,
+                       "INSERT INTO message_chats (agent, asker, thread, url, changed_ms) "
+                       "VALUES ('gpt', 'ann', 'paris', 'https://chatgpt.com/g/g-1/c/1', 0)");
+  EXPECT_TRUE(noted) << (noted ? "" : noted.error().message);
+  const auto job = Chats::asked("ann", "https://chatgpt.com/g/g-1");
+  EXPECT_EQ(chats.address(job), "https://chatgpt.com/g/g-1/c/1");
+  chats.sent(job, "https://chatgpt.com/g/g-1/c/1");
+  EXPECT_EQ(chats.address(Chats::asked("ann", "https://chatgpt.com/g/g-2")),
+            "https://chatgpt.com/g/g-2");
 }
 
 }  // namespace

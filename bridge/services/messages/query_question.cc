@@ -135,7 +135,8 @@ rows::Chat chat_of(const engine::Job& job) {
   auto asker = cdp::text_in(payload, "asker_id");
   return {.agent = cdp::text_in(payload, "agent"),
           .asker = asker.empty() ? job.principal : std::move(asker),
-          .thread = cdp::text_in(payload, "thread")};
+          .thread = cdp::text_in(payload, "thread"),
+          .link = cdp::text_in(payload, "link")};
 }
 
 // What a new chat turned into is where the thread goes on for its asker.

@@ -119,6 +119,11 @@ constexpr std::array steps = {
           AND substr(m.principal, 1, 4) = 'key:'
       )
     )sql"},
+    // Under which link of its agent a chat began; '': nobody knows, and it is taken for today's.
+    store::Migration{"messages", 5, R"sql(
+      ALTER TABLE message_chats ADD COLUMN link TEXT NOT NULL DEFAULT '';
+      CREATE INDEX message_chats_asked ON message_chats (asker)
+    )sql"},
 };
 
 constexpr std::string_view columns =
@@ -247,18 +252,24 @@ Result<std::int64_t> unread(store::Tx& tx, const std::string& agent) {
 
 Result<std::string> address(store::Tx& tx, const Chat& chat) {
   TRY(const auto row, tx.query_one("SELECT url FROM message_chats "
-                                   "WHERE agent = $1 AND asker = $2 AND thread = $3",
-                                   {chat.agent, chat.asker, chat.thread}));
+                                   "WHERE agent = $1 AND asker = $2 AND thread = $3 "
+                                   "AND link IN ('', $4)",
+                                   {chat.agent, chat.asker, chat.thread, chat.link}));
   return row ? row->at(0).text() : std::string();
 }
 
 Result<> set_address(store::Tx& tx, const Chat& chat, const std::string& url, base::WallTime now) {
   TRY_OK(
-      tx.execute("INSERT INTO message_chats (agent, asker, thread, url, changed_ms) "
-                 "VALUES ($1, $2, $3, $4, $5) "
-                 "ON CONFLICT (agent, asker, thread) DO UPDATE SET url = excluded.url, "
-                 "changed_ms = excluded.changed_ms",
-                 {chat.agent, chat.asker, chat.thread, url, to_stamp(now)}));
+      tx.execute("INSERT INTO message_chats (agent, asker, thread, link, url, changed_ms) "
+                 "VALUES ($1, $2, $3, $4, $5, $6) "
+                 "ON CONFLICT (agent, asker, thread) DO UPDATE SET link = excluded.link, "
+                 "url = excluded.url, changed_ms = excluded.changed_ms",
+                 {chat.agent, chat.asker, chat.thread, chat.link, url, to_stamp(now)}));
+  return {};
+}
+
+Result<> forget_chats(store::Tx& tx, const std::string& agent) {
+  TRY_OK(tx.execute("DELETE FROM message_chats WHERE agent = $1 OR asker = $1", {agent}));
   return {};
 }
 

@@ -30,10 +30,14 @@ struct Chat {
   std::string agent;
   std::string asker;  // an agent's id or a principal
   std::string thread;
+  std::string link;  // the agent's: where a new chat begins
 };
-// Where it goes on in the browser; empty: in a new chat.
+// Where it goes on in the browser; empty: in a new chat. One that began under another link of the
+// agent does not go on: it is a chat with somebody else.
 base::Result<std::string> address(store::Tx& tx, const Chat& chat);
 base::Result<> set_address(store::Tx& tx, const Chat& chat, const std::string& url,
                            base::WallTime now);
+// Those in which the agent is asked or asks.
+base::Result<> forget_chats(store::Tx& tx, const std::string& agent);
 
 }  // namespace services::messages::rows

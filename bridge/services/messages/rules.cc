@@ -326,7 +326,7 @@ Result<> bury(const Act& act, const agents::Agent& agent) {
       for (const auto& message : some) TRY_OK(die(act, message, "agent_removed"));
     }
   }
-  return {};
+  return rows::forget_chats(act.tx, agent.id);
 }
 
 }  // namespace services::messages

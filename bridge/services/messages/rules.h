@@ -103,7 +103,7 @@ base::Result<Message> ack(const Act& act, const agents::Agent& agent, const std:
 base::Result<int> sweep(const Act& act);
 // The agent is removed: what it has not read becomes a dead letter and what it was asked and has
 // not answered ends, all with the outcome "agent_removed". Those who wait for an answer are woken.
-// Queries that a conversation answers go on.
+// Queries that a conversation answers go on; where its threads went on is forgotten.
 base::Result<> bury(const Act& act, const agents::Agent& agent);
 
 std::string bell_of_inbox(const std::string& agent);
