@@ -156,6 +156,30 @@ TEST(ApiInbox, ALetterThatNobodyReadForTooLongIsListedAsDead) {
   });
 }
 
+TEST(ApiInbox, WhatWasWrittenToWhoIsNoAgentNeverDies) {
+  Inboxes f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    const auto asked = co_await f.post(f.admin, "critic/query", json::object{{"query", "good?"}});
+    const auto id = text(asked.json(), "id");
+    const auto answer =
+        co_await f.post(f.critic, "root/message", json::object{{"text", "yes"}, {"reply_to", id}});
+    EXPECT_EQ(answer.status, 201) << answer.body;
+    co_await f.post(f.planner, "critic/message", json::object{{"text", "a letter"}});
+    f.clock.advance(limits::inbox_keeps_unread + std::chrono::hours(1));
+    co_await f.written("message.dead");
+
+    const auto told = co_await f.call("GET", "/api/audit?type=message.dead");
+    EXPECT_EQ(told.json().at("items").as_array().size(), 1u) << "the letter alone";
+    const auto about =
+        co_await f.call("GET", "/api/audit?type=message.dead&subject=" + text(answer.json(), "id"));
+    EXPECT_TRUE(about.json().at("items").as_array().empty()) << about.body;
+    const auto found = co_await f.get(f.admin, "critic/queries/" + id);
+    EXPECT_EQ(found.json().at("state"), "answered");
+    EXPECT_EQ(found.json().at("answer").at("outcome"), nullptr) << found.body;
+  });
+}
+
 TEST(ApiInbox, WhatIsLeftOfAnAgentThatWasRemovedIsReadByTheIdItHad) {
   Inboxes f;
   f.run([&]() -> Story {

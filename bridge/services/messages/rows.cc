@@ -124,6 +124,12 @@ constexpr std::array steps = {
       ALTER TABLE message_chats ADD COLUMN link TEXT NOT NULL DEFAULT '';
       CREATE INDEX message_chats_asked ON message_chats (asker)
     )sql"},
+    // Who is no agent has no inbox: what was written to them is never unread for too long.
+    store::Migration{"messages", 6, R"sql(
+      DROP INDEX messages_old;
+      CREATE INDEX messages_old ON messages (sent_ms)
+        WHERE acked_ms IS NULL AND outcome = '' AND recipient <> ''
+    )sql"},
 };
 
 constexpr std::string_view columns =

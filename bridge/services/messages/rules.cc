@@ -303,7 +303,8 @@ Result<int> end_old(const Act& act, std::string_view which, const std::string& o
 }  // namespace
 
 Result<int> sweep(const Act& act) {
-  TRY(const int unread, end_old(act, "acked_ms IS NULL ORDER BY sent_ms", "unread"));
+  TRY(const int unread,
+      end_old(act, "acked_ms IS NULL AND recipient <> '' ORDER BY sent_ms", "unread"));
   TRY(const int unanswered,
       end_old(act,
               "kind = 'query' AND job = '' AND recipient <> '' AND acked_ms IS NOT NULL "

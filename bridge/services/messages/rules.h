@@ -97,9 +97,9 @@ base::Result<std::int64_t> unread(store::Tx& tx, const std::string& agent);
 // Read by its recipient; once more is fine. not_found: the agent has not received it.
 base::Result<Message> ack(const Act& act, const agents::Agent& agent, const std::string& id);
 
-// What nobody has read for too long becomes a dead letter, and a query that was read and not
+// What an agent has not read for too long becomes a dead letter, and a query that was read and not
 // answered for as long ends as "unanswered"; how many, of each at most
-// limits::letters_swept_at_once.
+// limits::letters_swept_at_once. Who is no agent acks nothing: what was written to them stays.
 base::Result<int> sweep(const Act& act);
 // The agent is removed: what it has not read becomes a dead letter and what it was asked and has
 // not answered ends, all with the outcome "agent_removed". Those who wait for an answer are woken.
