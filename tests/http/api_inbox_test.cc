@@ -43,6 +43,7 @@ TEST(ApiInbox, AFullOneTakesNeitherLettersNorQueriesUntilItsAgentHasRead) {
     EXPECT_EQ(refused.status, 429) << refused.body;
     EXPECT_EQ(refused.json().at("code"), "inbox_full");
     EXPECT_THAT(text(refused.json(), "detail"), HasSubstr("send to Critic: its inbox is full"));
+    EXPECT_EQ(refused.header("retry-after"), "30");
     const json::object question{{"query", "is it good?"}};
     EXPECT_EQ((co_await f.post(f.planner, "critic/query", question)).status, 429);
     EXPECT_THAT(texts(co_await f.get(f.planner, "planner/messages")), ElementsAre());
@@ -67,6 +68,7 @@ TEST(ApiInbox, WhoseInboxIsFullAsksNobodyAndIsStillAnswered) {
       EXPECT_EQ(refused.status, 429) << refused.body;
       EXPECT_EQ(refused.json().at("code"), "inbox_full");
       EXPECT_THAT(text(refused.json(), "detail"), HasSubstr("the inbox of Planner"));
+      EXPECT_EQ(refused.header("retry-after"), "30");
       EXPECT_THAT(text(refused.json(), "detail"), HasSubstr("/messages/{id}/ack"));
     }
     const json::object as_planner{{"query", "which tone?"}, {"from", "Planner"}};

@@ -43,6 +43,13 @@ bool goes_into_an_inbox(const Message& message) {
   return !message.recipient.id.empty() && !message.acked;
 }
 
+std::unexpected<base::Error> inbox_full(std::string message) {
+  return std::unexpected(base::Error{.code = Code::busy,
+                                     .message = std::move(message),
+                                     .reason = "inbox_full",
+                                     .retry_after = limits::inbox_full_retry});
+}
+
 // An answer was asked for and is never refused, so the room for it is looked for when it is asked
 // for. See FullInbox.AnAnswerArrivesWithItsMemoryAndTheLaneGoesOn.
 Result<> check_room(store::Tx& tx, const Message& message) {
@@ -50,23 +57,19 @@ Result<> check_room(store::Tx& tx, const Message& message) {
   if (goes_into_an_inbox(message)) {
     TRY(const auto there, rows::unread(tx, message.recipient.id));
     if (there >= limits::inbox_unread_max) {
-      return base::fail(Code::busy,
-                        fmt::format("send to {}: its inbox is full until it acks what it has "
-                                    "read: {} messages are unread",
-                                    message.recipient.name, there),
-                        "inbox_full");
+      return inbox_full(
+          fmt::format("send to {}: its inbox is full until it acks what it has read: {} messages "
+                      "are unread",
+                      message.recipient.name, there));
     }
   }
   if (message.kind != Kind::query || message.sender.id.empty()) return {};
   TRY(const auto own, rows::unread(tx, message.sender.id));
   if (own < limits::inbox_unread_max) return {};
-  return base::fail(
-      Code::busy,
-      fmt::format("ask {}: the inbox of {}, to which the answer comes, is full: {} "
-                  "messages are unread; ack what is read by POST "
-                  "/api/gpt-agents/{}/messages/{{id}}/ack",
-                  message.recipient.name, message.sender.name, own, message.sender.id),
-      "inbox_full");
+  return inbox_full(
+      fmt::format("ask {}: the inbox of {}, to which the answer comes, is full: {} messages are "
+                  "unread; ack what is read by POST /api/gpt-agents/{}/messages/{{id}}/ack",
+                  message.recipient.name, message.sender.name, own, message.sender.id));
 }
 
 Result<Message> insert(const Act& act, Message message, const Request& request) {

@@ -59,8 +59,8 @@ base::Result<std::optional<Message>> of_request(store::Tx& tx, const std::string
 // of the recipient, from the one who was asked, is its answer and closes it. invalid, reason
 // wrong_reply: what it replies to is not between the two. conflict, reason answered: the query
 // has its answer; reason query_closed: it ended without one. invalid, reason wrong_answer: see
-// value_in. busy, reason inbox_full: the recipient's, or, of a query, that of the agent who asks
-// and will get the answer; an answer always has room.
+// value_in. busy, reason inbox_full and retry_after: the recipient's, or, of a query, that of the
+// agent who asks and will get the answer; an answer always has room.
 base::Result<Message> send(const Act& act, Draft draft, const Request& request);
 
 // The answer that a conversation gave to the query, or how else it ended.
