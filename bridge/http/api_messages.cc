@@ -231,11 +231,11 @@ Task<Response> list(ApiNeeds& needs, Request& request) {
   CO_TRY(const auto page, page_of(request));
   CO_TRY(const auto wait, request.wait());
   CO_TRY(const auto after, request.query_number("after", 0, 1'000'000'000'000'000));
+  CO_TRY(const bool only_unread, request.query_flag("unread"));
+  CO_TRY(const bool only_dead, request.query_flag("dead"));
+  CO_TRY(const bool newest_first, request.query_flag("newest"));
   const auto text = [&](std::string_view name) {
     return std::string(request.query_value(name).value_or(""));
-  };
-  const auto flag = [&](std::string_view name) {
-    return text(name) == "true" || text(name) == "1";
   };
   std::int64_t behind = static_cast<std::int64_t>(after.value_or(0));
   if (!page.after.empty()) {
@@ -244,9 +244,9 @@ Task<Response> list(ApiNeeds& needs, Request& request) {
   messages::Filter filter{.agent = {},
                           .with = text("with"),
                           .thread = text("thread"),
-                          .only_unread = flag("unread"),
-                          .only_dead = flag("dead"),
-                          .newest_first = flag("newest")};
+                          .only_unread = only_unread,
+                          .only_dead = only_dead,
+                          .newest_first = newest_first};
   if (after && filter.newest_first) {
     co_return base::fail(Code::invalid, "query parameter after: not together with newest",
                          "invalid_query");

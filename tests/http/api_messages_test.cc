@@ -135,6 +135,22 @@ TEST(ApiMessages, AListIsReadBackwardsFromTheNewest) {
   });
 }
 
+TEST(ApiMessages, AFlagOfAListThatIsNeitherTrueNorFalseIsRefusedByName) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    co_await f.post(f.planner, "critic/message", json::object{{"text", "hi"}});
+    for (const std::string flag : {"unread", "dead", "newest"}) {
+      const auto refused = co_await f.get(f.critic, "critic/messages?" + flag + "=True");
+      EXPECT_EQ(refused.status, 400) << refused.body;
+      EXPECT_EQ(refused.json().at("code"), "invalid_query");
+      EXPECT_THAT(text(refused.json(), "detail"), HasSubstr(flag));
+    }
+    EXPECT_THAT(texts(co_await f.get(f.critic, "critic/messages?unread=false&newest=0")),
+                ElementsAre("hi"));
+  });
+}
+
 TEST(ApiMessages, TheSameKeySendsOnce) {
   Talk f;
   f.run([&]() -> Story {
