@@ -270,18 +270,25 @@ Task<Response> ack(ApiNeeds& needs, Request& request) {
   co_return json_response(view_of(message));
 }
 
+std::string_view word_for(const services::Messages::Delivery& one) {
+  if (!one.message) return "failed";
+  return one.is_repeat ? "repeated" : "sent";
+}
+
 json::value view_of(const std::vector<services::Messages::Delivery>& sent) {
   json::array results;
   std::int64_t count = 0;
+  std::int64_t failed = 0;
   for (const auto& one : sent) {
-    json::object result{{"to", one.to}, {"result", one.message ? "sent" : "failed"}};
+    json::object result{{"to", one.to}, {"result", word_for(one)}};
     if (one.message) {
-      ++count;
+      if (!one.is_repeat) ++count;
       result["to_id"] = one.message->recipient.id;
       result["message"] = one.message->id;
       result["thread"] = one.message->thread;
     }
     if (one.error) {
+      ++failed;
       const auto& error = *one.error;
       result["error"] = json::object{
           {"code", error.reason.empty() ? std::string(base::name(error.code)) : error.reason},
@@ -289,8 +296,7 @@ json::value view_of(const std::vector<services::Messages::Delivery>& sent) {
     }
     results.push_back(std::move(result));
   }
-  const auto total = static_cast<std::int64_t>(sent.size());
-  return json::object{{"sent", count}, {"failed", total - count}, {"results", std::move(results)}};
+  return json::object{{"sent", count}, {"failed", failed}, {"results", std::move(results)}};
 }
 
 Task<Response> broadcast(ApiNeeds& needs, Request& request) {

@@ -302,7 +302,10 @@ constexpr std::array all = {
             "required": ["to", "result"],
             "properties": {
               "to": {"type": "string"},
-              "result": {"enum": ["sent", "failed"]},
+              "result": {
+                "enum": ["sent", "repeated", "failed"],
+                "description": "repeated: it was sent this message under another name."
+              },
               "to_id": {"type": "string"},
               "message": {"type": "string", "description": "Its id."},
               "thread": {"type": "string"},

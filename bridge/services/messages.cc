@@ -8,6 +8,8 @@
 #include "bridge/services/messages/query_question.h"
 #include "bridge/services/packets.h"
 
+#include <map>
+
 #include <fmt/format.h>
 
 namespace services {
@@ -381,12 +383,17 @@ base::Result<std::vector<Messages::Delivery>> Messages::deliver(store::Tx& tx, c
                       "too_many");
   }
   std::vector<Delivery> all;
+  std::map<std::string, Message> reached;  // by the recipient's id
   const std::string thread = say.thread.empty() ? base::uuid_v7(now) : say.thread;
   for (const auto& name : names) {
     Say one = say;
     one.to = name;
     one.thread = thread;
     auto to = recipient_of(tx, one, from);
+    if (const auto first = to ? reached.find(to->id) : reached.end(); first != reached.end()) {
+      all.push_back({.to = to->name, .message = first->second, .error = {}, .is_repeat = true});
+      continue;
+    }
     auto sent =
         to ? send_and_remember(act(tx, now, caller.principal), draft_of(caller, one, from, *to), {})
            : base::Result<Message>(std::unexpected(to.error()));
@@ -395,6 +402,7 @@ base::Result<std::vector<Messages::Delivery>> Messages::deliver(store::Tx& tx, c
     if (!sent && !is_its_own) return std::unexpected(std::move(sent).error());
     all.push_back({to ? to->name : name, {}, {}});
     if (sent) {
+      if (!to->id.empty()) reached.emplace(to->id, *sent);
       all.back().message = *std::move(sent);
     } else {
       all.back().error = std::move(sent).error();

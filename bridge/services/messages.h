@@ -127,13 +127,14 @@ class Messages {
     std::string to;
     std::optional<messages::Message> message;
     std::optional<base::Error> error;
+    bool is_repeat = false;  // another name of one that got `message` already
   };
   struct Broadcast {
     base::json::value results;  // as `view` made them
     bool is_replay = false;     // the request was known: these are the first ones
   };
-  // One message for each, all in one transaction; who cannot be reached is told of alone. What is
-  // answered is kept for the same request.
+  // One message for each, however often it is named, all in one transaction; who cannot be reached
+  // is told of alone. What is answered is kept for the same request.
   using View = std::function<base::json::value(const std::vector<Delivery>&)>;
   base::Task<Broadcast> broadcast(Caller caller, Everybody whom, Say say, messages::Request request,
                                   View view);

@@ -336,6 +336,27 @@ TEST(ApiMessages, ABroadcastTellsOfEachRecipient) {
   });
 }
 
+TEST(ApiMessages, ABroadcastReachesWhoIsNamedTwiceOnce) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    const auto id = text((co_await f.call("GET", "/api/gpt-agents/critic")).json(), "id");
+    const auto sent = co_await f.post(
+        f.planner, "broadcast",
+        json::object{{"to", json::array{"Critic", id, "nobody", "critic"}}, {"text", "hello"}});
+    EXPECT_EQ(sent.status, 200) << sent.body;
+    EXPECT_EQ(sent.json().at("sent"), 1);
+    EXPECT_EQ(sent.json().at("failed"), 1);
+    const auto results = sent.json().at("results");
+    std::vector<std::string> words;
+    for (const auto& one : results.as_array()) words.push_back(text(one, "result"));
+    EXPECT_THAT(words, ElementsAre("sent", "repeated", "failed", "repeated"));
+    EXPECT_EQ(results.at(1).at("message"), results.at(0).at("message"));
+    EXPECT_EQ(text(results.at(1), "to_id"), id);
+    EXPECT_THAT(texts(co_await f.get(f.critic, "critic/messages")), ElementsAre("hello"));
+  });
+}
+
 TEST(ApiMessages, ABroadcastThatComesAgainSendsNothing) {
   Talk f;
   f.run([&]() -> Story {
