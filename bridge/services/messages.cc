@@ -107,6 +107,19 @@ base::Result<> check_asked(store::Tx& tx, const std::string& which, const Messag
                     fmt::format("query {}: {} was not asked that", asked.id, which));
 }
 
+// The id of a query to the one who is, or was, called `which`, among those that the caller may see.
+base::Result<std::string> query_id(store::Tx& tx, const Caller& caller, const std::string& which,
+                                   const std::string& begins) {
+  messages::Among among{.to = which, .only_queries = true};
+  TRY(const auto agent, agents::look(tx, which));
+  if (agent) among.to = agent->id;
+  if (!caller.agent.empty()) {
+    TRY(const auto own, agents::find(tx, caller.agent));
+    among.end = party_of(own);
+  }
+  return messages::whole_id(tx, begins, among);
+}
+
 messages::Draft draft_of(const Caller& caller, const Messages::Say& say, Party from, Party to) {
   return {.sender = std::move(from),
           .recipient = std::move(to),
@@ -185,10 +198,12 @@ Task<Messages::Sent> Messages::send(Caller caller, Say say, messages::Request re
     if (known) return Sent{*std::move(known), true};
     TRY_OK(room_for_new(needs_.store));
     TRY(auto from, sender_of(tx, caller, say.from));
-    TRY(auto to, recipient_of(tx, say, from));
+    Say whole = say;
+    TRY(whole.reply_to, messages::whole_id(tx, say.reply_to, {.end = from}));
+    TRY(auto to, recipient_of(tx, whole, from));
     TRY(auto message,
         send_and_remember(act(tx, now, caller.principal),
-                          draft_of(caller, say, std::move(from), std::move(to)), request));
+                          draft_of(caller, whole, std::move(from), std::move(to)), request));
     return Sent{std::move(message), false};
   });
 }
@@ -280,6 +295,11 @@ base::Result<> Messages::on_removal(const agents::Act& removing, const agents::A
 
 Task<Messages::Result> Messages::result(Caller caller, std::string which, std::string query,
                                         base::Instant deadline) {
+  if (!messages::is_whole_id(query)) {
+    CO_TRY(query, co_await needs_.store.read([caller, which, begins = query](store::Tx& tx) {
+      return query_id(tx, caller, which, begins);
+    }));
+  }
   const engine::Bells::Ear ear(needs_.bells, messages::bell_of_query(query));
   for (;;) {
     const auto rung = ear.count();

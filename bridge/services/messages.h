@@ -61,7 +61,7 @@ class Messages {
     std::string to;
     std::string from = {};  // another sender than the caller, for operators
     std::string text;
-    std::string topic = {}, thread = {}, reply_to = {};
+    std::string topic = {}, thread = {}, reply_to = {};  // an id, or how one of the sender's begins
     base::json::object meta = {};
   };
   struct Sent {
@@ -97,7 +97,7 @@ class Messages {
                                       const std::string& thread, const Caller& caller) const;
   // The query and, once there is one, its answer; waits for it until the deadline. An agent that
   // asked and is given its answer so has read it. An agent that was removed is found by the id or
-  // the name that it had.
+  // the name that it had, a query by the beginning of its id.
   struct Result {
     messages::Message query;
     std::optional<messages::Message> answer;

@@ -191,6 +191,41 @@ TEST(ApiMessages, AnAgentThatPollsAnswersAQueryByAReply) {
   });
 }
 
+TEST(ApiMessages, TheBeginningOfAnIdIsEnoughAmongTheMessagesThatOneMaySee) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    const auto letter = co_await f.post(f.planner, "critic/message", json::object{{"text", "hi"}});
+    const auto id = text(letter.json(), "id");
+    const auto begins = id.substr(0, 4);  // that of others too
+    co_await f.post(f.admin, "planner/message", json::object{{"text", "of others"}});
+    const auto ack = [&](std::string which) {
+      return f.post(f.critic, "critic/messages/" + which + "/ack", nullptr);
+    };
+    EXPECT_EQ((co_await ack(id.substr(0, 3))).status, 404);
+    EXPECT_EQ(text((co_await ack(begins)).json(), "id"), id);
+    const json::object answer{{"text", "hi, Planner"}, {"reply_to", begins}};
+    const auto reply = co_await f.post(f.critic, "planner/message", answer);
+    EXPECT_EQ(text(reply.json(), "reply_to"), id) << reply.body;
+    const auto again = co_await f.post(f.critic, "planner/message", answer);
+    EXPECT_EQ(again.status, 422);
+    EXPECT_EQ(again.json().at("code"), "ambiguous_id");
+    EXPECT_EQ(text((co_await ack(begins)).json(), "id"), id) << "what it sent it cannot ack";
+
+    const auto asked = co_await f.post(f.planner, "critic/query", json::object{{"query", "good?"}});
+    const auto query = text(asked.json(), "id");
+    const auto seen = co_await f.get(f.planner, "critic/queries/" + query.substr(0, 8));
+    EXPECT_EQ(text(seen.json(), "id"), query) << seen.body;
+    co_await f.post(f.planner, "culture-code/query", json::object{{"query", "which tone?"}});
+    const auto others = co_await f.get(f.critic, "culture-code/queries/" + begins);
+    EXPECT_EQ(others.status, 404) << "that there is one is not the critic's business";
+    co_await f.post(f.admin, "critic/query", json::object{{"query", "good?"}});
+    const auto two = co_await f.get(f.critic, "critic/queries/" + begins);
+    EXPECT_EQ(two.json().at("code"), "ambiguous_id") << two.body;
+    EXPECT_EQ(text((co_await f.get(f.planner, "critic/queries/" + begins)).json(), "id"), query);
+  });
+}
+
 TEST(ApiMessages, AnAnswerBySchemaIsCheckedAndItsObjectKept) {
   Talk f;
   f.run([&]() -> Story {

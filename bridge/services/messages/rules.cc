@@ -1,6 +1,7 @@
 #include "bridge/services/messages/rules.h"
 
 #include "bridge/base/ids.h"
+#include "bridge/base/limits.h"
 #include "bridge/engine/time.h"
 #include "bridge/services/messages/answers.h"
 #include "bridge/services/messages/message_limits.h"
@@ -229,6 +230,35 @@ Result<Message> get(store::Tx& tx, const std::string& id) {
   return base::fail(Code::not_found, fmt::format("message {}: there is none", id));
 }
 
+Result<std::string> whole_id(store::Tx& tx, const std::string& which, const Among& among) {
+  if (which.size() < limits::id_prefix_min || is_whole_id(which)) return which;
+  TRY(const auto itself, tx.query_one("SELECT 1 FROM messages WHERE id = $1", {which}));
+  if (itself) return which;
+  // Ids are hexadecimal digits and dashes, all of which sort below "g".
+  store::Values values{which, which + "g"};
+  std::string where = "WHERE id >= $1 AND id < $2 ";
+  const auto add = [&](std::string_view condition, const std::string& value) {
+    values.emplace_back(value);
+    where += fmt::format(fmt::runtime(condition), values.size());
+  };
+  if (among.end && !among.end->id.empty()) {
+    add("AND (sender = ${0} OR recipient = ${0}) ", among.end->id);
+  } else if (among.end) {
+    add("AND (sender = '' AND sender_name = ${0} OR recipient = '' AND recipient_name = ${0}) ",
+        among.end->name);
+  }
+  if (!among.to.empty()) add("AND (recipient = ${0} OR recipient_name = ${0}) ", among.to);
+  if (among.only_queries) where += "AND kind = 'query' ";
+  TRY(const auto found,
+      tx.query(fmt::format("SELECT id FROM messages {}ORDER BY id LIMIT 2", where),
+               std::move(values)));
+  if (found.size() > 1) {
+    return base::fail(Code::invalid, fmt::format("find message {}: several ids begin so", which),
+                      "ambiguous_id");
+  }
+  return found.empty() ? which : found.front()[0].text();
+}
+
 Result<std::optional<Message>> of_job(store::Tx& tx, const std::string& job) {
   return rows::one(tx, "WHERE job = $1 AND job <> ''", {job});
 }
@@ -279,7 +309,8 @@ Result<std::int64_t> unread(store::Tx& tx, const std::string& agent) {
 }
 
 Result<Message> ack(const Act& act, const agents::Agent& agent, const std::string& id) {
-  TRY(auto message, get(act.tx, id));
+  TRY(const auto whole, whole_id(act.tx, id, {.to = agent.id}));
+  TRY(auto message, get(act.tx, whole));
   if (message.recipient.id != agent.id) {
     return base::fail(Code::not_found,
                       fmt::format("message {}: {} has not received it", id, agent.name));

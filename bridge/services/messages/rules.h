@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace services::messages {
@@ -72,6 +73,17 @@ base::Result<bool> withdraw(const Act& act, const Message& query);
 
 // not_found.
 base::Result<Message> get(store::Tx& tx, const std::string& id);
+// As long as an id: no beginning of one.
+inline bool is_whole_id(std::string_view which) { return which.size() >= 36; }
+// Whose messages a beginning of an id may mean: nobody learns from it what others have.
+struct Among {
+  std::optional<Party> end = {};  // sent or received by this one
+  std::string to = {};            // received by this agent, by id or by the name it had
+  bool only_queries = false;
+};
+// The id that begins so, with at least limits::id_prefix_min characters; what begins no id comes
+// back as it is. invalid, reason ambiguous_id.
+base::Result<std::string> whole_id(store::Tx& tx, const std::string& which, const Among& among);
 base::Result<std::optional<Message>> of_job(store::Tx& tx, const std::string& job);
 base::Result<std::optional<Message>> answer_to(store::Tx& tx, const std::string& query);
 // The end of a message that is not `one`; null: neither is.
@@ -94,7 +106,8 @@ base::Result<std::vector<Message>> list(store::Tx& tx, const Filter& filter, std
 
 base::Result<std::int64_t> unread(store::Tx& tx, const std::string& agent);
 
-// Read by its recipient; once more is fine. not_found: the agent has not received it.
+// Read by its recipient; once more is fine. `id` may be a beginning, as for whole_id. not_found:
+// the agent has not received it.
 base::Result<Message> ack(const Act& act, const agents::Agent& agent, const std::string& id);
 
 // What an agent has not read for too long becomes a dead letter, and a query that was read and not
