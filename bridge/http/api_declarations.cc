@@ -92,11 +92,11 @@ constexpr std::array all = {
     Declaration{"GET /api/gpt-agents/{gptId}/dreams", "dreams.limit", "200 Dreams"},
 
     // events
-    Declaration{"GET /api/events", "types subject last_event_id limit cursor",
+    Declaration{"GET /api/events", "types subject last_event_id format limit cursor",
                 "200 EventPage, 200 text/event-stream"},
     Declaration{"POST /api/gpt-agents/{gptId}/subscribe", "", "201 Subscription"},
     Declaration{"POST /api/gpt-agents/{gptId}/unsubscribe", "", "204"},
-    Declaration{"GET /api/gpt-agents/{gptId}/events", "last_event_id limit cursor",
+    Declaration{"GET /api/gpt-agents/{gptId}/events", "last_event_id format limit cursor",
                 "200 EventPage, 200 text/event-stream"},
     Declaration{"GET /api/gpt-agents/{gptId}/subscriptions", "limit cursor",
                 "200 SubscriptionPage"},

@@ -33,6 +33,8 @@ constexpr std::array parameters = {
     DeclaredParameter{"delivery.state", R"json({"enum": ["pending", "delivered", "dead"]})json",
                       "Only deliveries in this state."},
     DeclaredParameter{"dreams.limit", few, "How many of each kind."},
+    DeclaredParameter{"format", R"json({"enum": ["json", "sse"]})json",
+                      "A page or a stream; the twin of the header Accept."},
     DeclaredParameter{"kind", R"json({
       "enum": ["custom_gpt", "plugin", "mcp_client", "a2a_agent", "cli"]
     })json",

@@ -192,6 +192,18 @@ class KeysEvents final : public EventSource {
   std::unique_ptr<EventSource> source_;
 };
 
+// Whether a page is wanted, and no stream: by ?format, else by what is accepted.
+Result<bool> wants_page(const Request& request) {
+  const auto format = request.query_value("format");
+  if (!format) {
+    return accepts(request, "application/json") && !accepts(request, "text/event-stream");
+  }
+  if (*format == "json") return true;
+  if (*format == "sse") return false;
+  return base::fail(Code::invalid, "query parameter format: it is neither json nor sse",
+                    "invalid_query");
+}
+
 // All that happens, whoever it is about: for operators. Agents have streams of their own.
 Task<Response> events(ApiNeeds& needs, Request& request) {
   if (!request.principal.agent.empty()) {
@@ -214,9 +226,8 @@ Task<Response> events(ApiNeeds& needs, Request& request) {
 Task<Response> events_answer(ApiNeeds& needs, Request& request, JournalEvents::Wants live,
                              JournalEvents::Wants still) {
   CO_TRY(const auto seen, seen_by(request));
-  const bool wants_pages =
-      accepts(request, "application/json") && !accepts(request, "text/event-stream");
-  if (!wants_pages) {
+  CO_TRY(const bool is_page, wants_page(request));
+  if (!is_page) {
     co_return event_response(std::make_unique<KeysEvents>(needs, seen.value_or(needs.events.last()),
                                                           std::move(live), request.principal));
   }

@@ -76,7 +76,7 @@ class JournalEvents {
 
 // What a route of events answers: a stream after the last event that the reader has seen, or from
 // now on, of what `live` wants, until the caller's key is revoked; or a page, for who accepts only
-// JSON, of what `still` wants, which is called on another thread.
+// JSON or asks for ?format=json, of what `still` wants, which is called on another thread.
 base::Task<Response> events_answer(ApiNeeds& needs, Request& request, JournalEvents::Wants live,
                                    JournalEvents::Wants still);
 

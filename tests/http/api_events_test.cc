@@ -47,6 +47,25 @@ asio::awaitable<std::int64_t> append(ApiFixture& f, std::string type, std::strin
   co_return *sequence;
 }
 
+TEST(ApiEvents, AFormatThatIsAskedForGoesBeforeWhatIsAccepted) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    co_await append(f, "thing.happened", "job-1");
+    const auto page = co_await f.call("GET", "/api/events?types=thing.happened&format=json",
+                                      {.headers = {{"Accept", "text/event-stream"}}});
+    EXPECT_EQ(page.status, 200) << page.body;
+    EXPECT_EQ(page.json().at("items").at(0).at("subject"), "job-1");
+    auto client =
+        co_await subscribe(f, "?format=sse&subject=job-2", "Accept: application/json\r\n");
+    co_await append(f, "thing.happened", "job-2");
+    EXPECT_EQ((co_await next(client)).at("subject"), "job-2");
+    const auto wrong = co_await f.call("GET", "/api/events?format=xml");
+    EXPECT_EQ(wrong.status, 400);
+    EXPECT_EQ(wrong.json().at("code"), "invalid_query");
+    EXPECT_THAT(text(wrong.json(), "detail"), HasSubstr("format"));
+  });
+}
+
 TEST(ApiEvents, AreCloudEvents) {
   const engine::Entry entry{{.type = "packet.sent",
                              .subject = "job-1",
