@@ -193,6 +193,14 @@ std::vector<std::string> Bench::states(const events::Subscription& subscription)
   return found;
 }
 
+std::int64_t Bench::jobs() {
+  const auto row = run(store->read([](store::Tx& tx) {
+    return tx.query_one("SELECT (SELECT COUNT(*) FROM jobs), (SELECT COUNT(*) FROM job_payloads)");
+  }));
+  BRIDGE_ASSERT(row && (*row)->at(0).integer() == (*row)->at(1).integer());
+  return (*row)->at(0).integer();
+}
+
 std::vector<std::string> Bench::told(std::string type) {
   const auto page =
       run(store->read([&](store::Tx& tx) { return journal.page(tx, 0, 500, {.type = type}); }));

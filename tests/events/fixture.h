@@ -108,6 +108,8 @@ class Bench {
   // "<state>" of every delivery, oldest first.
   std::vector<std::string> states(const events::Subscription& subscription);
   std::vector<std::string> told(std::string type);
+  // All that the queue keeps, whatever became of them, with their texts.
+  std::int64_t jobs();
 
   boost::asio::io_context loop{1};
   test::VirtualClock clock;

@@ -262,11 +262,30 @@ TEST_F(WebhookTest, UnsubscribingCancelsWhatIsUnderWay) {
   EXPECT_THAT(receiver.got, SizeIs(1));
   auto counts = *run(store->read([&](store::Tx& tx) { return queue->counts(tx); }));
   EXPECT_EQ(counts[engine::State::queued] + counts[engine::State::running], 0);
+  EXPECT_EQ(jobs(), 0);
   EXPECT_THAT(run(subscriptions->list("ann", actor())).value(), IsEmpty());
   const auto lanes =
       run(store->read([&](store::Tx& tx) { return queue->lanes(tx, timeline.now()); }));
   ASSERT_TRUE(lanes);
   EXPECT_TRUE(lanes->empty());
+}
+
+TEST_F(WebhookTest, UnsubscribingForgetsAllDeliveriesWithTheirJobsAndNoOthers) {
+  const auto kept = webhook("other.example");
+  const auto subscription = webhook();
+  const int many = 2 * limits::webhook_forgotten_at_once + 1;
+  for (int i = 0; i < many; ++i) happen("a");
+  pass(1min);
+  ASSERT_THAT(receiver.got, SizeIs(many));
+  receiver.answers = {{.status = 500}};
+  happen("b");
+  pass(6min);
+  ASSERT_EQ(states(subscription).back(), "pending");
+  ASSERT_GT(jobs(), 2 * (many + 1)) << "one of them goes again";
+  ASSERT_TRUE(run(subscriptions->unsubscribe("ann", subscription.id, actor())));
+  EXPECT_THAT(deliveries(subscription), IsEmpty());
+  EXPECT_EQ(jobs(), many + 1);
+  EXPECT_THAT(states(kept), SizeIs(many + 1));
 }
 
 TEST_F(WebhookTest, ASubscriptionHearsNothingOfItself) {

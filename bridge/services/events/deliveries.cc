@@ -102,6 +102,12 @@ Result<> cancel_job(const Act& act, const std::string& job) {
   return std::unexpected(std::move(cancelled).error());
 }
 
+// Those that have ended; nothing leads to them any more.
+Result<> forget_jobs(const Act& act, const std::vector<std::string>& deliveries) {
+  for (const auto& id : deliveries) TRY_OK(act.queue.forget(act.tx, webhook_kind, id));
+  return {};
+}
+
 }  // namespace
 
 bool is_about(const engine::Entry& entry, const Subscription& subscription) {
@@ -194,8 +200,14 @@ Result<> finish(const Act& act, Delivery delivery, Subscription subscription,
 
 Result<> forget_old(const Act& act, const Subscription& subscription) {
   TRY(const auto forgotten, rows::forget_old(act.tx, subscription.id));
-  for (const auto& id : forgotten) TRY_OK(act.queue.forget(act.tx, webhook_kind, id));
-  return {};
+  return forget_jobs(act, forgotten);
+}
+
+Result<bool> forget_some(const Act& act, const std::string& subscription) {
+  constexpr auto most = limits::webhook_forgotten_at_once;
+  TRY(const auto forgotten, rows::forget_ended(act.tx, subscription, most));
+  TRY_OK(forget_jobs(act, forgotten));
+  return static_cast<int>(forgotten.size()) == most;
 }
 
 Result<Delivery> replay(const Act& act, const Subscription& subscription, Delivery delivery) {
@@ -291,7 +303,13 @@ Result<> enable(const Act& act, Subscription& subscription) {
 
 Result<> remove(const Act& act, const Subscription& subscription) {
   TRY(const auto pending, rows::pending_of(act.tx, subscription.id));
-  for (const auto& delivery : pending) TRY_OK(cancel_job(act, delivery.job));
+  for (const auto& delivery : pending) {
+    TRY_OK(cancel_job(act, delivery.job));
+    TRY_OK(forget_jobs(act, {delivery.id}));
+  }
+  for (bool is_more = true; is_more;) {
+    TRY(is_more, forget_some(act, subscription.id));
+  }
   TRY_OK(rows::remove(act.tx, subscription.id));
   TRY_OK(act.queue.retire_lane(act.tx, subscription.lane()));
   return act.tell("subscription.removed", subscription);

@@ -49,6 +49,8 @@ base::Result<> finish(const Act& act, Delivery delivery, Subscription subscripti
                       const Attempt& attempt);
 // Forgets what ended long ago, with the jobs of its attempts: of those the journal knows nothing.
 base::Result<> forget_old(const Act& act, const Subscription& subscription);
+// Forgets some of what has ended in the same way; whether there may be more.
+base::Result<bool> forget_some(const Act& act, const std::string& subscription);
 // Sends it (again) from now on, with the whole schedule before it. conflict: it is being sent, or
 // stands for events that were passed over; busy, reason backlog_full.
 base::Result<Delivery> replay(const Act& act, const Subscription& subscription, Delivery delivery);
@@ -69,7 +71,8 @@ base::Result<> mend(const Act& act, const Subscription& subscription);
 base::Result<> disable(const Act& act, Subscription& subscription, std::string why);
 // Goes on where it stopped.
 base::Result<> enable(const Act& act, Subscription& subscription);
-// With its deliveries; what is queued is cancelled.
+// With its deliveries and their jobs; what is queued is cancelled. Those that have ended are better
+// forgotten before, in transactions that are not so long.
 base::Result<> remove(const Act& act, const Subscription& subscription);
 
 }  // namespace events

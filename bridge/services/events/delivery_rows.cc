@@ -43,6 +43,12 @@ Delivery delivery_of_row(const store::Row& row) {
           .ended = engine::time_or_none(row[15])};
 }
 
+std::vector<std::string> ids_in(const std::vector<store::Row>& rows) {
+  std::vector<std::string> ids;
+  for (const auto& row : rows) ids.push_back(row.at(0).text());
+  return ids;
+}
+
 Result<std::vector<Delivery>> all(store::Tx& tx, std::string_view rest, store::Values values) {
   TRY(const auto rows, tx.query(fmt::format("{}{}", select, rest), std::move(values)));
   std::vector<Delivery> found;
@@ -149,6 +155,21 @@ Result<> remove_delivery(store::Tx& tx, const std::string& id) {
   return {};
 }
 
+Result<std::vector<std::string>> forget_ended(store::Tx& tx, const std::string& subscription,
+                                              int limit) {
+  TRY(const auto rows, tx.query(R"sql(
+    DELETE FROM deliveries
+    WHERE number IN (SELECT number
+                     FROM deliveries
+                     WHERE subscription = $1 AND state <> 'pending'
+                     ORDER BY number
+                     LIMIT $2)
+    RETURNING id
+  )sql",
+                                {subscription, limit}));
+  return ids_in(rows);
+}
+
 Result<std::vector<std::string>> forget_old(store::Tx& tx, const std::string& subscription) {
   TRY(const auto rows, tx.query(R"sql(
     DELETE FROM deliveries
@@ -162,9 +183,7 @@ Result<std::vector<std::string>> forget_old(store::Tx& tx, const std::string& su
     RETURNING id
   )sql",
                                 {subscription, limits::webhook_deliveries_kept}));
-  std::vector<std::string> forgotten;
-  for (const auto& row : rows) forgotten.push_back(row.at(0).text());
-  return forgotten;
+  return ids_in(rows);
 }
 
 }  // namespace rows

@@ -41,6 +41,7 @@ inline constexpr std::size_t webhook_secret_bytes_max = 64;
 inline constexpr std::chrono::seconds webhook_tolerance = 5min;  // between clocks, when verifying
 inline constexpr int webhook_backlog_max = 500;                  // unfinished, of one subscription
 inline constexpr int webhook_deliveries_kept = 5000;             // ended, of one subscription
+inline constexpr int webhook_forgotten_at_once = 50;             // deliveries, with their jobs
 inline constexpr int webhook_replays_max = 500;                  // at once
 // A subscription that is further behind the journal misses what is older, and is told so.
 inline constexpr std::int64_t webhook_behind_max = 100'000;

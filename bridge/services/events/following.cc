@@ -4,6 +4,9 @@
 #include "bridge/services/events/subscriptions.h"
 
 #include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace events {
 
@@ -42,26 +45,59 @@ Task<> Subscriptions::start(base::Scope& tasks) {
 }
 
 Task<> Subscriptions::mend() {
-  auto write = [needs = &needs_, now = needs_.timeline.now()](store::Tx& tx) -> Result<> {
-    const Act act{tx, needs->queue, needs->journal, now};
-    TRY(const auto all, rows::of_agent(tx, {}));
-    for (const auto& one : all) {
+  struct Found {
+    std::vector<std::string> gone;  // agents
+    std::vector<Subscription> unfinished;
+  };
+  auto look = [needs = &needs_](store::Tx& tx) -> Result<Found> {
+    Found found;
+    TRY(auto all, rows::of_agent(tx, {}));
+    for (auto& one : all) {
       const auto agent = needs->find_agent(tx, one.agent, Actor());
       if (!agent && agent.error().code != base::Code::not_found) {
         return std::unexpected(agent.error());
       }
       if (!agent) {
-        TRY_OK(remove(act, one));
+        found.gone.push_back(one.agent);
       } else if (one.pending > 0) {
-        TRY_OK(events::mend(act, one));
+        found.unfinished.push_back(std::move(one));
       }
     }
+    return found;
+  };
+  CO_TRY(auto found, co_await needs_.store.read(std::move(look)));
+  if (!found.gone.empty()) CO_TRY_OK(co_await remove_of(std::move(found.gone)));
+  auto write = [needs = &needs_, unfinished = std::move(found.unfinished),
+                now = needs_.timeline.now()](store::Tx& tx) -> Result<> {
+    const Act act{tx, needs->queue, needs->journal, now};
+    for (const auto& one : unfinished) TRY_OK(events::mend(act, one));
     return {};
   };
   co_return co_await needs_.store.write(std::move(write));
 }
 
+Task<> Subscriptions::forget_ended(std::string subscription) {
+  for (bool is_more = true; is_more;) {
+    auto some = [needs = &needs_, subscription,
+                 now = needs_.timeline.now()](store::Tx& tx) -> Result<bool> {
+      return forget_some({tx, needs->queue, needs->journal, now}, subscription);
+    };
+    CO_TRY(is_more, co_await needs_.store.write(std::move(some)));
+  }
+  co_return Result<>();
+}
+
 Task<> Subscriptions::remove_of(std::vector<std::string> agents) {
+  auto look = [agents](store::Tx& tx) -> Result<std::vector<std::string>> {
+    std::vector<std::string> ids;
+    for (const auto& agent : agents) {
+      TRY(const auto all, rows::of_agent(tx, agent));
+      for (const auto& one : all) ids.push_back(one.id);
+    }
+    return ids;
+  };
+  CO_TRY(const auto ids, co_await needs_.store.read(std::move(look)));
+  for (const auto& id : ids) CO_TRY_OK(co_await forget_ended(id));
   auto write = [this, agents = std::move(agents),
                 now = needs_.timeline.now()](store::Tx& tx) -> Result<> {
     const Act act{tx, needs_.queue, needs_.journal, now};

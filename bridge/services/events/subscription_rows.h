@@ -61,6 +61,9 @@ base::Result<std::vector<Delivery>> deliveries(store::Tx& tx, const DeliveryFilt
 base::Result<> insert_delivery(store::Tx& tx, const Delivery& delivery);
 base::Result<> remove_delivery(store::Tx& tx, const std::string& id);
 base::Result<> update_delivery(store::Tx& tx, const Delivery& delivery);
+// Forgets some that have ended, the oldest first, and gives their ids.
+base::Result<std::vector<std::string>> forget_ended(store::Tx& tx, const std::string& subscription,
+                                                    int limit);
 // Forgets the oldest ended ones beyond limits::webhook_deliveries_kept, and gives their ids.
 base::Result<std::vector<std::string>> forget_old(store::Tx& tx, const std::string& subscription);
 

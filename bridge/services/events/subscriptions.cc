@@ -158,8 +158,9 @@ Task<> Subscriptions::unsubscribe(std::string agent, std::string which, Actor ac
     TRY_OK(remove(act, found));
     return found;
   };
-  CO_TRY_OK(
-      co_await change(std::move(agent), std::move(which), std::move(actor), std::move(take_away)));
+  CO_TRY(const auto found, co_await get(agent, which, actor));
+  CO_TRY_OK(co_await forget_ended(found.id));
+  CO_TRY_OK(co_await change(std::move(agent), found.id, std::move(actor), std::move(take_away)));
   co_return Result<>();
 }
 

@@ -110,6 +110,8 @@ class Subscriptions {
   base::Task<std::optional<Handshake>> checked_target(NewSubscription& asked);
   base::Task<> mend();
   base::Task<> remove_of(std::vector<std::string> agents);
+  // Forgets what has ended of a subscription that is about to go, a stretch at a time.
+  base::Task<> forget_ended(std::string subscription);
   base::Task<> refresh();
   boost::asio::awaitable<void> follow(std::int64_t after);
   boost::asio::awaitable<void> spread();
