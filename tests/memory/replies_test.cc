@@ -37,8 +37,8 @@ class RepliesTest : public MemoryFixture {
     const auto done = run(store->write(std::move(work)));
     EXPECT_TRUE(done) << (done ? "" : done.error().message);
   }
-  // The next packet, handed in and claimed.
-  engine::Lease begin() {
+  // The next packet, handed in and claimed; it may name an agent.
+  engine::Lease begin(const std::string& agent = "") {
     engine::Lease lease;
     change([&](store::Tx& tx) -> base::Result<> {
       const json::object packet{{"msg_type", "RFP_PLAN"}, {"bead_id", "bd-12"}};
@@ -47,7 +47,7 @@ class RepliesTest : public MemoryFixture {
                             .lane = lane,
                             .sender = "planner",
                             .principal = "key:1",
-                            .payload = {{"packet", packet}, {"url", url}}},
+                            .payload = {{"packet", packet}, {"url", url}, {"agent", agent}}},
                            timeline.now()));
       TRY(const auto turn, queue->claim(tx, lane, "life", timeline.now()));
       lease = std::get<engine::Claim>(turn).lease;
@@ -173,6 +173,20 @@ TEST_F(RepliesTest, AReplyBelongsToTheAgentThatIsTalkedToThere) {
   EXPECT_THAT(kept(), SizeIs(0));
   ASSERT_THAT(kept_by("scout"), SizeIs(1));
   EXPECT_EQ(kept_by("scout")[0].owner.fleet, "travel-commerce");
+}
+
+TEST_F(RepliesTest, ALateReplyBelongsToTheAgentThatWasAskedAlsoWhenItIsGone) {
+  const auto id = add_agent({.name = "Scout"});
+  const auto lease = begin(id);
+  const auto post = answer(lease, "{}");
+  change([&](store::Tx& tx) -> base::Result<> {
+    TRY(const auto agent, agents::find(tx, id));
+    return agents::remove({tx, journal, clock.wall(), "key:1"}, catalogue, agent);
+  });
+  complete(lease, post);
+  EXPECT_THAT(kept(), SizeIs(0));
+  ASSERT_THAT(kept_by(id), SizeIs(1));
+  EXPECT_THAT(kept_by(id)[0].content, HasSubstr("measure first"));
 }
 
 TEST_F(RepliesTest, AResultWithoutAMessageIsKeptToo) {

@@ -7,6 +7,7 @@
 #include "bridge/services/memory/memory_limits.h"
 #include "bridge/services/memory/rows.h"
 #include "bridge/services/posts.h"
+#include "cdp/json_text.h"
 
 #include <algorithm>
 
@@ -27,6 +28,12 @@ std::string text_in(const json::value* object, std::string_view key) {
 
 const json::value* member(const json::object& object, std::string_view key) {
   return object.if_contains(key);
+}
+
+// An agent that was removed meanwhile still owns what it was asked for.
+Result<Owner> owner_with_id(store::Tx& tx, std::string id) {
+  TRY(auto agent, agents::with_id(tx, id));
+  return Owner{std::move(id), agent ? std::move(agent->category_key) : std::string()};
 }
 
 // Cut between two characters.
@@ -86,11 +93,8 @@ class Family {
   }
 
   Result<Owner> owner(store::Tx& tx, const Post* post) const {
-    const auto* named = member(job_.payload, "agent");
-    if (named && named->is_string()) {
-      TRY(auto agent, agents::with_id(tx, std::string(named->get_string())));
-      if (agent) return Owner{std::move(agent->id), std::move(agent->category_key)};
-    }
+    auto named = cdp::text_in(job_.payload, "agent");
+    if (!named.empty()) return owner_with_id(tx, std::move(named));
     return owner_of_link(tx, post ? post->conversation_url : std::string());
   }
 
@@ -142,8 +146,7 @@ Result<> keep(const Act& act, const Family& family, const Post* post, const std:
 
 Result<> keep_answer(const Act& act, const messages::Message& answer) {
   BRIDGE_ASSERT(answer.kind == messages::Kind::answer && !answer.sender.id.empty());
-  TRY(const auto agent, agents::with_id(act.tx, answer.sender.id));
-  const Owner owner{answer.sender.id, agent ? agent->category_key : std::string()};
+  TRY(const auto owner, owner_with_id(act.tx, answer.sender.id));
   const std::string& asker = answer.recipient.id;
   json::object provenance{{"source", "query"},
                           {"sender", asker.empty() ? answer.recipient.name : asker},

@@ -23,8 +23,9 @@ class Replies {
   // A listener of the queue's changes: when a packet, or another question, has come to an end or is
   // held, all that was answered to it is stored in the same transaction, with the type "reply".
   // What was accepted, as the job's response; what was not, as it came and with the tag "rejected".
-  // It belongs to the agent that the job names in its payload ("agent", an id), else to the one
-  // that is talked to at the conversation's address, else to the conversation. No reply is stored
+  // It belongs to the agent that the job names in its payload ("agent", an id), also when that one
+  // was removed meanwhile, else to the one that is talked to at the conversation's address, else to
+  // the conversation. No reply is stored
   // twice, not even after its entry was deleted.
   base::Result<> on_change(store::Tx& tx, const engine::Change& change,
                            const engine::Now& now) const;
