@@ -74,9 +74,24 @@ Via via_of(const json::object& body) {
   return word == name(Via::webhook) ? Via::webhook : Via::sse;
 }
 
+// Types of which no event is of a category would wait for ever.
+std::vector<BodyError> check_categories(const json::object& body) {
+  const auto* categories = body.if_contains("categories");
+  const auto* types = body.if_contains("types");
+  if (!categories || categories->get_array().empty() || !types) return {};
+  for (const auto& type : types->get_array()) {
+    if (::events::may_have_category(::events::type_pattern(type.get_string()))) continue;
+    return {{"/categories", "dependentSchemas",
+             fmt::format("no event \"{}\" is of a category: only those of agents, missions, "
+                         "messages and memory are",
+                         std::string_view(type.get_string()))}};
+  }
+  return {};
+}
+
 std::vector<BodyError> check_new(const json::value& body) {
-  std::vector<BodyError> errors;
   const auto& object = body.get_object();
+  auto errors = check_categories(object);
   if (via_of(object) == Via::webhook) {
     if (!object.contains("url")) {
       errors.push_back({"", "required", "a webhook needs \"url\""});

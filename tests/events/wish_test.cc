@@ -24,6 +24,15 @@ TEST(Wishes, AnEventMustBeOnEveryListThatIsNotEmpty) {
   EXPECT_TRUE(Wish{}.matches(entry("agent.offline", "a")));
 }
 
+TEST(Wishes, OnlyWhatIsAboutAgentsMayHaveACategory) {
+  for (const auto* word : {"agent", "flywheel.mission.begun.v1", "message.*", "memory.stored"}) {
+    EXPECT_TRUE(may_have_category(type_pattern(word))) << word;
+  }
+  for (const auto* word : {"packet.*", "messages.sent", "workflow", "flywheel.query.sent.v1"}) {
+    EXPECT_FALSE(may_have_category(type_pattern(word))) << word;
+  }
+}
+
 TEST(Wishes, CategoriesHaveOneSpelling) {
   for (const auto* same :
        {"travel-commerce", "Travel & Commerce", "travel_commerce", " Travel  Commerce "}) {

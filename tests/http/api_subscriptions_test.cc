@@ -175,6 +175,9 @@ TEST_F(SubscriptionsTest, WhatIsWrongWithAWishIsNamed) {
     };
     EXPECT_THAT(co_await wrong({{"kinds", json::array()}}), ElementsAre("/kinds"));
     EXPECT_THAT(co_await wrong({{"types", json::array{"a b"}}}), ElementsAre("/types/0"));
+    EXPECT_THAT(co_await wrong({{"types", json::array{"message.*", "packet.sent"}},
+                                {"categories", json::array{"core"}}}),
+                ElementsAre("/categories"));
     EXPECT_THAT(co_await wrong({{"delivery", "webhook"}}), ElementsAre(""));
     EXPECT_THAT(co_await wrong({{"delivery", "sse"}, {"url", "https://x.example/"}}),
                 ElementsAre("/url"));
@@ -197,6 +200,35 @@ TEST_F(SubscriptionsTest, TheyAreListedInPages) {
     }
     EXPECT_EQ(co_await paged(*this, "/api/gpt-agents/ann/subscriptions", "id", 2), made);
     EXPECT_EQ(co_await paged(*this, "/api/gpt-agents/ann/subscriptions", "id", 3), made);
+  });
+}
+
+TEST_F(SubscriptionsTest, MessagesAndMemoryAreOfTheCategoryOfTheirAgent) {
+  tell([&]() -> Story {
+    auto body = webhook();
+    body["types"] = json::array{"message.sent", "memory.stored"};
+    body["categories"] = json::array{"core"};
+    co_await subscribe(body);
+    body["categories"] = json::array{"Travel & Commerce"};
+    co_await subscribe(std::move(body));
+    const auto made = co_await call(
+        "POST", "/api/gpt-agents/register",
+        {.body = json::object{{"name", "cid"}, {"kind", "cli"}, {"category", "Core"}}});
+    EXPECT_EQ(made.status, 201) << made.body;
+    co_await message_to("bob");
+    co_await message_to("cid");
+    const auto kept = co_await call("POST", "/api/gpt-agents/ann/memory/store",
+                                    {.body = json::object{{"content", "a fact"}}});
+    EXPECT_EQ(kept.status, 201) << kept.body;
+    co_await until(3);
+    std::vector<std::string> told;
+    for (const auto& one : got) {
+      const auto event = json::parse(one.body);
+      told.push_back(text(event, "type") + " " + text(event.at("data"), "category"));
+    }
+    EXPECT_THAT(told, testing::UnorderedElementsAre("flywheel.message.sent.v1 Travel & Commerce",
+                                                    "flywheel.message.sent.v1 Core",
+                                                    "flywheel.memory.stored.v1 travel-commerce"));
   });
 }
 

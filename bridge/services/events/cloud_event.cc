@@ -1,6 +1,7 @@
 #include "bridge/services/events/cloud_event.h"
 
 #include <algorithm>
+#include <array>
 #include <ranges>
 
 #include <fmt/format.h>
@@ -66,6 +67,11 @@ std::string category_key(std::string_view name) {
 std::string category_of(const engine::Entry& entry) {
   const auto* category = entry.data.if_contains("category");
   return category && category->is_string() ? category_key(category->get_string()) : std::string();
+}
+
+bool may_have_category(std::string_view pattern) {
+  constexpr std::array<std::string_view, 4> nouns = {"agent", "mission", "message", "memory"};
+  return std::ranges::find(nouns, pattern.substr(0, pattern.find('.'))) != nouns.end();
 }
 
 bool Wish::matches(const engine::Entry& entry) const {

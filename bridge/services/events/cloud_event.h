@@ -24,6 +24,8 @@ std::string type_pattern(std::string_view word);
 // The category that an entry says it is of ("travel-commerce"), lower case with dashes; empty:
 // none.
 std::string category_of(const engine::Entry& entry);
+// Whether entries of this pattern may say one; others never match a wish for categories.
+bool may_have_category(std::string_view pattern);
 // The same spelling for what people write: "Travel & Commerce" is "travel-commerce".
 std::string category_key(std::string_view name);
 

@@ -21,9 +21,11 @@ using base::Result;
 namespace {
 
 json::object facts(const Entry& entry) {
-  return {{"agent", entry.owner.agent},     {"type", entry.type},
-          {"sharing", name(entry.sharing)}, {"origin", name(entry.origin)},
-          {"sha256", entry.sha256},         {"bytes", entry.bytes}};
+  json::object told{{"agent", entry.owner.agent},     {"type", entry.type},
+                    {"sharing", name(entry.sharing)}, {"origin", name(entry.origin)},
+                    {"sha256", entry.sha256},         {"bytes", entry.bytes}};
+  if (!entry.owner.fleet.empty()) told["category"] = entry.owner.fleet;
+  return told;
 }
 
 // What it belongs to: the job that was answered, else the thread of the messages.

@@ -104,6 +104,16 @@ Result<> die(const Act& act, Message message, const std::string& outcome) {
   return tell_end(act, message);
 }
 
+// Of the agent that is written to, else of the one that writes; empty: neither has one.
+Result<std::string> category_of(store::Tx& tx, const Message& message) {
+  for (const auto* end : {&message.recipient, &message.sender}) {
+    if (end->id.empty()) continue;
+    TRY(auto agent, agents::with_id(tx, end->id));
+    if (agent && !agent->category.empty()) return std::move(agent->category);
+  }
+  return std::string();
+}
+
 }  // namespace
 
 std::string bell_of_inbox(const std::string& agent) { return "inbox:" + agent; }
@@ -118,6 +128,8 @@ Result<> Act::tell(std::string type, const Message& message) const {
   if (!message.sender.id.empty()) data["from_id"] = message.sender.id;
   if (!message.recipient.id.empty()) data["to_id"] = message.recipient.id;
   if (!message.outcome.empty()) data["outcome"] = message.outcome;
+  TRY(const auto category, category_of(tx, message));
+  if (!category.empty()) data["category"] = category;
   TRY_OK(journal.append(tx,
                         {.type = std::move(type),
                          .subject = message.id,

@@ -28,7 +28,8 @@ struct Act {
   // Told of every query that has ended, in the transaction that ends it.
   std::function<base::Result<>(store::Tx&, const Message&)> on_end = {};
 
-  // Writes that it happened to `message`; never what the message says.
+  // Writes that it happened to `message`, and of which category the agent is that is written to, or
+  // else writes; never what the message says.
   base::Result<> tell(std::string type, const Message& message) const;
 };
 
