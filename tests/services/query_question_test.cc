@@ -2,6 +2,7 @@
 
 #include "bridge/engine/schema.h"
 #include "bridge/protocol/marker.h"
+#include "bridge/services/agents/rules.h"
 #include "bridge/services/keys.h"
 #include "bridge/services/messages/rules.h"
 #include "tests/store/fixture.h"
@@ -85,50 +86,62 @@ TEST(QueryQuestion, ASchemaIsAskedForAndHeld) {
   EXPECT_FALSE(check_schema(json::object{{"type", "objekt"}}));
 }
 
-// Jobs of the thread "paris" that ask the agent "gpt", over a store in memory.
+// Jobs of the thread "paris" that ask an agent, over a store in memory.
 struct Chats {
+  template <class Work>
+  auto write(Work work) {
+    auto done = store::run(loop, store->write(std::move(work)));
+    BRIDGE_ASSERT(done);
+    return *std::move(done);
+  }
+
   Chats() {
     std::vector<store::Migration> steps;
-    for (const auto part : {engine::migrations(), key_migrations(), migrations()}) {
+    for (const auto part :
+         {engine::migrations(), key_migrations(), agents::migrations(), migrations()}) {
       steps.insert(steps.end(), part.begin(), part.end());
     }
     auto opened = store::SqliteStore::open({.path = ":memory:"}, loop.get_executor(), steps);
     BRIDGE_ASSERT(opened);
     store = *std::move(opened);
+    gpt = write([&](store::Tx& tx) {
+      return agents::add({tx, journal, {}, "key:1"}, catalogue, {.name = "GPT"});
+    });
   }
-  static engine::Job asked(std::string_view asker, std::string_view link) {
+  engine::Job asked(std::string_view asker, std::string_view link) const {
     engine::Job job;
-    job.payload = {{"agent", "gpt"}, {"asker_id", asker}, {"thread", "paris"}, {"link", link}};
+    job.payload = {{"agent", gpt.id}, {"asker_id", asker}, {"thread", "paris"}, {"link", link}};
     return job;
   }
   void sent(const engine::Job& job, std::string url) {
-    const auto done = store::run(loop, store->write([&](store::Tx& tx) {
-      return kind.sent(tx, job, {.url = std::move(url)});
-    }));
-    EXPECT_TRUE(done) << (done ? "" : done.error().message);
+    write([&](store::Tx& tx) -> base::Result<bool> {
+      TRY_OK(kind.sent(tx, job, {.url = std::move(url)}));
+      return true;
+    });
   }
   std::string address(const engine::Job& job) {
-    auto url = store::run(loop, store->read([&](store::Tx& tx) { return kind.address(tx, job); }));
-    EXPECT_TRUE(url) << (url ? "" : url.error().message);
-    return url ? *std::move(url) : std::string();
+    return write([&](store::Tx& tx) { return kind.address(tx, job); });
   }
 
   boost::asio::io_context loop;
+  engine::Journal journal;
+  agents::Catalogue catalogue = agents::Catalogue::built_in();
   std::unique_ptr<store::SqliteStore> store;
+  agents::Agent gpt;
   QuestionKind kind = query_questions();
 };
 
 TEST(QueryQuestion, AThreadGoesOnForItsAskerAlone) {
   Chats chats;
-  chats.sent(Chats::asked("ann", "a new chat"), "https://chatgpt.com/c/1");
-  EXPECT_EQ(chats.address(Chats::asked("ann", "a new chat")), "https://chatgpt.com/c/1");
-  EXPECT_EQ(chats.address(Chats::asked("bob", "a new chat")), "a new chat");
+  chats.sent(chats.asked("ann", "a new chat"), "https://chatgpt.com/c/1");
+  EXPECT_EQ(chats.address(chats.asked("ann", "a new chat")), "https://chatgpt.com/c/1");
+  EXPECT_EQ(chats.address(chats.asked("bob", "a new chat")), "a new chat");
 }
 
 TEST(QueryQuestion, AThreadBeginsAnewWhenItsAgentHasAnotherLink) {
   Chats chats;
-  const auto before = Chats::asked("ann", "https://chatgpt.com/g/g-1");
-  const auto after = Chats::asked("ann", "https://chatgpt.com/g/g-2");
+  const auto before = chats.asked("ann", "https://chatgpt.com/g/g-1");
+  const auto after = chats.asked("ann", "https://chatgpt.com/g/g-2");
   chats.sent(before, "https://chatgpt.com/g/g-1/c/1");
   EXPECT_EQ(chats.address(before), "https://chatgpt.com/g/g-1/c/1");
   EXPECT_EQ(chats.address(after), "https://chatgpt.com/g/g-2");
@@ -144,11 +157,22 @@ TEST(QueryQuestion, AChatWhoseLinkNobodyNotedGoesOnUntilItIsNoted) {
                        "INSERT INTO message_chats (agent, asker, thread, url, changed_ms) "
                        "VALUES ('gpt', 'ann', 'paris', 'https://chatgpt.com/g/g-1/c/1', 0)");
   EXPECT_TRUE(noted) << (noted ? "" : noted.error().message);
-  const auto job = Chats::asked("ann", "https://chatgpt.com/g/g-1");
+  const auto job = chats.asked("ann", "https://chatgpt.com/g/g-1");
   EXPECT_EQ(chats.address(job), "https://chatgpt.com/g/g-1/c/1");
   chats.sent(job, "https://chatgpt.com/g/g-1/c/1");
-  EXPECT_EQ(chats.address(Chats::asked("ann", "https://chatgpt.com/g/g-2")),
+  EXPECT_EQ(chats.address(chats.asked("ann", "https://chatgpt.com/g/g-2")),
             "https://chatgpt.com/g/g-2");
+}
+
+TEST(QueryQuestion, NoThreadGoesOnWithAnAgentThatWasRemovedBeforeItsMessageWasSent) {
+  Chats chats;
+  const auto job = chats.asked("ann", "https://chatgpt.com/g/g-1");
+  chats.write([&](store::Tx& tx) -> base::Result<bool> {
+    TRY_OK(agents::remove({tx, chats.journal, {}, "key:1"}, chats.catalogue, chats.gpt));
+    return true;
+  });
+  chats.sent(job, "https://chatgpt.com/g/g-1/c/1");
+  EXPECT_EQ(chats.address(job), "https://chatgpt.com/g/g-1");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "bridge/protocol/prompt.h"
 #include "bridge/schema/registry.h"
 #include "bridge/schema/schema.h"
+#include "bridge/services/agents/rules.h"
 #include "bridge/services/finish.h"
 #include "bridge/services/messages/rows.h"
 #include "cdp/json_text.h"
@@ -139,11 +140,14 @@ rows::Chat chat_of(const engine::Job& job) {
           .link = cdp::text_in(payload, "link")};
 }
 
-// What a new chat turned into is where the thread goes on for its asker.
+// What a new chat turned into is where the thread goes on for its asker. With an agent that was
+// removed meanwhile none goes on.
 Result<> note_address(store::Tx& tx, const engine::Job& job, const chat::Sent& sent) {
   const auto bound = chat::binding_of(sent.url);
   if (!bound || chat::is_new_chat(bound->path)) return {};
-  return rows::set_address(tx, chat_of(job), sent.url, job.timings.queued);
+  const auto chat = chat_of(job);
+  TRY(const auto agent, agents::with_id(tx, chat.agent));
+  return agent ? rows::set_address(tx, chat, sent.url, job.timings.queued) : Result<>();
 }
 
 }  // namespace
