@@ -137,6 +137,22 @@ TEST_F(FanOutTest, WhatEndedLongAgoIsForgottenWithItsJobs) {
   EXPECT_TRUE(is_known(newest.job));
 }
 
+TEST_F(SmallQueueTest, AReplayForWhichThereIsNoRoomIsToldWhenToComeAgain) {
+  const auto subscription = webhook();
+  happen("a");
+  pass(1s);
+  receiver.answers = {{.status = 500}};
+  happen_often(5);
+  pass(1s);
+  const auto made = deliveries(subscription);
+  ASSERT_THAT(made, SizeIs(6));
+  ASSERT_EQ(events::name(made.front().state), "delivered");
+  const auto refused = run(subscriptions->replay(made.front().id, somebody()));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "backlog_full");
+  EXPECT_TRUE(refused.error().retry_after == limits::webhook_look);
+}
+
 TEST_F(FanOutTest, WhoIsTooFarBehindIsToldWhatWasPassedOver) {
   const auto subscription = webhook();
   happen("a");

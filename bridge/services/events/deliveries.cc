@@ -228,11 +228,12 @@ Result<Delivery> replay(const Act& act, const Subscription& subscription, Delive
     }
     TRY_OK(cancel_job(act, delivery.job));
   } else if (subscription.pending >= backlog_max(act.queue)) {
-    return base::fail(Code::busy,
-                      fmt::format("replay delivery {}: {} deliveries of its subscription wait "
-                                  "already",
-                                  delivery.id, subscription.pending),
-                      "backlog_full");
+    return std::unexpected(base::Error{
+        .code = Code::busy,
+        .message = fmt::format("replay delivery {}: {} deliveries of its subscription wait already",
+                               delivery.id, subscription.pending),
+        .reason = "backlog_full",
+        .retry_after = limits::webhook_look});
   }
   delivery.state = Delivery::State::pending;
   delivery.round = 0;

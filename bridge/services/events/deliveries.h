@@ -52,7 +52,7 @@ base::Result<> forget_old(const Act& act, const Subscription& subscription);
 // Forgets some of what has ended in the same way; whether there may be more.
 base::Result<bool> forget_some(const Act& act, const std::string& subscription);
 // Sends it (again) from now on, with the whole schedule before it. conflict: it is being sent, or
-// stands for events that were passed over; busy, reason backlog_full.
+// stands for events that were passed over; busy, reason backlog_full and retry_after.
 base::Result<Delivery> replay(const Act& act, const Subscription& subscription, Delivery delivery);
 
 struct Replayed {
