@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 
 namespace http {
@@ -15,6 +17,12 @@ namespace beast = boost::beast;
 namespace {
 
 using Text = boost::core::string_view;
+
+// Of these one after the other; then others have their turn, and a deadline is looked at.
+constexpr int reads_at_once = 32;
+// What the parser may leave for later: a head, the line of a chunk, or what follows the last one.
+// Its own bound is for heads alone.
+constexpr std::size_t unread_max = limits::http_head_bytes_max + limits::http_read_bytes;
 
 // A reply as it arrives; what its body carries goes to `on_body`.
 class ReplyParser final : public beast::http::basic_parser<false> {
@@ -62,7 +70,10 @@ asio::awaitable<ReplyReader::End> ReplyReader::read(Stream& stream, ClientReply&
   ReplyParser parser(
       reply, [&](std::string_view piece) { goes_on = goes_on && on_body_(piece); }, is_head_);
   std::string unread;
-  while (!parser.is_done() && goes_on) {
+  for (int reads = 1; !parser.is_done() && goes_on; ++reads) {
+    if (reads % reads_at_once == 0) {
+      co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+    }
     const auto before = unread.size();
     unread.resize(before + limits::http_read_bytes);
     const auto count = stream.read(std::span(unread).subspan(before));
@@ -84,6 +95,7 @@ asio::awaitable<ReplyReader::End> ReplyReader::read(Stream& stream, ClientReply&
     unread.erase(0, used);
     has_head_ = parser.is_header_done();
     if (error && error != beast::http::error::need_more) co_return End::broken;
+    if (unread.size() > unread_max) co_return End::broken;
   }
   is_kept_open_ = goes_on && parser.keep_alive();
   co_return goes_on ? End::whole : End::stopped;

@@ -2,9 +2,13 @@
 #include "bridge/http/outbound.h"
 
 #include "bridge/base/scope.h"
+#include "bridge/http/reply_reader.h"
 #include "tests/http/certificate.h"
 #include "tests/http/fixture.h"
 
+#include <algorithm>
+
+#include <boost/asio/post.hpp>
 #include <gmock/gmock.h>
 
 namespace http_test {
@@ -124,6 +128,63 @@ TEST_F(PlainTest, WhatIsNoAnswerIsUnavailableAndSilenceIsATimeout) {
     const auto answer = co_await internet->send(std::move(request));
     EXPECT_EQ(answer.error().code, base::Code::timeout);
     co_await tasks.join();
+  });
+}
+
+TEST_F(PlainTest, NoMoreIsKeptOfWhatStandsBetweenThePiecesOfAnAnswer) {
+  run([&]() -> Story {
+    asio::ip::tcp::acceptor acceptor(loop, {loopback, 0});
+    base::Scope tasks(loop.get_executor());
+    for (const std::string_view said : {"5;", "5\r\nhello\r\n0\r\nX: "}) {
+      bool is_all_taken = false;
+      tasks.spawn([](asio::ip::tcp::acceptor& at, std::string_view start, bool& is_taken) -> Story {
+        RawClient client(co_await at.async_accept(asio::use_awaitable));
+        std::string text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        text += start;
+        // More than the buffers of a connection hold.
+        text.append(std::size_t{64} << 20, 'a');
+        is_taken = co_await client.send(text);
+      }(acceptor, said, is_all_taken));
+      const auto answer = co_await internet->send(
+          request_to(fmt::format("http://hooks.example:{}/", acceptor.local_endpoint().port())));
+      co_await tasks.join();
+      EXPECT_TRUE(answer) << answer.error().message;
+      EXPECT_EQ(answer->status, 200);
+      EXPECT_FALSE(is_all_taken) << said;
+    }
+  });
+}
+
+// A peer that always has more to say, until it is told to stop or has said a great deal.
+class Talker final : public http::Stream {
+ public:
+  std::ptrdiff_t read(std::span<char> into) override {
+    if (is_stopped || ++reads > 10'000) return gone;
+    std::string_view text = reads == 1 ? "HTTP/1.1 200 OK\r\n\r\n" : "more";
+    std::ranges::copy(text, into.begin());
+    return std::ssize(text);
+  }
+  std::ptrdiff_t write(std::span<const asio::const_buffer>) override { return gone; }
+  asio::awaitable<bool> readable() override { co_return true; }
+  asio::awaitable<bool> writable() override { co_return false; }
+  bool may_hold_bytes() const override { return true; }
+  asio::awaitable<bool> handshake() override { co_return true; }
+  void interrupt() override {}
+  void end() override {}
+  void close() override {}
+
+  bool is_stopped = false;
+  int reads = 0;
+};
+
+TEST_F(PlainTest, OthersHaveTheirTurnWhileAPeerTalksOn) {
+  run([&]() -> Story {
+    Talker talker;
+    http::ClientReply reply;
+    http::ReplyReader reader([](std::string_view) { return true; });
+    asio::post(loop, [&talker] { talker.is_stopped = true; });
+    EXPECT_EQ(co_await reader.read(talker, reply), http::ReplyReader::End::whole);
+    EXPECT_TRUE(talker.is_stopped) << talker.reads;
   });
 }
 
