@@ -182,7 +182,11 @@ base::Result<Principal> Authenticator::by_token(std::string_view token) const {
   principal.id = fmt::format("jwt:{}#{}", claims.issuer, claims.subject);
   principal.name = claims.subject;
   principal.expires = claims.expires;
-  if (const auto* agent = claims.all.if_contains("agent"); agent != nullptr && agent->is_string()) {
+  if (const auto* agent = claims.all.if_contains("agent")) {
+    // Who is bound to nobody may do more: a claim that cannot be read must not be as good as none.
+    if (!agent->is_string() || agent->get_string().empty()) {
+      return std::unexpected(denied("the token's claim agent is no name of an agent"));
+    }
     principal.agent = std::string(agent->get_string());
   }
   std::ranges::copy_if(claims.scopes, std::back_inserter(principal.scopes), is_scope);

@@ -1,5 +1,9 @@
 #include "bridge/base/limits.h"
 #include "tests/http/fixture.h"
+#include "tests/http/tokens.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <fmt/format.h>
 
 namespace http_test {
 namespace {
@@ -149,6 +153,48 @@ TEST(Auth, BrokenKeyStorageIsNoBadKey) {
     EXPECT_EQ(reply.status, 503);
     EXPECT_EQ(reply.problem().at("retryable"), true);
   });
+}
+
+TEST(Auth, ATokenWhoseAgentCannotBeReadIsBoundToNobodyAndRefused) {
+  asio::io_context loop;
+  base::SystemClock clock;
+  const std::string shared_secret(32, 's');
+  auto verifier = http::JwtVerifier::create({{.issuer = "https://a.test",
+                                              .audience = "bridge",
+                                              .algorithm = "HS256",
+                                              .key = shared_secret}});
+  ASSERT_TRUE(verifier) << verifier.error().message;
+  http::Authenticator authenticator(
+      [](base::Sha256) -> base::Task<std::optional<http::ApiKey>> { co_return std::nullopt; },
+      *std::move(verifier), clock);
+  const auto expires =
+      std::chrono::floor<std::chrono::seconds>(clock.wall() + std::chrono::minutes(1));
+  using Outcome = std::expected<http::Principal, http::Response>;
+  const auto with_claims = [&](std::string_view more) -> asio::awaitable<Outcome> {
+    const auto claims = fmt::format(
+        R"({{"iss":"https://a.test","aud":"bridge","sub":"me","scope":"packets","exp":{}{}}})",
+        expires.time_since_epoch().count(), more);
+    const auto authorization =
+        "Bearer " + hs256_token(R"({"alg":"HS256","typ":"JWT"})", claims, shared_secret);
+    http::Request request;
+    request.headers.push_back({"Authorization", authorization});
+    co_return co_await authenticator.authenticate(request);
+  };
+  const auto story = [&]() -> Story {
+    const auto unbound = co_await with_claims("");
+    EXPECT_TRUE(unbound && unbound->agent.empty());
+    const auto bound = co_await with_claims(R"(,"agent":"critic")");
+    EXPECT_TRUE(bound && bound->agent == "critic");
+    for (const std::string_view unread : {R"(["critic"])", "{}", "7", "null", "true", R"("")"}) {
+      const auto outcome = co_await with_claims(fmt::format(R"(,"agent":{})", unread));
+      EXPECT_FALSE(outcome) << unread;
+      if (outcome) continue;
+      EXPECT_EQ(outcome.error().status, 401) << unread;
+      EXPECT_EQ(outcome.error().problem->code, "invalid_token") << unread;
+    }
+  };
+  asio::co_spawn(loop, story, [](const std::exception_ptr& error) { EXPECT_FALSE(error); });
+  loop.run();
 }
 
 TEST(Auth, BodiesOfStrangersAreNotRead) {
