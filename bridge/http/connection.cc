@@ -119,14 +119,12 @@ asio::awaitable<bool> Connection::serve_one() {
   request.has_body = parser.framing() != RequestParser::Framing::none;
   auto body_bytes_max = hub_.router.admit(request);
   if (!body_bytes_max) {
-    auto response = std::move(body_bytes_max).error();
-    // The body that follows has not been read and must not be taken for a request.
-    const bool keeps_alive = parser.keeps_alive() && !request.has_body;
-    const bool goes_on = co_await send(std::move(response), keeps_alive);
-    if (request.has_body) co_await linger();
-    co_return goes_on;
+    co_return co_await refuse_unread(std::move(body_bytes_max).error(), parser.keeps_alive());
   }
   if (request.has_body) {
+    if (auto refusal = co_await refuse_waiting(parser)) {
+      co_return co_await refuse_unread(*std::move(refusal), false);
+    }
     const auto body = co_await read_body(parser, *body_bytes_max);
     if (!body) co_return co_await refuse(body.error());
     if (!*body) co_return false;
@@ -134,6 +132,23 @@ asio::awaitable<bool> Connection::serve_one() {
   deadline_ = base::Instant::max();
   auto response = co_await hub_.router.answer(request);
   co_return co_await send(std::move(response), parser.keeps_alive());
+}
+
+// Nobody but a caller who may call keeps memory waiting for a body.
+asio::awaitable<std::optional<Response>> Connection::refuse_waiting(const RequestParser& parser) {
+  const bool is_there = parser.framing() == RequestParser::Framing::length &&
+                        parser.content_length() <= work_->unread().size();
+  if (is_there) co_return std::nullopt;
+  deadline_ = base::Instant::max();
+  co_return co_await hub_.router.refuse_caller(work_->request);
+}
+
+// The body that follows has not been read and must not be taken for a request.
+asio::awaitable<bool> Connection::refuse_unread(Response response, bool keeps_alive) {
+  const bool has_body = work_->request.has_body;
+  const bool goes_on = co_await send(std::move(response), keeps_alive && !has_body);
+  if (has_body) co_await linger();
+  co_return goes_on;
 }
 
 void Connection::describe(Request& request) {

@@ -48,6 +48,8 @@ class Connection {
   boost::asio::awaitable<Read> more_comes();
   void describe(Request& request);
 
+  boost::asio::awaitable<std::optional<Response>> refuse_waiting(const RequestParser& parser);
+  boost::asio::awaitable<bool> refuse_unread(Response response, bool keeps_alive);
   boost::asio::awaitable<bool> refuse(Refusal refusal);
   boost::asio::awaitable<bool> send(Response response, bool keeps_alive);
   void write_head(const Response& response, std::string_view body, bool keeps_alive);

@@ -235,6 +235,12 @@ std::expected<std::size_t, Response> Router::admit(Request& request) const {
   return route.body_bytes_max;
 }
 
+asio::awaitable<std::optional<Response>> Router::refuse_caller(Request& request) const {
+  const auto found = find(request);
+  BRIDGE_ASSERT(found.has_value());
+  co_return co_await refuse_caller(**found, request);
+}
+
 asio::awaitable<std::optional<Response>> Router::refuse_caller(const Entry& entry,
                                                                Request& request) const {
   if (entry.route.is_public) co_return std::nullopt;

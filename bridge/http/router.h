@@ -76,6 +76,9 @@ class Router {
 
   // For the server: what can be refused before the body is read, else how large it may be.
   std::expected<std::size_t, Response> admit(Request& request) const;
+  // For the server, of what was admitted, before it waits for a body: why the caller may not call;
+  // nothing when it may. `answer` looks again, as a key may end meanwhile.
+  boost::asio::awaitable<std::optional<Response>> refuse_caller(Request& request) const;
   // For the server: never fails and never throws anything but cancellation.
   boost::asio::awaitable<Response> answer(Request& request) const;
 

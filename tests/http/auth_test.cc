@@ -2,12 +2,15 @@
 #include "tests/http/fixture.h"
 #include "tests/http/tokens.h"
 
+#include <array>
+
 #include <boost/asio/co_spawn.hpp>
 #include <fmt/format.h>
 
 namespace http_test {
 namespace {
 
+using http::Body;
 using http::Method;
 
 void add_scoped(Fixture& f) {
@@ -207,6 +210,70 @@ TEST(Auth, BodiesOfStrangersAreNotRead) {
         "Content-Length: 1000000\r\nExpect: 100-continue\r\n\r\n");
     EXPECT_EQ(reply.status, 401);
     EXPECT_EQ(reply.headers.at("connection"), "close");
+  });
+}
+
+TEST(Auth, ABadKeyIsRefusedBeforeTheBodyAndCountsOnce) {
+  Fixture f;
+  f.router.add({.method = Method::post, .path = "/packets", .scope = "packets", .body = Body::json},
+               echo());
+  const auto narrow = f.new_key({"messages"});
+  f.run([&]() -> Story {
+    const std::string start =
+        "POST /packets HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+    const std::array<std::string, 3> framings = {
+        "Content-Length: 1000000\r\n\r\n{", "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n"};
+    for (const auto& framing : framings) {
+      auto client = co_await f.connect();
+      const auto reply = co_await client.ask(start + bearer(narrow) + framing);
+      EXPECT_EQ(reply.status, 403) << framing;
+      EXPECT_EQ(reply.headers.at("connection"), "close");
+      EXPECT_EQ(reply.problem().at("code"), "insufficient_scope");
+    }
+    for (std::uint32_t i = 0; i <= limits::http_auth_failures; ++i) {
+      auto client = co_await f.connect();
+      const auto reply =
+          co_await client.ask(start + bearer("fwk_wrong") + framings[i % framings.size()]);
+      EXPECT_EQ(reply.status, i < limits::http_auth_failures ? 401 : 429) << i;
+      EXPECT_EQ(reply.headers.at("connection"), "close");
+      EXPECT_EQ(reply.problem().at("code"),
+                i < limits::http_auth_failures ? "invalid_token" : "too_many_failures");
+    }
+  });
+}
+
+TEST(Auth, ABodyThatIsThereCostsABadKeyNoConnection) {
+  Fixture f;
+  f.router.add({.method = Method::post, .path = "/packets", .body = Body::json}, echo());
+  f.run([&]() -> Story {
+    auto client = co_await f.connect();
+    for (int i = 0; i < 2; ++i) {
+      const auto reply = co_await client.ask(f.request("POST /packets", bearer("fwk_wrong"), "{}"));
+      EXPECT_EQ(reply.status, 401);
+      EXPECT_FALSE(reply.headers.contains("connection"));
+    }
+  });
+}
+
+TEST(Auth, AKeyRevokedWhileTheBodyComesIsRefused) {
+  Fixture f;
+  f.router.add({.method = Method::post, .path = "/packets", .body = Body::json}, echo());
+  const auto key = f.new_key({"packets"});
+  f.run([&]() -> Story {
+    const std::string head =
+        "POST /packets HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
+        bearer(key) + "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+    for (const int status : {200, 401}) {
+      auto client = co_await f.connect();
+      co_await client.send(head);
+      EXPECT_EQ(co_await client.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+      if (status == 401) {
+        f.keys[*http::api_key_digest(key)].is_revoked = true;
+        f.authenticator.forget_keys();
+      }
+      EXPECT_EQ((co_await client.ask("{}")).status, status);
+    }
   });
 }
 
