@@ -2,6 +2,8 @@
 #include "bridge/services/actions/program.h"
 
 #include <cerrno>
+#include <csignal>
+#include <cstdlib>
 #include <optional>
 
 #include <boost/asio/co_spawn.hpp>
@@ -39,6 +41,35 @@ TEST(Program, WhatItLeftInTheBackgroundIsNeitherAliveNorAZombie) {
   errno = 0;
   EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a child is left";
   EXPECT_EQ(errno, ECHILD);
+}
+
+TEST(Program, WhoLeftItsGroupAndWritesOnHoldsNobodyUp) {
+  const Reaper reaper;
+  for (const std::size_t most : {std::size_t{1000}, std::size_t{1} << 30}) {
+    boost::asio::io_context loop;
+    Program program;
+    // It ends once the straggler, a group of its own, has written more than a pipe holds.
+    program.argv = {"/bin/sh", "-c",
+                    "setsid yes & until { read a b && read c d; } < /proc/$!/io && "
+                    "[ $d -gt 200000 ]; do :; done; echo $! >&2"};
+    program.output_bytes_max = most;
+    std::optional<base::Result<Ran>> ran;
+    boost::asio::co_spawn(loop, run(program, program.argv),
+                          [&](const std::exception_ptr& error, base::Result<Ran> result) {
+                            EXPECT_FALSE(error);
+                            ran = std::move(result);
+                          });
+    loop.run();
+    ASSERT_TRUE(ran.has_value());
+    ASSERT_TRUE(*ran) << ran->error().message;
+    EXPECT_EQ((*ran)->status, 0);
+    EXPECT_TRUE((*ran)->out.starts_with("y\n"));
+    EXPECT_EQ((*ran)->is_clipped, most == 1000);
+    const pid_t straggler = std::atoi((*ran)->err.c_str());
+    ASSERT_GT(straggler, 1) << (*ran)->err;
+    ::kill(straggler, SIGKILL);
+    EXPECT_EQ(::waitpid(straggler, nullptr, 0), straggler);
+  }
 }
 
 TEST(Program, HasTheLimitOfOpenFilesThatItIsGiven) {

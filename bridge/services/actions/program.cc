@@ -98,14 +98,19 @@ asio::awaitable<void> drain(stream_descriptor& from, Output& output) {
   }
 }
 
-// What is still in the pipe of a program that has ended.
+// What is still in the pipe of a program that has ended. Who has left its group may go on writing
+// into it: no more is read than the pipe can have held.
 void drain_rest(stream_descriptor& from, Output& output) {
+  const int held = ::fcntl(from.native_handle(), F_GETPIPE_SZ);
+  auto left = static_cast<std::size_t>(std::max(held, 0));
   std::array<char, piece_bytes> piece;
   boost::system::error_code error;
   from.non_blocking(true, error);
-  while (!error) {
-    const auto size = from.read_some(asio::buffer(piece), error);
-    if (!error) output.add(piece.data(), size);
+  while (!error && left > 0 && !output.is_clipped) {
+    const auto size = from.read_some(asio::buffer(piece, left), error);
+    if (error) break;
+    output.add(piece.data(), size);
+    left -= size;
   }
 }
 
