@@ -3,6 +3,7 @@
 #include "tests/memory/fixture.h"
 
 #include <boost/json/serialize.hpp>
+#include <fmt/format.h>
 
 namespace services::memory {
 namespace {
@@ -281,6 +282,33 @@ TEST_F(SharingTest, OthersLearnNothingOfPrivateTopics) {
   EXPECT_EQ(other->expertise[0].tag, "public");
   EXPECT_EQ(other->holdings.entries, 0);
   EXPECT_EQ(other->knowledge.size(), 2u);
+}
+
+TEST_F(SharingTest, OthersLearnNothingOfWhatIsPrivateUnderASharedTopic) {
+  const auto first =
+      keep("ann", NewEntry{.content = "x", .tags = {"plan", "rare"}, .sharing = Sharing::all});
+  const auto second =
+      keep("ann", NewEntry{.content = "y", .tags = {"plan"}, .sharing = Sharing::all});
+  keep("ann", NewEntry{.content = "z", .tags = {"plan", "rare"}});
+  // As many private topics as are shown, each with more entries than those that are shared.
+  for (int topic = 0; topic < limits::memory_topics_shown; ++topic) {
+    for (int entry = 0; entry < 4; ++entry) {
+      keep("ann", NewEntry{.content = fmt::format("{} {}", topic, entry),
+                           .tags = {fmt::format("private-{}", topic)}});
+    }
+  }
+  const auto time_of = [&](const Entry& entry) {
+    return run(memory->get(as("ann"), "ann", entry.id))->created;
+  };
+  const auto other = run(memory->dreams(as("cy"), "ann", 10));
+  ASSERT_TRUE(other);
+  ASSERT_EQ(other->expertise.size(), 2u);
+  EXPECT_EQ(other->expertise[0].tag, "plan");
+  EXPECT_EQ(other->expertise[0].entries, 2);
+  EXPECT_EQ(other->expertise[0].last, time_of(second));
+  EXPECT_EQ(other->expertise[1].tag, "rare");
+  EXPECT_EQ(other->expertise[1].entries, 1);
+  EXPECT_EQ(other->expertise[1].last, time_of(first));
 }
 
 TEST_F(MemoryTest, DreamsSortByKindAndTellWhatAnAgentKnows) {

@@ -118,15 +118,14 @@ Result<Dreams> dreams(store::Tx& tx, const Asker& asker, const std::string& whic
   }
   std::ranges::sort(dreams.conversations, std::greater(), &Entry::number);
   if (dreams.conversations.size() > limit) dreams.conversations.resize(limit);
-  TRY(dreams.expertise, rows::topics_of(tx, owner.agent, limits::memory_topics_shown));
   const bool is_own = viewer.is_operator || viewer.self.agent == owner.agent;
   if (is_own) {
+    TRY(dreams.expertise, rows::topics_of(tx, owner.agent, limits::memory_topics_shown));
     TRY(dreams.holdings, rows::holdings_of(tx, owner.agent));
-    return dreams;
+  } else {
+    // Others learn of nothing but what is shared with all.
+    TRY(dreams.expertise, rows::shared_topics_of(tx, owner.agent, limits::memory_topics_shown));
   }
-  // Others learn of nothing but what is shared with all.
-  std::erase_if(dreams.expertise, [](const Topic& topic) { return topic.shared == 0; });
-  for (auto& topic : dreams.expertise) topic.entries = topic.shared;
   return dreams;
 }
 

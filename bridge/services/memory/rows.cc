@@ -296,6 +296,31 @@ Result<std::vector<Topic>> topics_of(store::Tx& tx, const std::string& agent, in
   return found;
 }
 
+Result<std::vector<Topic>> shared_topics_of(store::Tx& tx, const std::string& agent, int limit) {
+  TRY(const auto rows, tx.query(R"sql(
+    SELECT tag, shared
+    FROM memory_topics
+    WHERE agent = $1 AND shared > 0
+    ORDER BY shared DESC, tag
+    LIMIT $2
+  )sql",
+                                {agent, limit}));
+  std::vector<Topic> found;
+  for (const auto& row : rows) {
+    const auto tag = row[0].text();
+    const text_index::Filter shared{
+        .each = {mark::of_agent(agent), mark::of_all(), mark::of_tag(tag)}};
+    TRY(const auto numbers, text_index::newest(tx, shared, 1));
+    if (numbers.empty()) continue;
+    TRY(const auto newest,
+        tx.query_one("SELECT created_at FROM memory_entries WHERE number = $1", {numbers.front()}));
+    if (!newest) continue;
+    const auto count = row[1].integer();
+    found.push_back({tag, count, count, time_of(newest->at(0))});
+  }
+  return found;
+}
+
 Result<bool> claim_reply(store::Tx& tx, const std::string& reply, base::WallTime now) {
   TRY(const auto changed, tx.execute("INSERT INTO memory_replies (reply, kept_at) VALUES ($1, $2) "
                                      "ON CONFLICT DO NOTHING",

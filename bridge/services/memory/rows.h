@@ -51,6 +51,9 @@ base::Result<std::int64_t> first_since(store::Tx& tx, base::WallTime since);
 base::Result<Holdings> holdings_of(store::Tx& tx, const std::string& agent);
 // The tags of its entries, most frequent first.
 base::Result<std::vector<Topic>> topics_of(store::Tx& tx, const std::string& agent, int limit);
+// The same of what it shares with all, as if there were nothing else.
+base::Result<std::vector<Topic>> shared_topics_of(store::Tx& tx, const std::string& agent,
+                                                  int limit);
 
 // Remembers that a reply was stored, for ever. False: it was already.
 base::Result<bool> claim_reply(store::Tx& tx, const std::string& reply, base::WallTime now);
