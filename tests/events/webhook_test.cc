@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include <boost/json/serialize.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -131,6 +132,25 @@ TEST_F(WebhookTest, GoneDisablesUntilSomebodyEnablesItAgain) {
   EXPECT_THAT(receiver.subjects(), ElementsAre("a", "b", "c"));
   EXPECT_THAT(told("subscription."),
               ElementsAre("subscription.created", "subscription.disabled", "subscription.enabled"));
+}
+
+TEST_F(WebhookTest, TheJournalTellsTheReceiverButNotItsAddress) {
+  internet.add("slack.example", "7.7.7.7", other.server(clock));
+  for (const std::string path : {"/services/T0/B0/sesame", "/services/T0/B0/another?key=sesame"}) {
+    (void)subscribe({.wish = {.types = {"thing.happened"}},
+                     .via = events::Via::webhook,
+                     .url = "https://slack.example:8443" + path});
+  }
+  const auto page = run(store->read(
+      [&](store::Tx& tx) { return journal.page(tx, 0, 500, {.type = "subscription.created"}); }));
+  ASSERT_TRUE(page);
+  ASSERT_EQ(page->entries.size(), 2u);
+  for (const auto& entry : page->entries) {
+    EXPECT_EQ(entry.data.at("receiver"), "https://slack.example:8443");
+    EXPECT_EQ(json::serialize(entry.data).find("services"), std::string::npos);
+    EXPECT_EQ(json::serialize(entry.data).find("sesame"), std::string::npos);
+  }
+  EXPECT_NE(page->entries[0].data.at("url_sha256"), page->entries[1].data.at("url_sha256"));
 }
 
 TEST_F(WebhookTest, AReceiverThatFailsForDaysIsDisabled) {

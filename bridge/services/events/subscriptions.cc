@@ -1,5 +1,6 @@
 #include "bridge/services/events/subscriptions.h"
 
+#include "bridge/base/hash.h"
 #include "bridge/base/ids.h"
 #include "bridge/services/events/event_limits.h"
 
@@ -13,11 +14,20 @@ using base::Task;
 
 namespace {
 
-// What the journal tells of a new subscription; never its secret.
-json::object facts(const Subscription& subscription) {
+// As much of its hash as tells two addresses apart.
+constexpr std::size_t url_digits = 16;
+
+// What the journal tells of a new subscription; never its secret. The path of an address is often
+// one as well, and the journal keeps what it has heard for good: it gets the host, and a mark by
+// which who has the address knows it again.
+Result<json::object> facts(const Subscription& subscription) {
   auto data = rows::object_of(subscription.wish);
   data["only_own"] = subscription.wish.only.has_value();
-  if (!subscription.url.empty()) data["url"] = subscription.url;
+  if (subscription.url.empty()) return data;
+  TRY(const auto target, Target::parse(subscription.url));
+  data["receiver"] =
+      fmt::format("{}://{}", target.is_secure ? "https" : "http", target.authority());
+  data["url_sha256"] = base::sha256_hex(subscription.url).substr(0, url_digits);
   return data;
 }
 
@@ -125,7 +135,8 @@ Task<Subscriptions::Created> Subscriptions::subscribe(std::string agent, NewSubs
                       .handshake = handshake};
     made.wish.only =
         actor.agent.empty() ? std::nullopt : std::optional(Listener{made.agent, actor.principal});
-    TRY_OK(act.tell("subscription.created", made, facts(made)));
+    TRY(auto data, facts(made));
+    TRY_OK(act.tell("subscription.created", made, std::move(data)));
     TRY(made.cursor, needs_.journal.last(tx));
     TRY_OK(rows::insert(tx, made, asked.request, asked.request_hash));
     if (made.via == Via::webhook) TRY_OK(declare_lane(act, made));
