@@ -1,4 +1,5 @@
 // flywheel action: what agents ask for, and what people say to it.
+#include "bridge/app/foreign_text.h"
 #include "bridge/app/remote_call.h"
 #include "bridge/base/json.h"
 #include "bridge/base/limits.h"
@@ -23,9 +24,9 @@ struct ActionOptions {
 using Story = std::function<awaitable<int>(Console&, const ActionOptions&, http::Client&)>;
 
 void print_line(Console& console, const json::object& asked) {
-  console.out << fmt::format("{}  {:<9}  {:<20}  risk {:<3}  by {}\n", text_in(asked, "id"),
-                             text_in(asked, "state"), text_in(asked, "action"),
-                             text_in(asked, "risk"), text_in(asked, "asker"));
+  console.out << fmt::format("{}  {:<9}  {:<20}  risk {:<3}  by {}\n", line_in(asked, "id"),
+                             line_in(asked, "state"), line_in(asked, "action"),
+                             line_in(asked, "risk"), line_in(asked, "asker"));
 }
 
 void print_whole(Console& console, const json::object& asked) {
@@ -35,7 +36,7 @@ void print_whole(Console& console, const json::object& asked) {
   };
   for (const auto* name :
        {"undoes", "params", "approvals", "resolutions", "expires", "error", "detail", "result"}) {
-    row(name, text_in(asked, name));
+    row(name, line_in(asked, name));
   }
 }
 
@@ -45,11 +46,11 @@ awaitable<int> list(Console& console, const ActionOptions&, http::Client& client
       [&](const json::value& answer) {
         for (const auto& item : items_of(answer)) {
           const auto& one = item.as_object();
-          const auto off = text_in(one, "switched_off");
+          const auto off = line_in(one, "switched_off");
           console.out << fmt::format(
-              "{:<24}  {:<8}  risk {:<3}  {:<9}  {}{}\n", text_in(one, "name"),
-              text_in(one, "kind"), text_in(one, "risk"), text_in(one, "min_tier"),
-              text_in(one, "description"), off.empty() ? "" : "  [switched off: " + off + "]");
+              "{:<24}  {:<8}  risk {:<3}  {:<9}  {}{}\n", line_in(one, "name"),
+              line_in(one, "kind"), line_in(one, "risk"), line_in(one, "min_tier"),
+              line_in(one, "description"), off.empty() ? "" : "  [switched off: " + off + "]");
         }
       });
 }
@@ -92,11 +93,11 @@ awaitable<int> check(Console& console, const ActionOptions& options, http::Clien
                                                                  : "allowed",
                                text_in(decision, "risk"));
     for (const auto& reason : decision.at("reasons").as_array()) {
-      console.out << "  " << std::string_view(reason.as_string()) << '\n';
+      console.out << "  " << shown(reason.as_string()) << '\n';
     }
     for (const auto& error : decision.at("errors").as_array()) {
-      console.out << fmt::format("  {}: {}\n", text_in(error.as_object(), "pointer"),
-                                 text_in(error.as_object(), "detail"));
+      console.out << fmt::format("  {}: {}\n", line_in(error.as_object(), "pointer"),
+                                 line_in(error.as_object(), "detail"));
     }
   }
   co_return decision.at("allowed").as_bool() ? exit_ok : exit_negative;
@@ -167,8 +168,7 @@ awaitable<int> resolve(Console& console, const ActionOptions& options, http::Cli
 void print_switches(Console& console, const json::value& answer) {
   const auto& off = answer.as_object().at("switched_off").as_object();
   for (const auto& [place, reason] : off) {
-    console.out << fmt::format("off  {:<40}  {}\n", std::string_view(place),
-                               std::string_view(reason.as_string()));
+    console.out << fmt::format("off  {:<40}  {}\n", shown(place), shown(reason.as_string()));
   }
   if (off.empty()) console.err << "nothing is switched off\n";
 }

@@ -1,4 +1,5 @@
 // flywheel fleet: the agents of a category, sent on missions together.
+#include "bridge/app/foreign_text.h"
 #include "bridge/app/remote_call.h"
 #include "bridge/app/run_report.h"
 #include "bridge/base/limits.h"
@@ -45,25 +46,24 @@ std::string counts_of(const json::object& fleet, std::string_view key) {
   std::string text;
   if (const auto* counts = object_in(fleet, key)) {
     for (const auto& [name, count] : *counts) {
-      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", json::serialize(count),
-                          std::string_view(name));
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", json::serialize(count), shown(name));
     }
   }
   return text;
 }
 
 void print_mission(Console& console, const json::object& mission) {
-  console.out << fmt::format("mission {}  {}  {}%\n  {}\n", text_in(mission, "id"),
-                             text_in(mission, "state"), text_in(mission, "progress"),
-                             text_in(mission, "objective"));
+  console.out << fmt::format("mission {}  {}  {}%\n  {}\n", line_in(mission, "id"),
+                             line_in(mission, "state"), line_in(mission, "progress"),
+                             line_in(mission, "objective"));
   const auto* members = array_in(mission, "members");
   if (!members) return;
   for (const auto& item : *members) {
     const auto* member = item.if_object();
     if (!member) continue;
-    const auto note = text_in(*member, "note");
-    console.out << fmt::format("  {:<28}  {:<9}  {:>3}%{}\n", text_in(*member, "slug"),
-                               text_in(*member, "state"), text_in(*member, "progress"),
+    const auto note = line_in(*member, "note");
+    console.out << fmt::format("  {:<28}  {:<9}  {:>3}%{}\n", line_in(*member, "slug"),
+                               line_in(*member, "state"), line_in(*member, "progress"),
                                note.empty() ? "" : "  " + note);
   }
 }
@@ -71,21 +71,21 @@ void print_mission(Console& console, const json::object& mission) {
 void print_line(Console& console, const json::object& fleet) {
   const auto* mission = object_in(fleet, "mission");
   console.out << fmt::format(
-      "{:<20}  {:>4}  {:<36}  {}\n", text_in(fleet, "key"), text_in(fleet, "size"),
+      "{:<20}  {:>4}  {:<36}  {}\n", line_in(fleet, "key"), line_in(fleet, "size"),
       counts_of(fleet, "by_status"),
-      mission ? fmt::format("on a mission, {}%", text_in(*mission, "progress")) : "");
+      mission ? fmt::format("on a mission, {}%", line_in(*mission, "progress")) : "");
 }
 
 void print_whole(Console& console, const json::object& fleet) {
-  console.out << fmt::format("{}: {}\n", text_in(fleet, "category"), text_in(fleet, "purpose"));
+  console.out << fmt::format("{}: {}\n", line_in(fleet, "category"), line_in(fleet, "purpose"));
   const auto* members = array_in(fleet, "members");
   if (members) {
     for (const auto& item : *members) {
       const auto* agent = item.if_object();
       if (!agent) continue;
-      console.out << fmt::format("  {:<28}  {:<8}  {:<9}  {}\n", text_in(*agent, "slug"),
-                                 text_in(*agent, "status"), text_in(*agent, "liveness"),
-                                 text_in(*agent, "name"));
+      console.out << fmt::format("  {:<28}  {:<8}  {:<9}  {}\n", line_in(*agent, "slug"),
+                                 line_in(*agent, "status"), line_in(*agent, "liveness"),
+                                 line_in(*agent, "name"));
     }
     if (members->empty()) console.out << "  nobody is in it\n";
   }

@@ -1,4 +1,5 @@
 // flywheel memory: what agents and conversations should not forget.
+#include "bridge/app/foreign_text.h"
 #include "bridge/app/project.h"
 #include "bridge/app/remote_call.h"
 #include "bridge/services/memory/memory_limits.h"
@@ -24,41 +25,6 @@ using Story = std::function<awaitable<int>(Console&, const MemoryOptions&, http:
 
 std::string path_of(const MemoryOptions& options, std::string_view rest = {}) {
   return fmt::format("/api/gpt-agents/{}/memory{}", encoded(options.agent), rest);
-}
-
-// Of a terminal's own, or one that turns the direction of writing: U+0080 to U+009F, U+202A to
-// U+202E and U+2066 to U+2069.
-bool obeyed(std::string_view rest) {
-  const auto at = [&](std::size_t i) {
-    return i < rest.size() ? static_cast<unsigned char>(rest[i]) : 0u;
-  };
-  if (at(0) == 0xC2) return at(1) < 0xA0;
-  if (at(0) != 0xE2) return false;
-  return (at(1) == 0x80 && at(2) >= 0xAA && at(2) <= 0xAE) ||
-         (at(1) == 0x81 && at(2) >= 0xA6 && at(2) <= 0xA9);
-}
-
-// What a model wrote, on one line and without what a terminal would obey.
-std::string shown(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const auto byte = static_cast<unsigned char>(text.front());
-    const bool is_plain = byte >= ' ' && byte != 0x7f && !obeyed(text);
-    out += is_plain ? text.front() : ' ';
-    text.remove_prefix(is_plain || byte < 0x80 ? 1 : byte == 0xC2 ? 2 : 3);
-  }
-  return out;
-}
-
-// The same over several lines.
-std::string shown_lines(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const auto end = text.find('\n');
-    out += shown(text.substr(0, end)) + '\n';
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  }
-  return out;
 }
 
 std::string tags_in(const json::object& entry) {

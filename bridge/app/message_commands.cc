@@ -1,4 +1,5 @@
 // flywheel gpt ask, tell, inbox, ack, broadcast: what agents say to one another.
+#include "bridge/app/foreign_text.h"
 #include "bridge/app/remote_call.h"
 #include "bridge/base/json.h"
 #include "bridge/services/messages/message_limits.h"
@@ -41,7 +42,7 @@ void add_text(json::object& body, std::string_view name, const std::string& text
 
 std::string name_in(const json::object& message, std::string_view end) {
   const auto* party = message.if_contains(end);
-  return party && party->is_object() ? text_in(party->get_object(), "name") : "";
+  return party && party->is_object() ? line_in(party->get_object(), "name") : "";
 }
 
 // As a shell takes it for one word.
@@ -58,24 +59,27 @@ std::string shell_word(const std::string& text) {
 std::string answer_hint(const json::object& message) {
   if (text_in(message, "answered_by") != "inbox" || !text_in(message, "outcome").empty()) return {};
   return fmt::format("  answer: flywheel gpt tell {} TEXT --reply-to {} --from {}\n",
-                     shell_word(name_in(message, "from")), text_in(message, "id"),
+                     shell_word(name_in(message, "from")), line_in(message, "id"),
                      shell_word(name_in(message, "to")));
 }
 
 // Why nobody will read it; empty: somebody may. A query has ended then, which is no death.
 std::string death_of(const json::object& message) {
-  const auto outcome = text_in(message, "outcome");
+  const auto outcome = line_in(message, "outcome");
   if (outcome.empty() || text_in(message, "kind") == "query") return {};
   return "  [dead: " + outcome + "]";
 }
 
+// Behind it no line of a message's text looks like the first line of another message.
+constexpr std::string_view body_indent = "    ";
+
 void print_message(Console& console, const json::object& message) {
   console.out << fmt::format(
-      "{}  {}  {} -> {}{}{}{}\n", text_in(message, "id"), text_in(message, "sent"),
+      "{}  {}  {} -> {}{}{}{}\n", line_in(message, "id"), line_in(message, "sent"),
       name_in(message, "from"), name_in(message, "to"),
-      text_in(message, "kind") == "message" ? "" : "  (" + text_in(message, "kind") + ")",
+      text_in(message, "kind") == "message" ? "" : "  (" + line_in(message, "kind") + ")",
       text_in(message, "trust") == "untrusted" ? "  [untrusted]" : "", death_of(message));
-  console.out << text_in(message, "text") << '\n' << answer_hint(message) << '\n';
+  console.out << shown_lines(text_in(message, "text"), body_indent) << answer_hint(message) << '\n';
 }
 
 // The text of a file or of standard input, or the words themselves.
@@ -99,8 +103,8 @@ awaitable<int> tell(Console& console, const MessageOptions& options, http::Clien
   co_return co_await call(console, client, std::move(request), [&](const json::value& answer) {
     if (!answer.is_object()) return;
     const auto& message = answer.get_object();
-    console.out << fmt::format("{} sent to {} in thread {}\n", text_in(message, "id"),
-                               name_in(message, "to"), text_in(message, "thread"));
+    console.out << fmt::format("{} sent to {} in thread {}\n", line_in(message, "id"),
+                               name_in(message, "to"), line_in(message, "thread"));
   });
 }
 
@@ -142,11 +146,11 @@ int print_result(Console& console, const json::value& answer) {
     if (value) {
       print_pretty(console, *value);
     } else {
-      console.out << text_in(reply, "text") << '\n';
+      console.out << shown_lines(text_in(reply, "text"));
     }
   } else if (status == exit_job_failed) {
-    console.err << fmt::format("query {} failed: {}\n", text_in(query, "id"),
-                               text_in(query, "error"));
+    console.err << fmt::format("query {} failed: {}\n", line_in(query, "id"),
+                               line_in(query, "error"));
   } else {
     console.err << fmt::format(
         "query {} is open; its answer will be at {}\n", text_in(query, "id"),
@@ -215,8 +219,8 @@ awaitable<int> broadcast(Console& console, const MessageOptions& options, http::
     const auto& told = answer.as_object();
     for (const auto& item : told.at("results").as_array()) {
       const auto& one = item.as_object();
-      console.out << fmt::format("{:<28}  {}  {}\n", text_in(one, "to"), text_in(one, "result"),
-                                 text_in(one, one.contains("error") ? "error" : "message"));
+      console.out << fmt::format("{:<28}  {}  {}\n", line_in(one, "to"), line_in(one, "result"),
+                                 line_in(one, one.contains("error") ? "error" : "message"));
     }
     console.err << fmt::format("{} sent, {} failed\n", text_in(told, "sent"),
                                text_in(told, "failed"));

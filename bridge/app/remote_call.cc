@@ -1,5 +1,6 @@
 #include "bridge/app/remote_call.h"
 
+#include "bridge/app/foreign_text.h"
 #include "bridge/protocol/text.h"
 
 #include <boost/json/serialize.hpp>
@@ -43,9 +44,9 @@ awaitable<int> call(Console& console, http::Client& client, http::ClientRequest 
 
 void print_pretty(Console& console, const json::value& value) {
   if (value.is_object()) {
-    console.out << protocol::pretty_json(value.get_object()) << '\n';
+    console.out << shown_json(protocol::pretty_json(value.get_object())) << '\n';
   } else if (!value.is_null()) {
-    console.out << json::serialize(value) << '\n';
+    console.out << shown_json(json::serialize(value)) << '\n';
   }
 }
 

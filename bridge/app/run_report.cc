@@ -1,5 +1,6 @@
 #include "bridge/app/run_report.h"
 
+#include "bridge/app/foreign_text.h"
 #include "bridge/base/limits.h"
 #include "bridge/services/workflows/workflow_limits.h"
 #include "bridge/services/workflows/yaml.h"
@@ -32,7 +33,7 @@ std::string waits_for_agent(const json::object& query) {
   const auto* agent = object_of(query, "agent");
   if (!agent || text_in(query, "state") != "open") return {};
   const auto acked = text_in(query, "acked");
-  return fmt::format("  waits for an answer in the inbox of {} ({})", text_in(*agent, "name"),
+  return fmt::format("  waits for an answer in the inbox of {} ({})", line_in(*agent, "name"),
                      acked.empty() ? "not read yet" : "read " + acked);
 }
 
@@ -41,12 +42,12 @@ std::string waiting_of(const json::object& run, std::string_view id, const json:
   if (const auto* action = object_of(job, "action")) return waits_for_people(*action);
   if (const auto* query = object_of(job, "query")) return waits_for_agent(*query);
   if (text_in(job, "state") != "approval") return {};
-  return fmt::format("  waits for: flywheel workflow approve {} {}", text_in(run, "id"), id);
+  return fmt::format("  waits for: flywheel workflow approve {} {}", text_in(run, "id"), shown(id));
 }
 
 std::string error_in(const json::object& view) {
   const auto* error = object_of(view, "error");
-  return error ? fmt::format("  {}: {}", text_in(*error, "code"), text_in(*error, "detail"))
+  return error ? fmt::format("  {}: {}", line_in(*error, "code"), line_in(*error, "detail"))
                : std::string();
 }
 
@@ -65,7 +66,7 @@ std::string result_of(const json::object& view) {
 
 void print_run_line(Console& console, const json::object& run) {
   console.out << fmt::format("{}  {:<24}  {:<10}  {}/{}  {}\n", text_in(run, "id"),
-                             text_in(run, "workflow"), result_of(run),
+                             line_in(run, "workflow"), result_of(run),
                              text_in(run, "steps_finished"), text_in(run, "steps"),
                              text_in(run, "created"));
 }
@@ -77,10 +78,10 @@ void print_run(Console& console, const json::object& run) {
   for (const auto& [id, value] : jobs->get_object()) {
     if (!value.is_object()) continue;
     const auto& job = value.get_object();
-    std::string line = fmt::format("  {:<24}  {:<10}", std::string_view(id), result_of(job));
+    std::string line = fmt::format("  {:<24}  {:<10}", shown(id), result_of(job));
     line += error_in(job) + waiting_of(run, id, job);
     if (text_in(job, "approval_note_trust") == "untrusted") line += "  [untrusted]";
-    if (job.contains("approval_note")) line += "  " + text_in(job, "approval_note");
+    if (job.contains("approval_note")) line += "  " + line_in(job, "approval_note");
     console.out << line << '\n';
   }
   if (const auto error = error_in(run); !error.empty()) console.out << error << '\n';
