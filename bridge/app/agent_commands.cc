@@ -1,4 +1,5 @@
 // flywheel gpt: the registry of agents that a running daemon keeps.
+#include "bridge/app/foreign_text.h"
 #include "bridge/app/remote_call.h"
 #include "bridge/base/json.h"
 #include "bridge/base/limits.h"
@@ -43,17 +44,17 @@ std::string joined(const json::object& object, std::string_view key) {
 }
 
 void print_line(Console& console, const json::object& agent) {
-  console.out << fmt::format("{:<28}  {:<20}  {:<8}  {:<9}  {:<9}  {}\n", text_in(agent, "slug"),
-                             text_in(agent, "category"), text_in(agent, "status"),
-                             text_in(agent, "tier"), text_in(agent, "liveness"),
-                             text_in(agent, "name"));
+  console.out << fmt::format("{:<28}  {:<20}  {:<8}  {:<9}  {:<9}  {}\n", line_in(agent, "slug"),
+                             line_in(agent, "category"), line_in(agent, "status"),
+                             line_in(agent, "tier"), line_in(agent, "liveness"),
+                             line_in(agent, "name"));
 }
 
 void print_whole(Console& console, const json::value& answer) {
   if (!answer.is_object()) return;
   const auto& agent = answer.get_object();
   const auto row = [&](std::string_view name, const std::string& text) {
-    if (!text.empty()) console.out << fmt::format("{:<13} {}\n", name, text);
+    if (!text.empty()) console.out << fmt::format("{:<13} {}\n", name, shown(text));
   };
   for (const auto* key : {"name", "slug", "id", "kind", "category"}) row(key, text_in(agent, key));
   row("clusters", joined(agent, "clusters"));
@@ -152,8 +153,8 @@ awaitable<int> beat(Console& console, const AgentOptions& options, http::Client&
                               .body = json::value(std::move(body))};
   co_return co_await call(console, client, std::move(request), [&](const json::value& answer) {
     const auto& beaten = answer.as_object();
-    console.out << fmt::format("{} is {} (was {})\n", text_in(beaten, "slug"),
-                               text_in(beaten, "liveness"), text_in(beaten, "previous_liveness"));
+    console.out << fmt::format("{} is {} (was {})\n", line_in(beaten, "slug"),
+                               line_in(beaten, "liveness"), line_in(beaten, "previous_liveness"));
   });
 }
 
@@ -174,9 +175,9 @@ void print_import(Console& console, const json::object& answer) {
   if (const auto* results = answer.if_contains("results"); results && results->is_array()) {
     for (const auto& item : results->get_array()) {
       const auto& one = item.as_object();
-      const auto note = text_in(one, "note");
-      console.out << fmt::format("{:<9}  {:<28}  {}{}\n", text_in(one, "result"),
-                                 text_in(one, "slug"), text_in(one, "name"),
+      const auto note = line_in(one, "note");
+      console.out << fmt::format("{:<9}  {:<28}  {}{}\n", line_in(one, "result"),
+                                 line_in(one, "slug"), line_in(one, "name"),
                                  note.empty() ? "" : "  (" + note + ")");
     }
   }

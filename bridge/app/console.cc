@@ -1,5 +1,6 @@
 #include "bridge/app/console.h"
 
+#include "bridge/app/foreign_text.h"
 #include "bridge/base/limits.h"
 
 #include <cerrno>
@@ -22,10 +23,11 @@ using base::fail;
 
 void print(Console& console, std::string_view color, std::string_view prefix,
            std::string_view text) {
+  const auto lines = text.empty() ? "\n" : shown_lines(text);
   if (console.has_color) {
-    console.err << "\x1b[" << color << 'm' << prefix << "\x1b[0m" << text << '\n';
+    console.err << "\x1b[" << color << 'm' << prefix << "\x1b[0m" << lines;
   } else {
-    console.err << prefix << text << '\n';
+    console.err << prefix << lines;
   }
 }
 

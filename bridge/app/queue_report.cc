@@ -1,5 +1,6 @@
 #include "bridge/app/queue_report.h"
 
+#include "bridge/app/foreign_text.h"
 #include "bridge/app/remote_call.h"
 
 #include <fmt/format.h>
@@ -48,7 +49,7 @@ double next_send(const json::object& queue, const std::string& lane) {
 
 std::string closed_account(const json::object& breaker) {
   std::string text =
-      fmt::format("  closed: {}: {}", text_in(breaker, "trip"), text_in(breaker, "detail"));
+      fmt::format("  closed: {}: {}", line_in(breaker, "trip"), line_in(breaker, "detail"));
   const double left = number_in(breaker, "closes_in_seconds");
   return left > 0 ? text + fmt::format(" ({:.0f} s more)", left) : text;
 }
@@ -60,7 +61,7 @@ void print_lane(Console& console, const json::object& queue, const json::object&
   if (!running.empty()) line += "  runs " + running;
   const double held = number_in(lane, "held");
   if (held > 0) line += fmt::format("  {:.0f} held: flywheel packet list --is held", held);
-  const auto paused = text_in(lane, "paused");
+  const auto paused = line_in(lane, "paused");
   if (!paused.empty()) line += fmt::format("  paused: {} (flywheel queue resume)", paused);
   const auto& breaker = object_in(lane, "breaker");
   if (is_true(breaker, "open")) line += closed_account(breaker);

@@ -1,4 +1,5 @@
 // The commands that ask a running daemon: packets, the queue, the session, keys, audit, events.
+#include "bridge/app/foreign_text.h"
 #include "bridge/app/queue_report.h"
 #include "bridge/app/remote_call.h"
 #include "bridge/app/verification.h"
@@ -43,14 +44,14 @@ void add_id(CLI::App& command, RemoteOptions& options) {
 void print_line(Console& console, const json::object& job) {
   const auto* error = job.if_contains("error");
   const std::string code =
-      error && error->is_object() ? text_in(error->get_object(), "code") : std::string();
+      error && error->is_object() ? line_in(error->get_object(), "code") : std::string();
   const auto* timings = job.if_contains("timings");
   const std::string queued =
-      timings && timings->is_object() ? text_in(timings->get_object(), "queued") : "";
-  const std::string kind = text_in(job, "kind");
-  console.out << fmt::format("{}  {:<9}  {:<7}  {:<16}  {:<16}  {}  {}{}\n", text_in(job, "id"),
-                             text_in(job, "state"), text_in(job, "stage"), text_in(job, "sender"),
-                             text_in(job, "bead"), queued, code,
+      timings && timings->is_object() ? line_in(timings->get_object(), "queued") : "";
+  const std::string kind = line_in(job, "kind");
+  console.out << fmt::format("{}  {:<9}  {:<7}  {:<16}  {:<16}  {}  {}{}\n", line_in(job, "id"),
+                             line_in(job, "state"), line_in(job, "stage"), line_in(job, "sender"),
+                             line_in(job, "bead"), queued, code,
                              kind.empty() || kind == "packet" ? "" : fmt::format("  ({})", kind));
 }
 
@@ -205,10 +206,10 @@ void add_queue(CLI::App& root, CommandLine& line) {
 
 void print_entry(Console& console, const json::object& entry) {
   const auto* data = entry.if_contains("data");
-  console.out << fmt::format("{:>8}  {}  {:<22}  {}  by {}  {}\n", text_in(entry, "sequence"),
-                             text_in(entry, "time"), text_in(entry, "type"),
-                             text_in(entry, "subject"), text_in(entry, "actor"),
-                             data ? json::serialize(*data) : std::string());
+  console.out << fmt::format("{:>8}  {}  {:<22}  {}  by {}  {}\n", line_in(entry, "sequence"),
+                             line_in(entry, "time"), line_in(entry, "type"),
+                             line_in(entry, "subject"), line_in(entry, "actor"),
+                             data ? shown_json(json::serialize(*data)) : std::string());
 }
 
 // The newest entries that match, of as many as are worth a look.
@@ -297,8 +298,8 @@ awaitable<int> key_list(Console& console, const RemoteOptions&, http::Client& cl
     for (const auto& item : items_of(answer)) {
       if (!item.is_object()) continue;
       const auto& key = item.get_object();
-      console.out << fmt::format("{}  {:<20}  {}  {}\n", text_in(key, "id"), text_in(key, "name"),
-                                 text_in(key, "scopes"), text_in(key, "expires"));
+      console.out << fmt::format("{}  {:<20}  {}  {}\n", line_in(key, "id"), line_in(key, "name"),
+                                 line_in(key, "scopes"), line_in(key, "expires"));
     }
   });
 }

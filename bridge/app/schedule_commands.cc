@@ -1,4 +1,5 @@
 // flywheel schedule: what a running daemon does by itself from time to time.
+#include "bridge/app/foreign_text.h"
 #include "bridge/app/project.h"
 #include "bridge/app/remote_call.h"
 #include "bridge/app/run_report.h"
@@ -35,25 +36,25 @@ std::string path_of(const ScheduleOptions& options, std::string_view verb = {}) 
 
 // "every 15m", or the expression with its zone.
 std::string rule_of(const json::object& schedule) {
-  const auto interval = text_in(schedule, "interval");
+  const auto interval = line_in(schedule, "interval");
   if (!interval.empty()) return "every " + interval;
-  return fmt::format("{} ({})", text_in(schedule, "cron"), text_in(schedule, "time_zone"));
+  return fmt::format("{} ({})", line_in(schedule, "cron"), line_in(schedule, "time_zone"));
 }
 
 std::string name_of(const json::object& schedule) {
-  const auto name = text_in(schedule, "name");
-  return name.empty() ? text_in(schedule, "id") : name;
+  const auto name = line_in(schedule, "name");
+  return name.empty() ? line_in(schedule, "id") : name;
 }
 
 std::string next_of(const json::object& schedule) {
-  const auto next = text_in(schedule, "next_run");
+  const auto next = line_in(schedule, "next_run");
   return next.empty() ? "paused" : "next " + next;
 }
 
 std::string run_line(const json::object& run) {
-  std::string line = fmt::format("{}  {}", text_in(run, "started"), text_in(run, "outcome"));
+  std::string line = fmt::format("{}  {}", line_in(run, "started"), line_in(run, "outcome"));
   for (const auto* key : {"job", "workflow_run", "detail"}) {
-    if (const auto text = text_in(run, key); !text.empty()) line += "  " + text;
+    if (const auto text = line_in(run, key); !text.empty()) line += "  " + text;
   }
   return line;
 }
@@ -61,14 +62,14 @@ std::string run_line(const json::object& run) {
 void print_line(Console& console, const json::object& schedule) {
   const auto* last = schedule.if_contains("last_run");
   console.out << fmt::format(
-      "{:<24}  {:<13}  {:<28}  {:<29}  {}\n", name_of(schedule), text_in(schedule, "does"),
+      "{:<24}  {:<13}  {:<28}  {:<29}  {}\n", name_of(schedule), line_in(schedule, "does"),
       rule_of(schedule), next_of(schedule),
-      last && last->is_object() ? "last " + text_in(last->get_object(), "outcome") : "not yet run");
+      last && last->is_object() ? "last " + line_in(last->get_object(), "outcome") : "not yet run");
 }
 
 void print_whole(Console& console, const json::object& schedule) {
   const auto row = [&](std::string_view name, const std::string& text) {
-    if (!text.empty()) console.out << fmt::format("{:<9} {}\n", name, text);
+    if (!text.empty()) console.out << fmt::format("{:<9} {}\n", name, shown(text));
   };
   row("id", text_in(schedule, "id"));
   row("name", text_in(schedule, "name"));

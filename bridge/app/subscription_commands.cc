@@ -1,4 +1,5 @@
 // flywheel subscription: which events an agent is told of, and what became of its webhooks.
+#include "bridge/app/foreign_text.h"
 #include "bridge/app/project.h"
 #include "bridge/app/remote_call.h"
 #include "bridge/base/limits.h"
@@ -41,15 +42,15 @@ std::string words_of(const json::object& subscription, std::string_view name) {
 }
 
 void print_line(Console& console, const json::object& one) {
-  console.out << fmt::format("{}  {:<7}  {:<8}  {}  {}\n", text_in(one, "id"),
-                             text_in(one, "delivery"), text_in(one, "state"),
-                             words_of(one, "types"), text_in(one, "url"));
+  console.out << fmt::format("{}  {:<7}  {:<8}  {}  {}\n", line_in(one, "id"),
+                             line_in(one, "delivery"), line_in(one, "state"),
+                             shown(words_of(one, "types")), line_in(one, "url"));
 }
 
 void print_whole(Console& console, const json::value& answer) {
   const auto& one = answer.as_object();
   const auto row = [&](std::string_view name, const std::string& text) {
-    if (!text.empty()) console.out << fmt::format("{:<16} {}\n", name, text);
+    if (!text.empty()) console.out << fmt::format("{:<16} {}\n", name, shown(text));
   };
   for (const auto* name : {"id", "agent", "delivery", "state", "url", "secret"}) {
     row(name, text_in(one, name));
@@ -61,9 +62,9 @@ void print_whole(Console& console, const json::value& answer) {
 }
 
 void print_delivery(Console& console, const json::object& one) {
-  console.out << fmt::format("{}  {:<9}  event {:<8}  {:<28}  {} tried  {}\n", text_in(one, "id"),
-                             text_in(one, "state"), text_in(one, "event"), text_in(one, "type"),
-                             text_in(one, "attempts"), text_in(one, "detail"));
+  console.out << fmt::format("{}  {:<9}  event {:<8}  {:<28}  {} tried  {}\n", line_in(one, "id"),
+                             line_in(one, "state"), line_in(one, "event"), line_in(one, "type"),
+                             line_in(one, "attempts"), line_in(one, "detail"));
 }
 
 void add_words(json::object& body, std::string_view name, const std::vector<std::string>& words) {

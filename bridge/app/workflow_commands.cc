@@ -1,4 +1,5 @@
 // flywheel workflow: jobs in the order of their needs.
+#include "bridge/app/foreign_text.h"
 #include "bridge/app/remote_call.h"
 #include "bridge/app/run_report.h"
 #include "bridge/base/limits.h"
@@ -115,7 +116,7 @@ awaitable<int> create(Console& console, const WorkflowOptions& options, http::Cl
     if (!answer.is_object()) return;
     const auto& workflow = answer.get_object();
     console.out << fmt::format("{}  {}, version {}\n", text_in(workflow, "id"),
-                               text_in(workflow, "name"), text_in(workflow, "version"));
+                               line_in(workflow, "name"), text_in(workflow, "version"));
   });
 }
 
@@ -126,7 +127,7 @@ awaitable<int> list(Console& console, const WorkflowOptions&, http::Client& clie
       if (!item.is_object()) continue;
       const auto& workflow = item.get_object();
       console.out << fmt::format("{}  {:<32}  version {}\n", text_in(workflow, "id"),
-                                 text_in(workflow, "name"), text_in(workflow, "version"));
+                                 line_in(workflow, "name"), text_in(workflow, "version"));
     }
     if (items_of(answer).empty()) console.err << "no workflows\n";
   });
@@ -178,7 +179,7 @@ awaitable<int> status(Console& console, const WorkflowOptions& options, http::Cl
     const auto* workflow = answer.if_object();
     if (!workflow) return;
     console.out << fmt::format("{}  {}, version {}\n", text_in(*workflow, "id"),
-                               text_in(*workflow, "name"), text_in(*workflow, "version"));
+                               line_in(*workflow, "name"), text_in(*workflow, "version"));
     const auto* recent = workflow->if_contains("recent_runs");
     if (!recent || !recent->is_array()) return;
     for (const auto& one : recent->get_array()) {

@@ -1,5 +1,9 @@
 #include "bridge/app/foreign_text.h"
 
+#include "bridge/app/console.h"
+
+#include <sstream>
+
 #include <boost/json/parse.hpp>
 #include <gtest/gtest.h>
 
@@ -31,6 +35,15 @@ TEST(ForeignText, JsonMeansTheSameAfterwards) {
   const std::string json = "{\n  \"a\": \"\x7f \u009b \u202E \u2069 \u00e4\"\n}";
   EXPECT_EQ(shown_json(json), "{\n  \"a\": \"\\u007f \\u009b \\u202e \\u2069 \u00e4\"\n}");
   EXPECT_EQ(boost::json::parse(shown_json(json)), boost::json::parse(json));
+}
+
+TEST(ForeignText, NothingInAnErrorIsObeyed) {
+  std::istringstream in;
+  std::ostringstream out, err;
+  Console console{.in = in, .out = out, .err = err};
+  print_error(console, "a\x1b[2J\nb");
+  print_error(console, "");
+  EXPECT_EQ(err.str(), "flywheel: a [2J\nb\nflywheel: \n");
 }
 
 }  // namespace
