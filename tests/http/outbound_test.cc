@@ -134,9 +134,9 @@ TEST_F(PlainTest, WhatIsNoAnswerIsUnavailableAndSilenceIsATimeout) {
 TEST_F(PlainTest, NoMoreIsKeptOfWhatStandsBetweenThePiecesOfAnAnswer) {
   run([&]() -> Story {
     asio::ip::tcp::acceptor acceptor(loop, {loopback, 0});
-    base::Scope tasks(loop.get_executor());
     for (const std::string_view said : {"5;", "5\r\nhello\r\n0\r\nX: "}) {
       bool is_all_taken = false;
+      base::Scope tasks(loop.get_executor());
       tasks.spawn([](asio::ip::tcp::acceptor& at, std::string_view start, bool& is_taken) -> Story {
         RawClient client(co_await at.async_accept(asio::use_awaitable));
         std::string text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
