@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace services {
@@ -111,6 +112,65 @@ TEST_F(FleetsTest, WhoIsGivenAnotherStatusByHandLeavesTheMission) {
   EXPECT_TRUE(run(fleets->recall(admin, "travel-commerce")));
   EXPECT_EQ(status("a"), Status::standby);
   EXPECT_EQ(status("b"), Status::active);
+}
+
+TEST_F(FleetsTest, APartThatIsDoneStaysDoneWhenItsAgentIsCalledAway) {
+  add("A", Status::active);
+  add("B", Status::active);
+  const auto mission = deploy()->mission;
+  EXPECT_TRUE(report(mission, "a", {.progress = 100}));
+
+  EXPECT_TRUE(run(registry->change(admin, "a", {.status = Status::standby}, {})));
+  EXPECT_EQ(report(mission, "a", {.progress = 50}).error().reason, "mission_over");
+  EXPECT_EQ(report(mission, "b", {.state = Member::State::failed})->state,
+            Mission::State::completed);
+
+  const auto ended = *run(fleets->mission("travel-commerce", mission.id));
+  EXPECT_EQ(ended.members.at(0).state, Member::State::done);
+  EXPECT_EQ(status("a"), Status::standby);
+}
+
+TEST_F(FleetsTest, WhoWasSentOnAnotherMissionLeavesThatOneToo) {
+  for (const auto& [first, second] : {std::pair("Alps", "Zoo"), std::pair("Zoo", "Alps")}) {
+    const auto name = std::string("Mover of ") + first;
+    const auto change = [&](agents::Facts facts) {
+      EXPECT_TRUE(run(registry->change(admin, name, std::move(facts), {})));
+    };
+    for (const auto& one : {name, std::string("Stayer of ") + first}) {
+      EXPECT_TRUE(run(
+          registry->add(admin, {.name = one, .category = first, .status = Status::active}, {})));
+    }
+    const auto left = deploy(first)->mission;
+    change({.status = Status::standby});
+    change({.category = second, .status = Status::active});
+    const auto joined = deploy(second)->mission;
+    ASSERT_EQ(joined.members.size(), 1u);
+
+    change({.status = Status::standby});
+
+    EXPECT_EQ(run(fleets->mission(second, joined.id))->state, Mission::State::failed);
+    EXPECT_EQ(run(fleets->mission(first, left.id))->state, Mission::State::running);
+    EXPECT_TRUE(run(fleets->recall(admin, first)));
+    EXPECT_TRUE(run(registry->remove(admin, name, {})));
+    EXPECT_TRUE(run(registry->remove(admin, std::string("Stayer of ") + first, {})));
+  }
+}
+
+TEST_F(FleetsTest, TheEndOfAMissionCallsNobodyBackFromAnother) {
+  add("A", Status::active);
+  add("B", Status::active);
+  const auto first = deploy()->mission;
+  EXPECT_TRUE(report(first, "a", {.progress = 100}));
+  EXPECT_TRUE(run(registry->change(admin, "a", {.status = Status::standby}, {})));
+  EXPECT_TRUE(run(registry->change(admin, "a", {.category = "Zoo", .status = Status::active}, {})));
+  const auto second = deploy("zoo")->mission;
+
+  EXPECT_TRUE(run(fleets->recall(admin, "travel-commerce")));
+
+  EXPECT_EQ(status("a"), Status::deployed);
+  EXPECT_EQ(status("b"), Status::active);
+  EXPECT_EQ(report(second, "a", {.progress = 100})->state, Mission::State::completed);
+  EXPECT_EQ(status("a"), Status::active);
 }
 
 TEST_F(FleetsTest, AFileDoesNotCallAnybodyBack) {

@@ -57,7 +57,19 @@ Result<std::optional<Mission>> running(store::Tx& tx, const std::string& key) {
   return mission_rows::one(tx, "WHERE m.category_key = $1 AND m.state = 'running'", {key});
 }
 
-// Its members that are still deployed for it are active again.
+// The missions that run and still wait for the agent's part, oldest first.
+Result<std::vector<Mission>> waiting_for(store::Tx& tx, const std::string& agent) {
+  return mission_rows::all(tx, R"sql(
+    WHERE m.state = 'running'
+      AND m.id IN (SELECT mission
+                   FROM mission_members
+                   WHERE agent = $1 AND state IN ('assigned', 'working'))
+    ORDER BY m.id
+  )sql",
+                           {agent});
+}
+
+// Its members that are deployed are active again, but those whom another mission waits for.
 Result<> end(const Act& act, const Catalogue& catalogue, Mission& mission, Mission::State state) {
   mission.state = state;
   mission.ended = to_milliseconds(act.now);
@@ -66,6 +78,8 @@ Result<> end(const Act& act, const Catalogue& catalogue, Mission& mission, Missi
     if (member.state == Member::State::withdrawn) continue;
     TRY(auto agent, with_id(act.tx, member.agent));
     if (!agent || agent->status != Status::deployed) continue;
+    TRY(const auto others, waiting_for(act.tx, agent->id));
+    if (!others.empty()) continue;
     TRY_OK(change(act, catalogue, *std::move(agent), {.status = Status::active}));
   }
   return tell(act, fmt::format("mission.{}", name(state)), mission);
@@ -222,7 +236,10 @@ Result<Mission> report(const Act& act, const Catalogue& catalogue, Mission missi
     return base::fail(Code::not_found, fmt::format("report to mission {}: agent {} is not on it",
                                                    mission.id, agent.slug));
   }
-  if (mission.state != Mission::State::running || member->state == Member::State::withdrawn) {
+  // Whoever is done and was called away says no more of it.
+  const bool has_left = member->state == Member::State::withdrawn ||
+                        (has_ended(*member) && agent.status != Status::deployed);
+  if (mission.state != Mission::State::running || has_left) {
     return base::fail(
         Code::conflict,
         fmt::format("report to mission {}: it is over for agent {}", mission.id, agent.slug),
@@ -245,20 +262,17 @@ Result<Mission> report(const Act& act, const Catalogue& catalogue, Mission missi
 }
 
 Result<> withdraw(const Act& act, const Catalogue& catalogue, const Agent& agent) {
-  TRY(auto mission, mission_rows::one(act.tx, R"sql(
-    WHERE m.state = 'running'
-      AND m.id IN (SELECT mission FROM mission_members WHERE agent = $1)
-  )sql",
-                                      {agent.id}));
-  if (!mission) return {};
-  Member* member = member_of(*mission, agent.id);
-  if (member->state == Member::State::withdrawn) return {};
-  member->state = Member::State::withdrawn;
-  member->changed = to_milliseconds(act.now);
-  TRY_OK(mission_rows::set_member(act.tx, mission->id, *member));
-  TRY_OK(tell(act, "mission.progressed", *mission,
-              {{"agent", agent.id}, {"part", name(member->state)}}));
-  return end_if_over(act, catalogue, *mission);
+  TRY(auto missions, waiting_for(act.tx, agent.id));
+  for (auto& mission : missions) {
+    Member* member = member_of(mission, agent.id);
+    member->state = Member::State::withdrawn;
+    member->changed = to_milliseconds(act.now);
+    TRY_OK(mission_rows::set_member(act.tx, mission.id, *member));
+    TRY_OK(tell(act, "mission.progressed", mission,
+                {{"agent", agent.id}, {"part", name(member->state)}}));
+    TRY_OK(end_if_over(act, catalogue, mission));
+  }
+  return {};
 }
 
 Result<Mission> mission(store::Tx& tx, std::string_view category, const std::string& id) {

@@ -12,7 +12,7 @@
 namespace services::agents {
 
 struct Member {
-  // withdrawn: it was removed, or given another status by hand.
+  // withdrawn: it was removed, or given another status by hand, before its part had ended.
   enum class State { assigned, working, done, failed, withdrawn };
   std::string agent;  // its id
   std::string slug, name;
@@ -72,7 +72,8 @@ struct Report {
 // the last part. not_found: `agent` is not on it; conflict, reason mission_over.
 base::Result<Mission> report(const Act& act, const Catalogue& catalogue, Mission mission,
                              const Agent& agent, const Report& report);
-// `agent` is no longer deployed: its part in a mission that runs ends.
+// `agent` is no longer deployed: its part ends in every mission that still waits for it. A part
+// that is done or failed stays so.
 base::Result<> withdraw(const Act& act, const Catalogue& catalogue, const Agent& agent);
 
 // not_found: this fleet had no such mission.
