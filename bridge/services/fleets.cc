@@ -73,8 +73,10 @@ Task<Fleets::Page> Fleets::missions(std::string category, std::string before, st
   CO_TRY(auto found, co_await needs_.store.read(
                          [this, category = std::move(category), before = std::move(before),
                           limit](store::Tx& tx) -> Result<std::vector<Mission>> {
-                           TRY_OK(agents::fleet(tx, catalogue_, category));
-                           return agents::missions(tx, category, before, limit + 1);
+                           TRY(auto all, agents::missions(tx, category, before, limit + 1));
+                           // What a fleet has done is kept when nobody is in it any more.
+                           if (all.empty()) TRY_OK(agents::fleet(tx, catalogue_, category));
+                           return all;
                          }));
   Page page{.missions = std::move(found), .is_end = true};
   if (page.missions.size() > limit) {

@@ -33,6 +33,7 @@ class Fleets {
     std::vector<agents::Mission> missions;  // newest first
     bool is_end = false;
   };
+  // not_found: there is no such fleet, and it was on no mission.
   base::Task<Page> missions(std::string category, std::string before, std::size_t limit);
   // `agent` is named as agents::find reads it; empty: the one that the caller is bound to.
   base::Task<agents::Mission> report(Caller caller, std::string category, std::string id,

@@ -181,6 +181,37 @@ TEST_F(FleetsTest, AFileDoesNotCallAnybodyBack) {
   EXPECT_EQ(status("a"), Status::deployed);
 }
 
+TEST_F(FleetsTest, AFleetWhoseCategoryIsRenamedIsThereUntilItsMissionEnds) {
+  const auto import = [&](std::string category) {
+    return run(registry->import(
+        admin, {{.name = "A", .category = std::move(category), .status = Status::active}}, {}));
+  };
+  const auto keys = [&] {
+    std::vector<std::string> all;
+    for (const auto& fleet : *run(fleets->list())) all.push_back(fleet.key);
+    return all;
+  };
+  EXPECT_TRUE(import("Zoo"));
+  const auto mission = deploy("zoo")->mission;
+
+  EXPECT_TRUE(import("Wild Life"));
+
+  EXPECT_THAT(keys(), testing::IsSupersetOf({"wild-life", "zoo"}));
+  const auto left = run(fleets->get("ZOO"));
+  ASSERT_TRUE(left);
+  EXPECT_EQ(left->category, "Zoo");
+  EXPECT_EQ(left->mission->id, mission.id);
+  EXPECT_EQ(run(fleets->missions("zoo", "", 10))->missions.size(), 1u);
+  EXPECT_EQ(deploy("wild-life").error().reason, "no_active_member") << "it is still away";
+  EXPECT_EQ(run(fleets->recall(admin, "zoo"))->state, Mission::State::recalled);
+  EXPECT_EQ(status("a"), Status::active);
+  EXPECT_TRUE(deploy("wild-life"));
+  EXPECT_THAT(keys(), testing::Not(testing::Contains("zoo")));
+  EXPECT_EQ(run(fleets->missions("zoo", "", 10))->missions.size(), 1u) << "it is told still";
+  EXPECT_EQ(deploy("zoo").error().code, Code::not_found);
+  EXPECT_EQ(run(fleets->missions("moon", "", 10)).error().code, Code::not_found);
+}
+
 TEST_F(FleetsTest, AnEmptyFleetGoesNowhere) {
   EXPECT_EQ(deploy("core").error().reason, "empty_fleet");
   EXPECT_EQ(deploy("nowhere").error().code, Code::not_found);

@@ -143,14 +143,20 @@ Result<Fleet> fleet(store::Tx& tx, const Catalogue& catalogue, std::string_view 
   if (!fleet.key.empty()) {
     TRY(fleet.members, list(tx, {.category = fleet.key}, {}, limits::agents_max));
   }
-  if (!ecosystem && fleet.members.empty()) {
+  TRY(fleet.mission, running(tx, fleet.key));
+  if (ecosystem) {
+    fleet.category = ecosystem->name;
+    fleet.purpose = ecosystem->purpose;
+  } else if (!fleet.members.empty()) {
+    fleet.category = fleet.members.front().category;
+  } else if (fleet.mission) {
+    fleet.category = fleet.mission->category;
+  } else {
     return base::fail(Code::not_found,
-                      fmt::format("find fleet {}: it is no ecosystem, and no agent is in it",
+                      fmt::format("find fleet {}: it is no ecosystem, no agent is in it, and it is "
+                                  "on no mission",
                                   category.substr(0, limits::agent_name_bytes_max)));
   }
-  fleet.category = ecosystem ? ecosystem->name : fleet.members.front().category;
-  if (ecosystem) fleet.purpose = ecosystem->purpose;
-  TRY(fleet.mission, running(tx, fleet.key));
   return fleet;
 }
 
@@ -159,9 +165,13 @@ Result<std::vector<Fleet>> fleets(store::Tx& tx, const Catalogue& catalogue) {
   for (const auto& ecosystem : catalogue.ecosystems()) keys.push_back(ecosystem.key);
   const std::set<std::string> known(keys.begin(), keys.end());
   TRY(const auto rows, tx.query(R"sql(
-    SELECT DISTINCT category_key
+    SELECT category_key
     FROM agents
     WHERE category_key <> ''
+    UNION
+    SELECT category_key
+    FROM missions
+    WHERE state = 'running'
     ORDER BY category_key
     LIMIT $1
   )sql",

@@ -49,7 +49,9 @@ struct Fleet {
   std::optional<Mission> mission = {};  // the one that runs
 };
 
-// In any spelling of the category. not_found: it is no ecosystem, and nobody is in it.
+// In any spelling of the category. One whose agents have all been given another category is there
+// as long as its mission runs, so that it can be called back. not_found: it is no ecosystem, nobody
+// is in it, and no mission of it runs.
 base::Result<Fleet> fleet(store::Tx& tx, const Catalogue& catalogue, std::string_view category);
 // The ecosystems in the catalogue's order, then the other categories by key.
 base::Result<std::vector<Fleet>> fleets(store::Tx& tx, const Catalogue& catalogue);
