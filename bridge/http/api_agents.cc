@@ -245,6 +245,8 @@ Task<Response> change(ApiNeeds& needs, Request& request) {
   auto changed = co_await needs.agents.change(caller_of(request.principal), request.param("gptId"),
                                               facts_in(request.json.get_object()), revision);
   if (!changed) co_return refusal_response(std::move(changed).error());
+  // Its keys have its new name.
+  if (request.json.get_object().contains("name")) needs.authenticator.forget_keys();
   co_return agent_response(needs, *changed);
 }
 

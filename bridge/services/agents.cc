@@ -207,8 +207,12 @@ asio::awaitable<protocol::Checked<Agent>> Agents::change(Caller caller, std::str
         if (!*refused && !wrong.empty()) *refused = refusal_of("change agent", std::move(wrong));
         if (*refused) return std::unexpected<base::Error>(**refused);
         TRY_OK(agents::check_unlike(tx, agent, facts));
-        return agents::change(act(tx, now, caller.principal), settings_.catalogue, std::move(agent),
-                              facts);
+        const auto before = agent;
+        TRY(auto after, agents::change(act(tx, now, caller.principal), settings_.catalogue,
+                                       std::move(agent), facts));
+        // What others send and see under a name is not for an agent to take.
+        if (caller.agent.empty()) TRY_OK(rename_keys_of(tx, before, after));
+        return after;
       });
   if (changed) co_return *std::move(changed);
   if (*refused) co_return std::unexpected(**refused);

@@ -82,7 +82,8 @@ class Agents {
   };
   base::Task<Page> list(agents::Filter filter, std::string after, std::size_t limit);
 
-  // conflict, reason precondition_failed: `revision` has passed; not_active: a draft stays at home.
+  // Its keys speak under its new name unless it named itself; see rename_keys_of. conflict, reason
+  // precondition_failed: `revision` has passed; not_active: a draft stays at home.
   boost::asio::awaitable<protocol::Checked<agents::Agent>> change(
       Caller caller, std::string which, agents::Facts facts, std::optional<std::int64_t> revision);
   // Its keys are revoked with it, and what waits for it ends; see on_removal.

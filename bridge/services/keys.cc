@@ -270,6 +270,25 @@ Result<> revoke_keys_of(store::Tx& tx, const engine::Journal& journal, const age
   return {};
 }
 
+Result<> rename_keys_of(store::Tx& tx, const agents::Agent& before, const agents::Agent& after) {
+  if (before.name == after.name) return {};
+  std::vector<std::string> lasting = before.aliases;
+  lasting.push_back(before.id);
+  lasting.push_back(before.slug);
+  TRY(const auto rows, tx.query(R"sql(
+    SELECT id, agent
+    FROM api_keys
+    WHERE agent_id = $1 OR (agent_id = '' AND agent = $2)
+  )sql",
+                                {before.id, before.name}));
+  for (const auto& row : rows) {
+    if (std::ranges::find(lasting, row[1].text()) != lasting.end()) continue;
+    TRY_OK(tx.execute("UPDATE api_keys SET agent = $2, agent_id = $3 WHERE id = $1",
+                      {row[0].text(), after.name, after.id}));
+  }
+  return {};
+}
+
 Result<Key> good_key(store::Tx& tx, std::string_view principal, base::WallTime now) {
   const auto bad = [&](std::string_view why) {
     return base::fail(Code::denied, fmt::format("{}: the key {}", principal, why), "key_not_good");

@@ -20,7 +20,7 @@ namespace services {
 struct Key {
   std::string id;  // a UUID of version 7
   std::string name;
-  std::string agent;     // the agent it is bound to and acts as, as it was named; empty: none
+  std::string agent;     // the agent it is bound to and acts as, as it is named; empty: none
   std::string agent_id;  // the same in the registry; empty: it was not registered then
   std::vector<std::string> scopes;
   base::Sha256 digest{};
@@ -53,6 +53,11 @@ base::Result<Key> good_key(store::Tx& tx, std::string_view principal, base::Wall
 base::Result<> revoke_keys_of(store::Tx& tx, const engine::Journal& journal,
                               const agents::Agent& agent, const std::string& actor,
                               base::WallTime now);
+
+// Keys that named the agent by its name, `before`, name it by its new one; those that named it by
+// its id, slug or an alias go on so. Of those who remember keys each is to forget them.
+base::Result<> rename_keys_of(store::Tx& tx, const agents::Agent& before,
+                              const agents::Agent& after);
 
 // Why the key in the file of ensure_admin is not good for everything; empty: it is, or ensure_admin
 // makes it so without replacing it. Errors as there.

@@ -135,6 +135,40 @@ TEST(ApiPackets, TheSenderMustBeTheCallerUnlessAnAdminSends) {
   });
 }
 
+TEST(ApiPackets, ARenamedAgentSendsUnderItsNewName) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    co_await f.call("POST", "/api/gpt-agents/register",
+                    {.body = json::object{{"name", "Planner"}, {"kind", "cli"}}});
+    const auto by_name = co_await f.key("k", {"packets"}, "Planner");
+    const auto by_slug = co_await f.key("l", {"packets"}, "planner");
+    int sent = 0;
+    const auto send = [&](const std::string& own, std::string_view sender) -> asio::awaitable<int> {
+      const auto question = fmt::format("What is number {}?", ++sent);
+      const auto reply =
+          co_await f.call_as(own, "POST", "/api/packets", {.body = packet(question, sender)});
+      co_return reply.status;
+    };
+    EXPECT_EQ(co_await send(by_name, "Planner"), 202);
+    EXPECT_EQ(co_await send(by_slug, "planner"), 202);
+
+    const auto renamed = co_await f.call("PATCH", "/api/gpt-agents/planner",
+                                         {.body = json::object{{"name", "Designer"}}});
+    EXPECT_EQ(renamed.status, 200) << renamed.body;
+
+    EXPECT_EQ(co_await send(by_name, "Designer"), 202);
+    EXPECT_EQ(co_await send(by_name, "Planner"), 403);
+    EXPECT_EQ(co_await send(by_slug, "planner"), 202) << "its slug stays";
+
+    const auto writer = co_await f.key("m", {"packets", "agents:write"}, "Designer");
+    const auto self = co_await f.call_as(writer, "PATCH", "/api/gpt-agents/planner",
+                                         {.body = json::object{{"name", "Reviewer"}}});
+    EXPECT_EQ(self.status, 200) << self.body;
+    EXPECT_EQ(co_await send(writer, "Reviewer"), 403) << "it cannot take a sender's name";
+    EXPECT_EQ(co_await send(writer, "Designer"), 202);
+  });
+}
+
 TEST(ApiPackets, AFullQueueSaysWhenToComeBack) {
   ApiFixture f(1);
   f.run([&]() -> Story {

@@ -329,6 +329,34 @@ TEST_F(AgentsTest, AnAgentsKeysGoWithIt) {
   EXPECT_FALSE((*run(keys->find(base::sha256("two"))))->revoked);
 }
 
+TEST_F(AgentsTest, KeysThatNameAnAgentByItsNameFollowItsNewOne) {
+  const auto make = [&](std::string text, std::string bound) {
+    EXPECT_TRUE(run(keys->create({.name = "k",
+                                  .agent = std::move(bound),
+                                  .scopes = {"agents:write"},
+                                  .digest = base::sha256(text),
+                                  .creator = "key:1"})));
+  };
+  const auto key = [&](std::string text) { return **run(keys->find(base::sha256(text))); };
+  make("early", "Old Name");
+  const auto agent = added({.name = "Old Name", .aliases = {{"O"}}});
+  make("name", "Old Name");
+  make("slug", "old-name");
+  make("alias", "O");
+  make("id", agent.id);
+  make("other", "Somebody");
+
+  EXPECT_TRUE(run(registry->change(admin, "O", {.name = "New Name"}, {})));
+
+  EXPECT_EQ(key("name").agent, "New Name");
+  EXPECT_EQ(key("early").agent, "New Name");
+  EXPECT_EQ(key("early").agent_id, agent.id);
+  EXPECT_EQ(key("slug").agent, "old-name");
+  EXPECT_EQ(key("alias").agent, "O");
+  EXPECT_EQ(key("id").agent, agent.id);
+  EXPECT_EQ(key("other").agent, "Somebody");
+}
+
 TEST_F(AgentsTest, ADraftIsNotDeployedAndAnOldRevisionChangesNothing) {
   const auto agent = added({.name = "New"});
   const auto deployed = run(registry->change(admin, "new", {.status = Status::deployed}, {}));
