@@ -128,6 +128,7 @@ base::Result<> Daemon::prepare(base::Faults& faults) {
   agents_->on_removal([this](const services::agents::Act& act,
                              const services::agents::Agent& agent) -> base::Result<> {
     TRY_OK(bridge_->queue().retire_lane(act.tx, services::letter_lane(agent.id)));
+    TRY_OK(actions_->on_removal(act, agent));
     return bridge_->messages().on_removal(act, agent);
   });
   TRY_OK(prepare_outbound());

@@ -16,6 +16,20 @@ using base::Task;
 
 namespace {
 
+constexpr std::string_view action_place = "action:";
+constexpr std::string_view agent_place = "agent:";
+
+// The place as its switch has it.
+base::Result<std::string> exact_place(store::Tx& tx, const actions::Catalogue& catalogue,
+                                      const std::string& place) {
+  if (place.starts_with(action_place) && !catalogue.find(place.substr(action_place.size()))) {
+    return base::fail(Code::not_found, fmt::format("switch {}: no such action", place));
+  }
+  if (!place.starts_with(agent_place)) return place;
+  TRY(const auto found, agents::find(tx, place.substr(agent_place.size())));
+  return std::string(agent_place) + found.id;
+}
+
 // In whose name and with what trust somebody asks.
 base::Result<> complete(store::Tx& tx, const Caller& caller, const std::string& which, Wish& wish,
                         base::WallTime now) {
@@ -190,18 +204,23 @@ Task<> Actions::set_switch(Caller caller, std::string place, bool is_off, std::s
   co_return co_await needs_.store.write([this, caller = std::move(caller), place = std::move(place),
                                          is_off, reason = std::move(reason),
                                          now](store::Tx& tx) -> base::Result<> {
-    std::string exact = place;
-    constexpr std::string_view action = "action:", agent = "agent:";
-    if (place.starts_with(action) && !catalogue_.find(place.substr(action.size()))) {
-      return base::fail(Code::not_found, fmt::format("switch {}: no such action", place));
-    }
-    if (place.starts_with(agent)) {
-      TRY(const auto found, agents::find(tx, place.substr(agent.size())));
-      exact = std::string(agent) + found.id;
-    }
     const auto acting = act(tx, now, caller.principal);
-    return is_off ? actions::kill(acting, exact, reason) : actions::revive(acting, exact, reason);
+    const auto exact = exact_place(tx, catalogue_, place);
+    if (exact && is_off) return actions::kill(acting, *exact, reason);
+    if (exact) return actions::revive(acting, *exact, reason);
+    // What is switched off can be switched on, also if it is not there any more.
+    TRY(const auto off, actions::kills(tx));
+    if (!is_off && off.contains(place)) return actions::revive(acting, place, reason);
+    return std::unexpected(exact.error());
   });
+}
+
+base::Result<> Actions::on_removal(const agents::Act& removing, const agents::Agent& agent) const {
+  const auto place = std::string(agent_place) + agent.id;
+  TRY(const auto off, actions::kills(removing.tx));
+  if (!off.contains(place)) return {};
+  const engine::Now now{.wall = removing.now, .steady = {}, .boot = {}};
+  return actions::revive(act(removing.tx, now, removing.actor), place, "the agent was removed");
 }
 
 Task<actions::Kills> Actions::switches() {

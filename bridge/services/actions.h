@@ -93,8 +93,11 @@ class Actions {
   base::Task<std::vector<actions::Asked>> list(Caller caller, actions::Filter filter,
                                                std::string before, std::size_t limit);
 
-  // "all", "action:NAME" or "agent:WHICH"; not_found: no such action or agent.
+  // "all", "action:NAME" or "agent:WHICH"; not_found: no such action or agent. What is switched off
+  // can be switched on by its place as `switches` has it, also if it is not there any more.
   base::Task<> set_switch(Caller caller, std::string place, bool is_off, std::string reason);
+  // An agent's switch goes with it.
+  base::Result<> on_removal(const agents::Act& removing, const agents::Agent& agent) const;
   base::Task<actions::Kills> switches();
 
   const actions::Catalogue& catalogue() const { return catalogue_; }

@@ -238,6 +238,44 @@ TEST(ApiActions, WhatWasApprovedIsLookedAtOnceMoreBeforeItIsDone) {
   });
 }
 
+TEST(ApiActions, ASwitchGoesWithItsAgentAndOneOfWhatIsNotThereCanBeLifted) {
+  Acting f;
+  f.act([&]() -> Story {
+    const auto turn = [&](std::string kind, std::string which,
+                          bool is_off) -> asio::awaitable<http::ClientReply> {
+      return f.post(f.admin, "actions/kill",
+                    json::object{{kind, which}, {"on", is_off}, {"reason", "incident"}});
+    };
+    EXPECT_EQ((co_await turn("agent", "guest", true)).status, 200);
+    EXPECT_EQ((co_await turn("agent", "elder", true)).status, 200);
+
+    EXPECT_EQ((co_await f.call("DELETE", "/api/gpt-agents/guest")).status, 204);
+
+    const auto kept = co_await f.call("GET", "/api/actions");
+    EXPECT_EQ(kept.json().at("switched_off").as_object().size(), 1u) << "the elder's";
+    const auto told = co_await f.call("GET", "/api/audit?type=action.switched_on");
+    EXPECT_EQ(told.json().at("items").as_array().size(), 1u);
+    EXPECT_EQ((co_await turn("agent", "elder", false)).status, 200);
+
+    // An action may leave the configuration while it is switched off.
+    const auto stored = co_await f.store->write([](store::Tx& tx) -> base::Result<> {
+      for (const auto* place : {"action:gone", "agent:gone"}) {
+        TRY_OK(
+            tx.execute("INSERT INTO action_kills (place, reason, principal, time_ms) "
+                       "VALUES ($1, 'incident', 'key:1', 0)",
+                       {place}));
+      }
+      return {};
+    });
+    EXPECT_TRUE(stored);
+    EXPECT_EQ((co_await turn("action", "gone", true)).status, 404);
+    EXPECT_EQ((co_await turn("action", "gone", false)).status, 200);
+    const auto none = co_await turn("agent", "gone", false);
+    EXPECT_EQ(none.json().at("switched_off").as_object().size(), 0u);
+    EXPECT_EQ((co_await turn("agent", "gone", false)).status, 404) << "it is on";
+  });
+}
+
 TEST(ApiActions, WhoAsksWithoutAnAgentIsTrustedAsFarAsTheKeyGoesByThen) {
   Acting f;
   f.act([&]() -> Story {

@@ -67,10 +67,11 @@ ApiFixture::ApiFixture(int depth_max) {
                                 .bells = bells,
                                 .clock = clock},
       services::Messages::Settings{.account = "account", .origin = "https://chatgpt.com"});
-  agents->on_removal(
-      [this](const services::agents::Act& act, const services::agents::Agent& agent) {
-        return messages->on_removal(act, agent);
-      });
+  agents->on_removal([this](const services::agents::Act& act,
+                            const services::agents::Agent& agent) -> base::Result<> {
+    TRY_OK(actions->on_removal(act, agent));
+    return messages->on_removal(act, agent);
+  });
   internet = *http::Internet::create();
   build_actions({});
   memory.emplace(*store, journal, clock);
