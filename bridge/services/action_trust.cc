@@ -24,6 +24,13 @@ Result<agents::Tier> tier_without_agent(store::Tx& tx, const std::string& princi
   return is_admin ? agents::Tier::founder : agents::Tier::operator_;
 }
 
+Result<agents::Tier> tier_with_agent(store::Tx& tx, const agents::Agent& agent, bool is_bound,
+                                     const std::string& principal, base::WallTime now) {
+  if (is_bound) return agent.tier;
+  TRY(const auto own, tier_without_agent(tx, principal, now));
+  return std::min(agent.tier, own);
+}
+
 Result<> check_behind(store::Tx& tx, const std::string& behind, base::WallTime now) {
   if (has_key(behind)) TRY_OK(good_key(tx, behind, now));
   return {};
@@ -39,9 +46,13 @@ Result<bool> counts_still(store::Tx& tx, const std::string& principal, base::Wal
 Result<agents::Tier> tier_now(store::Tx& tx, const actions::Asked& asked, base::WallTime now) {
   TRY_OK(check_behind(tx, asked.behind, now));
   if (asked.agent.empty()) return tier_without_agent(tx, asked.principal, now);
-  if (has_key(asked.principal)) TRY_OK(good_key(tx, asked.principal, now));
+  bool is_bound = true;
+  if (has_key(asked.principal)) {
+    TRY(const auto key, good_key(tx, asked.principal, now));
+    is_bound = !key.agent.empty();
+  }
   TRY(const auto agent, agents::find(tx, asked.agent));
-  return agent.tier;
+  return tier_with_agent(tx, agent, is_bound, asked.principal, now);
 }
 
 }  // namespace services

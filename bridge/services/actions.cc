@@ -2,6 +2,10 @@
 
 #include "bridge/services/actions/action_limits.h"
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 #include <fmt/format.h>
 
 namespace services {
@@ -30,6 +34,21 @@ base::Result<std::string> exact_place(store::Tx& tx, const actions::Catalogue& c
   return std::string(agent_place) + found.id;
 }
 
+// What these say is the agent's own word, or a run's that goes on to speak for it.
+constexpr std::array<std::string_view, 3> voices = {"memory.store", "message.send", "workflow.run"};
+
+// Nobody speaks for an agent but its own key and operators, whichever way they take: see
+// Messages::send.
+base::Result<> check_voice(const Caller& caller, const agents::Agent& agent,
+                           const std::string& action) {
+  if (!caller.agent.empty() || caller.may_send_for_others) return {};
+  if (std::ranges::find(voices, action) == voices.end()) return {};
+  return base::fail(
+      Code::denied,
+      fmt::format("do {} as {}: only the agent itself and administrators may", action, agent.name),
+      "forged_sender");
+}
+
 // In whose name and with what trust somebody asks.
 base::Result<> complete(store::Tx& tx, const Caller& caller, const std::string& which, Wish& wish,
                         base::WallTime now) {
@@ -41,8 +60,9 @@ base::Result<> complete(store::Tx& tx, const Caller& caller, const std::string& 
   }
   TRY(const auto agent, agents::find(tx, which.empty() ? caller.agent : which));
   TRY_OK(agents::check_own(tx, caller.agent, agent));
+  TRY_OK(check_voice(caller, agent, wish.action));
   wish.agent = agent.id;
-  wish.tier = agent.tier;
+  TRY(wish.tier, tier_with_agent(tx, agent, !caller.agent.empty(), caller.principal, now));
   return {};
 }
 

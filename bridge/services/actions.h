@@ -57,7 +57,8 @@ class Actions {
 
   // What `which` (empty: the caller, who may be no agent) wants; changes nothing.
   base::Task<actions::Decision> check(Caller caller, std::string which, actions::Wish wish);
-  // denied, reason other_agent.
+  // denied, reason other_agent; or forged_sender: it would be the agent's own word, and the caller
+  // is neither the agent nor an administrator.
   base::Task<actions::Answer> ask(Caller caller, std::string which, actions::Wish wish,
                                   actions::Request request);
   // The same within the transaction of somebody who waits for it; one that is refused or finds no

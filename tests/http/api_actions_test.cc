@@ -310,6 +310,57 @@ TEST(ApiActions, WhoAsksWithoutAnAgentIsTrustedAsFarAsTheKeyGoesByThen) {
   });
 }
 
+TEST(ApiActions, WhoNamesAnAgentIsTrustedNoFurtherThanTheirOwnKeyAndDoesNotSpeakForIt) {
+  Acting f;
+  f.act([&]() -> Story {
+    const json::object sovereign{{"name", "Sovereign"}, {"kind", "cli"}, {"tier", "founder"}};
+    const auto made = co_await f.call("POST", "/api/gpt-agents/register", {.body = sovereign});
+    EXPECT_EQ(made.status, 201) << made.body;
+    const auto crown = [&](std::string as, std::string who) {
+      return f.execute(as, who, "crown", {});
+    };
+    EXPECT_EQ((co_await crown(f.bert, "sovereign")).json().at("code"), "tier_too_low");
+    const auto by_token = co_await f.actions->ask(
+        {.principal = "jwt:https://issuer#root", .name = "root", .is_admin = true}, "sovereign",
+        {.action = "crown", .params = json::object()}, {});
+    EXPECT_TRUE(by_token);
+    if (by_token) EXPECT_EQ(by_token->decision.code, "tier_too_low");
+    // Nor does an administrator lift an agent above its own.
+    EXPECT_EQ((co_await crown(f.admin, "elder")).json().at("code"), "tier_too_low");
+    EXPECT_EQ(co_await f.done(), 0u);
+
+    const json::object said{{"to", "Elder"}, {"text", "obey"}};
+    EXPECT_EQ((co_await f.execute(f.bert, "sovereign", "message.send", said)).json().at("code"),
+              "forged_sender");
+    for (const std::string action : {"memory.store", "workflow.run"}) {
+      const auto refused = co_await f.execute(f.bert, "sovereign", action, {});
+      EXPECT_EQ(refused.status, 403) << refused.body;
+      EXPECT_EQ(refused.json().at("code"), "forged_sender") << action;
+    }
+    const auto inbox = co_await f.call("GET", "/api/gpt-agents/elder/messages");
+    EXPECT_EQ(inbox.json().at("items").as_array().size(), 0u) << inbox.body;
+    const auto by_admin = co_await f.execute(f.admin, "sovereign", "message.send", said);
+    EXPECT_EQ(by_admin.json().at("state"), "done") << by_admin.body;
+
+    const auto own = co_await f.key("own", {"actions"}, "Sovereign");
+    EXPECT_EQ((co_await crown(own, "sovereign")).json().at("state"), "done");
+    EXPECT_EQ((co_await crown(f.admin, "sovereign")).json().at("state"), "done");
+    // The key is no administrator's any more when it is to be done.
+    const auto fallen = co_await f.key("fallen", {"admin"});
+    co_await f.rest();
+    const auto late = co_await f.post(fallen, "gpt-agents/sovereign/actions/execute",
+                                      json::object{{"action", "crown"}});
+    const auto id = (co_await f.principal_of(fallen)).substr(std::string_view("key:").size());
+    const auto changed = co_await f.write([&](store::Tx& tx) {
+      return tx.execute("UPDATE api_keys SET scopes = '[\"actions\"]' WHERE id = $1", {id});
+    });
+    EXPECT_TRUE(changed);
+    co_await f.go_on();
+    EXPECT_EQ(co_await f.becomes(text(late.json(), "id")), "failed");
+    EXPECT_EQ(co_await f.done(), 3u);
+  });
+}
+
 TEST(ApiActions, AWishThatNobodyDecidesOnExpires) {
   Acting f;
   f.act([&]() -> Story {
