@@ -2,6 +2,8 @@
 
 #include "bridge/services/agents/agent_limits.h"
 
+#include <algorithm>
+#include <map>
 #include <memory>
 
 #include <fmt/format.h>
@@ -50,6 +52,30 @@ std::optional<protocol::Refusal> not_allowed(const Caller& caller, const agents:
   if (facts.category) return denial("/category", why);
   if (facts.status) return denial("/status", why);
   return std::nullopt;
+}
+
+// A category gives a tier as well, and who may not give the one does not by the other. `before`:
+// the tier that the agent had. Nothing: it is no higher now than the status alone gives.
+std::optional<protocol::Violation> lift_of(const Caller& caller, const agents::Catalogue& catalogue,
+                                           const Agent& agent, agents::Tier before) {
+  const auto allowed = std::max(before, catalogue.tier("", agent.status));
+  if (caller.is_admin || agent.tier <= allowed) return std::nullopt;
+  return protocol::Violation{
+      "/category", "denied",
+      fmt::format("\"{}\" gives the tier {}, which is given by administrators only", agent.category,
+                  agents::name(agent.tier))};
+}
+
+std::unexpected<base::Error> lift_denied(std::string_view doing, const protocol::Violation& lift) {
+  return base::fail(Code::denied, fmt::format("{}: {}", doing, protocol::to_line(lift)), "denied");
+}
+
+// Of those whom a file may change, by id.
+Result<std::map<std::string, agents::Tier>> tiers_now(store::Tx& tx) {
+  TRY(const auto all, agents::list(tx, {}, {}, limits::agents_max));
+  std::map<std::string, agents::Tier> tiers;
+  for (const auto& agent : all) tiers.emplace(agent.id, agent.tier);
+  return tiers;
 }
 
 // Of what is done by hand; a registry file may say anything.
@@ -105,9 +131,10 @@ asio::awaitable<protocol::Checked<Agents::Registered>> Agents::add(Caller caller
     co_return std::unexpected(refusal_of("register agent", std::move(wrong)));
   }
   const auto now = needs_.clock.wall();
+  const auto lift = std::make_shared<std::optional<protocol::Violation>>();
   auto added = co_await needs_.store.write(
       [this, caller = std::move(caller), facts = std::move(facts), request = std::move(request),
-       asked_key = std::move(key), now](store::Tx& tx) -> Result<Registered> {
+       asked_key = std::move(key), now, lift](store::Tx& tx) -> Result<Registered> {
         TRY(const auto known, agents::answer_of(tx, caller.principal, request.key, request.hash));
         if (known) {
           TRY(auto agent, agents::with_id(tx, std::string(known->as_string())));
@@ -121,6 +148,8 @@ asio::awaitable<protocol::Checked<Agents::Registered>> Agents::add(Caller caller
         const auto doing = act(tx, now, caller.principal);
         TRY_OK(agents::check_unlike(tx, {}, facts));
         TRY(auto agent, agents::add(doing, settings_.catalogue, facts));
+        *lift = lift_of(caller, settings_.catalogue, agent, agents::Tier::visitor);
+        if (*lift) return lift_denied("register agent", **lift);
         TRY_OK(agents::keep_answer(doing, request.key, request.hash, json::value(agent.id)));
         Registered done{.agent = std::move(agent)};
         if (asked_key) {
@@ -134,8 +163,10 @@ asio::awaitable<protocol::Checked<Agents::Registered>> Agents::add(Caller caller
         }
         return done;
       });
-  if (!added) co_return std::unexpected(refusal_of(std::move(added).error()));
-  co_return *std::move(added);
+  if (added) co_return *std::move(added);
+  auto refusal = refusal_of(std::move(added).error());
+  if (*lift) refusal.violations = {**lift};
+  co_return std::unexpected(std::move(refusal));
 }
 
 asio::awaitable<protocol::Checked<Agents::Import>> Agents::import(Caller caller,
@@ -152,10 +183,19 @@ asio::awaitable<protocol::Checked<Agents::Import>> Agents::import(Caller caller,
     TRY(const auto known, agents::answer_of(tx, caller.principal, request.key, request.hash));
     if (known) return Import{imports_in(*known), true};
     const auto doing = act(tx, now, caller.principal);
+    TRY(const auto before, tiers_now(tx));
     TRY(const auto done,
         agents::import(doing, settings_.catalogue, settings_.origins, all, *wrong));
     Import import;
     for (const auto& one : done) {
+      const auto had = before.find(one.agent.id);
+      auto lift = lift_of(caller, settings_.catalogue, one.agent,
+                          had == before.end() ? agents::Tier::visitor : had->second);
+      if (lift) {
+        lift->pointer = fmt::format("/import/{}/category", import.agents.size());
+        *wrong = {*lift};
+        return lift_denied("import agents", *lift);
+      }
       import.agents.push_back({one.agent.id, one.agent.slug, one.agent.name,
                                std::string(agents::name(one.outcome)), one.note});
     }
@@ -164,7 +204,8 @@ asio::awaitable<protocol::Checked<Agents::Import>> Agents::import(Caller caller,
   });
   if (imported) co_return *std::move(imported);
   auto refusal = refusal_of(std::move(imported).error());
-  if (refusal.reason == "invalid") refusal.violations = std::move(*wrong);
+  const bool is_by_place = refusal.reason == "invalid" || refusal.reason == "denied";
+  if (is_by_place) refusal.violations = std::move(*wrong);
   co_return std::unexpected(std::move(refusal));
 }
 
@@ -210,6 +251,10 @@ asio::awaitable<protocol::Checked<Agent>> Agents::change(Caller caller, std::str
         const auto before = agent;
         TRY(auto after, agents::change(act(tx, now, caller.principal), settings_.catalogue,
                                        std::move(agent), facts));
+        if (const auto lift = lift_of(caller, settings_.catalogue, after, before.tier)) {
+          *refused = denial(lift->pointer, lift->detail);
+          return std::unexpected<base::Error>(**refused);
+        }
         // What others send and see under a name is not for an agent to take.
         if (caller.agent.empty()) TRY_OK(rename_keys_of(tx, before, after));
         return after;

@@ -57,7 +57,9 @@ class Agents {
     bool is_replay = false;  // the request was known: this is the first one, as it is now
   };
   // With `key`, which administrators may ask for, a key bound to the agent is made as well.
-  // Refusals name the member that is wrong. conflict, reason name_taken, alias_taken or too_many.
+  // Refusals name the member that is wrong; it is the category if that gives, here or by an import
+  // or a change, a tier that administrators only may give. conflict, reason name_taken, alias_taken
+  // or too_many.
   boost::asio::awaitable<protocol::Checked<Registered>> add(Caller caller, agents::Facts facts,
                                                             Request request,
                                                             std::optional<NewKey> key = {});

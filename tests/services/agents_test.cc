@@ -242,6 +242,41 @@ TEST_F(AgentsTest, TheTierFollowsCategoryAndStatusUntilAnAdministratorSaysOtherw
   EXPECT_EQ(denied.error().violations.at(0).pointer, "/tier");
 }
 
+TEST_F(AgentsTest, NoCategoryGivesATierThatTheCallerMayNotGive) {
+  const Caller other{.principal = "key:2", .name = "writer"};
+  const auto is_refused = [](const auto& done, std::string_view pointer) {
+    EXPECT_FALSE(done);
+    if (done) return;
+    EXPECT_EQ(done.error().code, Code::denied);
+    ASSERT_EQ(done.error().violations.size(), 1u);
+    EXPECT_EQ(done.error().violations[0].pointer, pointer);
+    EXPECT_THAT(done.error().violations[0].detail, HasSubstr("the tier architect"));
+  };
+  is_refused(run(registry->add(other, {.name = "A", .category = "Core"}, {})), "/category");
+  EXPECT_EQ(answers("A"), "");
+
+  ASSERT_TRUE(run(registry->add(other, {.name = "B", .category = "Atlas"}, {})));
+  is_refused(run(registry->change(other, "b", {.category = "core"}, {})), "/category");
+  EXPECT_EQ(run(registry->get("b"))->category, "Atlas");
+  // What the status gives is everybody's to give.
+  EXPECT_EQ(run(registry->change(other, "b", {.status = Status::active}, {}))->tier,
+            Tier::operator_);
+
+  is_refused(run(registry->import(other, {{.name = "C"}, {.name = "B", .category = "Core"}}, {})),
+             "/import/1/category");
+  is_refused(run(registry->import(other, {{.name = "D", .category = "Core"}}, {})),
+             "/import/0/category");
+  EXPECT_EQ(answers("C"), "");
+  EXPECT_EQ(run(registry->get("b"))->tier, Tier::operator_);
+
+  // Who has the tier already keeps it, whoever changes what else there is to say.
+  ASSERT_TRUE(run(registry->import(admin, {{.name = "D", .category = "Core"}}, {})));
+  EXPECT_EQ(run(registry->change(other, "d", {.purpose = "Plans."}, {}))->tier, Tier::architect);
+  ASSERT_TRUE(
+      run(registry->import(other, {{.name = "D", .category = "Core", .purpose = "x"}}, {})));
+  EXPECT_EQ(run(registry->get("d"))->purpose, "x");
+}
+
 TEST_F(AgentsTest, AFileIsTakenWholeOrNotAtAllAndSaysWhatBecameOfEach) {
   const auto import = [&](std::vector<Facts> all) {
     return run(registry->import(admin, std::move(all), {}));
