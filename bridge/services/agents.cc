@@ -1,5 +1,6 @@
 #include "bridge/services/agents.h"
 
+#include "bridge/services/actions/rules.h"
 #include "bridge/services/agents/agent_limits.h"
 
 #include <algorithm>
@@ -93,6 +94,17 @@ Result<> check_revision(const Agent& agent, std::optional<std::int64_t> revision
   return base::fail(Code::conflict,
                     fmt::format("change agent {}: it has changed since", agent.slug),
                     "precondition_failed");
+}
+
+// Registered anew it would be another agent, which is not switched off.
+Result<> check_not_switched_off(store::Tx& tx, const Agent& agent) {
+  TRY(const auto off, actions::kills(tx));
+  if (!off.contains("agent:" + agent.id)) return {};
+  return base::fail(Code::conflict,
+                    fmt::format("delete agent {}: its actions are switched off; administrators may "
+                                "delete it, or end that (flywheel action on --agent {})",
+                                agent.slug, agent.slug),
+                    "switched_off");
 }
 
 json::value answer_with(const std::vector<Agents::Import::One>& all) {
@@ -271,6 +283,7 @@ Task<> Agents::remove(Caller caller, std::string which, std::optional<std::int64
                                          revision, now](store::Tx& tx) -> Result<> {
     TRY(const auto agent, agents::find(tx, which));
     TRY_OK(check_revision(agent, revision));
+    if (!caller.is_admin) TRY_OK(check_not_switched_off(tx, agent));
     TRY_OK(revoke_keys_of(tx, needs_.journal, agent, caller.principal, now));
     const auto doing = act(tx, now, caller.principal);
     for (const auto& told : removals_) TRY_OK(told(doing, agent));

@@ -88,7 +88,8 @@ class Agents {
   // precondition_failed: `revision` has passed; not_active: a draft stays at home.
   boost::asio::awaitable<protocol::Checked<agents::Agent>> change(
       Caller caller, std::string which, agents::Facts facts, std::optional<std::int64_t> revision);
-  // Its keys are revoked with it, and what waits for it ends; see on_removal.
+  // Its keys are revoked with it, and what waits for it ends; see on_removal. conflict, reason
+  // switched_off: its actions are, and the caller is no administrator.
   base::Task<> remove(Caller caller, std::string which, std::optional<std::int64_t> revision);
 
   base::Task<agents::Beaten> beat(Caller caller, std::string which, std::string status,

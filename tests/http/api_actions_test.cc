@@ -361,6 +361,38 @@ TEST(ApiActions, WhoNamesAnAgentIsTrustedNoFurtherThanTheirOwnKeyAndDoesNotSpeak
   });
 }
 
+TEST(ApiActions, WhoIsSwitchedOffIsRemovedByAdministratorsOnly) {
+  Acting f;
+  f.act([&]() -> Story {
+    const auto writer = co_await f.key("writer", {"agents:write"});
+    const auto turn = [&](bool is_on) {
+      return f.post(f.admin, "actions/kill",
+                    json::object{{"agent", "builder"}, {"on", is_on}, {"reason", "incident"}});
+    };
+    const auto remove = [&](std::string as, std::string who) {
+      return f.call_as(as, "DELETE", "/api/gpt-agents/" + who);
+    };
+    EXPECT_EQ((co_await turn(true)).status, 200);
+    const auto refused = co_await remove(writer, "builder");
+    EXPECT_EQ(refused.status, 409) << refused.body;
+    EXPECT_EQ(refused.json().at("code"), "switched_off");
+    EXPECT_THAT(text(refused.json(), "detail"), HasSubstr("administrators"));
+    EXPECT_EQ((co_await f.call("GET", "/api/gpt-agents/builder")).status, 200);
+    EXPECT_EQ(
+        (co_await f.execute(f.builder, "builder", "greet", {{"name", "x"}})).json().at("code"),
+        "switched_off");
+    // It is the agent's switch that counts, and it alone.
+    EXPECT_EQ((co_await remove(writer, "guest")).status, 204);
+    EXPECT_EQ((co_await turn(false)).status, 200);
+    EXPECT_EQ((co_await remove(writer, "builder")).status, 204);
+    const auto off =
+        co_await f.post(f.admin, "actions/kill",
+                        json::object{{"agent", "elder"}, {"on", true}, {"reason", "incident"}});
+    EXPECT_EQ(off.status, 200);
+    EXPECT_EQ((co_await remove(f.admin, "elder")).status, 204);
+  });
+}
+
 TEST(ApiActions, AWishThatNobodyDecidesOnExpires) {
   Acting f;
   f.act([&]() -> Story {
