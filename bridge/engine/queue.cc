@@ -244,26 +244,29 @@ Result<std::optional<Job>> Queue::find(store::Tx& tx, const std::string& princip
   return Job(std::move(found.front()));
 }
 
-Result<JobId> Queue::expand(store::Tx& tx, std::string_view prefix) const {
-  constexpr std::size_t shortest = 4;
-  if (prefix.size() < shortest) {
-    return base::fail(base::Code::invalid,
-                      fmt::format("find job {}: give at least {} characters", prefix, shortest),
+Result<JobId> Queue::expand(store::Tx& tx, std::string_view prefix, const IsMeant& is_meant) const {
+  constexpr std::size_t shortest = 4, looked_at_max = 1000;
+  const auto ambiguous = [&](std::string_view why) {
+    return base::fail(base::Code::invalid, fmt::format("find job {}: {}", prefix, why),
                       "ambiguous_id");
-  }
+  };
+  if (prefix.size() < shortest)
+    return ambiguous(fmt::format("give at least {} characters", shortest));
   // Ids are hexadecimal digits and dashes, all of which sort below "g".
-  TRY(const auto rows,
-      tx.query("SELECT id FROM jobs WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
-               {prefix, std::string(prefix) + "g"}));
-  if (rows.empty()) {
-    return base::fail(base::Code::not_found, fmt::format("find job {}: no such job", prefix));
+  TRY(const auto rows, tx.query("SELECT id, kind, state, lane FROM jobs WHERE id >= $1 AND id < $2 "
+                                "ORDER BY id LIMIT $3",
+                                {prefix, std::string(prefix) + "g", looked_at_max}));
+  std::optional<JobId> found;
+  for (const auto& row : rows) {
+    const auto state = state_named(row[2].text());
+    BRIDGE_ASSERT(state);
+    if (!is_meant(row[1].text(), *state, {row[3].text()})) continue;
+    if (found) return ambiguous("several begin so; give more of it");
+    found = JobId{row[0].text()};
   }
-  if (rows.size() > 1) {
-    return base::fail(base::Code::invalid,
-                      fmt::format("find job {}: several begin so; give more of it", prefix),
-                      "ambiguous_id");
-  }
-  return JobId{rows[0][0].text()};
+  if (rows.size() == looked_at_max) return ambiguous("several begin so; give more of it");
+  if (found) return *std::move(found);
+  return base::fail(base::Code::not_found, fmt::format("find job {}: no such job", prefix));
 }
 
 Result<> Queue::forget(store::Tx& tx, std::string_view kind, const std::string& subject) const {

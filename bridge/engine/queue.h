@@ -270,9 +270,12 @@ class Queue {
   base::Result<Job> with_texts(store::Tx& tx, Job job) const;
   // not_found: no such job.
   base::Result<Job> get(store::Tx& tx, const JobId& job) const;
-  // The job whose id begins with `prefix`, at least 4 characters. not_found; invalid, reason
-  // ambiguous_id: several do.
-  base::Result<JobId> expand(store::Tx& tx, std::string_view prefix) const;
+  // Of a job: its kind, state and lane.
+  using IsMeant = std::function<bool(const std::string&, State, const LaneId&)>;
+  // The job whose id begins with `prefix`, at least 4 characters, of those that are meant: others
+  // are as if they were not there. not_found; invalid, reason ambiguous_id: several do, or too many
+  // of any sort to look at.
+  base::Result<JobId> expand(store::Tx& tx, std::string_view prefix, const IsMeant& is_meant) const;
   // Null if the principal has no such key.
   base::Result<std::optional<Job>> find(store::Tx& tx, const std::string& principal,
                                         const std::string& key) const;

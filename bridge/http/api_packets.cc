@@ -135,9 +135,15 @@ Task<engine::JobId> named(ApiNeeds& needs, const Request& request) {
   co_return id;
 }
 
+// The same, or, for people, what else waits for their word.
+Task<engine::JobId> named_or_held(ApiNeeds& needs, const Request& request) {
+  if (!request.principal.agent.empty()) co_return co_await named(needs, request);
+  co_return co_await needs.packets.find_to_decide(request.param("id"));
+}
+
 Task<Response> look(ApiNeeds& needs, Request& request) {
   CO_TRY(const auto wait, request.wait());
-  CO_TRY(auto id, co_await named(needs, request));
+  CO_TRY(auto id, co_await named_or_held(needs, request));
   CO_TRY(auto view, co_await needs.packets.wait(std::move(id), needs.clock.now() + wait));
   auto response = json_response(shown(needs, std::move(view)));
   add_preference(request, wait, response);
@@ -219,7 +225,7 @@ Task<Response> resolve(ApiNeeds& needs, Request& request) {
   if (!request.principal.agent.empty()) {
     co_return base::fail(Code::denied, "resolve a packet: only a person may", "not_a_person");
   }
-  CO_TRY(auto id, co_await named(needs, request));
+  CO_TRY(auto id, co_await needs.packets.find_to_decide(request.param("id")));
   CO_TRY(auto view,
          co_await needs.packets.resolve(std::move(id), *verdict, text_in(request.json, "note"),
                                         request.principal.id));

@@ -271,14 +271,24 @@ boost::asio::awaitable<protocol::Checked<Submitted>> Packets::submit(Caller call
 }
 
 base::Task<engine::JobId> Packets::find(std::string prefix) {
-  co_return co_await store_.read([this, prefix](store::Tx& tx) -> Result<engine::JobId> {
-    TRY(auto id, queue_.expand(tx, prefix));
-    TRY(const auto job, queue_.get(tx, id));
-    if (job.lane.text.starts_with(action_lanes)) {
-      return base::fail(Code::not_found, fmt::format("find packet {}: there is none", prefix));
-    }
-    return id;
+  return find(std::move(prefix), [](const std::string& kind, engine::State, const engine::LaneId&) {
+    return kind == packet_kind;
   });
+}
+
+base::Task<engine::JobId> Packets::find_to_decide(std::string prefix) {
+  return find(std::move(prefix), [](const std::string& kind, engine::State state,
+                                    const engine::LaneId& lane) {
+    const bool waits = state == engine::State::held && !lane.text.starts_with(action_lanes);
+    return kind == packet_kind || waits;
+  });
+}
+
+base::Task<engine::JobId> Packets::find(std::string prefix, engine::Queue::IsMeant is_meant) {
+  co_return co_await store_.read(
+      [this, prefix = std::move(prefix), is_meant = std::move(is_meant)](store::Tx& tx) {
+        return queue_.expand(tx, prefix, is_meant);
+      });
 }
 
 // A job as people see it, with what was found out later.

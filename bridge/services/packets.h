@@ -69,8 +69,11 @@ class Packets {
   protocol::Checked<engine::NewJob> job_of(const Caller& caller, base::json::value body,
                                            SubmitOptions options) const;
 
-  // The id whose beginning this is. not_found; invalid, reason ambiguous_id: of several jobs.
+  // The packet whose id begins so. not_found: there is none, whatever other job there is; invalid,
+  // reason ambiguous_id: several do.
   base::Task<engine::JobId> find(std::string prefix);
+  // The same among packets and what else the list of those that are held shows.
+  base::Task<engine::JobId> find_to_decide(std::string prefix);
   base::Task<base::json::object> view(engine::JobId id);
   // The same once the job has ended or is held, or at the deadline.
   base::Task<base::json::object> wait(engine::JobId id, base::Instant deadline);
@@ -98,6 +101,8 @@ class Packets {
   const Settings& settings() const { return settings_; }
 
  private:
+  base::Task<engine::JobId> find(std::string prefix, engine::Queue::IsMeant is_meant);
+
   store::Store& store_;
   const engine::Queue& queue_;
   const engine::Journal& journal_;

@@ -1,7 +1,8 @@
 #include "bridge/base/limits.h"
 #include "bridge/protocol/marker.h"
+#include "bridge/services/events/deliveries.h"
 #include "bridge/services/posts.h"
-#include "tests/http/api_fixture.h"
+#include "tests/http/talk.h"
 
 #include <algorithm>
 
@@ -420,6 +421,57 @@ TEST(ApiPackets, AKeyBoundToAnAgentSeesOnlyThatAgents) {
     EXPECT_EQ(list.json().at("items").as_array().size(), 1u);
     const auto foreign = co_await f.call_as(bound, "GET", "/api/packets?sender=reviewer");
     EXPECT_EQ(foreign.json().at("items").as_array().size(), 0u);
+  });
+}
+
+TEST(ApiPackets, WhatIsNoPacketIsNotThere) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    const auto asked =
+        co_await f.post(f.planner, "culture-code/query", json::object{{"query", "which tone?"}});
+    EXPECT_EQ(asked.status, 202) << asked.body;
+    (void)co_await f.run_next("a warm one");
+    const auto others =
+        co_await f.write([&](store::Tx& tx) -> base::Result<std::vector<store::Row>> {
+          const engine::LaneId lane{"deliveries"};
+          TRY_OK(f.queue->declare_lane(tx, lane, "webhooks"));
+          TRY_OK(f.queue->submit(tx,
+                                 {.kind = std::string(events::webhook_kind),
+                                  .lane = lane,
+                                  .sender = "webhooks",
+                                  .principal = "bridge",
+                                  .payload = json::object{{"to", "ann"}}},
+                                 f.timeline.now()));
+          return tx.query("SELECT id, state FROM jobs ORDER BY state");
+        });
+    EXPECT_TRUE(others);
+    if (!others) co_return;
+    EXPECT_EQ(others->size(), 2u);
+    const auto reader = co_await f.key("reader", {"packets", "approve"});
+    for (const auto& row : *others) {
+      const auto target = "/api/packets/" + row[0].text();
+      for (const std::string part : {"", "/response", "/raw"}) {
+        const auto found = co_await f.call_as(reader, "GET", target + part);
+        EXPECT_EQ(found.status, 404) << row[1].text() << part << found.body;
+      }
+      for (const std::string verb : {"/cancel", "/retry"}) {
+        const auto done = co_await f.call_as(reader, "POST", target + verb);
+        EXPECT_EQ(done.status, 404) << row[1].text() << verb << done.body;
+      }
+      const auto resolved = co_await f.call_as(reader, "POST", target + "/resolve",
+                                               {.body = json::object{{"verdict", "abandon"}}});
+      EXPECT_EQ(resolved.status, 404) << resolved.body;
+    }
+    const auto later = co_await f.write(
+        [](store::Tx& tx) { return tx.query("SELECT id, state FROM jobs ORDER BY state"); });
+    EXPECT_TRUE(later);
+    if (later) EXPECT_EQ((*later)[1][1].text(), "queued");
+    // Nor does a beginning that they share with a packet tell of them.
+    const auto id = co_await f.submit(packet());
+    const auto found = co_await f.call_as(reader, "GET", "/api/packets/" + id.substr(0, 4));
+    EXPECT_EQ(found.status, 200) << found.body;
+    EXPECT_EQ(text(found.json(), "id"), id);
   });
 }
 

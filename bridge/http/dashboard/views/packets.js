@@ -83,7 +83,9 @@ function act(packet, refresh, plan, path, body) {
       const said = await ask(plan);
       if (!said) return false;
       await post(`/api/packets/${part(packet.id)}/${path}`, body(said.note));
-      await refresh();
+      // What is no packet was here only for as long as it waited for a person.
+      if (packet.kind === "packet") await refresh();
+      else location.hash = "#/packets";
       return true;
     },
     { kind: plan.kind ?? "", key: `act ${plan.label}`, done: plan.done },
