@@ -1,6 +1,7 @@
 // What agents may ask for, done by the services as whoever asked.
 #include "bridge/app/daemon.h"
 #include "bridge/engine/job_entry.h"
+#include "bridge/services/action_targets.h"
 
 namespace app {
 
@@ -63,14 +64,9 @@ Task<json::value> run_workflow(services::Workflows& workflows, const Asked& aske
 
 Task<json::value> deregister(services::Agents& agents, http::Authenticator& authenticator,
                              const Asked& asked, Caller as) {
-  as.agent.clear();
-  as.is_admin = true;  // people or the policy have decided
-  auto removed = co_await agents.remove(std::move(as), text(asked, "agent"), std::nullopt);
-  if (!removed && removed.error().code != base::Code::not_found) {
-    co_return std::unexpected(std::move(removed).error());
-  }
+  CO_TRY(auto done, co_await services::deregister(agents, asked, std::move(as)));
   authenticator.forget_keys();
-  co_return json::object{{"removed", text(asked, "agent")}};
+  co_return std::move(done);
 }
 
 }  // namespace
@@ -105,6 +101,7 @@ base::Result<> Daemon::build_actions() {
                                            .allowed_networks = settings_.webhooks.allow_private,
                                            .program_open_files = settings_.program_open_files},
                                           settings_.actions, std::move(builtins)));
+  actions_->find_targets(services::action_targets());
   bridge_->add_kind(std::string(services::actions::action_kind),
                     {.handler =
                          [this](engine::Claim claim, engine::LaneContext& lane) {

@@ -92,6 +92,7 @@ Task<actions::Decision> Actions::check(Caller caller, std::string which, Wish wi
                                         now](store::Tx& tx) -> base::Result<actions::Decision> {
     Wish whole = wish;
     TRY_OK(complete(tx, caller, which, whole, now));
+    TRY_OK(aim(tx, whole));
     return actions::decide(tx, catalogue_, whole);
   });
 }
@@ -111,7 +112,21 @@ base::Result<actions::Answer> Actions::ask(store::Tx& tx, const Caller& caller,
                                            const engine::Now& now) const {
   TRY_OK(complete(tx, caller, which, wish, now.wall));
   wish.behind = caller.behind;
-  return actions::ask(act(tx, now, caller.principal), catalogue_, wish, caller.name, request);
+  const auto acting = act(tx, now, caller.principal);
+  // What was asked for before may be gone by now, and by that very action.
+  TRY(auto known, actions::replayed(acting, request));
+  if (known) return *std::move(known);
+  TRY_OK(aim(tx, wish));
+  return actions::ask(acting, catalogue_, wish, caller.name, request);
+}
+
+base::Result<> Actions::aim(store::Tx& tx, Wish& wish) const {
+  const auto target = targets_.find(wish.action);
+  if (target == targets_.end() || !wish.undoes.empty()) return {};
+  TRY(const auto decision, actions::decide(tx, catalogue_, wish));
+  if (!decision.is_allowed) return {};
+  TRY(wish.params, target->second(tx, wish.params));
+  return {};
 }
 
 base::Result<bool> Actions::withdraw(store::Tx& tx, const std::string& id, const engine::Now& now,

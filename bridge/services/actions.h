@@ -47,6 +47,11 @@ class Actions {
                                                        const base::json::object& configured,
                                                        std::map<std::string, BuiltIn> builtins);
 
+  // Finds what an action is about, for its parameters, in the transaction that asks for it: what it
+  // gives is what is decided on and done. not_found refuses the wish.
+  using Target = std::function<base::Result<base::json::value>(store::Tx&, base::json::value)>;
+  // By the names of actions. Before `start`.
+  void find_targets(std::map<std::string, Target> targets) { targets_ = std::move(targets); }
   // Told of every action that has come to its end, in the transaction that ends it. Before `start`.
   void tell_ends(actions::OnEnd on_end) { on_end_ = std::move(on_end); }
   // Lets requests expire, by a task in `tasks`.
@@ -55,7 +60,7 @@ class Actions {
   base::Task<engine::Outcome> handle(engine::Claim claim, engine::LaneContext& lane);
   base::Result<> on_change(store::Tx& tx, const engine::Change& change, const engine::Now& now);
 
-  // What `which` (empty: the caller, who may be no agent) wants; changes nothing.
+  // What `which` (empty: the caller, who may be no agent) wants; changes nothing. Errors as of ask.
   base::Task<actions::Decision> check(Caller caller, std::string which, actions::Wish wish);
   // denied, reason other_agent; or forged_sender: it would be the agent's own word, and the caller
   // is neither the agent nor an administrator.
@@ -110,6 +115,8 @@ class Actions {
     return {tx,  needs_.journal,   needs_.queue, needs_.bells,
             now, std::move(actor), on_end_,      counts_still};
   }
+  // Of what is refused whatever it is about nothing is looked for.
+  base::Result<> aim(store::Tx& tx, actions::Wish& wish) const;
   base::Task<engine::Outcome> reconcile(engine::Claim claim, std::string id);
   base::Task<engine::Outcome> run_program(actions::Asked asked, const actions::Definition& what,
                                           engine::LaneContext& lane);
@@ -120,6 +127,7 @@ class Actions {
   Needs needs_;
   actions::Catalogue catalogue_;
   std::map<std::string, BuiltIn> builtins_;
+  std::map<std::string, Target> targets_;
   actions::OnEnd on_end_;
 };
 

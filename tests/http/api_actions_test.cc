@@ -60,7 +60,7 @@ TEST(ApiActions, ACheckTellsWhatWouldHappenAndChangesNothing) {
     const auto raised = co_await check("builder", "greet", {{"name", "root"}});
     EXPECT_EQ(raised.at("risk"), 70);
     EXPECT_EQ(raised.at("approvers"), 1);
-    const auto high = co_await check("elder", "memory.purge", {{"agent", "x"}});
+    const auto high = co_await check("elder", "memory.purge", {{"agent", "guest"}});
     EXPECT_EQ(high.at("risk"), 70);
     const auto below = co_await check("guest", "greet", {{"name", "x"}});
     EXPECT_EQ(below.at("allowed"), false);
@@ -358,6 +358,50 @@ TEST(ApiActions, WhoNamesAnAgentIsTrustedNoFurtherThanTheirOwnKeyAndDoesNotSpeak
     co_await f.go_on();
     EXPECT_EQ(co_await f.becomes(text(late.json(), "id")), "failed");
     EXPECT_EQ(co_await f.done(), 3u);
+  });
+}
+
+TEST(ApiActions, WhoIsRemovedIsTheOneWhoWasCalledSoWhenItWasAskedFor) {
+  Acting f;
+  f.act([&]() -> Story {
+    const auto ask = [&](std::string name) {
+      return f.execute(f.elder, "elder", "agent.deregister", {{"agent", std::move(name)}});
+    };
+    const auto add = [&](std::string_view name) -> asio::awaitable<std::string> {
+      const auto made = co_await f.call("POST", "/api/gpt-agents/register",
+                                        {.body = json::object{{"name", name}, {"kind", "cli"}}});
+      EXPECT_EQ(made.status, 201) << made.body;
+      co_return text(made.json(), "id");
+    };
+    const auto status = [&](std::string who) -> asio::awaitable<int> {
+      co_return (co_await f.call("GET", "/api/gpt-agents/" + who)).status;
+    };
+    EXPECT_EQ((co_await ask("nobody")).status, 404);
+    EXPECT_EQ(co_await f.done(), 0u);
+
+    // It has another name when people decide.
+    const auto moving = co_await add("Moving");
+    const auto first = co_await ask("Moving");
+    EXPECT_EQ(first.json().at("state"), "waiting") << first.body;
+    EXPECT_EQ(text(first.json().at("params"), "agent"), moving);
+    EXPECT_EQ(text(first.json().at("params"), "name"), "Moving");
+    const auto renamed = co_await f.call("PATCH", "/api/gpt-agents/moving",
+                                         {.body = json::object{{"name", "Settled"}}});
+    EXPECT_EQ(renamed.status, 200) << renamed.body;
+    EXPECT_EQ((co_await f.decide(f.anna, text(first.json(), "id"))).status, 200);
+    EXPECT_EQ(co_await f.becomes(text(first.json(), "id")), "done");
+    EXPECT_EQ(co_await status(moving), 404);
+
+    // It is gone by then, and another has its name.
+    const auto old = co_await add("Temp");
+    const auto second = co_await ask("temp");
+    EXPECT_EQ(second.json().at("state"), "waiting") << second.body;
+    EXPECT_EQ((co_await f.call("DELETE", "/api/gpt-agents/temp")).status, 204);
+    const auto heir = co_await add("Temp");
+    EXPECT_EQ((co_await f.decide(f.anna, text(second.json(), "id"))).status, 200);
+    EXPECT_EQ(co_await f.becomes(text(second.json(), "id")), "done");
+    EXPECT_EQ(co_await status(old), 404);
+    EXPECT_EQ(co_await status(heir), 200);
   });
 }
 

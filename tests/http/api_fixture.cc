@@ -2,6 +2,7 @@
 
 #include "bridge/engine/job_entry.h"
 #include "bridge/engine/schema.h"
+#include "bridge/services/action_targets.h"
 #include "bridge/services/events/deliveries.h"
 #include "bridge/services/events/registered.h"
 #include "bridge/services/exchange.h"
@@ -159,6 +160,10 @@ void ApiFixture::build_actions(json::object more) {
                                 services::Caller) -> base::Task<json::value> {
     co_return json::object{{"purged", true}};
   };
+  builtins["agent.deregister"] = [this](const services::actions::Asked& asked,
+                                        services::Caller as) {
+    return services::deregister(*agents, asked, std::move(as));
+  };
   auto configured = *base::parse_json(R"json({
     "greet": {"kind": "program", "description": "Says hello.", "risk": 10, "min_tier": "citizen",
               "argv": ["/bin/echo", "hello", "{name}", "$HOME;"],
@@ -192,6 +197,7 @@ void ApiFixture::build_actions(json::object more) {
                                         configured.as_object(), std::move(builtins));
   BRIDGE_ASSERT(made);
   actions = *std::move(made);
+  actions->find_targets(services::action_targets());
 }
 
 void ApiFixture::run(std::function<Story()> story) {

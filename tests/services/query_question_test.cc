@@ -152,10 +152,10 @@ TEST(QueryQuestion, AThreadBeginsAnewWhenItsAgentHasAnotherLink) {
 
 TEST(QueryQuestion, AChatWhoseLinkNobodyNotedGoesOnUntilItIsNoted) {
   Chats chats;
-  const auto noted =
-      store::write_one(chats.loop, *chats.store,
-                       "INSERT INTO message_chats (agent, asker, thread, url, changed_ms) "
-                       "VALUES ('gpt', 'ann', 'paris', 'https://chatgpt.com/g/g-1/c/1', 0)");
+  const auto noted = store::write_one(
+      chats.loop, *chats.store,
+      "INSERT INTO message_chats (agent, asker, thread, url, changed_ms) VALUES ('" + chats.gpt.id +
+          "', 'ann', 'paris', 'https://chatgpt.com/g/g-1/c/1', 0)");
   EXPECT_TRUE(noted) << (noted ? "" : noted.error().message);
   const auto job = chats.asked("ann", "https://chatgpt.com/g/g-1");
   EXPECT_EQ(chats.address(job), "https://chatgpt.com/g/g-1/c/1");

@@ -54,10 +54,14 @@ constexpr std::array builtin_actions = {
         "inputs": {"type": "object"}}})json"},
     BuiltIn{"agent.deregister", 60, "architect", "Removes an agent from the registry.", R"json({
       "type": "object", "additionalProperties": false, "required": ["agent"],
-      "properties": {"agent": {"type": "string", "minLength": 1, "maxLength": 200}}})json"},
+      "properties": {
+        "agent": {"type": "string", "minLength": 1, "maxLength": 200},
+        "name": {"type": "string", "description": "As it is called; the bridge says it."}}})json"},
     BuiltIn{"memory.purge", 75, "architect", "Deletes everything that an agent remembers.", R"json({
       "type": "object", "additionalProperties": false, "required": ["agent"],
-      "properties": {"agent": {"type": "string", "minLength": 1, "maxLength": 200}}})json"},
+      "properties": {
+        "agent": {"type": "string", "minLength": 1, "maxLength": 200},
+        "name": {"type": "string", "description": "As it is called; the bridge says it."}}})json"},
 };
 
 auto wrong(std::string_view name, std::string_view pointer, std::string_view why) {

@@ -58,6 +58,8 @@ struct Act {
 
 // The agent with this id, slug, name or alias, or `conversation`. not_found.
 base::Result<Owner> owner_of(store::Tx& tx, std::string_view which);
+// The same, and one that was removed, by its id, as long as it has entries or had some.
+base::Result<Owner> owner_for_operators(store::Tx& tx, std::string_view which);
 // The oldest custom GPT that is talked to at this address, else `conversation`.
 base::Result<Owner> owner_of_link(store::Tx& tx, std::string_view url);
 
