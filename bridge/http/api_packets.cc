@@ -122,13 +122,17 @@ Task<Response> submit(ApiNeeds& needs, Request& request) {
   co_return response;
 }
 
+services::Packets::Sender sender_of(const Principal& bound) {
+  return {.name = bound.agent, .agent_id = bound.agent_id};
+}
+
 // The packet that the path names. A caller who is bound to an agent knows only that agent's.
 Task<engine::JobId> named(ApiNeeds& needs, const Request& request) {
   const std::string& prefix = request.param("id");
   CO_TRY(auto id, co_await needs.packets.find(prefix));
   if (!request.principal.agent.empty()) {
-    CO_TRY(const auto view, co_await needs.packets.view(id));
-    if (view.at("sender").as_string() != request.principal.agent) {
+    CO_TRY(const bool is_own, co_await needs.packets.is_of(id, sender_of(request.principal)));
+    if (!is_own) {
       co_return base::fail(Code::not_found, fmt::format("find packet {}: there is none", prefix));
     }
   }
@@ -179,11 +183,12 @@ Result<engine::Filter> filter_of(const Request& request) {
 Task<Response> list(ApiNeeds& needs, Request& request) {
   CO_TRY(const auto page, page_of(request));
   CO_TRY(auto filter, filter_of(request));
+  std::optional<services::Packets::Sender> who;
   if (const auto& agent = request.principal.agent; !agent.empty()) {
     if (!filter.sender.empty() && filter.sender != agent) {
       co_return page_response(request, {}, std::nullopt);
     }
-    filter.sender = agent;
+    who = sender_of(request.principal);
   }
   std::optional<std::int64_t> before;
   if (!page.after.empty()) {
@@ -195,8 +200,8 @@ Task<Response> list(ApiNeeds& needs, Request& request) {
     }
     before = number;
   }
-  CO_TRY(auto found,
-         co_await needs.packets.list(std::move(filter), before, static_cast<int>(page.limit)));
+  CO_TRY(auto found, co_await needs.packets.list(std::move(filter), before,
+                                                 static_cast<int>(page.limit), std::move(who)));
   for (auto& item : found.items) {
     auto& object = item.as_object();
     object["links"] = json::object{

@@ -84,11 +84,29 @@ json::object summary(const engine::Job& job) {
   return view;
 }
 
-engine::Payload payload_of(const protocol::Packet& packet, std::string_view url) {
-  std::string text = R"({"packet":)";
-  text.append(json::serialize(packet.body())).append(R"(,"url":)");
+// `agent`: the id of the one whose key sends it; empty: of none that is registered.
+engine::Payload payload_of(const protocol::Packet& packet, std::string_view url,
+                           std::string_view agent) {
+  std::string text = "{";
+  if (!agent.empty()) {
+    text += R"("agent":)";
+    base::append_canonical(text, agent);
+    text += ',';
+  }
+  text.append(R"("packet":)").append(json::serialize(packet.body())).append(R"(,"url":)");
   base::append_canonical(text, url);
   return engine::Payload::of(std::move(text += '}'));
+}
+
+// A caller is named by the name itself while its agent is not registered.
+std::string_view registered_agent(const Caller& caller) {
+  return caller.agent == caller.name ? std::string_view() : std::string_view(caller.agent);
+}
+
+bool is_of(const engine::Job& packet, const Packets::Sender& who) {
+  const auto* agent = packet.payload.if_contains("agent");
+  const bool is_by_id = agent && agent->is_string() && !who.agent_id.empty();
+  return is_by_id ? agent->get_string() == who.agent_id : packet.sender == who.name;
 }
 
 bool has_settled(engine::State state) {
@@ -238,7 +256,7 @@ protocol::Checked<engine::NewJob> Packets::job_of(const Caller& caller, json::va
       .body_hash =
           base::sha256_hex(base::canonical_json_without(packet->body(), {"ts", "idempotency_key"})),
       .band = options.band,
-      .payload = payload_of(*packet, settings_.url),
+      .payload = payload_of(*packet, settings_.url, registered_agent(caller)),
       .subject = std::string(packet->bead_id())};
   if (options.deadline) job.deadline = clock_.wall() + *options.deadline;
   return job;
@@ -288,6 +306,14 @@ base::Task<engine::JobId> Packets::find(std::string prefix, engine::Queue::IsMea
   co_return co_await store_.read(
       [this, prefix = std::move(prefix), is_meant = std::move(is_meant)](store::Tx& tx) {
         return queue_.expand(tx, prefix, is_meant);
+      });
+}
+
+base::Task<bool> Packets::is_of(engine::JobId id, Sender who) {
+  co_return co_await store_.read(
+      [this, id = std::move(id), who = std::move(who)](store::Tx& tx) -> Result<bool> {
+        TRY(const auto job, queue_.get(tx, id));
+        return services::is_of(job, who);
       });
 }
 
@@ -366,19 +392,28 @@ base::Task<std::string> Packets::raw(engine::JobId id) {
 }
 
 base::Task<Packets::ListPage> Packets::list(engine::Filter filter,
-                                            std::optional<std::int64_t> before, int limit) {
+                                            std::optional<std::int64_t> before, int limit,
+                                            std::optional<Sender> who) {
   // What else waits for a person, such as a query, is decided like a packet.
-  if (filter.state == engine::State::held) {
+  if (filter.state == engine::State::held && !who) {
     filter.other_lanes = action_lanes;
   } else {
     filter.kind = packet_kind;
   }
-  CO_TRY(const auto page, co_await store_.read([this, filter, before, limit](store::Tx& tx) {
-    return queue_.list(tx, filter, before, limit);
-  }));
-  ListPage shown{.items = {}, .cursor = page.cursor};
-  for (const auto& job : page.jobs) shown.items.push_back(summary(job));
-  co_return shown;
+  if (who) filter.sender = who->name;
+  co_return co_await store_.read([this, filter = std::move(filter), before, limit,
+                                  who = std::move(who)](store::Tx& tx) -> Result<ListPage> {
+    TRY(const auto page, queue_.list(tx, filter, before, limit));
+    ListPage shown{.items = {}, .cursor = page.cursor};
+    for (const auto& job : page.jobs) {
+      if (who) {
+        TRY(const auto whole, queue_.get(tx, job.id));
+        if (!services::is_of(whole, *who)) continue;
+      }
+      shown.items.push_back(summary(job));
+    }
+    return shown;
+  });
 }
 
 base::Task<json::object> Packets::cancel(engine::JobId id, std::string note, std::string actor) {

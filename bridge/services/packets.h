@@ -74,6 +74,14 @@ class Packets {
   base::Task<engine::JobId> find(std::string prefix);
   // The same among packets and what else the list of those that are held shows.
   base::Task<engine::JobId> find_to_decide(std::string prefix);
+  // An agent as a sender: by its id in the registry, and by name where a packet or the agent itself
+  // has none, such as a packet that somebody else has sent in its name.
+  struct Sender {
+    std::string name;
+    std::string agent_id = {};
+  };
+  // False: the packet is another's, be it of one that was called so before.
+  base::Task<bool> is_of(engine::JobId id, Sender who);
   base::Task<base::json::object> view(engine::JobId id);
   // The same once the job has ended or is held, or at the deadline.
   base::Task<base::json::object> wait(engine::JobId id, base::Instant deadline);
@@ -87,7 +95,9 @@ class Packets {
     std::optional<std::int64_t> cursor;
   };
   // Packets; with state held also whatever else waits for a person and is no action, by its `kind`.
-  base::Task<ListPage> list(engine::Filter filter, std::optional<std::int64_t> before, int limit);
+  // With `who` only packets of that one; a page may then have fewer than there are to come.
+  base::Task<ListPage> list(engine::Filter filter, std::optional<std::int64_t> before, int limit,
+                            std::optional<Sender> who = {});
 
   // See Queue. The journal says that `actor` did it.
   base::Task<base::json::object> cancel(engine::JobId id, std::string note, std::string actor);
