@@ -101,6 +101,13 @@ function drawInput(whole, defined) {
   ];
 }
 
+// Other jobs than packets have no page of their own.
+function jobOf(step) {
+  if (!step.job) return null;
+  if (!step.uses?.startsWith("packet/")) return h("code", { title: step.job }, shortId(step.job));
+  return h("a", { href: `#/packets/${part(step.job)}`, key: "step job" }, shortId(step.job));
+}
+
 function drawStep({ run, chosen, whole, definition }, refresh) {
   if (!chosen)
     return h("p", { class: "dim" }, "Choose a step to see what went in and what came out.");
@@ -145,12 +152,7 @@ function drawStep({ run, chosen, whole, definition }, refresh) {
       ["Attempts", whole.attempts],
       ["Started", whole.started ? time(whole.started) : null],
       ["Took", took(whole)],
-      [
-        "Job",
-        whole.job
-          ? h("a", { href: `#/packets/${part(whole.job)}`, key: "step job" }, shortId(whole.job))
-          : null,
-      ],
+      ["Job", jobOf(whole)],
     ]),
     h(
       "div",
