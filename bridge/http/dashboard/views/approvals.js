@@ -7,7 +7,7 @@ import { ask, badge, button, code, facts, more, table, time, untrusted } from ".
 
 const actionsMost = 30; // each is asked for alone: who has decided so far
 const stepsMost = 100;
-const actionsMost = 500;
+const listedMost = 500;
 
 // Those that are shown end first; how many wait behind them nobody has counted.
 function othersWait(page, what) {
@@ -307,7 +307,7 @@ export function show(view) {
   const all = panel(view, {
     title: "Actions",
     types: ["action."],
-    load: (signal) => get("/api/actions", { limit: actionsMost }, signal),
+    load: (signal) => get("/api/actions", { limit: listedMost }, signal),
     draw: drawActions,
   });
   view.root.append(h("h1", {}, "Approvals"), actions.element, steps.element, all.element);
