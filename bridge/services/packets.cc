@@ -25,7 +25,7 @@ using base::Result;
 
 namespace {
 
-constexpr std::array migrations = {
+constexpr std::array packet_steps = {
     store::Migration{"packets", 1, R"sql(
       CREATE TABLE packet_warnings (
         job_id TEXT NOT NULL,
@@ -198,7 +198,7 @@ base::Result<> room_for_new(const store::Store& store) {
       .retry_after = limits::house_pause});
 }
 
-std::span<const store::Migration> packet_migrations() { return migrations; }
+std::span<const store::Migration> packet_migrations() { return packet_steps; }
 
 std::string bell_of_job(const engine::JobId& job) { return "job:" + job.text; }
 

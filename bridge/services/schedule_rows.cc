@@ -20,7 +20,7 @@ using engine::to_stamp;
 
 namespace {
 
-constexpr std::array migrations = {
+constexpr std::array schedule_steps = {
     store::Migration{"schedules", 1, R"sql(
       CREATE TABLE schedules (
         id TEXT NOT NULL PRIMARY KEY,
@@ -106,7 +106,7 @@ constexpr std::string_view select = R"sql(
   LEFT JOIN schedule_runs r ON r.schedule = s.id AND r.number = s.runs
 )sql";
 constexpr std::size_t run_column = 14;
-constexpr std::size_t request_hash_column = 21;
+constexpr std::size_t schedule_hash_column = 21;
 constexpr std::size_t workflow_column = 22;
 
 ScheduleRun run_of(const store::Row& row, std::size_t at) {
@@ -161,7 +161,7 @@ Result<std::vector<Schedule>> all(store::Tx& tx, std::string_view rest, store::V
 
 }  // namespace
 
-std::span<const store::Migration> schedule_migrations() { return migrations; }
+std::span<const store::Migration> schedule_migrations() { return schedule_steps; }
 
 Result<std::optional<std::string>> schedule_of_workflow(store::Tx& tx,
                                                         const std::string& workflow) {
@@ -204,7 +204,7 @@ Result<std::optional<Schedule>> of_request(store::Tx& tx, const std::string& cre
   TRY(const auto row, tx.query_one(fmt::format("{}WHERE s.creator = $1 AND s.request = $2", select),
                                    {creator, asked.request}));
   if (!row) return std::nullopt;
-  if ((*row)[request_hash_column].text() != asked.request_hash) {
+  if ((*row)[schedule_hash_column].text() != asked.request_hash) {
     return base::fail(
         Code::conflict,
         fmt::format("create schedule: request {} came before with another body", asked.request),
