@@ -87,15 +87,28 @@ class Watch {
         std::ranges::find_if(shut_, [](const Shut& one) { return !one.lane.has_value(); });
     const Breaker breaker = found == shut_.end() ? Breaker{} : found->breaker;
     const auto why = trip_of(view.state);
+    if (why && passes_by_time(*why)) return follow_limit(*why, breaker);
     if (why && breaker.trip != why) {
-      std::optional<base::WallTime> until;
-      if (passes_by_time(*why)) until = now_.wall + account_.cooldown;
-      return queue_.trip(tx_, account_.name, *why, view.evidence, until, now_, view.conversation);
+      return queue_.trip(tx_, account_.name, *why, view.evidence, {}, now_, view.conversation);
     }
     if (why || !breaker.trip || passes_by_time(*breaker.trip)) return {};
     if (view.state != chat::State::ready) return {};
     const bool is_proven = is_after(view.began, breaker) || was_loaded_since(breaker);
     return is_proven ? queue_.close_breaker(tx_, account_.name) : Result<>();
+  }
+
+  // The notice of a limit stays on a page beyond the limit's time, and beyond the word of a person
+  // who knows that it is over: it counts once. Whether a message gets past it, the next job tells,
+  // which loads the page anew.
+  Result<> follow_limit(Trip why, const Breaker& breaker) {
+    const auto& view = sights_.account;
+    TRY(const auto last, queue_.last_trip(tx_, account_.name));
+    if (last && engine::to_stamp(view.since) <= engine::to_stamp(*last)) return {};
+    if (breaker.trip == why) {  // By what a message was told, which the page shows a moment later.
+      return queue_.trip(tx_, account_.name, why, breaker.detail, now_.wall, now_, breaker.url);
+    }
+    return queue_.trip(tx_, account_.name, why, view.evidence, now_.wall + account_.cooldown, now_,
+                       view.conversation);
   }
 
   // Only where it is worth another row: what is blocked already stays so until its page works. Who

@@ -47,6 +47,7 @@ struct SessionWatch : testing::Test {
   void become(State state) {
     view.state = state;
     view.evidence = "a sign";
+    view.since = f.clock.wall();
     view.began = f.clock.now();
     view.conversation = own_page;
   }
@@ -217,6 +218,34 @@ TEST_F(SessionWatch, ALimitEndsByItsTimeAndNotByAPageThatLooksWell) {
   become(State::usage_cap);
   follow();
   EXPECT_EQ(open(), Open{"account: usage_cap"});
+}
+
+// In a tab that nobody loads anew it is there for hours.
+TEST_F(SessionWatch, ANoticeOfALimitCountsOnce) {
+  become(State::usage_cap);
+  follow();
+  EXPECT_EQ(open(), Open{"account: usage_cap"});
+  ASSERT_TRUE(f.write([&](store::Tx& tx) { return f.queue.close_breaker(tx, watched_account); }));
+  follow();
+  EXPECT_EQ(open(), Open{}) << "a person has said that it is over";
+  become(State::ready);
+  follow();
+  become(State::usage_cap);
+  follow();
+  EXPECT_EQ(open(), Open{"account: usage_cap"}) << "this is another one";
+  f.pass(15min);
+  follow();
+  EXPECT_EQ(open(), Open{}) << "its time has passed";
+}
+
+TEST_F(SessionWatch, TheNoticeOfARefusalThatIsKnownChangesNothingOfItsTime) {
+  trip(Trip::rate_limited, f.clock.wall() + 2min);
+  become(State::rate_limited);
+  follow();
+  EXPECT_EQ(open(), Open{"account: rate_limited"});
+  f.pass(2min);
+  follow();
+  EXPECT_EQ(open(), Open{});
 }
 
 TEST_F(SessionWatch, WhatAnotherAccountDoesIsNotItsConcern) {
