@@ -3,6 +3,8 @@
 #include "bridge/services/exchange_story.h"
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 #include <utility>
 
 namespace services {
@@ -14,6 +16,19 @@ namespace {
 
 // A rest of time that is not worth another look.
 constexpr auto read_again_min = std::chrono::seconds(5);
+
+// The message is there, so the page's troubles say nothing of its answer: another look may find it,
+// and if none does, nobody knows. Only what is known of the answer itself ends the job.
+base::Error looked_in_vain(base::Error error) {
+  constexpr std::array<std::string_view, 4> known = {"fork_detected", "refused", "timeout",
+                                                     "upstream_failed"};
+  const bool is_of_answer = std::ranges::find(known, error.reason) != known.end();
+  const bool is_for_a_person = error.code == Code::login_required;
+  if (!is_of_answer && !is_for_a_person && !base::is_retryable(error.code)) {
+    error.code = Code::unavailable;
+  }
+  return error;
+}
 
 }  // namespace
 
@@ -27,12 +42,8 @@ base::Task<> Exchange::read(Story& story) {
   if (is_other_page && !has_address) CO_TRY_OK(co_await find_address(story));
   auto raw = co_await listen(story);
   if (!raw) {
-    base::Error& error = raw.error();
-    CO_TRY_OK(co_await trip(story, error));
-    // The page was led elsewhere while it was watched: the next look loads the conversation anew.
-    const bool is_elsewhere = error.reason == "conversation_not_found";
-    if (is_elsewhere && error.code == Code::conflict) error.code = Code::unavailable;
-    co_return std::unexpected(std::move(error));
+    CO_TRY_OK(co_await trip(story, raw.error()));
+    co_return std::unexpected(looked_in_vain(std::move(raw).error()));
   }
   auto& engine = story.lane.engine();
   CO_TRY_OK(engine.faults.at("exchange.reply_unrecorded"));
@@ -95,7 +106,7 @@ base::Task<> Exchange::find_sent(Story& story) {
       co_return base::Result<>();
     }
     CO_TRY_OK(co_await trip(story, search.error()));
-    co_return std::unexpected(std::move(search).error());
+    co_return std::unexpected(looked_in_vain(std::move(search).error()));
   }
   if (!search->sent) {
     co_return base::fail(Code::not_found,
@@ -122,7 +133,7 @@ base::Task<> Exchange::find_address(Story& story) {
   auto search = co_await story.conversation->find(story.post.prompt);
   if (!search) {
     CO_TRY_OK(co_await trip(story, search.error()));
-    co_return std::unexpected(std::move(search).error());
+    co_return std::unexpected(looked_in_vain(std::move(search).error()));
   }
   if (!search->sent) co_return base::Result<>();
   auto keep = [id = story.post.id, job = story.root, kind = &story.kind, sent = *search->sent,

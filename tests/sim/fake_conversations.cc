@@ -225,6 +225,13 @@ base::Task<chat::RawReply> FakeConversation::reply(const chat::Sent&, const chat
   const std::optional<Counted> turn = std::exchange(turn_, std::nullopt);
   const base::Instant deadline = world_.clock.now() + limit;
   world_.may_lose_network();
+  if (world_.happens(world_.chances.misleads)) {
+    world_.ground.coverage.happened("the page shows what says nothing of the answer");
+    const bool is_missing = world_.happens(500);
+    co_return std::unexpected(chat::as_error(
+        is_missing ? chat::State::conversation_not_found : chat::State::conversation_full,
+        "for a moment"));
+  }
   for (;;) {
     co_await world_.wait(200ms + world_.some(300ms));
     CO_TRY_OK(co_await way());

@@ -55,6 +55,7 @@ Setting setting_of(std::uint64_t seed) {
   chances.human_writes = seed % 4 == 0 ? 60 : 0;
   chances.duplicate = 200;
   chances.find_fails = seed % 11 == 0 ? 100 : 0;
+  chances.misleads = seed % 17 == 0 ? 100 : 0;
   chances.outages = seed % 10 == 3 ? 100 : 0;
   chances.deadlines = seed % 6 == 0 ? 400 : 0;
   if (seed % 8 == 1) {

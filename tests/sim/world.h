@@ -41,6 +41,7 @@ struct Chances {
   int human_writes = 0;    // between baseline and click, or after a reply
   int duplicate = 0;       // submissions that come twice
   int find_fails = 0;      // the conversation cannot be read now
+  int misleads = 0;        // while an answer is awaited, the page shows what says nothing of it
   int outages = 0;         // the network goes away after a click or while an answer is awaited
   int deadlines = 0;       // submissions that end when they are not sent soon
   int backups = 0;         // before a submission
