@@ -402,7 +402,10 @@ void NetworkWatch::on_body(const std::string& request_id, std::string_view body)
       recent_chats_ = *std::move(list);
     }
   } else if (auto readback = Readback::parse(body)) {
-    readback_ = std::move(*readback);
+    // The page may ask for another one beside ours.
+    const bool is_others =
+        !conversation_id_.empty() && readback->conversation_id() != conversation_id_;
+    if (!is_others) readback_ = std::move(*readback);
   }
   requests_.erase(request);
 }

@@ -354,7 +354,8 @@ TEST(NetworkWatch, TurnsAreDueFromTheQuestionForThemOn) {
     w.tell("Network.loadingFinished", {{"requestId", "1"}});
     w.watch.on_body("1", R"({"conversation_id": ")" + id +
                              R"(", "current_node": "u", "mapping": )" + std::string(mapping) + "}");
-    EXPECT_TRUE(w.watch.readback());
+    const auto& read = w.watch.readback();
+    EXPECT_TRUE(read && read->conversation_id() == "c-1") << "another's says nothing of ours";
     return w.watch.evidence().history_due;
   };
   const std::string_view asked = R"({"u": {"message": {"id": "u", "author": {"role": "user"},
