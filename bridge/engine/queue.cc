@@ -245,17 +245,17 @@ Result<std::optional<Job>> Queue::find(store::Tx& tx, const std::string& princip
 }
 
 Result<JobId> Queue::expand(store::Tx& tx, std::string_view prefix, const IsMeant& is_meant) const {
-  constexpr std::size_t shortest = 4, looked_at_max = 1000;
   const auto ambiguous = [&](std::string_view why) {
     return base::fail(base::Code::invalid, fmt::format("find job {}: {}", prefix, why),
                       "ambiguous_id");
   };
-  if (prefix.size() < shortest)
-    return ambiguous(fmt::format("give at least {} characters", shortest));
+  if (prefix.size() < ::limits::id_prefix_min) {
+    return ambiguous(fmt::format("give at least {} characters", ::limits::id_prefix_min));
+  }
   // Ids are hexadecimal digits and dashes, all of which sort below "g".
   TRY(const auto rows, tx.query("SELECT id, kind, state, lane FROM jobs WHERE id >= $1 AND id < $2 "
                                 "ORDER BY id LIMIT $3",
-                                {prefix, std::string(prefix) + "g", looked_at_max}));
+                                {prefix, std::string(prefix) + "g", ::limits::ids_looked_at_max}));
   std::optional<JobId> found;
   for (const auto& row : rows) {
     const auto state = state_named(row[2].text());
@@ -264,7 +264,8 @@ Result<JobId> Queue::expand(store::Tx& tx, std::string_view prefix, const IsMean
     if (found) return ambiguous("several begin so; give more of it");
     found = JobId{row[0].text()};
   }
-  if (rows.size() == looked_at_max) return ambiguous("several begin so; give more of it");
+  if (rows.size() == ::limits::ids_looked_at_max)
+    return ambiguous("several begin so; give more of it");
   if (found) return *std::move(found);
   return base::fail(base::Code::not_found, fmt::format("find job {}: no such job", prefix));
 }

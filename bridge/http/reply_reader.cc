@@ -18,8 +18,6 @@ namespace {
 
 using Text = boost::core::string_view;
 
-// Of these one after the other; then others have their turn, and a deadline is looked at.
-constexpr int reads_at_once = 32;
 // What the parser may leave for later: a head, the line of a chunk, or what follows the last one.
 // Its own bound is for heads alone.
 constexpr std::size_t unread_max = limits::http_head_bytes_max + limits::http_read_bytes;
@@ -71,7 +69,7 @@ asio::awaitable<ReplyReader::End> ReplyReader::read(Stream& stream, ClientReply&
       reply, [&](std::string_view piece) { goes_on = goes_on && on_body_(piece); }, is_head_);
   std::string unread;
   for (int reads = 1; !parser.is_done() && goes_on; ++reads) {
-    if (reads % reads_at_once == 0) {
+    if (reads % limits::http_reads_at_once == 0) {
       co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
     }
     const auto before = unread.size();

@@ -22,22 +22,28 @@ class Reaper {
   ~Reaper() { ::prctl(PR_SET_CHILD_SUBREAPER, 0); }
 };
 
-TEST(Program, WhatItLeftInTheBackgroundIsNeitherAliveNorAZombie) {
-  const Reaper reaper;
+// Runs it to its end.
+Ran ran_of(const Program& program, std::optional<std::size_t> open_files = {}) {
   boost::asio::io_context loop;
-  Program program;
-  program.argv = {"/bin/sh", "-c", "(sleep 1000 & sleep 1000) & echo done"};
   std::optional<base::Result<Ran>> ran;
-  boost::asio::co_spawn(loop, run(program, program.argv),
+  boost::asio::co_spawn(loop, run(program, program.argv, open_files),
                         [&](const std::exception_ptr& error, base::Result<Ran> result) {
                           EXPECT_FALSE(error);
                           ran = std::move(result);
                         });
   loop.run();
-  ASSERT_TRUE(ran.has_value());
-  ASSERT_TRUE(*ran) << ran->error().message;
-  EXPECT_EQ((*ran)->status, 0);
-  EXPECT_EQ((*ran)->out, "done\n");
+  BRIDGE_ASSERT(ran.has_value());
+  EXPECT_TRUE(*ran) << (*ran ? "" : ran->error().message);
+  return ran->value_or(Ran());
+}
+
+TEST(Program, WhatItLeftInTheBackgroundIsNeitherAliveNorAZombie) {
+  const Reaper reaper;
+  Program program;
+  program.argv = {"/bin/sh", "-c", "(sleep 1000 & sleep 1000) & echo done"};
+  const Ran ran = ran_of(program);
+  EXPECT_EQ(ran.status, 0);
+  EXPECT_EQ(ran.out, "done\n");
   errno = 0;
   EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a child is left";
   EXPECT_EQ(errno, ECHILD);
@@ -46,48 +52,30 @@ TEST(Program, WhatItLeftInTheBackgroundIsNeitherAliveNorAZombie) {
 TEST(Program, WhoLeftItsGroupAndWritesOnHoldsNobodyUp) {
   const Reaper reaper;
   for (const std::size_t most : {std::size_t{1000}, std::size_t{1} << 30}) {
-    boost::asio::io_context loop;
     Program program;
     // It ends once the straggler, a group of its own, has written more than a pipe holds.
     program.argv = {"/bin/sh", "-c",
                     "setsid yes & until { read a b && read c d; } < /proc/$!/io && "
                     "[ $d -gt 200000 ]; do :; done; echo $! >&2"};
     program.output_bytes_max = most;
-    std::optional<base::Result<Ran>> ran;
-    boost::asio::co_spawn(loop, run(program, program.argv),
-                          [&](const std::exception_ptr& error, base::Result<Ran> result) {
-                            EXPECT_FALSE(error);
-                            ran = std::move(result);
-                          });
-    loop.run();
-    ASSERT_TRUE(ran.has_value());
-    ASSERT_TRUE(*ran) << ran->error().message;
-    EXPECT_EQ((*ran)->status, 0);
-    EXPECT_TRUE((*ran)->out.starts_with("y\n"));
-    EXPECT_EQ((*ran)->is_clipped, most == 1000);
-    const pid_t straggler = std::atoi((*ran)->err.c_str());
-    ASSERT_GT(straggler, 1) << (*ran)->err;
+    const Ran ran = ran_of(program);
+    EXPECT_EQ(ran.status, 0);
+    EXPECT_TRUE(ran.out.starts_with("y\n"));
+    EXPECT_EQ(ran.is_clipped, most == 1000);
+    const pid_t straggler = std::atoi(ran.err.c_str());
+    ASSERT_GT(straggler, 1) << ran.err;
     ::kill(straggler, SIGKILL);
     EXPECT_EQ(::waitpid(straggler, nullptr, 0), straggler);
   }
 }
 
 TEST(Program, HasTheLimitOfOpenFilesThatItIsGiven) {
-  boost::asio::io_context loop;
   Program program;
   // Its limit comes a moment after its start.
   program.argv = {"/bin/sh", "-c", "while [ $(ulimit -Sn) != 77 ]; do :; done; ulimit -Sn"};
   program.timeout_s = 20;
-  std::optional<base::Result<Ran>> ran;
-  boost::asio::co_spawn(loop, run(program, program.argv, 77),
-                        [&](const std::exception_ptr& error, base::Result<Ran> result) {
-                          EXPECT_FALSE(error);
-                          ran = std::move(result);
-                        });
-  loop.run();
-  ASSERT_TRUE(ran.has_value());
-  ASSERT_TRUE(*ran) << ran->error().message;
-  EXPECT_EQ((*ran)->out, "77\n");
+  const Ran ran = ran_of(program, 77);
+  EXPECT_EQ(ran.out, "77\n");
 }
 
 }  // namespace
