@@ -87,7 +87,7 @@ TEST_F(Project, ALostAnswerToThePostThatIsNowhereIsUnsentAndGivenUp) {
   knobs.send = "unreachable";
   configure(knobs);
   const auto sent = run({"send", "--json", packets + "rfp-plan.json"});
-  EXPECT_EQ(sent.status, 69) << sent.err;
+  EXPECT_EQ(sent.status, 76) << sent.err;
   const auto result = parsed(sent.out);
   EXPECT_EQ(result.at("state"), "failed");
   EXPECT_EQ(result.at("error").at("code"), "ui_changed");
@@ -124,7 +124,7 @@ TEST_F(Project, AnUnknownShellIsRefusedWithItsShapeAndNoneOfItsText) {
   knobs.shell = "unknown";
   configure(knobs);
   const auto sent = run({"send", packets + "rfp-plan.json"});
-  EXPECT_EQ(sent.status, 69) << sent.err;
+  EXPECT_EQ(sent.status, 76) << sent.err;
   const auto inspect = run({"session", "inspect", "--json", "--wait", "3"});
   EXPECT_EQ(inspect.status, 1);
   const auto seen = parsed(inspect.out);
