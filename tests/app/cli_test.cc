@@ -63,6 +63,34 @@ TEST(CommandLine, NoColorIsUsedWhenErrorsDoNotGoToATerminal) {
   EXPECT_THAT(flywheel({"dance"}).err, StartsWith("flywheel: "));
 }
 
+TEST(CommandLine, AFileThatCannotBeReadIsSeventyFour) {
+  const TestFolder folder;
+  folder.write(".flywheel/chatgpt.json", R"({"crt_url": "http://127.0.0.1:9/c/1",
+                                             "mcp_server": "test", "writer_agent": "tester"})");
+  const std::vector<std::vector<std::string>> commands = {
+      {"send"}, {"workflow", "validate"}, {"session", "import"}};
+  for (auto command : commands) {
+    for (const auto* file : {"missing.json", "/"}) {
+      auto arguments = command;
+      arguments.emplace_back(file);
+      const Finished finished = flywheel(arguments, {}, folder.path());
+      EXPECT_EQ(finished.status, 74) << command.front() << ": " << finished.err;
+      EXPECT_THAT(finished.err, HasSubstr(std::string("read ") + file));
+    }
+  }
+  const Finished json = flywheel({"send", "--json", "missing.json"}, {}, folder.path());
+  EXPECT_THAT(json.out, HasSubstr("\"code\":\"file_failed\""));
+}
+
+TEST(CommandLine, AStateThatCannotBeMadeIsSeventyThree) {
+  const TestFolder folder;
+  folder.write(".flywheel/chatgpt.json", R"({"crt_url": "http://127.0.0.1:9/c/1",
+                                             "mcp_server": "test", "writer_agent": "tester"})");
+  const std::string file = folder.write("file", "");
+  const Finished served = flywheel({"serve", "--state", file + "/state"}, {}, folder.path());
+  EXPECT_EQ(served.status, 73) << served.err;
+}
+
 TEST(CommandLine, AFullOutputIsReported) {
   const Finished full =
       run_program({"bash", "-c", "exec \"$0\" completion bash > /dev/full", FLYWHEEL_PROGRAM});
@@ -119,9 +147,22 @@ TEST_F(SchemaValidate, MayCheckAgainstASchemaOfTheRegistryItself) {
   EXPECT_EQ(checked.status, 0) << checked.err;
 }
 
+TEST_F(SchemaValidate, WhatCannotBeReadIsSeventyFourAndTheOthersAreReported) {
+  EXPECT_EQ(flywheel({"schema", "validate", "--schema", "/nonexistent", "-"}).status, 74);
+  EXPECT_EQ(flywheel({"schema", "validate", "--schema", "/", "-"}).status, 74);
+  EXPECT_EQ(flywheel({"schema", "validate", "--schema", schema_, "--registry", "/nonexistent", "-"})
+                .status,
+            74);
+  const Finished checked = flywheel({"schema", "validate", "--schema", schema_, "/nonexistent", "/",
+                                     folder_.write("i.json", "{\"n\": 1}")});
+  EXPECT_EQ(checked.status, 74);
+  EXPECT_THAT(checked.out, StartsWith("{\"valid\":false,\"errors\":[{\"instanceLocation\":\"\","
+                                      "\"keywordLocation\":\"\",\"error\":\"read /nonexistent: "));
+  EXPECT_THAT(checked.out, HasSubstr("read /: it is a folder\"}]}\n{\"valid\":true"));
+  EXPECT_THAT(checked.err, StartsWith("flywheel: read /nonexistent: "));
+}
+
 TEST_F(SchemaValidate, BadInputIsSixtyFive) {
-  EXPECT_EQ(flywheel({"schema", "validate", "--schema", "/nonexistent", "-"}).status, 65);
-  EXPECT_EQ(flywheel({"schema", "validate", "--schema", schema_, "/nonexistent"}).status, 65);
   const Finished broken = flywheel({"schema", "validate", "--schema", schema_, "-"}, "{\n{}\n");
   EXPECT_EQ(broken.status, 65);
   EXPECT_THAT(broken.out, StartsWith("{\"valid\":false,\"errors\":[{\"instanceLocation\":\"\","

@@ -209,7 +209,7 @@ TEST_F(Project, AnImportSaysWhatItKeepsAndHowLong) {
 TEST_F(Project, BadInputIsRefusedBeforeAnyBrowserStarts) {
   configure();
   EXPECT_EQ(run({"send", "-"}, "{\"proto\":1}").status, 65);
-  EXPECT_EQ(run({"send", "missing.json"}).status, 1);
+  EXPECT_EQ(run({"send", "missing.json"}).status, 74);
   EXPECT_EQ(run({"send"}).status, 64);
   EXPECT_EQ(run({"send", packets + "rfp-plan.json", "--no-wait"}).status, 69);
   folder.write(".flywheel/chatgpt.json", "{\"crt_ulr\":\"http://x\"}");
