@@ -362,11 +362,8 @@ void add_ask(CLI::App& group, CommandLine& line, Question question, const std::s
   command->add_option("--out", options->out, "Write the packet here, too")->type_name("FILE");
   auto* is_sent = command->add_flag("--send")->description("Send the packet (the default)");
   command->add_flag("--no-send", options->is_not_sent, "Only print the packet")->excludes(is_sent);
-  command
-      ->add_option("--wait", options->send.wait_s,
-                   "Seconds to wait for the reply (default: as configured)")
-      ->type_name("SECONDS")
-      ->check(CLI::Range(1, 86400));
+  add_end_wait(*command, options->send,
+               "Wait for the reply, at most so long (default: as long as it takes)");
   add_workspace_option(*command, options->workspace);
   add_bridge_options(*command, options->send.bridge);
   command->callback([options, &line] {

@@ -1,4 +1,9 @@
+#include "bridge/app/arguments.h"
+#include "bridge/app/send_packet.h"
 #include "tests/app/process.h"
+
+#include <algorithm>
+#include <optional>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -57,6 +62,65 @@ TEST(CommandLine, AMissingCommandOrOptionIsNamed) {
               HasSubstr("missing: --type, --sender, --context\n"));
   EXPECT_THAT(flywheel({"schema", "validate", "--schema"}).err,
               HasSubstr("--schema needs a value"));
+}
+
+struct Waiting {
+  std::string file;
+  std::optional<int> seconds;
+  std::size_t given = 0;
+};
+
+Waiting wait_given(std::vector<std::string> arguments) {
+  CLI::App command;
+  Waiting waiting;
+  SendOptions options;
+  command.add_option("packet", waiting.file)->required();
+  command.add_flag("--json");
+  const auto* wait = add_end_wait(command, options, "");
+  EXPECT_TRUE(find_command(command, arguments));
+  std::ranges::reverse(arguments);
+  command.parse(arguments);
+  waiting.seconds = options.wait_s;
+  waiting.given = wait->count();
+  return waiting;
+}
+
+TEST(CommandLine, ItMayBeLeftOutHowLongToWait) {
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"p.json", "--wait"},
+                                                    {"--wait", "p.json"},
+                                                    {"--wait", "p.json", "--json"},
+                                                    {"--json", "--wait", "--", "p.json"}}) {
+    const auto waiting = wait_given(arguments);
+    EXPECT_EQ(waiting.file, "p.json") << arguments.front();
+    EXPECT_EQ(waiting.seconds, std::nullopt) << arguments.front();
+    EXPECT_EQ(waiting.given, 1u) << arguments.front();
+  }
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"--wait=60", "p.json"},
+                                                    {"p.json", "--wait=60"},
+                                                    {"--wait", "60", "p.json"},
+                                                    {"p.json", "--wait", "60"}}) {
+    const auto waiting = wait_given(arguments);
+    EXPECT_EQ(waiting.file, "p.json") << arguments.front();
+    EXPECT_EQ(waiting.seconds, 60) << arguments.front();
+  }
+}
+
+TEST(CommandLine, SendTakesItsFileAndNotItForASpan) {
+  const TestFolder folder;
+  const auto send = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "send");
+    return flywheel(arguments, {}, folder.path());
+  };
+  for (const auto* wait : {"--wait", "--wait=60"}) {
+    EXPECT_THAT(send({"missing.json", wait}).err, HasSubstr("read missing.json: "));
+    EXPECT_THAT(send({wait, "missing.json"}).err, HasSubstr("read missing.json: "));
+  }
+  EXPECT_THAT(send({"--wait", "60"}).err, HasSubstr("missing: packet"));
+  for (const auto* wait : {"--wait=0", "--wait=soon", "--wait=86401"}) {
+    EXPECT_EQ(send({wait, "missing.json"}).status, 64) << wait;
+  }
+  EXPECT_EQ(send({"--wait", "--no-wait", "missing.json"}).status, 64);
+  EXPECT_THAT(send({"--help"}).out, HasSubstr("--wait [=SECONDS]"));
 }
 
 TEST(CommandLine, NoColorIsUsedWhenErrorsDoNotGoToATerminal) {

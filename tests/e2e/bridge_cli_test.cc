@@ -44,7 +44,7 @@ TEST_F(Project, AnInvalidReplyIsAskedForAgainAndThenAccepted) {
   knobs.reply = "schema";
   knobs.reply_times = 1;
   configure(knobs);
-  const auto sent = run({"send", "--json", packets + "spec-lock.json"});
+  const auto sent = run({"send", "--json", "--wait", packets + "spec-lock.json"});
   ASSERT_EQ(sent.status, 0) << sent.err << sent.out;
   EXPECT_EQ(parsed(sent.out).at("repairs"), 1);
   const auto accepted = site->ledger(url).accepted();
