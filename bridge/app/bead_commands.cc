@@ -406,7 +406,8 @@ void add_watch(CLI::App& group, CommandLine& line) {
 }  // namespace
 
 void add_bead_commands(CLI::App& root, CommandLine& line) {
-  CLI::App* group = add_group(root, "bead", "Plan, prove and accept the tracker's work items");
+  CLI::App* group = add_group(root, "bead", "Plan, prove and accept the tracker's work items",
+                              "flywheel bead plan bd-rl42");
   add_ask(*group, line, Question::plan, "plan", "Ask for a plan of the bead (RFP_PLAN)",
           "flywheel bead plan bd-rl42 --question \"In which order?\"");
   add_ask(*group, line, Question::evidence, "evidence",

@@ -139,7 +139,8 @@ int validate(Console& console, const ValidateOptions& options) {
 }  // namespace
 
 void add_schema_commands(CLI::App& root, CommandLine& line) {
-  CLI::App* group = add_group(root, "schema", "Check JSON against a JSON Schema (2020-12)");
+  CLI::App* group = add_group(root, "schema", "Check JSON against a JSON Schema (2020-12)",
+                              "flywheel schema validate --schema order.schema.json order.json");
   CLI::App* command = add_command(
       *group, "validate", "Print one JSON result line for each instance",
       "flywheel schema validate --schema order.schema.json --registry schemas order.json");

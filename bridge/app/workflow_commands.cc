@@ -241,7 +241,8 @@ void add_validate(CLI::App& group, CommandLine& line) {
 }  // namespace
 
 void add_workflow_commands(CLI::App& root, CommandLine& line) {
-  CLI::App* group = add_group(root, "workflow", "Jobs in the order of their needs");
+  CLI::App* group = add_group(root, "workflow", "Jobs in the order of their needs",
+                              "flywheel workflow run travel-planning --wait 600");
   const auto add = [&](const std::string& name, const std::string& summary,
                        const std::string& example, Story story,
                        const std::function<void(CLI::App&, WorkflowOptions&)>& more) {

@@ -1,9 +1,12 @@
+#include "bridge/app/cli.h"
+
 #include "bridge/app/arguments.h"
 #include "bridge/app/send_packet.h"
 #include "tests/app/process.h"
 
 #include <algorithm>
 #include <optional>
+#include <sstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,19 +18,77 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
-TEST(CommandLine, HelpGoesToStandardOutputWithAnExample) {
-  for (const std::vector<std::string>& command : {std::vector<std::string>{},
-                                                  {"packet", "build"},
-                                                  {"packet", "validate"},
-                                                  {"schema", "validate"},
-                                                  {"completion"}}) {
-    std::vector<std::string> arguments = command;
-    arguments.push_back("--help");
-    const Finished help = flywheel(arguments);
-    EXPECT_EQ(help.status, 0);
-    EXPECT_THAT(help.out, HasSubstr("Example:\n  "));
-    EXPECT_THAT(help.err, IsEmpty());
+// Without a process of its own, as there are so many.
+std::string help_of(const std::vector<std::string>& command) {
+  std::vector<const char*> arguments{"flywheel"};
+  for (const auto& word : command) arguments.push_back(word.c_str());
+  arguments.push_back("--help");
+  std::istringstream in;
+  std::ostringstream out;
+  std::ostringstream err;
+  Console console{.in = in, .out = out, .err = err};
+  EXPECT_EQ(run_command_line(static_cast<int>(arguments.size()), arguments.data(), console), 0);
+  EXPECT_THAT(err.str(), IsEmpty());
+  return out.str();
+}
+
+std::vector<std::string> commands_in(const std::string& help) {
+  std::vector<std::string> names;
+  std::istringstream lines(help);
+  bool is_there = false;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.empty()) is_there = false;
+    if (is_there && line.find_first_not_of(' ') == 2) {
+      names.push_back(line.substr(2, line.find(' ', 2) - 2));
+    }
+    if (line == "Subcommands:") is_there = true;
   }
+  return names;
+}
+
+// How many there are.
+std::size_t expect_examples(const std::vector<std::string>& command) {
+  const auto help = help_of(command);
+  EXPECT_THAT(help, HasSubstr("Example:\n  ")) << ::testing::PrintToString(command);
+  std::size_t count = 1;
+  for (const auto& name : commands_in(help)) {
+    auto below = command;
+    below.push_back(name);
+    count += expect_examples(below);
+  }
+  return count;
+}
+
+TEST(CommandLine, EveryHelpHasAnExample) { EXPECT_GT(expect_examples({}), 80u); }
+
+TEST(CommandLine, HelpGoesToStandardOutput) {
+  const Finished help = flywheel({"packet", "build", "--help"});
+  EXPECT_EQ(help.status, 0);
+  EXPECT_THAT(help.out, HasSubstr("Example:\n  "));
+  EXPECT_THAT(help.err, IsEmpty());
+}
+
+TEST(CommandLine, WhereToLookMayStandBeforeAndBehindACommandOfTheSession) {
+  const TestFolder folder;
+  const std::string file = folder.write("file", "");
+  folder.write(".flywheel/chatgpt.json", R"({"crt_url": "http://127.0.0.1:9/c/1",
+                                             "mcp_server": "test", "writer_agent": "tester"})");
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"session", "--state", file + "/a"},
+        {"session", "--state", file + "/a", "check"},
+        {"session", "check", "--state", file + "/a"},
+        {"session", "--state", "b", "check", "--state", file + "/a"}}) {
+    const Finished finished = flywheel(arguments, {}, folder.path());
+    EXPECT_EQ(finished.status, 73) << finished.err;
+    EXPECT_THAT(finished.err, HasSubstr(file + "/a"));
+  }
+  EXPECT_EQ(flywheel({"session", "--config", "none.json"}, {}, folder.path()).status, 78);
+}
+
+TEST(CommandLine, EveryCommandOfPacketsTakesAState) {
+  const std::string packet = SOURCE_DIR "/fixtures/packets/rfp-plan.json";
+  EXPECT_EQ(flywheel({"packet", "validate", "--state", "D", "--file", packet}).status, 0);
+  EXPECT_THAT(flywheel({"packet", "build", "--state", "D"}).err, HasSubstr("missing: --type"));
 }
 
 TEST(CommandLine, TheProgramsHelpListsTheExitStatuses) {
