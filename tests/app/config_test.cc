@@ -102,6 +102,29 @@ TEST(Config, AnUnknownKeyNamesTheNearestKnownOne) {
               HasSubstr("known are executable, profile_dir, headless, window"));
 }
 
+TEST(Config, AnUnknownKeyInsideAListOrOfAnActionNamesTheNearestKnownOneToo) {
+  EXPECT_THAT(refusal_of(with_bridge(
+                  R"({"auth": {"jwt": [{"issuer": "i", "audience": "a", "algorithm": "HS256",
+                                        "key_file": "k", "key_id": "1"}]}})")),
+              HasSubstr("/bridge/auth/jwt/0/key_id: unknown key \"key_id\"; known are issuer, "
+                        "audience, algorithm, key_file, kid, scopes_claim"));
+  EXPECT_THAT(refusal_of(with_bridge(
+                  R"({"auth": {"jwt": [{"issuer": "i", "audeince": "a", "algorithm": "HS256",
+                                        "key_file": "k"}]}})")),
+              HasSubstr("unknown key \"audeince\"; did you mean audience?"));
+  const auto action = [](std::string_view more) {
+    return with_bridge(R"({"actions": {"deploy.staging": {"kind": "program", "description": "d",
+                           "params": {}, "risk": 10, "min_tier": "citizen", "argv": ["/bin/true"])" +
+                       std::string(more) + "}}}");
+  };
+  EXPECT_EQ(refusal_of(action("")), "");
+  EXPECT_THAT(refusal_of(action(R"(, "timeout_secs": 5)")),
+              HasSubstr("/bridge/actions/deploy.staging/timeout_secs: unknown key "
+                        "\"timeout_secs\"; did you mean timeout_seconds?"));
+  EXPECT_THAT(refusal_of(action(R"(, "raise": [{"when": true, "add": 1, "zzz": 2}])")),
+              HasSubstr("/raise/0/zzz: unknown key \"zzz\"; known are when, add"));
+}
+
 TEST(Config, EveryViolationIsToldWithItsPointer) {
   const std::string refusal =
       refusal_of(R"({"crt_url": "ftp://x", "mcp_server": "../up", "bridge": {"draft": "keep"}})");
