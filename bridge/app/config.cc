@@ -28,6 +28,14 @@ json::value config_schema() {
   return *std::move(document);
 }
 
+// A URL would be taken for the name of a folder.
+base::Result<> refuse_url(const json::object& config, const fs::path& file) {
+  const auto* bridge = cdp::object_in(config, "bridge");
+  if (!bridge || !is_url(cdp::text_in(*bridge, "store"))) return {};
+  return fail(Code::invalid, fmt::format("configuration {}:\n  /bridge/store: {}", file.string(),
+                                         store_is_a_path));
+}
+
 // The schema of this member of an object, or of this item of a list; null: there is none.
 const json::object* schema_below(const json::object& schema, std::string_view key) {
   if (const auto* properties = cdp::object_in(schema, "properties")) {
@@ -129,8 +137,6 @@ class Members {
   const fs::path& project_;
 };
 
-bool is_url(std::string_view store) { return store.find("://") != store.npos; }
-
 void read_http(const json::object& object, const Members& bridge, Config& config) {
   config.http.hosts = bridge.texts("hosts");
   config.http.origins = bridge.texts("origins");
@@ -170,8 +176,7 @@ Config typed(const json::object& object, const fs::path& file) {
   config.writer_agent = all.text("writer_agent");
   config.listen = bridge.text("listen");
   config.state = bridge.path("state", config.project / ".flywheel" / "state");
-  const std::string store = bridge.text("store");
-  config.store = is_url(store) ? store : bridge.path("store", store_in(config.state)).string();
+  config.store = bridge.path("store", store_in(config.state)).string();
   config.senders = bridge.texts("senders");
   config.draft = bridge.text("draft") == "clear" ? DraftPolicy::clear : DraftPolicy::stop;
   config.page_profiles = bridge.path("page_profiles", config.project / ".flywheel" / "pages");
@@ -204,6 +209,8 @@ Config typed(const json::object& object, const fs::path& file) {
 
 }  // namespace
 
+bool is_url(std::string_view store) { return store.find("://") != store.npos; }
+
 base::Result<Config> parse_config(std::string_view text, const fs::path& file) {
   auto value = base::parse_json(text);
   if (!value) {
@@ -212,6 +219,7 @@ base::Result<Config> parse_config(std::string_view text, const fs::path& file) {
   }
   const json::value schema = config_schema();
   TRY_OK(check(schema, *value, file));
+  TRY_OK(refuse_url(value->get_object(), file));
   fill_in(schema.get_object(), value->get_object());
   auto config = typed(value->get_object(), file);
   if (config.agents.active >= config.agents.degraded) {
