@@ -536,37 +536,6 @@ TEST_F(Daemon, AMessageThatNoChatShowsIsHeldAndNotSentAgain) {
   EXPECT_TRUE(site->ledger().accepted().empty());
 }
 
-// Also when the daemon that told it is another by now.
-TEST_F(Daemon, AChangeOfTheSessionIsToldOnce) {
-  configure({.state = "login_modal"});
-  start();
-  EXPECT_EQ(run({"session", "check"}).status, 77);
-  const auto told = [&] {
-    std::vector<std::string> states;
-    const auto reply = DaemonCalls(state()).call(
-        {.target = "/api/events?types=session.changed&format=json&limit=50"});
-    EXPECT_TRUE(reply && reply->status == 200);
-    if (!reply) return states;
-    for (const auto& event : reply->json().at("items").as_array()) {
-      EXPECT_EQ(event.at("type"), "flywheel.session.changed.v1");
-      EXPECT_EQ(event.at("subject"), "session");
-      EXPECT_EQ(event.at("data").at("evidence_trust"), "untrusted");
-      states.emplace_back(event.at("data").at("state").as_string());
-    }
-    return states;
-  };
-  EXPECT_THAT(told(), testing::ElementsAre("login_required"));
-  stop();
-  start();
-  EXPECT_EQ(run({"session", "check"}).status, 77);
-  EXPECT_THAT(told(), testing::ElementsAre("login_required"));
-  site->set_knobs(url, {});
-  const Moment until = in(60s);
-  while (run({"session", "check"}).status != 0 && std::chrono::steady_clock::now() < until) {
-  }
-  EXPECT_THAT(told(), testing::ElementsAre("login_required", "ready"));
-}
-
 // The session ends under an open page: the queue waits until somebody has signed in.
 TEST_F(Daemon, APacketThatWasRefusedGoesOutOnceTheSessionWorksAgain) {
   configure();
