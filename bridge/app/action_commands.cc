@@ -317,7 +317,9 @@ void add_words(Group& group) {
 }  // namespace
 
 void add_action_commands(CLI::App& root, CommandLine& line) {
-  Group group(*add_group(root, "action", "What agents ask for, and what people say to it"), line);
+  Group group(*add_group(root, "action", "What agents ask for, and what people say to it",
+                         "flywheel action approvals --is waiting"),
+              line);
   add_wishes(group);
   add_words(group);
 }

@@ -269,7 +269,8 @@ void add_changing(CLI::App& group, CommandLine& line) {
 }  // namespace
 
 void add_agent_commands(CLI::App& root, CommandLine& line) {
-  CLI::App* group = add_group(root, "gpt", "The registry of GPTs and other agents");
+  CLI::App* group =
+      add_group(root, "gpt", "The registry of GPTs and other agents", "flywheel gpt list");
   add_remote_command<AgentOptions>(
       *group, line, "import", "Register and update all agents of a file, or none",
       "flywheel gpt import registry.json", import, [](CLI::App& command, AgentOptions& options) {

@@ -3,6 +3,8 @@
 #include "bridge/base/nearest.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <string_view>
 
 namespace app {
 namespace {
@@ -36,10 +38,20 @@ std::string of_command(const CLI::App& command) {
   return path.empty() ? "" : " for " + path;
 }
 
+bool is_number(std::string_view word) {
+  return !word.empty() && word.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+void join_number(std::vector<std::string>& arguments, std::size_t i) {
+  if (i + 1 == arguments.size() || !is_number(arguments[i + 1])) return;
+  arguments[i] += "=" + arguments[i + 1];
+  arguments.erase(arguments.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+}
+
 }  // namespace
 
 std::expected<const CLI::App*, UsageError> find_command(const CLI::App& root,
-                                                        const std::vector<std::string>& arguments) {
+                                                        std::vector<std::string>& arguments) {
   const CLI::App* command = &root;
   const auto wrong = [&](std::string message) {
     return std::unexpected(UsageError{command, std::move(message)});
@@ -54,7 +66,9 @@ std::expected<const CLI::App*, UsageError> find_command(const CLI::App& root,
         return wrong("unknown option " + name + of_command(*command) +
                      base::suggestion(name, option_names(*command)));
       }
-      if (!takes_value(*option) || equals != std::string::npos) continue;
+      if (equals != std::string::npos) continue;
+      if (may_have_value(*option)) join_number(arguments, i);
+      if (!takes_value(*option)) continue;
       if (++i == arguments.size()) return wrong(name + " needs a value");
     } else if (const auto subs = subcommands_of(*command); !subs.empty()) {
       const auto sub = std::ranges::find(subs, word, &CLI::App::get_name);
@@ -92,5 +106,9 @@ std::vector<const CLI::Option*> options_of(const CLI::App& command) {
 }
 
 bool takes_value(const CLI::Option& option) { return option.get_items_expected_max() > 0; }
+
+bool may_have_value(const CLI::Option& option) {
+  return !takes_value(option) && !option.get_type_name().empty();
+}
 
 }  // namespace app

@@ -16,9 +16,10 @@ struct UsageError {
 
 // The command that `arguments` (without the program's name) choose. An unknown command or option
 // is an error that names the nearest known one; what follows an option that takes a value is its
-// value, whatever it looks like.
+// value, whatever it looks like. A number that follows an option that may go without becomes its
+// value: of "--wait 60" is made "--wait=60".
 std::expected<const CLI::App*, UsageError> find_command(const CLI::App& root,
-                                                        const std::vector<std::string>& arguments);
+                                                        std::vector<std::string>& arguments);
 
 // "packet build" for the command below the program's own name.
 std::string path_of(const CLI::App& command);
@@ -26,6 +27,9 @@ std::string path_of(const CLI::App& command);
 // Commands and options that may follow `command`, its ancestors' options included.
 std::vector<const CLI::App*> subcommands_of(const CLI::App& command);
 std::vector<const CLI::Option*> options_of(const CLI::App& command);
+// The next word is its value.
 bool takes_value(const CLI::Option& option);
+// It has a value only behind "=": a flag whose value has a type.
+bool may_have_value(const CLI::Option& option);
 
 }  // namespace app

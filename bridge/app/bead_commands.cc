@@ -362,11 +362,8 @@ void add_ask(CLI::App& group, CommandLine& line, Question question, const std::s
   command->add_option("--out", options->out, "Write the packet here, too")->type_name("FILE");
   auto* is_sent = command->add_flag("--send")->description("Send the packet (the default)");
   command->add_flag("--no-send", options->is_not_sent, "Only print the packet")->excludes(is_sent);
-  command
-      ->add_option("--wait", options->send.wait_s,
-                   "Seconds to wait for the reply (default: as configured)")
-      ->type_name("SECONDS")
-      ->check(CLI::Range(1, 86400));
+  add_end_wait(*command, options->send,
+               "Wait for the reply, at most so long (default: as long as it takes)");
   add_workspace_option(*command, options->workspace);
   add_bridge_options(*command, options->send.bridge);
   command->callback([options, &line] {
@@ -409,7 +406,8 @@ void add_watch(CLI::App& group, CommandLine& line) {
 }  // namespace
 
 void add_bead_commands(CLI::App& root, CommandLine& line) {
-  CLI::App* group = add_group(root, "bead", "Plan, prove and accept the tracker's work items");
+  CLI::App* group = add_group(root, "bead", "Plan, prove and accept the tracker's work items",
+                              "flywheel bead plan bd-rl42");
   add_ask(*group, line, Question::plan, "plan", "Ask for a plan of the bead (RFP_PLAN)",
           "flywheel bead plan bd-rl42 --question \"In which order?\"");
   add_ask(*group, line, Question::evidence, "evidence",

@@ -34,7 +34,8 @@ class WatchLock {
     fs::create_directories(path.parent_path(), error);
     WatchLock lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
     if (lock.file_ < 0) {
-      return fail(Code::unavailable, fmt::format("open {}: {}", path.string(), strerror(errno)));
+      return fail(Code::unavailable, fmt::format("open {}: {}", path.string(), strerror(errno)),
+                  "file_failed");
     }
     if (::flock(lock.file_, LOCK_EX | LOCK_NB) == 0) return lock;
     return fail(Code::busy, fmt::format("these beads are watched already ({})", path.string()));

@@ -18,6 +18,7 @@
 #include "bridge/services/messages/rules.h"
 #include "bridge/services/posts.h"
 #include "bridge/services/schedules.h"
+#include "bridge/services/session_changes.h"
 #include "bridge/services/workflows/workflow_rows.h"
 
 #include <algorithm>
@@ -336,20 +337,29 @@ base::Task<> Bridge::follow_session() {
                           .pages = session.conversations(),
                           .at = clock_.now()};
   const auto now = timeline_.now();
+  // That it is as it was told costs nothing.
+  const bool is_told = told_session_ == services::told_state(sights.account);
   struct Found {
     std::vector<engine::Shut> shut;
-    engine::Milliseconds time;
+    engine::Milliseconds time{0};
+    std::optional<chat::State> told;  // only if it was not as it was told
   };
-  CO_TRY(const auto found, co_await store_->write([this, sights = std::move(sights),
-                                                   now](store::Tx& tx) -> Result<Found> {
+  CO_TRY(const auto found, co_await store_->write([this, sights = std::move(sights), now,
+                                                   is_told](store::Tx& tx) -> Result<Found> {
     const services::WatchedAccount watched{.name = settings_.account,
                                            .cooldown = settings_.exchange.cooldown};
     TRY_OK(services::follow_sights(tx, *queue_, watched, sights, now));
-    TRY(auto shut, engine::open_breakers(tx, now));
-    std::erase_if(shut, [&](const auto& one) { return one.account != watched.name; });
-    TRY(const auto time, engine::engine_now(tx, now));
-    return Found{std::move(shut), time};
+    Found after;
+    if (!is_told) {
+      TRY(after.told, services::tell_session(tx, journal_,
+                                             {sights.account, watched.name, sights.at}, now.wall));
+    }
+    TRY(after.shut, engine::open_breakers(tx, now));
+    std::erase_if(after.shut, [&](const auto& one) { return one.account != watched.name; });
+    TRY(after.time, engine::engine_now(tx, now));
+    return after;
   }));
+  if (found.told) told_session_ = found.told;
   keep_closures(found.shut, found.time);
   co_return base::Result<>();
 }

@@ -201,7 +201,8 @@ class Bridge {
   std::vector<ChangeListener> listeners_;
   std::unique_ptr<engine::Crew> crew_;
   std::optional<chat::SessionView> session_news_;
-  bool has_news_ = false;  // of the session, or of a breaker
+  std::optional<chat::State> told_session_;  // what the journal told last, as far as is known
+  bool has_news_ = false;                    // of the session, or of a breaker
   base::Notice session_notice_;
   std::vector<services::Closure> closures_;
   Troubles troubles_;

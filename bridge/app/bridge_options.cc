@@ -27,7 +27,8 @@ base::Result<> make_key(const fs::path& path, const std::string& text) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (file < 0 && errno == EEXIST) return {};
   if (file < 0) {
-    return fail(Code::unavailable, fmt::format("make {}: {}", path.string(), strerror(errno)));
+    return fail(Code::unavailable, fmt::format("make {}: {}", path.string(), strerror(errno)),
+                "file_not_created");
   }
   const bool is_written =
       ::write(file, text.data(), text.size()) == ssize_t(text.size()) && ::fsync(file) == 0;
@@ -35,7 +36,8 @@ base::Result<> make_key(const fs::path& path, const std::string& text) {
   // What is signed with it must not outlive it.
   if (is_written) return store::sync_folder_of(path.string());
   ::unlink(path.c_str());
-  return fail(Code::unavailable, fmt::format("write {}: {}", path.string(), strerror(errno)));
+  return fail(Code::unavailable, fmt::format("write {}: {}", path.string(), strerror(errno)),
+              "file_not_created");
 }
 
 }  // namespace
@@ -104,8 +106,10 @@ base::Result<> make_state_folder(const Config& config) {
   std::error_code error;
   const bool is_new = fs::create_directories(config.state, error);
   if (error) {
-    return fail(Code::unavailable, fmt::format("make the state directory {}: {}",
-                                               config.state.string(), error.message()));
+    return fail(
+        Code::unavailable,
+        fmt::format("make the state directory {}: {}", config.state.string(), error.message()),
+        "file_not_created");
   }
   if (is_new) fs::permissions(config.state, fs::perms::owner_all, error);
   return {};

@@ -48,6 +48,8 @@ base::Task<> BrowserSession::close() {
 
 int exit_status_of(const base::Error& error) {
   if (error.reason == "configuration") return exit_configuration;
+  if (error.reason == "file_failed") return exit_io;
+  if (error.reason == "file_not_created") return exit_cannot_create;
   // The job's own errors (api.md names them) end in 76, unless a person or time can mend them.
   static constexpr std::array<std::string_view, 6> job_failed = {
       "invalid_reply",   "upstream_failed", "refused",

@@ -44,7 +44,7 @@ class BrowserSession {
 // The browser alone.
 base::Task<std::unique_ptr<cdp::Browser>> open_browser(const BrowserSettings& settings);
 
-// The exit status that tells of a failed job or session.
+// The exit status that tells of what failed: a job, a session, a file or a call of the daemon.
 int exit_status_of(const base::Error& error);
 
 }  // namespace app

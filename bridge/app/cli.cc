@@ -84,10 +84,10 @@ CLI::App* add_command(CLI::App& parent, const std::string& name, const std::stri
   return command;
 }
 
-CLI::App* add_group(CLI::App& parent, const std::string& name, const std::string& text) {
-  CLI::App* group = parent.add_subcommand(name, text);
+CLI::App* add_group(CLI::App& parent, const std::string& name, const std::string& text,
+                    const std::string& example) {
+  CLI::App* group = add_command(parent, name, text, example);
   group->require_subcommand(1);
-  group->fallthrough();
   return group;
 }
 

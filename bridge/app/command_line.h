@@ -25,7 +25,8 @@ struct CommandLine {
 CLI::App* add_command(CLI::App& parent, const std::string& name, const std::string& summary,
                       const std::string& example);
 // Adds a command that only holds others.
-CLI::App* add_group(CLI::App& parent, const std::string& name, const std::string& summary);
+CLI::App* add_group(CLI::App& parent, const std::string& name, const std::string& summary,
+                    const std::string& example);
 
 // The groups, in the order in which help shows them.
 void add_demo_command(CLI::App& root, CommandLine& line);

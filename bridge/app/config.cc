@@ -5,6 +5,7 @@
 #include "bridge/base/json.h"
 #include "bridge/base/nearest.h"
 #include "bridge/schema/schema.h"
+#include "cdp/json_text.h"
 #include "embedded/config_schema.h"
 
 #include <boost/json/array.hpp>
@@ -27,18 +28,32 @@ json::value config_schema() {
   return *std::move(document);
 }
 
-// The schema of the object at `pointer`: the configuration nests plain objects and nothing else.
-const json::object* properties_at(const json::value& schema, std::string_view pointer) {
-  const json::value* at = &schema;
-  while (!pointer.empty()) {
-    const std::size_t end = pointer.find('/', 1);
-    const std::string key(pointer.substr(1, end == pointer.npos ? end : end - 1));
-    const json::object* properties = at->at("properties").if_object();
-    at = properties->if_contains(key);
-    if (!at || !at->get_object().contains("properties")) return nullptr;
-    pointer.remove_prefix(std::min(end, pointer.size()));
+// A URL would be taken for the name of a folder.
+base::Result<> refuse_url(const json::object& config, const fs::path& file) {
+  const auto* bridge = cdp::object_in(config, "bridge");
+  if (!bridge || !is_url(cdp::text_in(*bridge, "store"))) return {};
+  return fail(Code::invalid, fmt::format("configuration {}:\n  /bridge/store: {}", file.string(),
+                                         store_is_a_path));
+}
+
+// The schema of this member of an object, or of this item of a list; null: there is none.
+const json::object* schema_below(const json::object& schema, std::string_view key) {
+  if (const auto* properties = cdp::object_in(schema, "properties")) {
+    if (const auto* member = cdp::object_in(*properties, key)) return member;
   }
-  return at->at("properties").if_object();
+  const auto* others = cdp::object_in(schema, "additionalProperties");
+  return others ? others : cdp::object_in(schema, "items");
+}
+
+// What the object at `pointer` may have; null: that is written nowhere.
+const json::object* properties_at(const json::value& schema, std::string_view pointer) {
+  const json::object* at = schema.if_object();
+  while (at && !pointer.empty()) {
+    const std::size_t end = std::min(pointer.find('/', 1), pointer.size());
+    at = schema_below(*at, pointer.substr(1, end - 1));
+    pointer.remove_prefix(end);
+  }
+  return at ? cdp::object_in(*at, "properties") : nullptr;
 }
 
 std::string unknown_key(const json::value& schema, const std::string& pointer) {
@@ -52,7 +67,7 @@ std::string unknown_key(const json::value& schema, const std::string& pointer) {
   if (const std::string hint = base::suggestion(key, known); !hint.empty()) return text + hint;
   std::string names;
   for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
-  return text + "; known are " + names;
+  return names.empty() ? text : text + "; known are " + names;
 }
 
 std::string line_of(const json::value& schema, const schema::Violation& violation) {
@@ -122,8 +137,6 @@ class Members {
   const fs::path& project_;
 };
 
-bool is_url(std::string_view store) { return store.find("://") != store.npos; }
-
 void read_http(const json::object& object, const Members& bridge, Config& config) {
   config.http.hosts = bridge.texts("hosts");
   config.http.origins = bridge.texts("origins");
@@ -163,8 +176,7 @@ Config typed(const json::object& object, const fs::path& file) {
   config.writer_agent = all.text("writer_agent");
   config.listen = bridge.text("listen");
   config.state = bridge.path("state", config.project / ".flywheel" / "state");
-  const std::string store = bridge.text("store");
-  config.store = is_url(store) ? store : bridge.path("store", store_in(config.state)).string();
+  config.store = bridge.path("store", store_in(config.state)).string();
   config.senders = bridge.texts("senders");
   config.draft = bridge.text("draft") == "clear" ? DraftPolicy::clear : DraftPolicy::stop;
   config.page_profiles = bridge.path("page_profiles", config.project / ".flywheel" / "pages");
@@ -197,6 +209,8 @@ Config typed(const json::object& object, const fs::path& file) {
 
 }  // namespace
 
+bool is_url(std::string_view store) { return store.find("://") != store.npos; }
+
 base::Result<Config> parse_config(std::string_view text, const fs::path& file) {
   auto value = base::parse_json(text);
   if (!value) {
@@ -205,6 +219,7 @@ base::Result<Config> parse_config(std::string_view text, const fs::path& file) {
   }
   const json::value schema = config_schema();
   TRY_OK(check(schema, *value, file));
+  TRY_OK(refuse_url(value->get_object(), file));
   fill_in(schema.get_object(), value->get_object());
   auto config = typed(value->get_object(), file);
   if (config.agents.active >= config.agents.degraded) {

@@ -30,7 +30,7 @@ struct Config {
 
   std::string listen;
   std::filesystem::path state;
-  std::string store;  // a path, or a postgresql:// URL
+  std::string store;  // the path of an SQLite file
   std::vector<std::string> senders;
   DraftPolicy draft = DraftPolicy::stop;
   std::filesystem::path page_profiles;
@@ -82,6 +82,11 @@ struct Config {
   } session;
   base::json::object actions;  // by name, as configured
 };
+
+// Why no URL is taken for a store.
+inline constexpr std::string_view store_is_a_path =
+    "only the path of an SQLite file is understood, no URL";
+bool is_url(std::string_view store);
 
 // From the text of a configuration file. invalid: every violation, each with its JSON Pointer; an
 // unknown key names the nearest known one.

@@ -31,6 +31,10 @@ void print(Console& console, std::string_view color, std::string_view prefix,
   }
 }
 
+std::unexpected<base::Error> not_read(Code code, std::string_view name, std::string_view why) {
+  return fail(code, fmt::format("read {}: {}", name, why), "file_failed");
+}
+
 base::Result<std::string> read(std::istream& stream, std::string_view name, std::size_t bytes_max) {
   std::string text;
   constexpr std::size_t piece_size = 64 * 1024;
@@ -40,7 +44,7 @@ base::Result<std::string> read(std::istream& stream, std::string_view name, std:
     stream.read(text.data() + old_size, piece_size);
     text.resize(old_size + std::size_t(stream.gcount()));
   }
-  if (stream.bad()) return fail(Code::unavailable, fmt::format("read {}: input error", name));
+  if (stream.bad()) return not_read(Code::unavailable, name, "input error");
   if (text.size() > bytes_max) {
     return fail(Code::invalid, fmt::format("read {}: longer than {} bytes", name, bytes_max));
   }
@@ -48,7 +52,7 @@ base::Result<std::string> read(std::istream& stream, std::string_view name, std:
 }
 
 std::unexpected<base::Error> not_written(const fs::path& path, std::string_view why) {
-  return fail(Code::unavailable, fmt::format("write {}: {}", path.string(), why));
+  return fail(Code::unavailable, fmt::format("write {}: {}", path.string(), why), "file_failed");
 }
 
 // Links there name what a process has open, and replacing that by name would miss it.
@@ -89,12 +93,15 @@ base::Result<> write_into(const fs::path& path, std::string_view text) {
 
 // `path`: what the caller calls the place.
 base::Result<> replace(const fs::path& place, const fs::path& path, std::string_view text) {
+  std::error_code ignored;
+  const bool is_new = !fs::exists(place, ignored);
   fs::path draft = place;
   draft += fmt::format(".{}.tmp", getpid());
   const auto failed = [&](std::string_view why) {
-    std::error_code ignored;
     fs::remove(draft, ignored);
-    return not_written(path, why);
+    auto error = not_written(path, why);
+    if (is_new) error.error().reason = "file_not_created";
+    return error;
   };
   errno = 0;
   std::ofstream stream(draft, std::ios::binary);
@@ -137,13 +144,13 @@ base::Result<std::string> read_input(Console& console, const std::string& path,
 base::Result<std::string> read_file(const std::filesystem::path& path, std::size_t bytes_max) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) {
-    return fail(Code::unavailable, fmt::format("read {}: it is a folder", path.string()));
+    return not_read(Code::unavailable, path.string(), "it is a folder");
   }
   errno = 0;
   std::ifstream stream(path, std::ios::binary);
   if (!stream) {
-    return fail(errno == ENOENT ? Code::not_found : Code::unavailable,
-                fmt::format("read {}: {}", path.string(), std::strerror(errno)));
+    return not_read(errno == ENOENT ? Code::not_found : Code::unavailable, path.string(),
+                    std::strerror(errno));
   }
   return read(stream, path.string(), bytes_max);
 }

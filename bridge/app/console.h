@@ -32,13 +32,14 @@ void print_progress(Console& console, std::string_view text);
 // One line of JSON on out, flushed.
 void print_json(Console& console, const boost::json::value& value);
 
-// The file, or standard input for "-". not_found or unavailable if it cannot be read, invalid if
-// it is longer than `bytes_max`.
+// The file, or standard input for "-". not_found or unavailable, with the reason "file_failed", if
+// it cannot be read; invalid if it is longer than `bytes_max`.
 base::Result<std::string> read_input(Console& console, const std::string& path,
                                      std::size_t bytes_max);
 base::Result<std::string> read_file(const std::filesystem::path& path, std::size_t bytes_max);
 // Replaces the file, or the one that a link leads to, in one step, so that nobody sees half of it.
-// What is no file, such as a device or a pipe, is written into and stays what it is.
+// What is no file, such as a device or a pipe, is written into and stays what it is. unavailable:
+// it cannot be; the reason is "file_not_created" where there was none before, else "file_failed".
 base::Result<> write_file(const std::filesystem::path& path, std::string_view text);
 
 }  // namespace app

@@ -247,10 +247,6 @@ Findings check_files(const Config& config) {
 }
 
 Findings check_store(const Config& config, base::WallTime now) {
-  if (config.store.find("://") != std::string::npos) {
-    return {{"store", Health::bad, config.store + " is not understood",
-             "name the path of an SQLite file in bridge.store"}};
-  }
   const auto survey = store::survey(config.store);
   if (!survey && survey.error().code == base::Code::not_found) {
     return {{"store", Health::note, config.store + " does not exist yet",

@@ -188,7 +188,8 @@ void add_orchestrate(CLI::App& command, FleetOptions& options) {
 }  // namespace
 
 void add_fleet_commands(CLI::App& root, CommandLine& line) {
-  CLI::App* group = add_group(root, "fleet", "The agents of a category, sent on missions together");
+  CLI::App* group = add_group(root, "fleet", "The agents of a category, sent on missions together",
+                              "flywheel fleet list");
   add_remote_command<FleetOptions>(*group, line, "list", "List them", "flywheel fleet list", list);
   add_remote_command<FleetOptions>(*group, line, "show", "Show one with its members",
                                    "flywheel fleet show travel-commerce", show, add_category);

@@ -1,6 +1,5 @@
 #include "bridge/app/job_report.h"
 
-#include "bridge/app/browser_session.h"
 #include "bridge/app/exit_status.h"
 #include "bridge/protocol/text.h"
 #include "cdp/json_text.h"
@@ -14,7 +13,6 @@
 namespace app {
 
 namespace json = boost::json;
-using base::Code;
 
 namespace {
 
@@ -42,17 +40,10 @@ std::string_view told(std::string_view type) {
   return {};
 }
 
-// The classes of the contract's error codes, as far as they decide an exit status.
-Code code_of(std::string_view reason) {
-  if (reason == "login_required" || reason == "challenge") return Code::login_required;
-  if (reason == "rate_limited" || reason == "usage_cap") return Code::busy;
-  if (reason == "timeout" || reason == "expired") return Code::timeout;
-  if (reason == "conversation_not_found") return Code::not_found;
-  if (reason == "ui_changed" || reason == "browser_unavailable" || reason == "unavailable" ||
-      reason == "offline") {
-    return Code::unavailable;
-  }
-  return Code::conflict;
+// The code of the error that a view of a job tells of; empty: it tells of none.
+std::string code_in(const json::object& view) {
+  const auto* error = cdp::object_in(view, "error");
+  return error ? cdp::text_in(*error, "code") : "";
 }
 
 }  // namespace
@@ -68,9 +59,7 @@ void Progress::begin(std::string_view title) {
 void Progress::note(const engine::Entry& entry) {
   const std::string_view text = told(entry.type);
   if (text.empty()) return;
-  const auto* error = entry.data.if_contains("error");
-  const std::string code =
-      error && error->is_object() ? cdp::text_in(error->get_object(), "code") : "";
+  const std::string code = code_in(entry.data);
   step(code.empty() ? std::string(text) : fmt::format("{} ({})", text, code));
 }
 
@@ -87,19 +76,15 @@ void Progress::say(std::string_view text) {
   }
 }
 
-std::optional<base::Error> error_of(const json::object& view) {
-  const auto* error = view.if_contains("error");
-  if (error == nullptr || !error->is_object()) return std::nullopt;
-  const std::string reason = cdp::text_in(error->get_object(), "code");
-  return base::Error{code_of(reason), cdp::text_in(error->get_object(), "detail"), reason};
-}
-
 int exit_status_of(const json::object& view) {
   const std::string state = cdp::text_in(view, "state");
   if (state == "done") return exit_ok;
   if (state == "queued" || state == "running") return exit_timeout;
-  const auto error = error_of(view);
-  return error ? exit_status_of(*error) : exit_job_failed;
+  // It has ended without a reply. A person, or time, can mend only some of what ends one.
+  const std::string code = code_in(view);
+  if (code == "login_required" || code == "challenge") return exit_not_authorised;
+  if (code == "rate_limited" || code == "usage_cap") return exit_try_again;
+  return exit_job_failed;
 }
 
 namespace {
@@ -138,17 +123,16 @@ int print_job(Console& console, const json::object& view) {
     }
     return status;
   }
-  const auto error = error_of(view);
-  if (status == exit_timeout && !error) {
+  const auto* error = cdp::object_in(view, "error");
+  if (status == exit_timeout && error == nullptr) {
     print_error(console, fmt::format("packet {} is still {}", cdp::text_in(view, "id"),
                                      cdp::text_in(view, "state")));
     return status;
   }
-  const auto* failure = view.if_contains("error");
-  const std::string raw =
-      failure && failure->is_object() ? cdp::text_in(failure->get_object(), "raw") : "";
+  const std::string raw = error ? cdp::text_in(*error, "raw") : "";
   if (!console.is_json && !raw.empty()) print_error(console, "the reply as it came:\n" + raw);
-  print_error(console, error ? error->message : "the packet is " + cdp::text_in(view, "state"));
+  print_error(console, error ? cdp::text_in(*error, "detail")
+                             : "the packet is " + cdp::text_in(view, "state"));
   return status;
 }
 

@@ -4,7 +4,6 @@
 #include "bridge/app/bridge.h"
 #include "bridge/app/console.h"
 
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -32,9 +31,8 @@ class Progress {
   base::Instant began_;
 };
 
-// The error that a view of a job ({"state", "error": {"code", "detail"}}) tells of, or nothing.
-std::optional<base::Error> error_of(const boost::json::object& view);
-// How a command about this job ends.
+// How a command about the job of this view ({"state", "error": {"code", "detail"}}) ends: a job
+// that has ended without a reply ends in exit_job_failed, unless signing in or waiting can mend it.
 int exit_status_of(const boost::json::object& view);
 // Also that it was handed in before ("replayed": true).
 void print_warnings(Console& console, const boost::json::object& view);

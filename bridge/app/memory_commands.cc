@@ -172,7 +172,8 @@ void add_search_options(CLI::App& command, MemoryOptions& options) {
 }  // namespace
 
 void add_memory_commands(CLI::App& root, CommandLine& line) {
-  CLI::App* group = add_group(root, "memory", "What was replied and noted, found by its words");
+  CLI::App* group = add_group(root, "memory", "What was replied and noted, found by its words",
+                              "flywheel memory search \"retry policy\"");
   const auto add = [&](const std::string& name, const std::string& summary,
                        const std::string& example, Story story,
                        const std::function<void(CLI::App&, MemoryOptions&)>& more) {

@@ -138,6 +138,13 @@ int validate(Console& console, const ValidateOptions& options) {
   return exit_ok;
 }
 
+// The others below "packet" have it.
+void add_unused_state(CLI::App& command) {
+  command.add_option("--state-dir,--state")
+      ->description("Taken for the sake of scripts; nothing is read from it")
+      ->type_name("DIR");
+}
+
 void add_build(CLI::App& group, CommandLine& line) {
   CLI::App* command =
       add_command(group, "build", "Build a request packet and print it",
@@ -178,6 +185,7 @@ void add_build(CLI::App& group, CommandLine& line) {
           ->type_name("KEY");
   command->add_option("--out", options->out, "Write the packet here (default: standard output)")
       ->type_name("FILE");
+  add_unused_state(*command);
   command->callback([options, &line] {
     line.run = [options](Console& console) { return build(console, *options); };
   });
@@ -191,6 +199,7 @@ void add_validate(CLI::App& group, CommandLine& line) {
   auto options = std::make_shared<ValidateOptions>();
   command->add_option("--file", options->file, "The file to check")->type_name("FILE");
   command->add_flag("--stdin", options->is_stdin, "Check standard input");
+  add_unused_state(*command);
   command->callback([options, &line] {
     line.run = [options](Console& console) { return validate(console, *options); };
   });
@@ -201,7 +210,8 @@ void add_validate(CLI::App& group, CommandLine& line) {
 
 void add_packet_commands(CLI::App& root, CommandLine& line) {
   CLI::App* group =
-      add_group(root, "packet", "Build, check and follow packets; cancel, retry and resolve them");
+      add_group(root, "packet", "Build, check and follow packets; cancel, retry and resolve them",
+                "flywheel packet validate --file packet.json");
   add_build(*group, line);
   add_validate(*group, line);
 }

@@ -186,7 +186,8 @@ void add_lane(CLI::App& command, RemoteOptions& options) {
 }
 
 void add_queue(CLI::App& root, CommandLine& line) {
-  CLI::App* group = add_group(root, "queue", "The queue of a running daemon");
+  CLI::App* group =
+      add_group(root, "queue", "The queue of a running daemon", "flywheel queue show");
   add_remote(*group, line, "show", "Lanes, depths, limits and what they wait for",
              "flywheel queue show", queue);
   add_remote(*group, line, "pause", "Take nothing new from the queue; what runs goes on",
@@ -257,7 +258,8 @@ awaitable<int> audit_verify(Console& console, const RemoteOptions&, http::Client
 }
 
 void add_audit(CLI::App& root, CommandLine& line) {
-  CLI::App* group = add_group(root, "audit", "The chained journal of everything that happened");
+  CLI::App* group = add_group(root, "audit", "The chained journal of everything that happened",
+                              "flywheel audit verify");
   add_remote(*group, line, "tail", "The newest entries", "flywheel audit tail --limit 50",
              audit_tail, [](CLI::App& command, RemoteOptions& options) {
                command.add_option("--type", options.type, "Only this type, or those below \"x.\"");
@@ -311,7 +313,8 @@ awaitable<int> key_revoke(Console& console, const RemoteOptions& options, http::
 }
 
 void add_keys(CLI::App& root, CommandLine& line) {
-  CLI::App* group = add_group(root, "key", "Keys that let agents use the daemon");
+  CLI::App* group =
+      add_group(root, "key", "Keys that let agents use the daemon", "flywheel key list");
   add_remote(*group, line, "create", "Make a key and print it once",
              "flywheel key create --name agent-7 --scopes packets", key_create,
              [](CLI::App& command, RemoteOptions& options) {
@@ -356,7 +359,8 @@ awaitable<int> events_tail(Console& console, const RemoteOptions& options, http:
 }
 
 void add_events(CLI::App& root, CommandLine& line) {
-  CLI::App* group = add_group(root, "events", "What happens, while it happens");
+  CLI::App* group =
+      add_group(root, "events", "What happens, while it happens", "flywheel events tail");
   add_remote(*group, line, "tail", "Print events as CloudEvents, one a line, until interrupted",
              "flywheel events tail", events_tail, [](CLI::App& command, RemoteOptions& options) {
                command.add_option("--type", options.type, "Only these types, separated by commas");

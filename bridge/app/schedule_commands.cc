@@ -225,7 +225,8 @@ void add_create_options(CLI::App& command, ScheduleOptions& options) {
 
 void add_schedule_commands(CLI::App& root, CommandLine& line) {
   CLI::App* group =
-      add_group(root, "schedule", "Packets, workflows and session checks that run by themselves");
+      add_group(root, "schedule", "Packets, workflows and session checks that run by themselves",
+                "flywheel schedule list");
   const auto add = [&](const std::string& name, const std::string& summary,
                        const std::string& example, Story story,
                        const std::function<void(CLI::App&, ScheduleOptions&)>& more = {}) {

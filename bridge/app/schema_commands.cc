@@ -49,6 +49,10 @@ base::Result<schema::Schema> compile(Console& console, const ValidateOptions& op
   return compiled;
 }
 
+int status_of(const base::Error& error) {
+  return error.reason == "file_failed" ? exit_io : exit_bad_input;
+}
+
 // Prints one line for one instance, and returns how it went.
 int report(Console& console, const schema::Schema& schema,
            const base::Result<json::value>& instance) {
@@ -60,7 +64,7 @@ int report(Console& console, const schema::Schema& schema,
   };
   if (!instance) {
     add("", "", instance.error().message);
-    status = exit_bad_input;
+    status = status_of(instance.error());
   } else if (auto violations = schema.check(*instance); !violations) {
     add("", "", violations.error().message);
     status = exit_bad_input;
@@ -107,11 +111,16 @@ int report_lines(Console& console, const schema::Schema& schema) {
   }
 }
 
+base::Result<json::value> read_instance(const std::string& path) {
+  TRY(const std::string text, read_file(path, limits::schema_file_bytes_max));
+  return parse(path, text);
+}
+
 int validate(Console& console, const ValidateOptions& options) {
   auto schema = compile(console, options);
   if (!schema) {
     print_error(console, schema.error().message);
-    return schema.error().code == base::Code::unavailable ? exit_io : exit_bad_input;
+    return status_of(schema.error());
   }
   int status = exit_ok;
   for (const std::string& path : options.instances) {
@@ -119,12 +128,10 @@ int validate(Console& console, const ValidateOptions& options) {
       status = std::max(status, report_lines(console, *schema));
       continue;
     }
-    auto text = read_file(path, limits::schema_file_bytes_max);
-    if (!text) {
-      print_error(console, text.error().message);
-      return exit_bad_input;
-    }
-    status = std::max(status, report(console, *schema, parse(path, *text)));
+    const auto instance = read_instance(path);
+    const int reported = report(console, *schema, instance);
+    if (reported == exit_io) print_error(console, instance.error().message);
+    status = std::max(status, reported);
   }
   return status;
 }
@@ -132,7 +139,8 @@ int validate(Console& console, const ValidateOptions& options) {
 }  // namespace
 
 void add_schema_commands(CLI::App& root, CommandLine& line) {
-  CLI::App* group = add_group(root, "schema", "Check JSON against a JSON Schema (2020-12)");
+  CLI::App* group = add_group(root, "schema", "Check JSON against a JSON Schema (2020-12)",
+                              "flywheel schema validate --schema order.schema.json order.json");
   CLI::App* command = add_command(
       *group, "validate", "Print one JSON result line for each instance",
       "flywheel schema validate --schema order.schema.json --registry schemas order.json");

@@ -47,11 +47,8 @@ void add_send_command(CLI::App& root, CommandLine& line) {
   command->add_option("packet", *path, "The packet; - reads standard input")
       ->type_name("FILE")
       ->required();
-  auto* wait = command
-                   ->add_option("--wait", options->wait_s,
-                                "Seconds to wait for the end (default: as long as it takes)")
-                   ->type_name("SECONDS")
-                   ->check(CLI::Range(1, 86400));
+  auto* wait = add_end_wait(*command, *options,
+                            "Wait for the end, at most so long (default: as long as it takes)");
   command
       ->add_flag_callback(
           "--no-wait", [options] { options->waits = false; },

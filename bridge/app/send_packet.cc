@@ -138,6 +138,23 @@ awaitable<int> send_there(Console& console, http::Client& client, const protocol
 
 }  // namespace
 
+CLI::Option* add_end_wait(CLI::App& command, SendOptions& options, const std::string& text) {
+  // What a flag without a value is for CLI11.
+  static constexpr std::string_view without = "true";
+  return command.add_flag("--wait")
+      ->description(text)
+      ->option_text("[=SECONDS]")
+      ->type_name("SECONDS")
+      ->check([](const std::string& given) {
+        return given == without ? std::string() : CLI::Range(1, 86400)(given);
+      })
+      ->each([&options](const std::string& given) {
+        options.wait_s.reset();
+        int seconds = 0;
+        if (given != without && CLI::detail::lexical_cast(given, seconds)) options.wait_s = seconds;
+      });
+}
+
 int send_packet(Console& console, const protocol::Packet& packet, const SendOptions& options,
                 const OnEnd& on_end) {
   auto place = find_daemon(options.bridge);

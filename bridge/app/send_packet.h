@@ -18,6 +18,9 @@ struct SendOptions {
   bool waits = true;          // false only queues it, which needs a daemon
 };
 
+// "--wait" or "--wait=SECONDS"; `options` lives as long as the command.
+CLI::Option* add_end_wait(CLI::App& command, SendOptions& options, const std::string& text);
+
 // `on_end` gets the job's view when it has ended, is held, or was waited for long enough, and gives
 // the exit status. Of a packet that was handed in before under the same key it is that job's view,
 // with "replayed": true. Of one that this process sent itself it has "in_process": true. Errors

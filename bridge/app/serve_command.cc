@@ -157,6 +157,10 @@ awaitable<int> serve(Console& console, DaemonSettings settings, base::Faults& fa
 base::Result<Config> config_of(const ServeOptions& options) {
   TRY(auto config, config_for(options.bridge));
   if (options.listen) config.listen = *options.listen;
+  if (options.store && is_url(*options.store)) {
+    return base::fail(base::Code::invalid, fmt::format("--store: {}", store_is_a_path),
+                      "configuration");
+  }
   if (options.store) config.store = *options.store;
   if (options.writer && *options.writer != config.writer_agent) {
     return base::fail(base::Code::denied,
@@ -164,11 +168,6 @@ base::Result<Config> config_of(const ServeOptions& options) {
                                   "\"{}\"",
                                   config.writer_agent, config.file.string(), *options.writer),
                       "writer_mismatch");
-  }
-  if (config.store.find("://") != std::string::npos) {
-    return base::fail(base::Code::invalid,
-                      "bridge.store: only the path of an SQLite file is understood",
-                      "configuration");
   }
   TRY_OK(make_state_folder(config));
   return config;

@@ -252,10 +252,14 @@ void add_session_commands(CLI::App& root, CommandLine& line) {
   group->fallthrough();
   group->footer("Example:\n  flywheel session check");
   auto options = std::make_shared<SessionOptions>();
+  // Before the command's name and behind it, which counts more.
+  add_bridge_options(*group, options->bridge);
   const auto add = [&](const char* name, const char* text, const char* example,
                        int (*run_it)(Console&, const SessionOptions&)) {
     CLI::App* command = add_command(*group, name, text, example);
     add_bridge_options(*command, options->bridge);
+    // The environment gives what stands nowhere: the group has taken it.
+    for (CLI::Option* option : command->get_options()) option->envname("");
     command->callback([&line, options, run_it] {
       line.run = [options, run_it](Console& console) { return run_it(console, *options); };
     });

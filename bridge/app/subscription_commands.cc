@@ -224,7 +224,8 @@ void add_deliveries(CLI::App& command, SubscriptionOptions& options) {
 }  // namespace
 
 void add_subscription_commands(CLI::App& root, CommandLine& line) {
-  CLI::App* group = add_group(root, "subscription", "Which events an agent is told of, and how");
+  CLI::App* group = add_group(root, "subscription", "Which events an agent is told of, and how",
+                              "flywheel subscription list ann");
   const auto add = [&](const std::string& name, const std::string& summary,
                        const std::string& example, Story story, const More& more) {
     add_remote_command<SubscriptionOptions>(

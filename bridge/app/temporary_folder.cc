@@ -15,7 +15,8 @@ base::Result<std::unique_ptr<TemporaryFolder>> TemporaryFolder::make(std::string
   std::string pattern = (parent / prefix).string() + "-XXXXXX";
   if (error || ::mkdtemp(pattern.data()) == nullptr) {
     return base::fail(base::Code::unavailable,
-                      fmt::format("make a temporary folder {}: {}", pattern, std::strerror(errno)));
+                      fmt::format("make a temporary folder {}: {}", pattern, std::strerror(errno)),
+                      "file_not_created");
   }
   return std::unique_ptr<TemporaryFolder>(new TemporaryFolder(pattern));
 }

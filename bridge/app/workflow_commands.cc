@@ -89,7 +89,8 @@ int validate(Console& console, const WorkflowOptions& options) {
   const auto read = read_definition(console, options.file);
   if (read) return report(console, options.file, *read);
   const auto& error = read.error();
-  if (error.code == base::Code::invalid && console.is_json) {
+  if (error.code != base::Code::invalid) return print_failed(console, error);
+  if (console.is_json) {
     print_json(
         console,
         {{"valid", false},
@@ -98,7 +99,7 @@ int validate(Console& console, const WorkflowOptions& options) {
   } else {
     print_error(console, fmt::format("{}: {}", options.file, error.message));
   }
-  return base::exit_status(error.code);
+  return exit_status_of(error);
 }
 
 http::ClientRequest creation_of(const workflow::Definition& definition) {
@@ -240,7 +241,8 @@ void add_validate(CLI::App& group, CommandLine& line) {
 }  // namespace
 
 void add_workflow_commands(CLI::App& root, CommandLine& line) {
-  CLI::App* group = add_group(root, "workflow", "Jobs in the order of their needs");
+  CLI::App* group = add_group(root, "workflow", "Jobs in the order of their needs",
+                              "flywheel workflow run travel-planning --wait 600");
   const auto add = [&](const std::string& name, const std::string& summary,
                        const std::string& example, Story story,
                        const std::function<void(CLI::App&, WorkflowOptions&)>& more) {

@@ -107,6 +107,11 @@ inline constexpr auto drain_look = 1s;      // between looks at what a daemon ha
 inline constexpr auto daemon_ends = 60s;    // once it does not answer any more
 inline constexpr auto house_pause = 30s;    // between looks at deadlines and checkpoints
 inline constexpr auto session_doubt = 60s;  // between looks at a session that says nothing
+// Of what the journal tells of the session.
+inline constexpr auto session_change_lasts = 60s;  // what may pass by itself is told after this
+inline constexpr int session_changes_max = 12;     // … that are told within session_changes_period
+inline constexpr auto session_changes_period = 1h;
+inline constexpr std::size_t session_evidence_bytes_max = 500;
 
 // Commands.
 inline constexpr int links_followed_max = 40;  // from the name of a file to the file

@@ -214,6 +214,22 @@ Result<Entry> Journal::get(store::Tx& tx, std::int64_t sequence) const {
   return entry_of(rows.front());
 }
 
+Result<std::vector<Entry>> Journal::newest(store::Tx& tx, std::string_view type,
+                                           std::string_view subject, int limit) const {
+  BRIDGE_ASSERT(!subject.empty() && limit >= 1);
+  TRY(const auto rows,
+      tx.query(fmt::format("SELECT {} FROM journal WHERE subject <> '' AND subject = $1 AND "
+                           "type = $2 ORDER BY seq DESC LIMIT $3",
+                           entry_columns),
+               {std::string(subject), std::string(type), limit}));
+  std::vector<Entry> entries;
+  for (const auto& row : rows) {
+    TRY(auto entry, entry_of(row));
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
 Result<EntryPage> Journal::page(store::Tx& tx, std::int64_t after, int limit,
                                 const EntryFilter& filter) const {
   limit = std::clamp(limit, 1, limits::list_max);

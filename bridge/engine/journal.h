@@ -101,6 +101,11 @@ class Journal {
   base::Result<EntryPage> page(store::Tx& tx, std::int64_t after, int limit,
                                const EntryFilter& filter = {}) const;
 
+  // The newest entries of this type about this subject, the newest first, at most `limit`. Looks at
+  // no more than what is about the subject, which must be one.
+  base::Result<std::vector<Entry>> newest(store::Tx& tx, std::string_view type,
+                                          std::string_view subject, int limit) const;
+
   // A checkpoint is made in three moves, so that no transaction has to look at all the entries
   // since the last one; `make_checkpoint` makes them. First: where to begin.
   base::Result<Verification> begin_checkpoint(store::Tx& tx) const;

@@ -146,7 +146,8 @@ void add_dashboard_routes(Router& router, ApiNeeds& needs) {
     router.add({.method = Method::get,
                 .path = std::move(path),
                 .is_public = true,
-                .answers = {{.media_type = media_type(found.path)}}},
+                .answers = {{.media_type = media_type(found.path)}},
+                .operation_id = found.path == "index.html" ? "getDashboard" : ""},
                file(found));
   };
   for (const auto& found : embedded::dashboard_files()) {

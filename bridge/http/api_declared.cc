@@ -37,6 +37,17 @@ std::optional<std::vector<QueryParameter>> query_of(std::string_view keys) {
   return query;
 }
 
+std::vector<HeaderParameter> headers_of(std::string_view names) {
+  std::vector<HeaderParameter> headers;
+  const auto all = declared_headers();
+  while (!names.empty()) {
+    const auto found = std::ranges::find(all, next_word(names, " "), &HeaderParameter::name);
+    BRIDGE_ASSERT(found != all.end());
+    headers.push_back(*found);
+  }
+  return headers;
+}
+
 std::vector<Answer> answers_of(std::string_view text) {
   std::vector<Answer> answers;
   while (!text.empty()) {
@@ -92,6 +103,8 @@ void add_declared(Router& router, Route route, Handler handler) {
   BRIDGE_ASSERT(found != all.end());
   route.query = query_of(found->query);
   route.answers = answers_of(found->answers);
+  route.headers = headers_of(found->headers);
+  route.operation_id = found->id;
   router.add(std::move(route), std::move(handler));
 }
 

@@ -1,5 +1,5 @@
-// What the API says of its routes beforehand: the query parameters that they read and what they
-// answer, as data. Internal to the API.
+// What the API says of its routes beforehand: their names, the query parameters and headers that
+// they read and what they answer, as data. Internal to the API.
 #pragma once
 
 #include "bridge/base/json.h"
@@ -12,9 +12,11 @@
 namespace http {
 
 struct Declaration {
-  std::string_view operation;  // "GET /api/packets/{id}"
-  std::string_view query;      // keys of DeclaredParameter, by spaces; "*": anything, unread
-  std::string_view answers;    // "202 Packet, 200 Packet"; a media type: no JSON; alone: no body
+  std::string_view operation;     // "GET /api/packets/{id}"
+  std::string_view id;            // what clients call it: a verb and what it is about, in camelCase
+  std::string_view query;         // keys of DeclaredParameter, by spaces; "*": anything, unread
+  std::string_view answers;       // "202 Packet, 200 Packet"; a media type: no JSON; alone: no body
+  std::string_view headers = {};  // names of declared_headers(), by spaces
 };
 std::span<const Declaration> declarations();
 
@@ -25,6 +27,7 @@ struct DeclaredParameter {
   std::string_view description;  // for people
 };
 std::span<const DeclaredParameter> declared_parameters();
+std::span<const HeaderParameter> declared_headers();
 
 // The schemas of what is answered, which refer to one another by "#/components/schemas/<name>".
 struct ComponentSchema {

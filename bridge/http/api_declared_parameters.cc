@@ -1,4 +1,4 @@
-// The query parameters of the API.
+// The query parameters and the headers of the API.
 #include "bridge/http/api_declared.h"
 
 #include <array>
@@ -81,8 +81,19 @@ constexpr std::array parameters = {
     DeclaredParameter{"workflow", text, "Only runs of this workflow."},
 };
 
+constexpr std::array header_parameters = {
+    HeaderParameter{"Idempotency-Key", R"json({"type": "string", "minLength": 1})json",
+                    "The same key again is the same wish, done once; the twin of idempotency_key "
+                    "in the body."},
+    HeaderParameter{"If-Match", text, "Only if it still has this entity tag, else 412."},
+    HeaderParameter{"Last-Event-ID", text, "Begin behind this event."},
+    HeaderParameter{"Prefer", R"json({"type": "string", "examples": ["wait=30"]})json",
+                    "wait=N: seconds to be held until it has ended, at most 40."},
+};
+
 }  // namespace
 
 std::span<const DeclaredParameter> declared_parameters() { return parameters; }
+std::span<const HeaderParameter> declared_headers() { return header_parameters; }
 
 }  // namespace http

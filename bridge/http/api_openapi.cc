@@ -3,6 +3,7 @@
 #include "bridge/http/api_parts.h"
 #include "bridge/http/caching.h"
 
+#include <array>
 #include <memory>
 
 #include <fmt/format.h>
@@ -11,16 +12,19 @@ namespace http {
 
 namespace {
 
-constexpr std::string_view openapi_path = "/api/openapi.json";
+constexpr std::array<std::string_view, 2> openapi_paths = {"/openapi.json", "/api/openapi.json"};
 
-// "post_packets_id_cancel"
+constexpr char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
+
+// Its own, or of what has none: "getDashboardViewsEventsJs" of "GET /dashboard/views/events.js".
 std::string operation_id(const Route& route) {
+  if (!route.operation_id.empty()) return std::string(route.operation_id);
   std::string id = base::lower(name(route.method));
+  bool begins_word = true;
   for (const char c : route.path) {
-    if (base::is_alphanumeric(c)) id += c;
-    if (!base::is_alphanumeric(c) && id.back() != '_') id += '_';
+    if (base::is_alphanumeric(c)) id += begins_word ? upper(c) : c;
+    begins_word = !base::is_alphanumeric(c);
   }
-  while (id.ends_with('_')) id.pop_back();
   return id;
 }
 
@@ -55,14 +59,17 @@ json::array parameters_of(const Route& route) {
                                       {"schema", json::object{{"type", "string"}}}});
     path.remove_prefix(close + 1);
   }
-  if (!route.query) return parameters;
-  for (const auto& known : *route.query) {
+  const auto add = [&parameters](std::string_view place, const auto& known) {
     parameters.push_back(json::object{{"name", known.name},
-                                      {"in", "query"},
+                                      {"in", place},
                                       {"required", false},
                                       {"description", known.description},
                                       {"schema", schema_in(known.schema)}});
+  };
+  if (route.query) {
+    for (const auto& known : *route.query) add("query", known);
   }
+  for (const auto& known : route.headers) add("header", known);
   return parameters;
 }
 
@@ -146,11 +153,13 @@ json::object openapi(const Router& router, const std::string& version,
 void add_openapi_routes(Router& router, ApiNeeds& needs) {
   // Routes are all there before the first request.
   auto document = std::make_shared<json::object>();
-  add_declared(router, {.path = std::string(openapi_path), .is_public = true},
-               [&router, &needs, document](Request&) -> base::Task<Response> {
-                 if (document->empty()) *document = openapi(router, needs.version, needs.types);
-                 co_return json_response(*document);
-               });
+  for (const auto path : openapi_paths) {
+    add_declared(router, {.path = std::string(path), .is_public = true},
+                 [&router, &needs, document](Request&) -> base::Task<Response> {
+                   if (document->empty()) *document = openapi(router, needs.version, needs.types);
+                   co_return json_response(*document);
+                 });
+  }
 }
 
 }  // namespace http

@@ -313,6 +313,7 @@ void Connection::write_head(const Response& response, std::string_view body, boo
     out += "Cache-Control: no-store\r\n";
   }
   out += "X-Content-Type-Options: nosniff\r\n";
+  out += hub_.hosts.headers_for_page(request);
   out += response.header_lines;
   out += "\r\n";
 }

@@ -7,6 +7,17 @@
 namespace http {
 namespace {
 
+// What a client reads of answers and sends with calls, beyond what every page may.
+constexpr std::string_view headers_exposed =
+    "Access-Control-Expose-Headers: ETag, Flywheel-Unread, Idempotency-Replayed, Link, Location, "
+    "Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, "
+    "X-Request-Id, traceparent\r\n";
+constexpr std::string_view headers_allowed =
+    "Access-Control-Allow-Methods: GET, HEAD, POST, PUT, PATCH, DELETE\r\n"
+    "Access-Control-Allow-Headers: Authorization, Content-Type, Idempotency-Key, If-Match, "
+    "If-None-Match, Last-Event-ID, Prefer, X-Request-Id, traceparent\r\n"
+    "Access-Control-Max-Age: 600\r\n";
+
 struct Authority {
   std::string_view name;  // an IPv6 address keeps its brackets
   std::string_view port;  // empty: the default one
@@ -82,9 +93,31 @@ std::optional<Refusal> HostPolicy::check(const Request& request) const {
   }
   const auto origin = request.header("origin");
   if (!origin) return std::nullopt;
-  if (std::ranges::find(origins_, base::lower(*origin)) != origins_.end()) return std::nullopt;
+  if (is_listed(*origin)) return std::nullopt;
   if (is_own_origin(request, *host, *origin)) return std::nullopt;
   return Refusal{403, "foreign_origin", "pages of other origins may not call this server"};
+}
+
+bool HostPolicy::is_listed(std::string_view origin) const {
+  return std::ranges::find(origins_, base::lower(origin)) != origins_.end();
+}
+
+std::string HostPolicy::headers_for_page(const Request& request) const {
+  if (origins_.empty()) return {};
+  std::string lines = "Vary: Origin\r\n";
+  const auto origin = request.header("origin");
+  if (!origin || !is_listed(*origin)) return lines;
+  // As it was sent: browsers compare it letter by letter.
+  lines.append("Access-Control-Allow-Origin: ").append(*origin).append("\r\n");
+  lines += headers_exposed;
+  const bool asks_first = request.method == Method::options &&
+                          request.header("access-control-request-method").has_value();
+  if (!asks_first) return lines;
+  lines += headers_allowed;
+  if (request.header("access-control-request-private-network") == "true") {
+    lines += "Access-Control-Allow-Private-Network: true\r\n";
+  }
+  return lines;
 }
 
 }  // namespace http

@@ -24,7 +24,14 @@ class HostPolicy {
   // own when it names the scheme, host and port that the request itself was sent to.
   std::optional<Refusal> check(const Request& request) const;
 
+  // Whole lines of headers that let a page of a listed origin make its call and read the answer,
+  // whatever it is (CORS). Credentials that a browser adds by itself, such as the dashboard's
+  // cookie, are never among what it may use.
+  std::string headers_for_page(const Request& request) const;
+
  private:
+  bool is_listed(std::string_view origin) const;
+
   std::vector<std::string> names_;
   std::vector<std::string> origins_;
 };

@@ -38,6 +38,13 @@ struct Answer {
   std::string_view media_type = "application/json";  // empty: no body
 };
 
+// A header that a route reads, for documents.
+struct HeaderParameter {
+  std::string_view name;
+  std::string_view schema;       // JSON Schema of its value, as text
+  std::string_view description;  // for people
+};
+
 struct Route {
   Method method = Method::get;
   std::string path;           // "/api/packets/{id}"; literal segments win over parameters
@@ -53,6 +60,8 @@ struct Route {
   // Its query parameters; others are refused. Nothing: the handler looks at the query by itself.
   std::optional<std::vector<QueryParameter>> query = {};
   std::vector<Answer> answers = {};
+  std::vector<HeaderParameter> headers = {};
+  std::string_view operation_id = {};  // for documents; empty: made of method and path
   // The name of a component, for documents: a body that the handler checks by itself. Empty:
   // `check` says it, or it may be anything.
   std::string_view body_schema = {};

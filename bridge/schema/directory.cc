@@ -31,7 +31,8 @@ base::Result<std::vector<fs::path>> json_files(const fs::path& folder) {
   }
   if (error) {
     return fail(Code::not_found,
-                fmt::format("load schemas from {}: {}", folder.string(), error.message()));
+                fmt::format("load schemas from {}: {}", folder.string(), error.message()),
+                "file_failed");
   }
   std::ranges::sort(files);
   return files;
@@ -41,10 +42,13 @@ base::Result<std::string> content(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
   std::string text(limits::schema_file_bytes_max + 1, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (in.bad() || !in.eof()) {
-    return fail(Code::invalid,
-                fmt::format("load schema {}: cannot be read or is larger than {} bytes",
-                            file.string(), limits::schema_file_bytes_max));
+  if (!in.is_open() || in.bad()) {
+    return fail(Code::unavailable, fmt::format("load schema {}: cannot be read", file.string()),
+                "file_failed");
+  }
+  if (!in.eof()) {
+    return fail(Code::invalid, fmt::format("load schema {}: larger than {} bytes", file.string(),
+                                           limits::schema_file_bytes_max));
   }
   text.resize(static_cast<std::size_t>(in.gcount()));
   return text;

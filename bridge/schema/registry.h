@@ -50,7 +50,8 @@ class Registry {
 
 // Adds every *.json file below `folder` under its `$id` (resolved against `base_uri`) and under
 // base_uri + its path relative to `folder`. invalid names the file that is not JSON or not a
-// schema; nothing is added then. Symbolic links to folders are not followed.
+// schema; nothing is added then. The reason "file_failed": it cannot be read. Symbolic links to
+// folders are not followed.
 base::Result<> add_directory(Registry& registry, const std::filesystem::path& folder,
                              std::string base_uri = {});
 

@@ -51,17 +51,17 @@ TEST(Config, ThreeMembersAreEnough) {
 }
 
 TEST(Config, WhatTheFileSaysGoesBeforeTheDefaults) {
-  auto config = parse_config(
-      with_bridge(R"({"state": "/var/lib/fw", "store": "postgresql://db/fw", "draft": "clear",
+  auto config =
+      parse_config(with_bridge(R"({"state": "/var/lib/fw", "store": "/disk/fw.db", "draft": "clear",
                       "senders": ["a", "b"], "browser": {"executable": "chromium",
                       "headless": true, "window": {"width": 800}},
                       "timeouts": {"ready_seconds": 5}, "limits": {"parallel": 3},
                       "webhooks": {"allow_private": ["10.0.0.0/8"], "authority": "ca.pem"}})"),
-      "/p/.flywheel/chatgpt.json");
+                   "/p/.flywheel/chatgpt.json");
 
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_EQ(config->state, "/var/lib/fw");
-  EXPECT_EQ(config->store, "postgresql://db/fw");
+  EXPECT_EQ(config->store, "/disk/fw.db");
   EXPECT_EQ(config->draft, DraftPolicy::clear);
   EXPECT_THAT(config->senders, ElementsAre("a", "b"));
   EXPECT_EQ(config->browser.executable, "chromium");
@@ -100,6 +100,34 @@ TEST(Config, AnUnknownKeyNamesTheNearestKnownOne) {
                         "ready_seconds?"));
   EXPECT_THAT(refusal_of(with_bridge(R"({"browser": {"zzz": 1}})")),
               HasSubstr("known are executable, profile_dir, headless, window"));
+}
+
+TEST(Config, AnUnknownKeyInsideAListOrOfAnActionNamesTheNearestKnownOneToo) {
+  EXPECT_THAT(refusal_of(with_bridge(
+                  R"({"auth": {"jwt": [{"issuer": "i", "audience": "a", "algorithm": "HS256",
+                                        "key_file": "k", "key_id": "1"}]}})")),
+              HasSubstr("/bridge/auth/jwt/0/key_id: unknown key \"key_id\"; known are issuer, "
+                        "audience, algorithm, key_file, kid, scopes_claim"));
+  EXPECT_THAT(refusal_of(with_bridge(
+                  R"({"auth": {"jwt": [{"issuer": "i", "audeince": "a", "algorithm": "HS256",
+                                        "key_file": "k"}]}})")),
+              HasSubstr("unknown key \"audeince\"; did you mean audience?"));
+  const auto action = [](std::string_view more) {
+    return with_bridge(R"({"actions": {"deploy.staging": {"kind": "program", "description": "d",
+                           "params": {}, "risk": 10, "min_tier": "citizen", "argv": ["/bin/true"])" +
+                       std::string(more) + "}}}");
+  };
+  EXPECT_EQ(refusal_of(action("")), "");
+  EXPECT_THAT(refusal_of(action(R"(, "timeout_secs": 5)")),
+              HasSubstr("/bridge/actions/deploy.staging/timeout_secs: unknown key "
+                        "\"timeout_secs\"; did you mean timeout_seconds?"));
+  EXPECT_THAT(refusal_of(action(R"(, "raise": [{"when": true, "add": 1, "zzz": 2}])")),
+              HasSubstr("/raise/0/zzz: unknown key \"zzz\"; known are when, add"));
+}
+
+TEST(Config, AStoreIsAFileAndNoUrl) {
+  EXPECT_THAT(refusal_of(with_bridge(R"({"store": "postgresql://db/fw"})")),
+              HasSubstr("\n  /bridge/store: only the path of an SQLite file is understood"));
 }
 
 TEST(Config, EveryViolationIsToldWithItsPointer) {

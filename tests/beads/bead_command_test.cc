@@ -89,7 +89,7 @@ TEST_F(BeadCommand, WhatCannotBeAskedIsAnError) {
   EXPECT_THAT(unknown.err, HasSubstr("no bead \"bd-none\""));
   EXPECT_THAT(run({"plan", "bd-2", "--no-send"}).err, HasSubstr("may be any of 3 beads"));
   EXPECT_EQ(run({"plan", "bd-rl42", "--no-send", "--constraint", ""}).status, 2);
-  EXPECT_EQ(run({"plan", "bd-rl42", "--no-send", "--artifact", "missing.txt"}).status, 1);
+  EXPECT_EQ(run({"plan", "bd-rl42", "--no-send", "--artifact", "missing.txt"}).status, 74);
   folder_.write(".beads/issues.jsonl", "{\"id\":\"bd-aa\"}\nnonsense\n");
   const Finished broken = run({"plan", "bd-aa", "--no-send"});
   EXPECT_EQ(broken.status, 65);

@@ -44,7 +44,7 @@ TEST_F(Project, AnInvalidReplyIsAskedForAgainAndThenAccepted) {
   knobs.reply = "schema";
   knobs.reply_times = 1;
   configure(knobs);
-  const auto sent = run({"send", "--json", packets + "spec-lock.json"});
+  const auto sent = run({"send", "--json", "--wait", packets + "spec-lock.json"});
   ASSERT_EQ(sent.status, 0) << sent.err << sent.out;
   EXPECT_EQ(parsed(sent.out).at("repairs"), 1);
   const auto accepted = site->ledger(url).accepted();
@@ -87,7 +87,7 @@ TEST_F(Project, ALostAnswerToThePostThatIsNowhereIsUnsentAndGivenUp) {
   knobs.send = "unreachable";
   configure(knobs);
   const auto sent = run({"send", "--json", packets + "rfp-plan.json"});
-  EXPECT_EQ(sent.status, 69) << sent.err;
+  EXPECT_EQ(sent.status, 76) << sent.err;
   const auto result = parsed(sent.out);
   EXPECT_EQ(result.at("state"), "failed");
   EXPECT_EQ(result.at("error").at("code"), "ui_changed");
@@ -124,7 +124,7 @@ TEST_F(Project, AnUnknownShellIsRefusedWithItsShapeAndNoneOfItsText) {
   knobs.shell = "unknown";
   configure(knobs);
   const auto sent = run({"send", packets + "rfp-plan.json"});
-  EXPECT_EQ(sent.status, 69) << sent.err;
+  EXPECT_EQ(sent.status, 76) << sent.err;
   const auto inspect = run({"session", "inspect", "--json", "--wait", "3"});
   EXPECT_EQ(inspect.status, 1);
   const auto seen = parsed(inspect.out);
@@ -209,7 +209,7 @@ TEST_F(Project, AnImportSaysWhatItKeepsAndHowLong) {
 TEST_F(Project, BadInputIsRefusedBeforeAnyBrowserStarts) {
   configure();
   EXPECT_EQ(run({"send", "-"}, "{\"proto\":1}").status, 65);
-  EXPECT_EQ(run({"send", "missing.json"}).status, 1);
+  EXPECT_EQ(run({"send", "missing.json"}).status, 74);
   EXPECT_EQ(run({"send"}).status, 64);
   EXPECT_EQ(run({"send", packets + "rfp-plan.json", "--no-wait"}).status, 69);
   folder.write(".flywheel/chatgpt.json", "{\"crt_ulr\":\"http://x\"}");

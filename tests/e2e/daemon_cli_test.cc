@@ -2,7 +2,13 @@
 // The look-alike site's ledger is the judge.
 #include "bridge/base/json.h"
 #include "fixtures/chatgpt/site.h"
+#include "tests/app/daemon_process.h"
 #include "tests/app/service.h"
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <vector>
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -14,6 +20,7 @@ namespace {
 
 namespace json = boost::json;
 using app::Finished;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -40,6 +47,10 @@ class DaemonCli : public testing::Test {
                                                                         {"mcp_server", "test"},
                                                                         {"writer_agent", "tester"},
                                                                         {"bridge", bridge}}));
+    serve();
+  }
+  void serve() {
+    std::filesystem::remove(folder.path() / "notify");
     const app::Manager manager(folder.path() / "notify");
     const app::Environment environment({{"NOTIFY_SOCKET", folder.path() / "notify"}});
     service.emplace(std::vector<std::string>{"serve", "--headless"}, folder);
@@ -53,6 +64,24 @@ class DaemonCli : public testing::Test {
     if (!site) return;
     EXPECT_EQ(site->ledger().duplicates(), 0u);
     for (const auto& wire : site->ledger().forbidden) ADD_FAILURE() << wire.wire;
+  }
+
+  // The states that the events tell of the session, in their order.
+  std::vector<std::string> states_told() const {
+    std::vector<std::string> states;
+    app::DaemonCalls calls(folder.path() / ".flywheel" / "state");
+    const auto reply =
+        calls.call({.target = "/api/events?types=session.changed&format=json&limit=50"});
+    EXPECT_TRUE(reply && reply->status == 200);
+    if (!reply) return states;
+    const auto page = reply->json();
+    for (const auto& event : page.at("items").as_array()) {
+      EXPECT_EQ(event.at("type"), "flywheel.session.changed.v1");
+      EXPECT_EQ(event.at("subject"), "session");
+      EXPECT_EQ(event.at("data").at("evidence_trust"), "untrusted");
+      states.emplace_back(event.at("data").at("state").as_string());
+    }
+    return states;
   }
 
   app::TestFolder folder;
@@ -83,6 +112,24 @@ TEST_F(DaemonCli, TheSessionIsCheckedInspectedAndPhotographed) {
   EXPECT_EQ(import.status, 75);
   EXPECT_THAT(import.err, HasSubstr("stop it, import, and start it again"));
   EXPECT_TRUE(site->ledger().posts.empty());
+}
+
+// Also when the daemon that told it is another by now.
+TEST_F(DaemonCli, AChangeOfTheSessionIsToldOnce) {
+  fixture::Knobs knobs;
+  knobs.state = "login_modal";
+  start(knobs);
+  EXPECT_EQ(run({"session", "check"}).status, 77);
+  EXPECT_THAT(states_told(), ElementsAre("login_required"));
+  EXPECT_EQ(service->stop(), 0) << folder.read("log");
+  serve();
+  EXPECT_EQ(run({"session", "check"}).status, 77);
+  EXPECT_THAT(states_told(), ElementsAre("login_required"));
+  site->set_knobs(url, {});
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (run({"session", "check"}).status != 0 && std::chrono::steady_clock::now() < until) {
+  }
+  EXPECT_THAT(states_told(), ElementsAre("login_required", "ready"));
 }
 
 TEST_F(DaemonCli, SignedOutIsToldWithWhatToDoAndEndsIn77) {

@@ -107,7 +107,7 @@ TEST(OpenApiRoutes, NoAnswerIsAnObjectOfWhichNothingIsTold) {
   Documented f;
   f.tell([&]() -> Story {
     for (const auto* route : f.router->routes()) {
-      if (route->path == "/api/openapi.json") continue;
+      if (route->path.ends_with("/openapi.json")) continue;
       for (const auto& answer : route->answers) {
         EXPECT_FALSE(answer.schema == "Object" || answer.schema == "ObjectPage") << route->path;
       }

@@ -44,13 +44,16 @@ constexpr std::string_view shape = R"json({
           "required": ["operationId", "responses", "security"],
           "additionalProperties": false,
           "properties": {
-            "operationId": {"type": "string", "minLength": 1},
+            "operationId": {"type": "string", "pattern": "^[a-z][A-Za-z0-9]*$"},
             "tags": {"type": "array", "items": {"type": "string"}},
             "parameters": {
               "type": "array",
               "items": {
                 "required": ["name", "in", "schema"],
-                "properties": {"in": {"enum": ["path", "query"]}, "required": {"type": "boolean"}},
+                "properties": {
+                  "in": {"enum": ["path", "query", "header"]},
+                  "required": {"type": "boolean"}
+                },
                 "if": {"properties": {"in": {"const": "path"}}},
                 "then": {"required": ["required"], "properties": {"required": {"const": true}}},
                 "else": {"required": ["description"]}
@@ -116,6 +119,79 @@ TEST(OpenApi, ItHasTheShapeOfTheStandardAndNamesEachOperationOnce) {
         EXPECT_EQ(in_path, static_cast<std::size_t>(std::ranges::count(path, '{'))) << path;
       }
     }
+  });
+}
+
+TEST(OpenApi, ItStandsAtBothPathsForEverybody) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const auto whole = co_await document(f);
+    const auto reply = co_await f.call_as("", "GET", "/openapi.json");
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    EXPECT_EQ(reply.json(), whole);
+    EXPECT_EQ(whole.at("paths").at("/api/packets").at("post").at("operationId"), "sendPacket");
+    EXPECT_EQ(whole.at("paths").at("/").at("get").at("operationId"), "getDashboard");
+    EXPECT_EQ(whole.at("paths").at("/dashboard/sign-in").at("get").at("operationId"),
+              "getDashboardSignIn");
+  });
+}
+
+std::set<std::string> parameters_in(const json::value& operation, std::string_view place) {
+  std::set<std::string> names;
+  const auto* parameters = operation.as_object().if_contains("parameters");
+  if (parameters == nullptr) return names;
+  for (const auto& one : parameters->as_array()) {
+    if (text(one, "in") == place) names.insert(text(one, "name"));
+  }
+  return names;
+}
+
+// The schema of the body with all that it refers to.
+std::string body_text(const json::value& operation, const json::value& components) {
+  const auto* body = operation.as_object().if_contains("requestBody");
+  if (body == nullptr) return {};
+  std::string whole = json::serialize(*body);
+  std::set<std::string> used;
+  for (std::size_t before = 0; before != whole.size();) {
+    before = whole.size();
+    for (const auto& [name, schema] : components.at("schemas").as_object()) {
+      const auto reference = fmt::format("schemas/{}\"", std::string_view(name));
+      if (whole.find(reference) == whole.npos || !used.emplace(name).second) continue;
+      whole += json::serialize(schema);
+    }
+  }
+  return whole;
+}
+
+// Whoever cannot set headers says the same in the body or the query, and the other way round.
+TEST(OpenApi, AHeaderIsToldWhereItsTwinIs) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const auto whole = co_await document(f);
+    std::size_t keyed = 0;
+    for (const auto& [path, methods] : whole.at("paths").as_object()) {
+      for (const auto& [method, operation] : methods.as_object()) {
+        const auto headers = parameters_in(operation, "header");
+        const auto query = parameters_in(operation, "query");
+        EXPECT_EQ(headers.contains("Last-Event-ID"), query.contains("last_event_id")) << path;
+        // It waits by itself, and is told how long at most.
+        const bool always_waits = path == "/api/audit/verify";
+        EXPECT_EQ(headers.contains("Prefer"), query.contains("wait") && !always_waits) << path;
+        // They look at what others keep.
+        if (path.ends_with("/validate")) continue;
+        const bool has_twin =
+            body_text(operation, whole.at("components")).find("\"idempotency_key\":") !=
+            std::string::npos;
+        EXPECT_EQ(headers.contains("Idempotency-Key"), has_twin) << method << path;
+        keyed += has_twin ? 1 : 0;
+      }
+    }
+    EXPECT_EQ(keyed, 16u);
+    const auto& agent = whole.at("paths").at("/api/gpt-agents/{gptId}");
+    for (const auto* method : {"patch", "delete"}) {
+      EXPECT_TRUE(parameters_in(agent.at(method), "header").contains("If-Match")) << method;
+    }
+    EXPECT_THAT(parameters_in(agent.at("get"), "header"), IsEmpty());
   });
 }
 

@@ -36,7 +36,8 @@ class Descriptor {
 std::unexpected<base::Error> failed(std::string_view doing, const fs::path& path) {
   const int error = errno;
   const Code code = error == ENOENT ? Code::not_found : Code::unavailable;
-  return fail(code, fmt::format("{} {}: {}", doing, path.string(), std::strerror(error)));
+  return fail(code, fmt::format("{} {}: {}", doing, path.string(), std::strerror(error)),
+              "file_failed");
 }
 
 bool is_same(const struct stat& a, const struct stat& b) {
@@ -87,7 +88,8 @@ base::Result<> write_through_draft(const fs::path& path, std::string_view text,
   fs::create_directories(path.parent_path(), error);
   if (error) {
     return fail(Code::unavailable,
-                fmt::format("make {}: {}", path.parent_path().string(), error.message()));
+                fmt::format("make {}: {}", path.parent_path().string(), error.message()),
+                "file_not_created");
   }
   fs::path draft = path;
   draft += fmt::format(".{}.tmp", base::hex(base::random_bytes(8)));
@@ -114,7 +116,8 @@ base::Result<std::string> read_file(const fs::path& path, std::size_t bytes_max)
     struct stat after{};
     if (::fstat(file.number(), &before) != 0) return failed("read", path);
     if (!S_ISREG(before.st_mode)) {
-      return fail(Code::unavailable, fmt::format("read {}: it is no file", path.string()));
+      return fail(Code::unavailable, fmt::format("read {}: it is no file", path.string()),
+                  "file_failed");
     }
     TRY(std::string text, read_once(file.number(), path, bytes_max));
     if (::fstat(file.number(), &after) != 0) return failed("read", path);

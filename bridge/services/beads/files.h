@@ -1,4 +1,5 @@
-// Files that others read and write at the same time.
+// Files that others read and write at the same time. What the system refuses has the reason
+// "file_failed", a folder that cannot be made "file_not_created".
 #pragma once
 
 #include "bridge/base/result.h"
