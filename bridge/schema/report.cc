@@ -1,5 +1,6 @@
 #include "bridge/schema/report.h"
 
+#include "bridge/base/utf8.h"
 #include "bridge/schema/number.h"
 #include "bridge/schema/uri.h"
 
@@ -106,9 +107,7 @@ std::string brief(const json::value& value) {
                          ? base::ecmascript_number(value.get_double())
                          : json::serialize(value);
   if (text.size() > brief_bytes_max) {
-    std::size_t end = brief_bytes_max;
-    while ((static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-    text.resize(end);
+    text.resize(base::beginning_of(text, brief_bytes_max).size());
     text += "…";
   }
   return text;

@@ -1,9 +1,9 @@
 #include "bridge/services/session_changes.h"
 
 #include "bridge/base/limits.h"
+#include "bridge/base/utf8.h"
 #include "cdp/json_text.h"
 
-#include <algorithm>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -33,16 +33,6 @@ bool is_enough(const std::vector<engine::Entry>& told, base::WallTime now) {
   return age >= age.zero() && age < limits::session_changes_period;
 }
 
-// Not in the middle of a character.
-std::string beginning(const std::string& text) {
-  std::size_t size = std::min(text.size(), limits::session_evidence_bytes_max);
-  while (size > 0 && size < text.size() &&
-         (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) {
-    --size;
-  }
-  return text.substr(0, size);
-}
-
 }  // namespace
 
 State told_state(const chat::SessionView& session) {
@@ -59,12 +49,13 @@ Result<std::optional<State>> tell_session(store::Tx& tx, const engine::Journal& 
   if (before == state) return before;
   const bool lasts = seen.at - seen.view.began >= limits::session_change_lasts;
   if ((may_pass(state) && !lasts) || is_enough(told, now)) return before;
-  json::object data{{"account", seen.account},
-                    {"state", chat::name(state)},
-                    {"before", before ? json::value(chat::name(*before)) : json::value(nullptr)},
-                    {"evidence", beginning(seen.view.evidence)},
-                    // Whatever a page says.
-                    {"evidence_trust", "untrusted"}};
+  json::object data{
+      {"account", seen.account},
+      {"state", chat::name(state)},
+      {"before", before ? json::value(chat::name(*before)) : json::value(nullptr)},
+      {"evidence", base::beginning_of(seen.view.evidence, limits::session_evidence_bytes_max)},
+      // Whatever a page says.
+      {"evidence_trust", "untrusted"}};
   if (!seen.view.conversation.empty()) data["conversation"] = seen.view.conversation;
   TRY_OK(journal.append(tx,
                         {.type = std::string(change_type),

@@ -1,6 +1,7 @@
 #include "bridge/services/events/deliveries.h"
 
 #include "bridge/base/ids.h"
+#include "bridge/base/utf8.h"
 #include "bridge/services/events/event_limits.h"
 #include "bridge/services/events/subscription_rows.h"
 
@@ -35,15 +36,6 @@ Result<> schedule(const Act& act, const Subscription& subscription, Delivery& de
                        act.now));
   delivery.job = accepted.job.id.text;
   return {};
-}
-
-// In which words are kept of what others wrote.
-std::string clipped(std::string text) {
-  if (text.size() <= limits::webhook_detail_bytes_max) return text;
-  std::size_t end = limits::webhook_detail_bytes_max;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  text.resize(end);
-  return text;
 }
 
 void note_failure(Subscription& subscription, const Verdict& verdict, base::WallTime now) {
@@ -174,7 +166,8 @@ Result<> finish(const Act& act, Delivery delivery, Subscription subscription,
   ++delivery.attempts;
   ++delivery.round;
   auto verdict = judge(attempt, delivery.round, subscription.throttles);
-  verdict.detail = clipped(std::move(verdict.detail));
+  verdict.detail.resize(
+      base::beginning_of(verdict.detail, limits::webhook_detail_bytes_max).size());
   delivery.status = attempt.status;
   delivery.detail = verdict.detail;
   delivery.last = now;

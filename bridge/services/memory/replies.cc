@@ -1,5 +1,6 @@
 #include "bridge/services/memory/replies.h"
 
+#include "bridge/base/utf8.h"
 #include "bridge/protocol/text.h"
 #include "bridge/services/agents/rules.h"
 #include "bridge/services/exchange.h"
@@ -36,13 +37,8 @@ Result<Owner> owner_with_id(store::Tx& tx, std::string id) {
   return Owner{std::move(id), agent ? std::move(agent->category_key) : std::string()};
 }
 
-// Cut between two characters.
-std::string clipped(std::string text) {
-  std::size_t size = limits::memory_title_bytes_max;
-  if (text.size() <= size) return text;
-  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
-  text.resize(size);
-  return text;
+std::string title_of(std::string_view words) {
+  return std::string(base::beginning_of(words, limits::memory_title_bytes_max));
 }
 
 // A tag that is too long is left out: it would name something else when it is cut.
@@ -109,7 +105,7 @@ class Family {
   }
 
   NewEntry reply(std::string content, const std::string& tag) const {
-    return {.title = clipped(fmt::format("{} {}", type_, subject_)),
+    return {.title = title_of(fmt::format("{} {}", type_, subject_)),
             .content = std::move(content),
             .type = "reply",
             .tags = tags_of({type_, subject_, tag}),
@@ -157,7 +153,7 @@ Result<> keep_answer(const Act& act, const messages::Message& answer) {
                           {"principal", answer.principal},
                           {"received", base::rfc3339(answer.sent)}};
   TRY_OK(remember(act, owner, Origin::reply,
-                  {.title = clipped(fmt::format("query {}", owner.agent)),
+                  {.title = title_of(fmt::format("query {}", owner.agent)),
                    .content = answer.text,
                    .type = "reply",
                    .tags = tags_of({"query", owner.agent}),
