@@ -108,7 +108,7 @@ class Conversation {
 
   // The answer to our own message: as soon as `finish` is reached, else when the provider says that
   // it is over, else timeout after `limit`. A page that shows less than the answer is read back
-  // from the server. Reading can be repeated.
+  // from the server, which may not find the conversation for a while. Reading can be repeated.
   virtual base::Task<RawReply> reply(const Sent& sent, const Prompt& prompt, FinishCheck& finish,
                                      base::Instant::duration limit) = 0;
 
