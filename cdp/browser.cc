@@ -6,7 +6,14 @@
 #include <array>
 #include <cstdlib>
 
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -56,6 +63,66 @@ asio::awaitable<Error> explain_launch(Process& process, const LaunchOptions& opt
                   fmt::format("launch {}: {}; it said: {}", options.executable.string(), ending,
                               process.last_words())};
 }
+
+// A tab that is ordered, until somebody has it. One that nobody will have is closed, also if the
+// browser makes it only after whoever ordered it has left.
+class NewTab {
+ public:
+  NewTab(const asio::any_io_executor& executor, std::shared_ptr<Connection> connection)
+      : order_(std::make_shared<Order>(executor, std::move(connection))) {
+    asio::co_spawn(executor, make(order_), asio::detached);
+  }
+  NewTab(const NewTab&) = delete;
+  NewTab& operator=(const NewTab&) = delete;
+  ~NewTab() {
+    order_->is_wanted = is_handed_over_;
+    close_unwanted(*order_);
+  }
+
+  // Its target id, once there is one.
+  Task<std::string> made() { return wait(order_); }
+  // Somebody else answers for it from now on.
+  void hand_over() { is_handed_over_ = true; }
+
+ private:
+  struct Order {
+    Order(const asio::any_io_executor& executor, std::shared_ptr<Connection> to)
+        : connection(std::move(to)), bell(executor, Clock::time_point::max()) {}
+
+    std::shared_ptr<Connection> connection;
+    asio::steady_timer bell;  // never expires
+    std::optional<Result<std::string>> target;
+    bool is_wanted = true;
+  };
+
+  // A task of its own: a caller that is cancelled would never hear which tab it has made.
+  static asio::awaitable<void> make(std::shared_ptr<Order> order) {
+    json::object params{{"url", "about:blank"}};
+    auto created = co_await order->connection->call("", "Target.createTarget", std::move(params),
+                                                    limits::command);
+    if (created) {
+      order->target.emplace(text_in(*created, "targetId"));
+    } else {
+      order->target.emplace(std::unexpected(created.error()));
+    }
+    order->bell.cancel();
+    close_unwanted(*order);
+  }
+
+  static Task<std::string> wait(std::shared_ptr<Order> order) {
+    if (!order->target) co_await order->bell.async_wait(asio::as_tuple(asio::use_awaitable));
+    if (!order->target) throw boost::system::system_error(asio::error::operation_aborted);
+    co_return *order->target;
+  }
+
+  static void close_unwanted(const Order& order) {
+    if (order.is_wanted || !order.target || !*order.target) return;
+    order.connection->post("", "Target.closeTarget", {{"targetId", **order.target}});
+  }
+
+  std::shared_ptr<Order> order_;
+  bool is_handed_over_ = false;
+};
 
 }  // namespace
 
@@ -140,14 +207,18 @@ Task<std::vector<TargetInfo>> Browser::pages() {
 }
 
 Task<std::unique_ptr<Page>> Browser::open(std::string url) {
-  json::object params{{"url", "about:blank"}};
-  CO_TRY(auto created, co_await call("Target.createTarget", std::move(params)));
-  CO_TRY(auto page, co_await attach_page(text_in(created, "targetId")));
-  if (url == "about:blank") co_return page;
-  auto loaded = co_await page->navigate(std::move(url));
-  if (loaded) co_return page;
-  static_cast<void>(co_await page->close());
-  co_return std::unexpected(loaded.error());
+  NewTab tab(co_await asio::this_coro::executor, connection_);
+  CO_TRY(auto target, co_await tab.made());
+  CO_TRY(auto page, co_await attach_page(std::move(target)));
+  if (url != "about:blank") {
+    auto loaded = co_await page->navigate(std::move(url));
+    if (!loaded) {
+      static_cast<void>(co_await page->close());
+      co_return std::unexpected(loaded.error());
+    }
+  }
+  tab.hand_over();
+  co_return page;
 }
 
 Task<std::unique_ptr<Page>> Browser::attach_page(std::string target_id) {

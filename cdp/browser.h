@@ -68,7 +68,8 @@ class Browser {
 
   // The open tabs.
   Task<std::vector<TargetInfo>> pages();
-  // A new tab, with the document of `url` loaded.
+  // A new tab, with the document of `url` loaded. However else it ends, also cancelled, no tab of
+  // it stays open.
   Task<std::unique_ptr<Page>> open(std::string url);
   // Takes hold of a tab; it stays open when the Page is destroyed. timeout: the tab does not
   // answer, as when a dialog was open in it before. crashed: its renderer has gone; open another.

@@ -84,6 +84,7 @@ class ChatPage final : public Conversation {
     double y = 0;
   };
   class Reading;
+  class StandingText;
 
   // The state without what is unknown of our own message.
   base::Task<Judgement> page_state();
@@ -91,14 +92,11 @@ class ChatPage final : public Conversation {
   base::Task<> clear_draft(const Sighting& seen);
   // Ready, and a new chat is where it begins.
   base::Task<Sighting> ready_at_home(const Prompt& prompt);
-  base::Task<> insert(const Prompt& prompt, const std::string& shell);
-  // `given_back_within`: how long the page may take to put a refused text back.
-  base::Task<> take_back(const Prompt& prompt, const std::string& shell,
-                         std::chrono::milliseconds given_back_within = {});
+  base::Task<> insert(const Prompt& prompt, StandingText& text);
   boost::asio::awaitable<base::Error> explain(base::Error refused);
   base::Task<Click> arm(const Prompt& prompt, const Baseline& baseline);
-  base::Task<> click_once(const Prompt& prompt, const Baseline& baseline);
-  base::Task<> not_clicked(const Prompt& prompt, const Baseline& baseline, base::Error why);
+  base::Task<> click_once(const Prompt& prompt, const Baseline& baseline, StandingText& text);
+  base::Task<> not_clicked(const Prompt& prompt, StandingText& text, base::Error why);
   base::Task<Sent> proof_of_send(const Prompt& prompt, base::Instant document);
   boost::asio::awaitable<void> learn_address(const Prompt& prompt);
   base::Error refusal(const Post& post) const;

@@ -29,7 +29,7 @@ base::Task<> ChatPage::check_way() {
   auto judged = co_await page_state();
   if (!judged && judged.error().reason == "navigated") co_return base::Result<>();
   if (!judged) co_return std::unexpected(judged.error());
-  if (is_blocking(*judged) && judged->state != State::conversation_not_found) {
+  if (is_blocking_reads(*judged)) {
     co_return std::unexpected(as_error(judged->state, judged->evidence));
   }
   co_return base::Result<>();

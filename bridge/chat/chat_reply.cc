@@ -62,6 +62,21 @@ bool is_running(State state) {
 // of a failed turn may be gone, and the answer there, when the page is loaded anew.
 bool is_over(State state) { return state == State::error_turn || state == State::stopped; }
 
+// Why reading again and again has an end. Where the conversation is not found, that says nothing of
+// the answer.
+base::Error given_up(const std::optional<Readback>& readback, const Prompt& prompt,
+                     bool is_missing) {
+  if (is_missing) {
+    return as_error(State::conversation_not_found,
+                    "the conversation was not found, load after load");
+  }
+  const std::string_view why = !readback ? "the conversation could not be read back"
+                               : readback->progress(prompt.marker) == Progress::lost
+                                   ? "the conversation no longer holds our message"
+                                   : "the provider holds no finished answer to it";
+  return {Code::unavailable, fmt::format("the answer ended early: {}", why), "upstream_failed"};
+}
+
 }  // namespace
 
 // One answer being read. While the stream lives, the page's signs may lie and only start a clock;
@@ -82,7 +97,9 @@ class ChatPage::Reading {
     if (page_.blocked()) co_return std::unexpected(*page_.blocked());
     if (!next_try_ || now() < *next_try_) co_return std::nullopt;
     CO_TRY(const Judgement judged, co_await chat_.state());
-    if (is_blocking(judged)) co_return std::unexpected(as_error(judged.state, judged.evidence));
+    if (is_blocking_reads(judged)) {
+      co_return std::unexpected(as_error(judged.state, judged.evidence));
+    }
     if (is_running(judged.state)) {
       next_try_ = now() + limits::turn_ends;
       co_return std::nullopt;
@@ -143,7 +160,7 @@ class ChatPage::Reading {
   base::Task<std::optional<RawReply>> from_page(const DomNews& news) {
     if (news.kind == DomNews::Kind::sign) {
       CO_TRY(const Judgement judged, co_await chat_.judge_now(news.seen));
-      if (is_blocking(judged)) sign_ = as_error(judged.state, judged.evidence);
+      if (is_blocking_reads(judged)) sign_ = as_error(judged.state, judged.evidence);
       co_return std::nullopt;
     }
     if (is_alive()) {
@@ -170,6 +187,11 @@ class ChatPage::Reading {
                                    news.kind == DomNews::Kind::stopped);
   }
 
+  boost::asio::awaitable<bool> is_not_found() {
+    const auto judged = co_await chat_.state();
+    co_return judged && judged->state == State::conversation_not_found&& is_blocking(*judged);
+  }
+
   // One fresh reading. Reading is repeatable; the page has nothing of ours in its composer that a
   // reload could lose. A stream that broke off says nothing of the answer, which may be written for
   // half an hour yet: only what has ended is given up, and after some tries.
@@ -183,20 +205,15 @@ class ChatPage::Reading {
     }
     constexpr base::Instant::duration max_pause = limits::readback_pause_max;
     const auto progress = readback ? readback->progress(prompt_.marker) : Progress::unfinished;
-    if (page_says_over || progress != Progress::unfinished) ++ended_tries_;
+    const bool is_missing = !readback && co_await is_not_found();
+    const bool may_grow = !page_says_over && !is_missing && progress == Progress::unfinished;
+    if (!may_grow) ++ended_tries_;
     if (ended_tries_ >= limits::readbacks_max) {
-      co_return fail(
-          Code::unavailable,
-          fmt::format("the answer ended early: {}",
-                      !readback                    ? "the conversation could not be read back"
-                      : progress == Progress::lost ? "the conversation no longer holds our message"
-                                                   : "the provider holds no finished answer to it"),
-          "upstream_failed");
+      co_return std::unexpected(given_up(readback, prompt_, is_missing));
     }
     ++tries_;
     page_.ends_again();
     next_try_ = now() + pause_;
-    const bool may_grow = !page_says_over && progress == Progress::unfinished;
     if (may_grow) pause_ = std::min(pause_ * 2, max_pause);
     co_return std::nullopt;
   }

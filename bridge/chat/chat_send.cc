@@ -4,11 +4,15 @@
 #include "bridge/chat/chat_page.h"
 #include "bridge/chat/message.h"
 
+#include <boost/asio/error.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/json/serialize.hpp>
+#include <boost/system/system_error.hpp>
 #include <fmt/format.h>
 
 namespace chat {
 
+namespace asio = boost::asio;
 namespace json = boost::json;
 using base::Code;
 using base::fail;
@@ -40,7 +44,59 @@ std::unexpected<base::Error> refused_by_page(const json::value& answer, std::str
   return fail(Code::conflict, std::move(why), is_altered ? "payload_altered" : "ui_changed");
 }
 
+// What was cancelled just as it ended would learn that only at its next wait.
+asio::awaitable<void> stop_if_cancelled() {
+  const auto cancelled = (co_await asio::this_coro::cancellation_state).cancelled();
+  if (cancelled != asio::cancellation_type::none) {
+    throw boost::system::system_error(asio::error::operation_aborted);
+  }
+}
+
 }  // namespace
+
+// Our text in the composer, from before it comes there until the click. However the send ends
+// before that, also cancelled, the page takes the text out again: a person could send it, and the
+// next message must not find it. What is another's it leaves alone.
+class ChatPage::StandingText {
+ public:
+  // `prompt` outlives it.
+  StandingText(std::shared_ptr<Eyes> eyes, const Prompt& prompt, std::string shell)
+      : eyes_(std::move(eyes)), prompt_(prompt), shell_(std::move(shell)) {}
+  StandingText(const StandingText&) = delete;
+  StandingText& operator=(const StandingText&) = delete;
+  ~StandingText() {
+    if (is_ours_to_remove_) eyes_->post(removal({}));
+  }
+
+  const std::string& shell() const { return shell_; }
+
+  // From the click on nobody knows whether the page needs it.
+  void leave() { is_ours_to_remove_ = false; }
+
+  // Returns when it is out. `given_back_within`: how long the page may take to put a refused text
+  // back.
+  base::Task<> take_back(std::chrono::milliseconds given_back_within = {}) {
+    CO_TRY(auto cleared,
+           co_await eyes_->run(removal(given_back_within), "take the prompt out of the composer",
+                               limits::page_call, /*is_promise=*/true));
+    is_ours_to_remove_ = false;
+    const std::string trouble = refusal_in(cleared);
+    if (!trouble.empty()) co_return fail(Code::conflict, "take the prompt back: " + trouble);
+    co_return base::Result<>();
+  }
+
+ private:
+  std::string removal(std::chrono::milliseconds given_back_within) const {
+    json::object what{
+        {"shell", shell_}, {"text", prompt_.text}, {"wait_ms", given_back_within.count()}};
+    return "take_back(" + json::serialize(what) + ")";
+  }
+
+  std::shared_ptr<Eyes> eyes_;
+  const Prompt& prompt_;
+  const std::string shell_;
+  bool is_ours_to_remove_ = true;
+};
 
 base::Task<Sent> ChatPage::send(const Prompt& prompt, SendSteps& steps) {
   if (is_unresolved_) {
@@ -56,13 +112,14 @@ base::Task<Sent> ChatPage::send(const Prompt& prompt, SendSteps& steps) {
   // … or meanwhile.
   if (may_be_taken(prompt)) co_return posted_before();
   CO_TRY_OK(co_await steps.intent(baseline));
-  CO_TRY_OK(co_await insert(prompt, baseline.shell));
+  StandingText text(eyes_, prompt, baseline.shell);
+  CO_TRY_OK(co_await insert(prompt, text));
   if (auto armed = co_await steps.armed(); !armed) {
-    (void)co_await take_back(prompt, baseline.shell);
+    (void)co_await text.take_back();
     co_return std::unexpected(armed.error());
   }
   const base::Instant document = eyes_->document_since();
-  if (auto clicked = co_await click_once(prompt, baseline); !clicked) {
+  if (auto clicked = co_await click_once(prompt, baseline, text); !clicked) {
     is_unresolved_ = clicked.error().reason == "unknown_outcome";
     co_return std::unexpected(clicked.error());
   }
@@ -75,7 +132,7 @@ base::Task<Sent> ChatPage::send(const Prompt& prompt, SendSteps& steps) {
   // Until the outcome is known the guard refuses every other click.
   if (!sent && sent.error().reason != "unknown_outcome") {
     // Pages give a refused text back, in their own time.
-    (void)co_await take_back(prompt, baseline.shell, limits::text_given_back);
+    (void)co_await text.take_back(limits::text_given_back);
     // … or post it once more by themselves, as after a new token.
     if (may_be_taken(prompt)) {
       is_unresolved_ = true;
@@ -108,9 +165,9 @@ base::Task<Sighting> ChatPage::ready_at_home(const Prompt& prompt) {
   co_return seen;
 }
 
-base::Task<> ChatPage::insert(const Prompt& prompt, const std::string& shell) {
+base::Task<> ChatPage::insert(const Prompt& prompt, StandingText& text) {
   const auto guard_ms = std::chrono::milliseconds(limits::guard_up).count();
-  json::object what{{"shell", shell}, {"text", prompt.text}};
+  json::object what{{"shell", text.shell()}, {"text", prompt.text}};
   // One call: the guard is up before the first character is in the composer.
   auto inserted =
       co_await eyes_->run(fmt::format("guarded_insert({}, {})", guard_ms, json::serialize(what)),
@@ -133,7 +190,7 @@ base::Task<> ChatPage::insert(const Prompt& prompt, const std::string& shell) {
     }
   }
   if (trouble.empty()) co_return base::Result<>();
-  (void)co_await take_back(prompt, shell);
+  (void)co_await text.take_back();
   co_return std::unexpected(
       co_await explain({Code::conflict, "insert the prompt: " + trouble, "payload_altered"}));
 }
@@ -143,18 +200,6 @@ boost::asio::awaitable<base::Error> ChatPage::explain(base::Error refused) {
   const auto judged = co_await state();
   if (!judged || !is_blocking(*judged)) co_return refused;
   co_return as_error(judged->state, judged->evidence + "; " + refused.message);
-}
-
-base::Task<> ChatPage::take_back(const Prompt& prompt, const std::string& shell,
-                                 std::chrono::milliseconds given_back_within) {
-  json::object what{
-      {"shell", shell}, {"text", prompt.text}, {"wait_ms", given_back_within.count()}};
-  CO_TRY(auto cleared,
-         co_await eyes_->run("take_back(" + json::serialize(what) + ")",
-                             "take the prompt out of the composer", limits::page_call, true));
-  const std::string trouble = refusal_in(cleared);
-  if (!trouble.empty()) co_return fail(Code::conflict, "take the prompt back: " + trouble);
-  co_return base::Result<>();
 }
 
 base::Task<ChatPage::Click> ChatPage::arm(const Prompt& prompt, const Baseline& baseline) {
@@ -176,15 +221,15 @@ base::Task<ChatPage::Click> ChatPage::arm(const Prompt& prompt, const Baseline& 
 }
 
 // The click was not made, or not as the one that sends.
-base::Task<> ChatPage::not_clicked(const Prompt& prompt, const Baseline& baseline,
-                                   base::Error why) {
-  (void)co_await take_back(prompt, baseline.shell);
+base::Task<> ChatPage::not_clicked(const Prompt& prompt, StandingText& text, base::Error why) {
+  (void)co_await text.take_back();
   if (may_be_taken(prompt)) co_return unknown_outcome(why.message);
   co_return std::unexpected(co_await explain(std::move(why)));
 }
 
 // An error other than unknown_outcome: the click was certainly refused.
-base::Task<> ChatPage::click_once(const Prompt& prompt, const Baseline& baseline) {
+base::Task<> ChatPage::click_once(const Prompt& prompt, const Baseline& baseline,
+                                  StandingText& text) {
   const base::Instant document = eyes_->document_since();
   auto click = co_await arm(prompt, baseline);
   if (!click) {
@@ -195,7 +240,7 @@ base::Task<> ChatPage::click_once(const Prompt& prompt, const Baseline& baseline
                          eyes_->page().state().kind == cdp::PageState::Kind::dialog;
     if (!is_told) co_return unknown_outcome(why.message);
     co_return co_await not_clicked(
-        prompt, baseline,
+        prompt, text,
         why.code == Code::conflict
             ? why
             : base::Error{Code::conflict, "not clicked: " + why.message, "ui_changed"});
@@ -203,8 +248,10 @@ base::Task<> ChatPage::click_once(const Prompt& prompt, const Baseline& baseline
   // Another document has no guard that is up.
   if (eyes_->document_since() != document) {
     co_return co_await not_clicked(
-        prompt, baseline, {Code::conflict, "not clicked: the page was left", "ui_changed"});
+        prompt, text, {Code::conflict, "not clicked: the page was left", "ui_changed"});
   }
+  co_await stop_if_cancelled();
+  text.leave();
   const auto clicked = co_await eyes_->page().click(click->x, click->y);
   // Disarms for good: from here on the guard refuses a click that is still on its way.
   auto verdict = co_await eyes_->run("guard_verdict()", "read the guard", limits::page_call);
@@ -226,7 +273,7 @@ base::Task<> ChatPage::click_once(const Prompt& prompt, const Baseline& baseline
   if (why.empty() && !clicked) co_return unknown_outcome(clicked.error().message);
   if (why.empty()) why = "the click did not arrive";
   const auto refused = refused_by_page(*verdict, "the guard refused the click: " + why);
-  co_return co_await not_clicked(prompt, baseline, refused.error());
+  co_return co_await not_clicked(prompt, text, refused.error());
 }
 
 Sent ChatPage::sent_by(const Post& post) const {

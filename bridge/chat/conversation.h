@@ -102,13 +102,14 @@ class Conversation {
 
   // Sends at most once. An error with reason unknown_outcome: the message may have been sent, and
   // only `find` may be tried. Any other error: certainly not sent, and the composer is empty of it
-  // if the page could still be reached. What an earlier attempt at this prompt left in the composer
-  // is no draft: it is taken out first.
+  // if the page could still be reached. Cancelled before the click it leaves the composer empty of
+  // it as well, soon after. What an earlier attempt at this prompt left in the composer is no
+  // draft: it is taken out first.
   virtual base::Task<Sent> send(const Prompt& prompt, SendSteps& steps) = 0;
 
   // The answer to our own message: as soon as `finish` is reached, else when the provider says that
   // it is over, else timeout after `limit`. A page that shows less than the answer is read back
-  // from the server. Reading can be repeated.
+  // from the server, which may not find the conversation for a while. Reading can be repeated.
   virtual base::Task<RawReply> reply(const Sent& sent, const Prompt& prompt, FinishCheck& finish,
                                      base::Instant::duration limit) = 0;
 

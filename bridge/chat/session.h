@@ -61,8 +61,10 @@ class Session {
   virtual base::Task<Inspection> inspect(std::string url) = 0;
 
   // Closes the browser (its profile is saved) and starts it again with a window for a person to
-  // sign in, or without. Nothing happens if it is so already.
-  // busy: conversations are in use. unavailable: no window can be shown; it runs as before.
+  // sign in, or without. Nothing happens if it is so already. Both wait until no conversation is in
+  // use; none begins before a window is shown, but to hide one holds nobody up.
+  // busy: conversations are in use, or a window to be hidden is asked for again. unavailable: no
+  // window can be shown; it runs as before.
   virtual base::Task<> show_window() = 0;
   virtual base::Task<> hide_window() = 0;
 };

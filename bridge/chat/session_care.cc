@@ -202,14 +202,35 @@ base::Task<Inspection> SessionCare::inspect(std::string url) {
                                          "look at " + url);
 }
 
-base::Task<> SessionCare::change_window(cdp::Window window) {
-  if (keeper_.window() == window) co_return base::Result<>();
+// A person waits for it, so the conversations that would begin now wait too.
+base::Task<> SessionCare::show_window() {
+  ++windows_asked_for_;
+  changes_.tell();
+  if (keeper_.window() == cdp::Window::headed) co_return base::Result<>();
   CO_TRY(const auto pause, co_await pool_.pause());
-  co_return co_await keeper_.switch_to(window);
+  co_return co_await keeper_.switch_to(cdp::Window::headed);
 }
 
-base::Task<> SessionCare::show_window() { return change_window(cdp::Window::headed); }
-base::Task<> SessionCare::hide_window() { return change_window(cdp::Window::headless); }
+// Nobody waits for that: it takes the first moment in which no conversation is in use, and until
+// then they come and go as ever.
+base::Task<> SessionCare::hide_window() {
+  const base::Instant deadline = clock_.now() + limits::window_waits;
+  const auto asked_for_before = windows_asked_for_;
+  for (;;) {
+    const auto seen = changes_.count();
+    if (keeper_.window() == cdp::Window::headless) co_return base::Result<>();
+    if (windows_asked_for_ != asked_for_before) {
+      co_return fail(Code::busy, "the window stays: somebody has asked for it again");
+    }
+    if (const auto pause = pool_.try_pause()) {
+      co_return co_await keeper_.switch_to(cdp::Window::headless);
+    }
+    if (clock_.now() >= deadline) {
+      co_return fail(Code::busy, "the window cannot be closed now: conversations are in use");
+    }
+    co_await changes_.after(seen, clock_, deadline);
+  }
+}
 
 asio::awaitable<void> SessionCare::close() {
   is_closed_ = true;

@@ -59,7 +59,6 @@ class SessionCare final : public Session {
   SessionView view_of(const TabPool::Report& report) const;
   SessionView judge_account() const;
   void plan_next_check();
-  base::Task<> change_window(cdp::Window window);
 
   BrowserKeeper& keeper_;
   TabPool& pool_;
@@ -74,6 +73,7 @@ class SessionCare final : public Session {
   std::vector<std::string> doubted_;
   std::size_t next_doubted_ = 0;  // of which the turn begins
   std::uint64_t looked_at_generation_ = 0;
+  std::uint64_t windows_asked_for_ = 0;
   bool is_looking_ = false;
   bool shall_look_ = false;
   bool is_closed_ = false;

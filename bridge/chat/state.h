@@ -151,6 +151,12 @@ inline bool is_blocking(const Judgement& judged) {
   return judged.state < State::error_turn && !judged.is_weak;
 }
 
+// The same for reading what the server has: a conversation that it does not find now, as just after
+// a send, may be there at the next load.
+inline bool is_blocking_reads(const Judgement& judged) {
+  return is_blocking(judged) && judged.state != State::conversation_not_found;
+}
+
 inline constexpr int composer_stable_ms = 1000;
 
 Judgement judge(const Sighting& seen, const NetworkEvidence& network, const Binding& bound);

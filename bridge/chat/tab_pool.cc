@@ -504,6 +504,12 @@ base::Task<TabPool::Pause> TabPool::pause() {
   }
 }
 
+std::optional<TabPool::Pause> TabPool::try_pause() {
+  bury();
+  if (has_tabs_in_use()) return std::nullopt;
+  return std::optional<Pause>(std::in_place, *this);
+}
+
 void TabPool::stop() {
   is_closing_ = true;
   changes_.tell();

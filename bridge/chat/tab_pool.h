@@ -75,8 +75,11 @@ class TabPool final : public Conversations {
 
   // Until it is destroyed nobody gets a tab.
   class Pause;
-  // Waits until no tab is in use. busy: some still are after limits::window_waits.
+  // Waits until no tab is in use, and lets nobody begin to use one meanwhile. busy: some still are
+  // after limits::window_waits.
   base::Task<Pause> pause();
+  // Nothing: some tab is in use.
+  std::optional<Pause> try_pause();
 
   // Gives out no more tabs.
   void stop();

@@ -1,11 +1,18 @@
+#include "cdp/json_text.h"
 #include "cdp/profile.h"
+#include "cdp/transport.h"
 #include "tests/cdp/browser_fixture.h"
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <fstream>
 
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/prctl.h>
@@ -43,6 +50,123 @@ std::vector<int> processes_of(const fs::path& directory) {
     if (line.find(directory.string()) != line.npos) found.push_back(std::stoi(name));
   }
   return found;
+}
+
+// Passes everything on, after the test has seen and perhaps changed what is sent.
+class SeenTransport final : public cdp::Transport {
+ public:
+  using Eye = std::function<void(std::string& text)>;
+  SeenTransport(std::shared_ptr<cdp::Transport> inner, Eye eye)
+      : inner_(std::move(inner)), eye_(std::move(eye)) {}
+
+  cdp::Result<> send(std::string text) override {
+    eye_(text);
+    return inner_->send(std::move(text));
+  }
+  cdp::Task<std::string_view> receive() override { return inner_->receive(); }
+  void close() override { inner_->close(); }
+
+ private:
+  std::shared_ptr<cdp::Transport> inner_;
+  Eye eye_;
+};
+
+// A browser with a second connection, through which tabs are opened while the first one watches.
+class TabsOfABrowser : public BrowserTest {
+ protected:
+  void watched(const std::function<Story()>& story) {
+    run([&]() -> Story {
+      owner = must(co_await launch({"--remote-debugging-port=0"}));
+      before = co_await open_tabs();
+      events = owner->subscribe({"Target.targetCreated", "Target.targetDestroyed"});
+      must(co_await owner->call("Target.setDiscoverTargets", {{"discover", true}}));
+      try {
+        co_await story();
+      } catch (const std::exception& error) {
+        ADD_FAILURE() << error.what();
+      }
+      // Both belong to the loop, which ends with this coroutine.
+      events = {};
+      owner.reset();
+    });
+  }
+
+  asio::awaitable<std::unique_ptr<cdp::Browser>> guest(SeenTransport::Eye eye) {
+    auto url = must(co_await cdp::find_debugging_url(profile.path(), std::chrono::seconds(10)));
+    auto transport = must(co_await cdp::websocket_transport(url, std::chrono::seconds(10)));
+    co_return cdp::Browser::over(
+        co_await asio::this_coro::executor,
+        std::make_shared<SeenTransport>(std::move(transport), std::move(eye)));
+  }
+
+  asio::awaitable<std::vector<std::string>> open_tabs() {
+    std::vector<std::string> ids;
+    for (auto& page : must(co_await owner->pages())) ids.push_back(std::move(page.id));
+    co_return ids;
+  }
+
+  // Returns when a new tab has come and gone.
+  Story one_comes_and_goes() {
+    const auto deadline = cdp::Clock::now() + std::chrono::seconds(20);
+    std::string tab;
+    for (;;) {
+      const auto event = must(co_await events.next(deadline));
+      const auto* info = cdp::object_in(event.params(), "targetInfo");
+      if (info == nullptr) {
+        if (!tab.empty() && cdp::text_in(event.params(), "targetId") == tab) co_return;
+      } else if (tab.empty() && cdp::text_in(*info, "type") == "page") {
+        auto id = cdp::text_in(*info, "targetId");
+        if (std::ranges::find(before, id) == before.end()) tab = std::move(id);
+      }
+    }
+  }
+
+  std::unique_ptr<cdp::Browser> owner;
+  cdp::Subscription events;
+  std::vector<std::string> before;  // the ids of the tabs that were there
+};
+
+TEST_F(TabsOfABrowser, ACancelledOpeningLeavesNoTabWhereverItWas) {
+  watched([&]() -> Story {
+    using namespace asio::experimental::awaitable_operators;
+    for (const char* at : {"Target.createTarget", "Target.attachToTarget", "Inspector.enable",
+                           "Page.enable", "Page.navigate"}) {
+      asio::steady_timer reached(co_await asio::this_coro::executor,
+                                 asio::steady_timer::time_point::max());
+      auto browser = co_await guest([&, name = fmt::format("\"{}\"", at)](std::string& text) {
+        if (text.find(name) != text.npos) reached.expires_at(asio::steady_timer::time_point::min());
+      });
+      const auto open = [&]() -> Story {
+        auto opened = co_await browser->open("data:text/html,hello");
+        ADD_FAILURE() << at << ": the opening ended by itself";
+      };
+      const auto wait = [&]() -> Story {
+        co_await reached.async_wait(asio::as_tuple(asio::use_awaitable));
+      };
+
+      co_await (open() || wait());
+
+      co_await one_comes_and_goes();
+      EXPECT_THAT(co_await open_tabs(), testing::UnorderedElementsAreArray(before)) << at;
+    }
+  });
+}
+
+TEST_F(TabsOfABrowser, ATabThatCannotBeTakenHoldOfIsClosed) {
+  watched([&]() -> Story {
+    for (const std::string at : {"Target.attachToTarget", "Inspector.enable", "Page.enable"}) {
+      auto browser = co_await guest([&](std::string& text) {
+        const auto found = text.find(at);
+        if (found != text.npos) text.replace(found, at.size(), "Nothing.known");
+      });
+
+      auto opened = co_await browser->open("about:blank");
+
+      EXPECT_FALSE(opened) << at;
+      co_await one_comes_and_goes();
+      EXPECT_THAT(co_await open_tabs(), testing::UnorderedElementsAreArray(before)) << at;
+    }
+  });
 }
 
 TEST_F(BrowserTest, LaunchesAndClosesWithoutALeftover) {

@@ -1,9 +1,12 @@
 // Nothing but the one armed click passes the guard, and what a death in the middle leaves is told
 // truthfully.
+#include "bridge/base/notice.h"
 #include "tests/chat/conversation_fixture.h"
 
 #include <csignal>
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
@@ -196,6 +199,112 @@ TEST(Guard, APageThatSendsAtThePointerDownIsNotTakenForOneThatRefused) {
            co_await taken(w);
            EXPECT_TRUE(must_be(co_await w.chat->find(w.prompt)).sent.has_value()) << w.name;
          }});
+  }
+  in_worlds(cases);
+}
+
+// Where a send is cancelled: what happens at one of its durable points until the notice is given.
+struct Cut {
+  std::string_view name;
+  std::function<base::Task<>()> Steps::* point;
+  std::function<Story(World&, base::Notice&)> happens;
+};
+
+// The send, until it is cancelled there.
+Story send_cut_off(World& w, const Cut& cut) {
+  using namespace boost::asio::experimental::awaitable_operators;
+  base::Notice is_time(co_await boost::asio::this_coro::executor);
+  w.steps.*cut.point = [&]() -> base::Task<> {
+    co_await cut.happens(w, is_time);
+    co_return base::Result<>();
+  };
+  const auto send = [&]() -> Story {
+    (void)co_await w.send();
+    ADD_FAILURE() << w.name << ": the send ended by itself";
+  };
+  co_await (send() || is_time.wait(base::Instant::max()));
+  w.steps.*cut.point = nullptr;
+}
+
+// Until the page is a person's again.
+Story guard_falls(World& w) {
+  const auto deadline = w.clock.now() + std::chrono::seconds(10);
+  json::value verdict;
+  do {
+    co_await in_page(w, "guard_verdict()", verdict);
+  } while (verdict.as_object().at("was_up").as_bool() && w.clock.now() < deadline);
+  EXPECT_FALSE(verdict.as_object().at("was_up").as_bool()) << w.name;
+}
+
+// Without the line breaks of an editor that is empty.
+boost::asio::awaitable<std::string> composer_text(World& w) {
+  const auto seen = must_be(co_await w.chat->look(0));
+  const std::string text = seen.composer ? seen.composer->text : "no composer";
+  co_return text.substr(0, text.find_last_not_of('\n') + 1);
+}
+
+// Gives the notice and waits for what comes of it.
+Story stands_there(World&, base::Notice& is_time) {
+  is_time.notify();
+  co_await is_time.wait(base::Instant::max());
+}
+
+Story goes_on(World&, base::Notice& is_time) {
+  is_time.notify();
+  co_return;
+}
+
+// The page arms the click of this send, and its answer is still to come.
+Story goes_on_to_arm(World& w, base::Notice& is_time) {
+  auto& page = w.chat->page();
+  const auto world = must(co_await page.isolated_world("flywheel"));
+  must(
+      co_await page.evaluate("(arm => { flywheel.arm_when_sendable = (plan) => {"
+                             "  flywheel.arm_when_sendable = arm;"
+                             "  arm(plan);"
+                             "  return new Promise(() => {}); }; })(flywheel.arm_when_sendable)",
+                             {.context_id = world}));
+  is_time.notify();
+}
+
+// In the place of ours, before the send is cancelled.
+Story a_person_writes(World& w, base::Notice& is_time) {
+  must(co_await w.chat->page().evaluate(
+      "document.querySelector('#prompt-textarea, [data-composer-markdown]')"
+      ".replaceChildren(Object.assign(document.createElement('p'), {textContent: 'theirs'}))"));
+  co_await stands_there(w, is_time);
+}
+
+TEST(Guard, ASendThatIsCancelledBeforeItsClickTakesItsTextBack) {
+  std::vector<Case> cases;
+  for (const char* shell : {"B", "C"}) {
+    for (const Cut& cut : {Cut{"inserting", &Steps::on_intent, goes_on},
+                           Cut{"inserted", &Steps::on_armed, stands_there},
+                           Cut{"arming", &Steps::on_armed, goes_on_to_arm}}) {
+      cases.push_back(
+          {fmt::format("{} {}", shell, cut.name), with(shell), [cut](World& w) -> Story {
+             co_await send_cut_off(w, cut);
+             co_await guard_falls(w);
+             EXPECT_EQ(co_await composer_text(w), "") << w.name;
+             EXPECT_TRUE(w.ledger().posts.empty()) << w.name;
+             w.next_prompt();
+             EXPECT_EQ(outcome(co_await w.send()), "sent") << w.name;
+             EXPECT_EQ(acts(w), 1u) << w.name;
+           }});
+    }
+  }
+  in_worlds(cases);
+}
+
+TEST(Guard, ASendThatIsCancelledLeavesAPersonsTextAlone) {
+  std::vector<Case> cases;
+  for (const char* shell : {"B", "C"}) {
+    cases.push_back({shell, with(shell), [](World& w) -> Story {
+                       co_await send_cut_off(w, {"inserted", &Steps::on_armed, a_person_writes});
+                       co_await guard_falls(w);
+                       EXPECT_EQ(co_await composer_text(w), "theirs") << w.name;
+                       EXPECT_TRUE(w.ledger().posts.empty()) << w.name;
+                     }});
   }
   in_worlds(cases);
 }

@@ -156,6 +156,60 @@ TEST_F(Keeper, AWindowWaitsForConversationsInUseAndGivesUp) {
   });
 }
 
+// A window that is to be hidden while a conversation is in use.
+class WindowToHide : public AccountTest {
+ protected:
+  void play_in_window(const std::function<Wait()>& story) {
+    play([&]() -> Wait {
+      must_be_well(co_await account->session().show_window());
+      in_use = co_await open(one);
+      boost::asio::co_spawn(loop, account->session().hide_window(),
+                            [this](const std::exception_ptr& error, base::Result<> result) {
+                              EXPECT_FALSE(error);
+                              hidden = std::move(result);
+                            });
+      co_await pass(1s);
+      co_await story();
+      in_use.reset();
+    });
+  }
+
+  std::unique_ptr<chat::Conversation> in_use;
+  std::optional<base::Result<>> hidden;
+};
+
+TEST_F(WindowToHide, HoldsNobodyUpAndGoesWhenNoConversationIsInUse) {
+  play_in_window([&]() -> Wait {
+    const base::Instant asked = world.clock.now();
+    co_await visit("https://chat.test/c/two");
+    EXPECT_EQ(world.clock.now(), asked);
+    EXPECT_FALSE(hidden);
+    in_use.reset();
+    co_await until([&] { return hidden.has_value(); });
+    must_be_well(*hidden);
+  });
+  using cdp::Window;
+  EXPECT_EQ(world.windows, (std::vector{Window::headed, Window::headless}));
+}
+
+TEST_F(WindowToHide, StaysWhenItIsAskedForAgain) {
+  play_in_window([&]() -> Wait {
+    must_be_well(co_await account->session().show_window());
+    in_use.reset();
+    co_await pass(1min);
+    EXPECT_TRUE(hidden && !*hidden && hidden->error().code == base::Code::busy);
+  });
+  EXPECT_EQ(world.windows, std::vector{cdp::Window::headed});
+}
+
+TEST_F(WindowToHide, StaysWhileAConversationIsInUse) {
+  play_in_window([&]() -> Wait {
+    co_await pass(limits::window_waits);
+    EXPECT_TRUE(hidden && !*hidden && hidden->error().code == base::Code::busy);
+  });
+  EXPECT_EQ(world.windows, std::vector{cdp::Window::headed});
+}
+
 TEST_F(Keeper, WhereNoWindowCanBeShownTheBrowserRunsAsBefore) {
   play([&]() -> Wait {
     co_await visit(one);

@@ -131,6 +131,35 @@ TEST(Reply, AReloadInTheMiddleLeavesTheAnswerToTheServersCopy) {
                     }}}));
 }
 
+// As just after a send. The page says so too, and shows nothing of the conversation.
+TEST(Reply, AConversationThatIsNotFoundForAMomentIsLoadedAgain) {
+  const auto reads_back = [](World& w) -> Story {
+    const auto sent = must_be(co_await w.send());
+    must(co_await w.chat->page().reload());
+    const auto reply = must_be(co_await w.whole_reply(sent));
+    EXPECT_EQ(reply.route, "readback") << w.name;
+    EXPECT_TRUE(reply.text == w.answer()) << w.name << "\n" << reply.text;
+  };
+  auto cases = on_shells({"B", "C"}, {{R"({"read_404_ms": 8000})", reads_back}});
+  cases.push_back({"not found by the broken page alone",
+                   with("C", R"({"cut": "drop_and_finish", "read_404_ms": 4000})"),
+                   exact("readback")});
+  in_worlds(cases);
+}
+
+TEST(Reply, AConversationThatNoLoadFindsIsToldAsSuch) {
+  in_worlds(on_shells(
+      {"C"}, {{R"({"read_404_ms": 600000})", [](World& w) -> Story {
+                 const auto sent = must_be(co_await w.send());
+                 must(co_await w.chat->page().reload());
+                 const auto reply = co_await w.whole_reply(sent);
+                 EXPECT_FALSE(reply.has_value());
+                 if (reply) co_return;
+                 EXPECT_TRUE(chat::is_error_of(reply.error(), chat::State::conversation_not_found))
+                     << reply.error().message;
+               }}}));
+}
+
 // A page loaded meanwhile shows the question alone, and the server's copy an answer without an end.
 TEST(Reply, AnAnswerThatIsStillWrittenIsNotGivenUp) {
   in_worlds(on_shells({"C"}, {{R"({"cut": "drop_and_finish", "cut_at": 5, "recovers": false,

@@ -79,16 +79,24 @@ function clear({shell, text}) {
   return {text: composer_text(editor)};
 }
 
-async function guarded_insert(guard_ms, what) {
+// One act at a time, in the order in which they were asked for: a text is taken back once its
+// insertion is over, and the next one is inserted after that.
+let last_act = Promise.resolve();
+const in_turn = (act) => {
+  last_act = last_act.then(act, act);
+  return last_act;
+};
+
+const guarded_insert = (guard_ms, what) => in_turn(async () => {
   guard_up(guard_ms);
   const inserted = await insert(what);
   if (inserted.reason) guard_down();
   return inserted;
-}
+});
 
 // Undoes an insertion that will not be sent. With `wait_ms` the text may still have to come back
 // into the composer.
-async function take_back(what) {
+const take_back = (what) => in_turn(async () => {
   const profile = profiles.find((one) => one.name === what.shell);
   const holds_text = () => {
     const {editor} = composer_of(profile);
@@ -98,4 +106,4 @@ async function take_back(what) {
   const cleared = clear(what);
   guard_down();
   return cleared;
-}
+});
