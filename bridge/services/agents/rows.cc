@@ -229,6 +229,11 @@ Result<> set_told_offline(store::Tx& tx, const Agent& agent) {
   return {};
 }
 
+Result<> free_alias(store::Tx& tx, const std::string& id, const std::string& alias) {
+  TRY_OK(tx.execute("DELETE FROM agent_aliases WHERE agent = $1 AND alias = $2", {id, alias}));
+  return {};
+}
+
 Result<> remove(store::Tx& tx, const std::string& id) {
   for (const auto* table : {"agent_aliases", "agent_capabilities", "agent_beats"}) {
     TRY_OK(tx.execute(fmt::format("DELETE FROM {} WHERE agent = $1", table), {id}));

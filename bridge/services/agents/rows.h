@@ -23,6 +23,8 @@ base::Result<> update(store::Tx& tx, const Agent& agent);
 // Writes what its last heartbeat said.
 base::Result<> set_beat(store::Tx& tx, const Agent& agent);
 base::Result<> set_told_offline(store::Tx& tx, const Agent& agent);
+// Nobody answers to the alias of this agent any more, which `update` will write so.
+base::Result<> free_alias(store::Tx& tx, const std::string& id, const std::string& alias);
 base::Result<> remove(store::Tx& tx, const std::string& id);
 
 // Adds the agent's newest heartbeat to its history and forgets old ones.
