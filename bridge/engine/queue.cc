@@ -307,6 +307,13 @@ Result<JobPage> Queue::list(store::Tx& tx, const Filter& filter, std::optional<s
   if (!filter.sender.empty()) add("sender =", filter.sender);
   if (!filter.subject.empty()) add("subject <> '' AND subject =", filter.subject);
   if (!filter.principal.empty()) add("principal =", filter.principal);
+  if (!filter.agent.empty()) {
+    // In the words of payloads_of_agents.
+    add("seq IN (SELECT seq FROM job_payloads WHERE substr(payload, 1, 10) = '{\"agent\":\"' "
+        "AND substr(payload, 11, 36) =",
+        filter.agent);
+    where += ')';
+  }
   if (before) add("seq <", *before);
   values.emplace_back(limit + 1);
   where += fmt::format(" ORDER BY seq DESC LIMIT ${}", values.size());

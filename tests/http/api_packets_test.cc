@@ -483,6 +483,58 @@ TEST(ApiPackets, WhoTakesTheNameOfAnotherAgentDoesNotTakeItsPackets) {
   });
 }
 
+TEST(ApiPackets, AnAgentsListHoldsWhatItHasSentUnderEveryNameItHad) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const std::string all = "/api/packets", agents = "/api/gpt-agents/";
+    const auto made = co_await f.call("POST", agents + "register",
+                                      {.body = json::object{{"name", "Heron"}, {"kind", "cli"}}});
+    EXPECT_EQ(made.status, 201) << made.body;
+    const auto own = co_await f.key("own", {"packets"}, "Heron");
+    const auto hand_in = [&](std::string key, std::string question,
+                             std::string name) -> asio::awaitable<std::string> {
+      const auto sent = co_await f.call_as(key, "POST", all, {.body = packet(question, name)});
+      EXPECT_EQ(sent.status, 202) << sent.body;
+      co_return text(sent.json(), "id");
+    };
+    const auto listed = [&](std::string query) -> asio::awaitable<std::vector<std::string>> {
+      const auto page = co_await f.call_as(own, "GET", all + query);
+      EXPECT_EQ(page.status, 200) << page.body;
+      std::vector<std::string> ids;
+      for (const auto& item : page.json().at("items").as_array()) ids.push_back(text(item, "id"));
+      co_return ids;
+    };
+    const auto one = co_await hand_in(own, "one?", "Heron");
+    const auto two = co_await hand_in(own, "two?", "Heron");
+    // What others send in its name is its own as long as it is called so.
+    const auto by_others = co_await hand_in(f.admin, "three?", "Heron");
+    EXPECT_THAT(co_await listed(""), ElementsAre(by_others, two, one));
+
+    const auto renamed =
+        co_await f.call("PATCH", agents + "heron", {.body = json::object{{"name", "Egret"}}});
+    EXPECT_EQ(renamed.status, 200) << renamed.body;
+    const auto four = co_await hand_in(own, "four?", "Egret");
+    const auto five = co_await hand_in(f.admin, "five?", "Egret");
+    co_await hand_in(f.admin, "six?", "planner");
+    EXPECT_THAT(co_await listed(""), ElementsAre(five, four, two, one));
+    EXPECT_THAT(co_await listed("?sender=Heron"), ElementsAre(two, one));
+    EXPECT_THAT(co_await listed("?sender=Egret"), ElementsAre(five, four));
+    EXPECT_THAT(co_await listed("?sender=planner"), ElementsAre());
+    EXPECT_THAT(co_await listed("?state=done"), ElementsAre());
+
+    std::vector<std::string> paged;
+    for (std::string next; paged.size() <= 4;) {
+      const auto page = co_await f.call_as(own, "GET", all + "?limit=1" + next);
+      const auto items = page.json().at("items").as_array();
+      EXPECT_LE(items.size(), 1u);
+      for (const auto& item : items) paged.push_back(text(item, "id"));
+      if (page.json().at("next_cursor").is_null()) break;
+      next = "&cursor=" + text(page.json(), "next_cursor");
+    }
+    EXPECT_THAT(paged, ElementsAre(five, four, two, one));
+  });
+}
+
 TEST(ApiPackets, WhatIsNoPacketIsNotThere) {
   Talk f;
   f.run([&]() -> Story {
