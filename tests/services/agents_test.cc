@@ -369,17 +369,51 @@ TEST_F(ImportsTest, AnAliasMovesWhateverTheOrderOfTheEntries) {
   EXPECT_EQ(answers("ink"), "new");
 }
 
-TEST_F(ImportsTest, AliasesThatNoEntryListsAnewStay) {
-  ASSERT_TRUE(import({{.name = "A"}, {.name = "B", .aliases = {{"tone"}}}}));
+TEST_F(ImportsTest, AnAliasThatAFileGaveGoesOnlyIfItsEntryListsOthersOrAnotherClaimsIt) {
+  ASSERT_TRUE(import({{.name = "A"}, {.name = "B", .aliases = Words{"tone", "ink"}}}));
 
   EXPECT_THAT(outcomes(import({{.name = "B"}})), ElementsAre("unchanged b"));
-  EXPECT_THAT(places(import({{.name = "A", .aliases = {{"tone"}}}, {.name = "B"}})),
+  EXPECT_THAT(outcomes(import({{.name = "A", .aliases = {{"tone"}}}, {.name = "B"}})),
+              ElementsAre("updated a", "updated b"));
+  EXPECT_THAT(aliases("a"), ElementsAre("tone"));
+  EXPECT_THAT(aliases("b"), ElementsAre("ink"));
+  EXPECT_THAT(outcomes(import({{.name = "B", .aliases = {{"pen"}}}})), ElementsAre("updated b"));
+  EXPECT_THAT(aliases("b"), ElementsAre("pen"));
+}
+
+TEST_F(ImportsTest, AnAliasThatWasGivenByHandStaysUnlessTheFileGivesItToAnother) {
+  ASSERT_TRUE(import({{.name = "A"}, {.name = "B", .aliases = {{"tone"}}}}));
+  ASSERT_TRUE(run(registry->change(admin, "b", {.aliases = Words{"hand", "tone"}}, {})));
+
+  const std::vector<Facts> listing{{.name = "A"}, {.name = "B", .aliases = {{"ink"}}}};
+  const auto first = import(listing);
+  ASSERT_THAT(outcomes(first), ElementsAre("unchanged a", "updated b"));
+  EXPECT_EQ(
+      first->agents.at(1).note,
+      "no longer answers to \"tone\"; still answers to \"hand\", which no file has given to it");
+  EXPECT_THAT(aliases("b"), ElementsAre("ink", "hand"));
+  EXPECT_THAT(outcomes(import(listing)), ElementsAre("unchanged a", "unchanged b"));
+
+  // Its entry says nothing of aliases.
+  EXPECT_THAT(places(import({{.name = "A", .aliases = {{"hand"}}}, {.name = "B"}})),
               ElementsAre("/import/0/aliases/0"));
+  EXPECT_EQ(answers("hand"), "b");
+  const auto moved =
+      import({{.name = "A", .aliases = {{"hand"}}}, {.name = "B", .aliases = {{"ink"}}}});
+  ASSERT_THAT(outcomes(moved), ElementsAre("updated a", "updated b"));
+  EXPECT_EQ(moved->agents.at(1).note, "no longer answers to \"hand\"");
+  EXPECT_EQ(answers("hand"), "a");
+}
+
+TEST_F(ImportsTest, NothingOfAFileThatIsRefusedIsDone) {
+  ASSERT_TRUE(import({{.name = "A"}, {.name = "B", .aliases = {{"tone"}}}}));
+
   EXPECT_THAT(places(import({{.name = "A", .aliases = {{"tone"}}},
                              {.name = "B", .aliases = Words()},
                              {.name = "C", .link = "https://example.com/g/g-1"}})),
               ElementsAre("/import/2/link"));
-  EXPECT_EQ(answers("tone"), "b") << "nothing of a file that is refused is done";
+  EXPECT_EQ(answers("tone"), "b");
+  EXPECT_THAT(aliases("a"), IsEmpty());
   EXPECT_THAT(aliases("b"), ElementsAre("tone"));
 }
 

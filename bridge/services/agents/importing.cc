@@ -20,16 +20,20 @@ namespace {
 // How an entry was found to be about an agent.
 enum class By { name, alias, link };
 
+using AliasWords = std::vector<std::string>;
+
 // An entry of the file, and what comes of it.
 struct Entry {
   const Facts& said;
   const Agent* known = nullptr;  // whom it is about; null: a new one
   By by = By::name;
-  Facts facts = {};                       // what is to be said about that one
-  std::vector<std::string> dropped = {};  // aliases that it has no longer
+  Facts facts = {};         // what is to be said about that one
+  AliasWords given = {};    // aliases that it has from files, this one being the last
+  AliasWords dropped = {};  // that it has no longer
+  AliasWords kept = {};     // that it keeps though the entry lists others
 };
 
-bool is_among(const std::vector<std::string>& words, const std::string& word) {
+bool is_among(const AliasWords& words, const std::string& word) {
   return std::ranges::find(words, word) != words.end();
 }
 
@@ -100,33 +104,75 @@ class Matching {
   std::set<const Agent*> taken_;
 };
 
-// Whoever is called otherwise than in the file keeps its name, to which it would not answer if it
-// had another; it answers to the file's as well.
-void complete(Entry& entry) {
-  entry.facts = entry.said;
-  if (!entry.known) return;
-  auto& aliases = entry.facts.aliases;
-  if (entry.by != By::name) {
-    entry.facts.name.reset();
-    if (!aliases) aliases = entry.known->aliases;
-    if (!is_among(*aliases, *entry.said.name)) aliases->push_back(*entry.said.name);
+// The names and aliases of a file, by the entry that has them first.
+using Claims = std::map<std::string_view, const Facts*>;
+
+Claims claims_of(const std::vector<Facts>& all) {
+  Claims claims;
+  for (const auto& facts : all) {
+    claims.emplace(*facts.name, &facts);
+    if (!facts.aliases) continue;
+    for (const auto& alias : *facts.aliases) claims.emplace(alias, &facts);
   }
-  // A file knows nothing of missions: who is on one stays there.
-  if (entry.known->status == Status::deployed) entry.facts.status.reset();
-  if (!aliases) return;
+  return claims;
+}
+
+// Decides on the aliases of an agent that is known. `given`: what it has from files before this
+// one. What people gave it by hand goes only to an entry that claims it, and if this one lists
+// aliases.
+void decide_aliases(Entry& entry, const AliasWords& given, const Claims& claims) {
+  const bool is_listed = entry.said.aliases.has_value();
+  auto words = entry.said.aliases.value_or(AliasWords());
+  const auto& name = *entry.said.name;
+  if (entry.by != By::name && !is_among(words, name)) words.push_back(name);
+  AliasWords rest;
   for (const auto& alias : entry.known->aliases) {
-    if (!is_among(*aliases, alias)) entry.dropped.push_back(alias);
+    if (is_among(words, alias)) {
+      if (!is_listed) rest.push_back(alias);
+      continue;
+    }
+    const auto claim = claims.find(alias);
+    const bool is_claimed = claim != claims.end() && claim->second != &entry.said;
+    const bool is_of_file = is_among(given, alias);
+    const bool goes = is_listed ? is_of_file || is_claimed : is_of_file && is_claimed;
+    (goes ? entry.dropped : rest).push_back(alias);
+  }
+  if (is_listed) entry.kept = rest;
+  // An order that is not said is left as it is.
+  auto& aliases = entry.facts.aliases.emplace(is_listed ? words : rest);
+  for (const auto& word : is_listed ? rest : words) {
+    if (!is_among(aliases, word)) aliases.push_back(word);
+  }
+  entry.given = words;
+  for (const auto& word : given) {
+    const bool stays = !is_listed && !is_among(entry.dropped, word) && !is_among(words, word);
+    if (stays) entry.given.push_back(word);
   }
 }
 
+// Whoever is called otherwise than in the file keeps its name, to which it would not answer if it
+// had another; it answers to the file's as well.
+void complete(Entry& entry, const AliasWords& given, const Claims& claims) {
+  entry.facts = entry.said;
+  if (!entry.known) {
+    entry.given = entry.said.aliases.value_or(AliasWords());
+    return;
+  }
+  if (entry.by != By::name) entry.facts.name.reset();
+  // A file knows nothing of missions: who is on one stays there.
+  if (entry.known->status == Status::deployed) entry.facts.status.reset();
+  decide_aliases(entry, given, claims);
+}
+
 Result<std::vector<Entry>> entries_of(store::Tx& tx, const std::vector<Agent>& known,
-                                      const std::vector<Facts>& all) {
+                                      const std::vector<Facts>& all, const Claims& claims) {
   std::vector<Entry> entries;
   entries.reserve(all.size());
   for (const auto& facts : all) entries.push_back({.said = facts});
   Matching(known, entries).match();
+  TRY(auto given, rows::given_aliases(tx));
   for (auto& entry : entries) {
-    complete(entry);
+    complete(entry, entry.known ? given[entry.known->id] : AliasWords(), claims);
     // Another entry, be it an earlier one, may take what this one gives up.
     for (const auto& alias : entry.dropped) TRY_OK(rows::free_alias(tx, entry.known->id, alias));
   }
@@ -174,26 +220,18 @@ std::string note_of(const Entry& entry) {
   if (!entry.dropped.empty()) {
     notes.push_back(fmt::format("no longer answers to \"{}\"", fmt::join(entry.dropped, "\", \"")));
   }
-  return fmt::format("{}", fmt::join(notes, "; "));
-}
-
-// The names and aliases of a file, by the entry that has them first.
-using Claims = std::map<std::string_view, const Facts*>;
-
-Claims claims_of(const std::vector<Facts>& all) {
-  Claims claims;
-  for (const auto& facts : all) {
-    claims.emplace(*facts.name, &facts);
-    if (!facts.aliases) continue;
-    for (const auto& alias : *facts.aliases) claims.emplace(alias, &facts);
+  if (!entry.kept.empty()) {
+    notes.push_back(fmt::format("still answers to \"{}\", which no file has given to it",
+                                fmt::join(entry.kept, "\", \"")));
   }
-  return claims;
+  return fmt::format("{}", fmt::join(notes, "; "));
 }
 
 Result<Imported> import_one(const Act& act, const Catalogue& catalogue, const Claims& claims,
                             const Entry& entry) {
   if (entry.known) {
     TRY(auto agent, change(act, catalogue, *entry.known, entry.facts));
+    TRY_OK(rows::set_given_aliases(act.tx, agent.id, entry.given));
     const bool is_same = agent.revision == entry.known->revision;
     return Imported{.agent = std::move(agent),
                     .outcome = is_same ? Imported::Outcome::unchanged : Imported::Outcome::updated,
@@ -204,6 +242,7 @@ Result<Imported> import_one(const Act& act, const Catalogue& catalogue, const Cl
     return found != claims.end() && found->second != &entry.said;
   };
   TRY(auto agent, add(act, catalogue, entry.facts, is_spoken_for));
+  TRY_OK(rows::set_given_aliases(act.tx, agent.id, entry.given));
   Imported imported{.agent = std::move(agent), .outcome = Imported::Outcome::created};
   if (const auto plain = slug_of(imported.agent.name); plain != imported.agent.slug) {
     imported.note = fmt::format("its slug is {}: {} was taken", imported.agent.slug,
@@ -233,8 +272,8 @@ Result<std::vector<Imported>> import(const Act& act, const Catalogue& catalogue,
   wrong.clear();
   check_names(all, wrong);
   TRY(const auto known, rows::all(act.tx, "ORDER BY a.id", {}));
-  TRY(const auto entries, entries_of(act.tx, known, all));
   const auto claims = claims_of(all);
+  TRY(const auto entries, entries_of(act.tx, known, all, claims));
   std::vector<Imported> imported;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     TRY(auto found, faults_of(act.tx, origins, entries[i], fmt::format("/import/{}", i)));

@@ -93,8 +93,9 @@ std::string_view name(Imported::Outcome outcome);
 // All or nothing, in any order: who is there is updated. An entry is about the agent of its exact
 // name, else about the one that has this as an alias, else about the one that has its GPT as a link
 // while no other agent and no other entry without an agent has; no agent is taken for two entries.
-// Who is found by an alias or a link keeps its name and answers to the entry's as well. Aliases
-// that an entry gives replace those there were, whoever gave them, and are free for other entries.
+// Who is found by an alias or a link keeps its name and answers to the entry's as well. An alias
+// that an earlier file gave goes if the entry lists others or another entry claims it; one that was
+// given by hand stays, unless the entry lists others and another claims it.
 // invalid: `wrong` says all that is wrong, by pointers below "/import".
 base::Result<std::vector<Imported>> import(const Act& act, const Catalogue& catalogue,
                                            const Origins& origins, const std::vector<Facts>& all,
