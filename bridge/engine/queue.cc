@@ -3,6 +3,7 @@
 #include "bridge/base/ids.h"
 #include "bridge/base/limits.h"
 #include "bridge/engine/desk.h"
+#include "bridge/store/id_prefix.h"
 #include "cdp/try.h"
 
 #include <algorithm>
@@ -245,27 +246,27 @@ Result<std::optional<Job>> Queue::find(store::Tx& tx, const std::string& princip
 }
 
 Result<JobId> Queue::expand(store::Tx& tx, std::string_view prefix, const IsMeant& is_meant) const {
-  const auto ambiguous = [&](std::string_view why) {
-    return base::fail(base::Code::invalid, fmt::format("find job {}: {}", prefix, why),
-                      "ambiguous_id");
-  };
-  if (prefix.size() < ::limits::id_prefix_min) {
-    return ambiguous(fmt::format("give at least {} characters", ::limits::id_prefix_min));
+  if (!store::is_enough_of_id(prefix)) {
+    return base::fail(
+        base::Code::invalid,
+        fmt::format("find job {}: give at least {} characters", prefix, ::limits::id_prefix_min),
+        "ambiguous_id");
   }
-  // Ids are hexadecimal digits and dashes, all of which sort below "g".
-  TRY(const auto rows, tx.query("SELECT id, kind, state, lane FROM jobs WHERE id >= $1 AND id < $2 "
-                                "ORDER BY id LIMIT $3",
-                                {prefix, std::string(prefix) + "g", ::limits::ids_looked_at_max}));
+  const auto ambiguous = [&] { return std::unexpected(store::ambiguous_id("job", prefix)); };
+  auto ending = store::rows_beginning({.noun = "job", .column = "id", .prefix = prefix},
+                                      ::limits::ids_looked_at_max);
+  TRY(const auto rows,
+      tx.query(fmt::format("SELECT id, kind, state, lane FROM jobs {}", ending.text),
+               std::move(ending.values)));
   std::optional<JobId> found;
   for (const auto& row : rows) {
     const auto state = state_named(row[2].text());
     BRIDGE_ASSERT(state);
     if (!is_meant(row[1].text(), *state, {row[3].text()})) continue;
-    if (found) return ambiguous("several begin so; give more of it");
+    if (found) return ambiguous();
     found = JobId{row[0].text()};
   }
-  if (rows.size() == ::limits::ids_looked_at_max)
-    return ambiguous("several begin so; give more of it");
+  if (rows.size() == ::limits::ids_looked_at_max) return ambiguous();
   if (found) return *std::move(found);
   return base::fail(base::Code::not_found, fmt::format("find job {}: no such job", prefix));
 }
@@ -307,6 +308,13 @@ Result<JobPage> Queue::list(store::Tx& tx, const Filter& filter, std::optional<s
   if (!filter.sender.empty()) add("sender =", filter.sender);
   if (!filter.subject.empty()) add("subject <> '' AND subject =", filter.subject);
   if (!filter.principal.empty()) add("principal =", filter.principal);
+  if (!filter.agent.empty()) {
+    // In the words of payloads_of_agents.
+    add("seq IN (SELECT seq FROM job_payloads WHERE substr(payload, 1, 10) = '{\"agent\":\"' "
+        "AND substr(payload, 11, 36) =",
+        filter.agent);
+    where += ')';
+  }
   if (before) add("seq <", *before);
   values.emplace_back(limit + 1);
   where += fmt::format(" ORDER BY seq DESC LIMIT ${}", values.size());

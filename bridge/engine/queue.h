@@ -86,6 +86,7 @@ struct Filter {
   std::string kind = {}, sender = {}, subject = {}, principal = {};
   std::optional<LaneId> lane = {};
   std::string other_lanes = {};  // only of lanes whose names do not begin like this
+  std::string agent = {};  // a UUID: only jobs whose payload has it as its first member, "agent"
 };
 struct JobPage {
   std::vector<Job> jobs;               // newest first

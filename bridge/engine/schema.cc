@@ -248,6 +248,12 @@ ALTER TABLE lanes ADD COLUMN blocked_url TEXT NOT NULL DEFAULT '';
 UPDATE lanes SET blocked_url = url WHERE blocked IS NOT NULL
 )";
 
+// Names change: lists of what an agent has sent go by its id, which a payload begins with.
+constexpr std::string_view agents_have_lists = R"(
+CREATE INDEX payloads_of_agents ON job_payloads (substr(payload, 11, 36))
+  WHERE substr(payload, 1, 10) = '{"agent":"'
+)";
+
 }  // namespace
 
 std::span<const store::Migration> migrations() {
@@ -257,7 +263,8 @@ std::span<const store::Migration> migrations() {
                                          {"engine", 4, cheap_checks},
                                          {"engine", 5, preferred_indexes},
                                          {"engine", 6, lanes_have_pages},
-                                         {"engine", 7, blocks_have_pages}};
+                                         {"engine", 7, blocks_have_pages},
+                                         {"engine", 8, agents_have_lists}};
   return all;
 }
 

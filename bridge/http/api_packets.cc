@@ -184,12 +184,7 @@ Task<Response> list(ApiNeeds& needs, Request& request) {
   CO_TRY(const auto page, page_of(request));
   CO_TRY(auto filter, filter_of(request));
   std::optional<services::Packets::Sender> who;
-  if (const auto& agent = request.principal.agent; !agent.empty()) {
-    if (!filter.sender.empty() && filter.sender != agent) {
-      co_return page_response(request, {}, std::nullopt);
-    }
-    who = sender_of(request.principal);
-  }
+  if (!request.principal.agent.empty()) who = sender_of(request.principal);
   std::optional<std::int64_t> before;
   if (!page.after.empty()) {
     std::int64_t number = 0;

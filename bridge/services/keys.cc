@@ -4,6 +4,7 @@
 #include "bridge/base/limits.h"
 #include "bridge/engine/time.h"
 #include "bridge/services/agents/rules.h"
+#include "bridge/store/id_prefix.h"
 
 #include <algorithm>
 #include <array>
@@ -119,24 +120,14 @@ Result<std::optional<Key>> find_digest(store::Tx& tx, const base::Sha256& digest
 }
 
 Result<Key> find_prefix(store::Tx& tx, const std::string& prefix) {
-  const auto missing = [&] {
-    return base::fail(Code::not_found, fmt::format("find key {}: there is none", prefix));
-  };
-  if (prefix.size() < limits::id_prefix_min) return missing();
-  TRY(const auto rows, tx.query(fmt::format(R"sql(
-        SELECT {}
-        FROM api_keys
-        WHERE substr(id, 1, $2) = $1
-        LIMIT 2
-      )sql",
-                                            columns),
-                                {prefix, prefix.size()}));
-  if (rows.empty()) return missing();
-  if (rows.size() > 1) {
-    return base::fail(Code::invalid, fmt::format("find key {}: several ids begin so", prefix),
-                      "ambiguous_id");
-  }
-  return key_of(rows.front());
+  TRY(const auto row,
+      store::find_by_prefix({.noun = "key", .column = "id", .prefix = prefix},
+                            [&](const std::string& rest, store::Values values) {
+                              return tx.query(
+                                  fmt::format("SELECT {} FROM api_keys {}", columns, rest),
+                                  std::move(values));
+                            }));
+  return key_of(row);
 }
 
 json::object facts(const Key& key) {

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <map>
 #include <ranges>
 
@@ -107,6 +108,36 @@ bool is_of(const engine::Job& packet, const Packets::Sender& who) {
   const auto* agent = packet.payload.if_contains("agent");
   const bool is_by_id = agent && agent->is_string() && !who.agent_id.empty();
   return is_by_id ? agent->get_string() == who.agent_id : packet.sender == who.name;
+}
+
+// The packets that carry its id, and those in its name that carry none.
+Result<engine::JobPage> list_of(store::Tx& tx, const engine::Queue& queue, engine::Filter filter,
+                                std::optional<std::int64_t> before, int limit,
+                                const Packets::Sender& who) {
+  engine::JobPage page;
+  if (!who.agent_id.empty()) {
+    filter.agent = who.agent_id;
+    TRY(page, queue.list(tx, filter, before, limit));
+    filter.agent.clear();
+  }
+  if (!filter.sender.empty() && filter.sender != who.name) return page;
+  filter.sender = who.name;
+  TRY(const auto named, queue.list(tx, filter, before, limit));
+  auto& jobs = page.jobs;
+  for (const auto& job : named.jobs) {
+    if (std::ranges::find(jobs, job.id, &engine::Job::id) != jobs.end()) continue;
+    TRY(const auto whole, queue.get(tx, job.id));
+    if (is_of(whole, who)) jobs.push_back(job);
+  }
+  std::ranges::sort(jobs, std::greater(), &engine::Job::sequence);
+  // Below the end of either page the other lacks its neighbours.
+  page.cursor = std::max(page.cursor, named.cursor);
+  std::erase_if(jobs, [&](const auto& job) { return job.sequence < page.cursor.value_or(0); });
+  if (const auto most = static_cast<std::size_t>(limit); jobs.size() > most) {
+    jobs.erase(jobs.begin() + limit, jobs.end());
+    page.cursor = jobs.back().sequence;
+  }
+  return page;
 }
 
 bool has_settled(engine::State state) {
@@ -400,18 +431,12 @@ base::Task<Packets::ListPage> Packets::list(engine::Filter filter,
   } else {
     filter.kind = packet_kind;
   }
-  if (who) filter.sender = who->name;
   co_return co_await store_.read([this, filter = std::move(filter), before, limit,
                                   who = std::move(who)](store::Tx& tx) -> Result<ListPage> {
-    TRY(const auto page, queue_.list(tx, filter, before, limit));
+    TRY(const auto page, who ? list_of(tx, queue_, filter, before, limit, *who)
+                             : queue_.list(tx, filter, before, limit));
     ListPage shown{.items = {}, .cursor = page.cursor};
-    for (const auto& job : page.jobs) {
-      if (who) {
-        TRY(const auto whole, queue_.get(tx, job.id));
-        if (!services::is_of(whole, *who)) continue;
-      }
-      shown.items.push_back(summary(job));
-    }
+    for (const auto& job : page.jobs) shown.items.push_back(summary(job));
     return shown;
   });
 }

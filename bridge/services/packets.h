@@ -95,7 +95,8 @@ class Packets {
     std::optional<std::int64_t> cursor;
   };
   // Packets; with state held also whatever else waits for a person and is no action, by its `kind`.
-  // With `who` only packets of that one; a page may then have fewer than there are to come.
+  // With `who` only packets of that one, under whatever name it sent them; a page may then have
+  // fewer than there are to come.
   base::Task<ListPage> list(engine::Filter filter, std::optional<std::int64_t> before, int limit,
                             std::optional<Sender> who = {});
 

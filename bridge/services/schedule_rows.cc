@@ -2,6 +2,7 @@
 
 #include "bridge/base/limits.h"
 #include "bridge/engine/time.h"
+#include "bridge/store/id_prefix.h"
 
 #include <array>
 
@@ -184,18 +185,10 @@ Result<std::optional<Schedule>> with_id(store::Tx& tx, const std::string& id) {
 Result<Schedule> find(store::Tx& tx, const std::string& which) {
   TRY(auto named, all(tx, "WHERE s.name = $1", {which}));
   if (!named.empty()) return std::move(named.front());
-  std::vector<Schedule> found;
-  if (which.size() >= limits::id_prefix_min) {
-    TRY(found, all(tx, "WHERE substr(s.id, 1, $2) = $1 LIMIT 2", {which, which.size()}));
-  }
-  if (found.empty()) {
-    return base::fail(Code::not_found, fmt::format("find schedule {}: there is none", which));
-  }
-  if (found.size() > 1) {
-    return base::fail(Code::invalid, fmt::format("find schedule {}: several ids begin so", which),
-                      "ambiguous_id");
-  }
-  return std::move(found.front());
+  return store::find_by_prefix({.noun = "schedule", .column = "s.id", .prefix = which},
+                               [&](const std::string& rest, store::Values values) {
+                                 return all(tx, rest, std::move(values));
+                               });
 }
 
 Result<std::optional<Schedule>> of_request(store::Tx& tx, const std::string& creator,

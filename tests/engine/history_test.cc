@@ -22,6 +22,7 @@ class Explaining final : public store::Tx {
 
   std::set<std::string> scans;
   std::set<std::string> by_state;  // looks at all jobs of a state, of whichever lane
+  std::string steps;               // all of them
   int statements = 0;
 
  private:
@@ -31,6 +32,7 @@ class Explaining final : public store::Tx {
     ASSERT_TRUE(plan) << plan.error().message;
     for (const auto& row : *plan) {
       const std::string& step = row.at(3).text();
+      steps += step + '\n';
       const bool is_partial = step.find("INDEX jobs_running") != std::string::npos;
       if (step.find("SCAN jobs") != std::string::npos && !is_partial) {
         scans.insert(step + ": " + std::string(sql));
@@ -130,6 +132,19 @@ TEST(History, AClaimLooksAtNoQueuedJobOfAnotherLane) {
   });
   ASSERT_TRUE(seen) << seen.error().message;
   EXPECT_EQ(*seen, std::set<std::string>{});
+}
+
+TEST(History, AListOfAnAgentsJobsLooksAtNoOthers) {
+  Fixture f;
+  const auto plan = f.write([&](store::Tx& tx) -> base::Result<std::string> {
+    Explaining explaining(tx);
+    const Filter filter{.kind = "packet", .agent = "0193e2b4-0000-7000-8000-000000000001"};
+    TRY_OK(f.queue.list(explaining, filter, {}, 10));
+    EXPECT_EQ(explaining.scans, std::set<std::string>{});
+    return explaining.steps;
+  });
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_NE(plan->find("INDEX payloads_of_agents"), std::string::npos) << *plan;
 }
 
 }  // namespace

@@ -384,6 +384,30 @@ TEST(Lists, PagesAreNewestFirstAndComplete) {
   EXPECT_EQ(seen, (std::vector<JobId>{ids[6], ids[4], ids[2], ids[0]}));
 }
 
+TEST(Lists, JobsOfAnAgentAreThoseWhosePayloadBeginsWithIt) {
+  Fixture f;
+  const std::string agent = "0193e2b4-0000-7000-8000-000000000001";
+  const std::string other = "0193e2b4-0000-7000-8000-000000000002";
+  const auto add = [&](std::string sender, std::string payload) {
+    auto job = f.job(std::move(sender));
+    job.payload = Payload::of(std::move(payload));
+    return f.submit(std::move(job))->job.id;
+  };
+  const auto first = add("a", R"({"agent":")" + agent + R"(","n":1})");
+  add("a", R"({"agent":")" + other + R"("})");
+  add("a", R"({"n":1,"agent":")" + agent + R"("})");
+  add("a", "{}");
+  const auto last = add("b", R"({"agent":")" + agent + R"("})");
+  const auto of = [&](Filter filter) {
+    std::vector<JobId> ids;
+    const auto page = f.write([&](store::Tx& tx) { return f.queue.list(tx, filter, {}, 9); });
+    for (const auto& job : page->jobs) ids.push_back(job.id);
+    return ids;
+  };
+  EXPECT_EQ(of({.agent = agent}), (std::vector<JobId>{last, first}));
+  EXPECT_EQ(of({.sender = "a", .agent = agent}), (std::vector<JobId>{first}));
+}
+
 TEST(Changes, EveryChangeIsToldInItsTransactionAndAnErrorUndoesIt) {
   std::vector<std::string> told;
   bool refuses = false;

@@ -309,6 +309,199 @@ TEST_F(AgentsTest, AFileIsTakenWholeOrNotAtAllAndSaysWhatBecameOfEach) {
   EXPECT_THAT(outcomes(import({changed, b})), ElementsAre("updated r-d", "unchanged r-d-2"));
 }
 
+class ImportsTest : public AgentsTest {
+ protected:
+  using Words = std::vector<std::string>;
+
+  protocol::Checked<Agents::Import> import(std::vector<Facts> all) {
+    return run(registry->import(admin, std::move(all), {}));
+  }
+  // "created a", in the file's order; nothing if the file was refused.
+  static Words outcomes(const protocol::Checked<Agents::Import>& done) {
+    Words words;
+    EXPECT_TRUE(done) << (done ? "" : done.error().message);
+    if (!done) return words;
+    for (const auto& one : done->agents) words.push_back(one.outcome + " " + one.slug);
+    return words;
+  }
+  static Words places(const protocol::Checked<Agents::Import>& refused) {
+    Words pointers;
+    EXPECT_FALSE(refused);
+    if (refused) return pointers;
+    for (const auto& wrong : refused.error().violations) pointers.push_back(wrong.pointer);
+    return pointers;
+  }
+  Words aliases(std::string which) { return run(registry->get(std::move(which)))->aliases; }
+
+  const std::string link = "https://chatgpt.com/g/g-0a1b2c3d4-heron";
+  const std::string renamed_link = "https://chatgpt.com/g/g-0a1b2c3d4-great-egret";
+};
+
+TEST_F(ImportsTest, AnAliasMovesWhateverTheOrderOfTheEntries) {
+  ASSERT_THAT(outcomes(import({{.name = "A"}, {.name = "B", .aliases = {{"tone"}}}})),
+              ElementsAre("created a", "created b"));
+
+  const auto earlier =
+      import({{.name = "A", .aliases = {{"tone"}}}, {.name = "B", .aliases = Words()}});
+  ASSERT_THAT(outcomes(earlier), ElementsAre("updated a", "updated b"));
+  EXPECT_EQ(answers("tone"), "a");
+  EXPECT_THAT(earlier->agents.at(0).note, IsEmpty());
+  EXPECT_EQ(earlier->agents.at(1).note, "no longer answers to \"tone\"");
+
+  const auto later =
+      import({{.name = "A", .aliases = Words()}, {.name = "B", .aliases = {{"tone"}}}});
+  EXPECT_THAT(outcomes(later), ElementsAre("updated a", "updated b"));
+  EXPECT_EQ(answers("tone"), "b");
+
+  const auto swapped = [&](std::string first, std::string second) {
+    return outcomes(
+        import({{.name = "A", .aliases = {{first}}}, {.name = "B", .aliases = {{second}}}}));
+  };
+  EXPECT_THAT(swapped("ink", "tone"), ElementsAre("updated a", "unchanged b"));
+  EXPECT_THAT(swapped("tone", "ink"), ElementsAre("updated a", "updated b"));
+  EXPECT_EQ(answers("tone") + answers("ink"), "ab");
+
+  EXPECT_THAT(outcomes(import({{.name = "New", .aliases = {{"ink"}}},
+                               {.name = "tone"},
+                               {.name = "A", .aliases = Words()},
+                               {.name = "B", .aliases = Words()}})),
+              ElementsAre("created new", "created tone", "updated a", "updated b"));
+  EXPECT_EQ(answers("ink"), "new");
+}
+
+TEST_F(ImportsTest, AnAliasThatAFileGaveGoesOnlyIfItsEntryListsOthersOrAnotherClaimsIt) {
+  ASSERT_TRUE(import({{.name = "A"}, {.name = "B", .aliases = Words{"tone", "ink"}}}));
+
+  EXPECT_THAT(outcomes(import({{.name = "B"}})), ElementsAre("unchanged b"));
+  EXPECT_THAT(outcomes(import({{.name = "A", .aliases = {{"tone"}}}, {.name = "B"}})),
+              ElementsAre("updated a", "updated b"));
+  EXPECT_THAT(aliases("a"), ElementsAre("tone"));
+  EXPECT_THAT(aliases("b"), ElementsAre("ink"));
+  EXPECT_THAT(outcomes(import({{.name = "B", .aliases = {{"pen"}}}})), ElementsAre("updated b"));
+  EXPECT_THAT(aliases("b"), ElementsAre("pen"));
+}
+
+TEST_F(ImportsTest, AnAliasThatWasGivenByHandStaysUnlessTheFileGivesItToAnother) {
+  ASSERT_TRUE(import({{.name = "A"}, {.name = "B", .aliases = {{"tone"}}}}));
+  ASSERT_TRUE(run(registry->change(admin, "b", {.aliases = Words{"hand", "tone"}}, {})));
+
+  const std::vector<Facts> listing{{.name = "A"}, {.name = "B", .aliases = {{"ink"}}}};
+  const auto first = import(listing);
+  ASSERT_THAT(outcomes(first), ElementsAre("unchanged a", "updated b"));
+  EXPECT_EQ(
+      first->agents.at(1).note,
+      "no longer answers to \"tone\"; still answers to \"hand\", which no file has given to it");
+  EXPECT_THAT(aliases("b"), ElementsAre("ink", "hand"));
+  EXPECT_THAT(outcomes(import(listing)), ElementsAre("unchanged a", "unchanged b"));
+
+  // Its entry says nothing of aliases.
+  EXPECT_THAT(places(import({{.name = "A", .aliases = {{"hand"}}}, {.name = "B"}})),
+              ElementsAre("/import/0/aliases/0"));
+  EXPECT_EQ(answers("hand"), "b");
+  const auto moved =
+      import({{.name = "A", .aliases = {{"hand"}}}, {.name = "B", .aliases = {{"ink"}}}});
+  ASSERT_THAT(outcomes(moved), ElementsAre("updated a", "updated b"));
+  EXPECT_EQ(moved->agents.at(1).note, "no longer answers to \"hand\"");
+  EXPECT_EQ(answers("hand"), "a");
+}
+
+TEST_F(ImportsTest, NothingOfAFileThatIsRefusedIsDone) {
+  ASSERT_TRUE(import({{.name = "A"}, {.name = "B", .aliases = {{"tone"}}}}));
+
+  EXPECT_THAT(places(import({{.name = "A", .aliases = {{"tone"}}},
+                             {.name = "B", .aliases = Words()},
+                             {.name = "C", .link = "https://example.com/g/g-1"}})),
+              ElementsAre("/import/2/link"));
+  EXPECT_EQ(answers("tone"), "b");
+  EXPECT_THAT(aliases("a"), IsEmpty());
+  EXPECT_THAT(aliases("b"), ElementsAre("tone"));
+}
+
+TEST_F(ImportsTest, AGptThatWasRenamedIsNotImportedTwice) {
+  added({.name = "Heron", .link = link, .status = Status::active});
+  ASSERT_TRUE(run(registry->change(admin, "heron", {.name = "Egret"}, {})));
+  EXPECT_EQ(answers("Heron"), "");
+
+  // The same GPT, whatever its link calls it now.
+  const Facts entry{.name = "Heron", .link = renamed_link, .aliases = {{"bird"}}};
+  const auto first = import({{.name = "Other"}, entry});
+  ASSERT_THAT(outcomes(first), ElementsAre("created other", "updated heron"));
+  EXPECT_EQ(first->agents.at(1).name, "Egret");
+  EXPECT_THAT(first->agents.at(1).note, HasSubstr("calls it \"Heron\", and gives its link"));
+  EXPECT_EQ(run(registry->get("Egret"))->link, renamed_link);
+  EXPECT_THAT(aliases("Egret"), ElementsAre("bird", "Heron"));
+
+  const auto again = import({{.name = "Other"}, entry});
+  ASSERT_THAT(outcomes(again), ElementsAre("unchanged other", "unchanged heron"));
+  EXPECT_THAT(again->agents.at(1).note, HasSubstr("calls it \"Heron\", an alias of it"));
+
+  // The file takes the new name over; the old one is no alias in it.
+  const auto followed = import({{.name = "Egret", .link = renamed_link, .aliases = {{"bird"}}}});
+  ASSERT_THAT(outcomes(followed), ElementsAre("updated heron"));
+  EXPECT_EQ(followed->agents.at(0).note, "no longer answers to \"Heron\"");
+}
+
+TEST_F(ImportsTest, WhatTheFileCallsAnAgentStaysAnAliasOfIt) {
+  added({.name = "Egret", .aliases = {{"Heron"}}});
+
+  EXPECT_THAT(outcomes(import({{.name = "Heron", .purpose = "Waits."}})),
+              ElementsAre("updated egret"));
+  EXPECT_THAT(outcomes(import({{.name = "Heron", .aliases = {{"bird"}}}})),
+              ElementsAre("updated egret"));
+  EXPECT_THAT(aliases("egret"), ElementsAre("bird", "Heron"));
+  EXPECT_EQ(run(registry->get("Heron"))->purpose, "Waits.");
+
+  Words many;
+  for (std::size_t i = 0; i < limits::agent_words_max; ++i) many.push_back(fmt::format("w{}", i));
+  EXPECT_THAT(places(import({{.name = "Heron", .aliases = many}})),
+              ElementsAre("/import/0/aliases"));
+}
+
+TEST_F(ImportsTest, AnAgentIsTakenForOneEntryAlone) {
+  added({.name = "Egret", .aliases = {{"Heron"}}});
+  EXPECT_THAT(places(import({{.name = "Heron"}, {.name = "Egret"}})),
+              ElementsAre("/import/0/name"));
+  EXPECT_THAT(outcomes(import({{.name = "Heron"}, {.name = "Egret", .aliases = Words()}})),
+              ElementsAre("created heron", "updated egret"));
+
+  added({.name = "Crane", .aliases = Words{"Stork", "Ibis"}});
+  EXPECT_THAT(places(import({{.name = "Stork"}, {.name = "Ibis"}})),
+              ElementsAre("/import/0/name", "/import/1/name"));
+}
+
+TEST_F(ImportsTest, ALinkTellsWhoAnEntryIsAboutOnlyIfOneAgentAndOneEntryHaveIt) {
+  added({.name = "One", .link = link});
+  // Its own entry is there; the other is a new one.
+  EXPECT_THAT(outcomes(import({{.name = "Two", .link = link}, {.name = "One", .link = link}})),
+              ElementsAre("created two", "unchanged one"));
+  // Two agents have it.
+  EXPECT_THAT(outcomes(import({{.name = "Three", .link = link}})), ElementsAre("created three"));
+
+  // Two entries have it.
+  const std::string other = "https://chatgpt.com/g/g-p-55aa-plan/project";
+  added({.name = "Plan", .link = other});
+  EXPECT_THAT(outcomes(import({{.name = "Four", .link = other}, {.name = "Five", .link = other}})),
+              ElementsAre("created four", "created five"));
+
+  // No other project has it, and what is no GPT may have any.
+  added({.name = "Map", .link = "https://chatgpt.com/g/g-p-66bb-map/project"});
+  EXPECT_THAT(
+      outcomes(import({{.name = "Six", .link = "https://chatgpt.com/g/g-p-77cc-map/project"}})),
+      ElementsAre("created six"));
+  added({.name = "Server", .kind = agents::Kind::mcp_client, .link = "https://example.com/mcp"});
+  EXPECT_THAT(outcomes(import({{.name = "Seven",
+                                .kind = agents::Kind::mcp_client,
+                                .link = "https://example.com/mcp"}})),
+              ElementsAre("created seven"));
+}
+
+TEST_F(ImportsTest, ASlugThatIsMadeUpTakesNoWordOfAnotherEntry) {
+  EXPECT_THAT(outcomes(import({{.name = "CC"}, {.name = "Culture Code", .aliases = {{"cc"}}}})),
+              ElementsAre("created cc-2", "created culture-code"));
+  EXPECT_THAT(outcomes(import({{.name = "INK"}, {.name = "ink"}})),
+              ElementsAre("created ink-2", "created ink"));
+}
+
 TEST_F(AgentsTest, ARequestThatComesAgainGetsItsFirstAnswer) {
   const Agents::Request request{.key = "r-1", .hash = "h"};
   const auto first = run(registry->add(admin, {.name = "Once"}, request));

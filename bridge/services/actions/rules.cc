@@ -5,6 +5,7 @@
 #include "bridge/base/limits.h"
 #include "bridge/services/actions/action_limits.h"
 #include "bridge/services/actions/rows.h"
+#include "bridge/store/id_prefix.h"
 
 #include <algorithm>
 
@@ -298,16 +299,12 @@ Result<Asked> get(store::Tx& tx, const std::string& id) {
 }
 
 Result<Asked> find(store::Tx& tx, const std::string& which) {
-  if (which.size() < limits::id_prefix_min) return unasked(which);
-  // Ids are hexadecimal digits and dashes, all of which sort below "g".
-  TRY(auto found,
-      rows::all(tx, "WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2", {which, which + "g"}));
-  if (found.empty()) return unasked(which);
-  if (found.size() > 1) {
-    return base::fail(Code::invalid, fmt::format("action {}: several ids begin so", which),
-                      "ambiguous_id");
-  }
-  return std::move(found.front());
+  TRY(auto found, store::look_by_prefix({.noun = "action", .column = "id", .prefix = which},
+                                        [&](const std::string& rest, store::Values values) {
+                                          return rows::all(tx, rest, std::move(values));
+                                        }));
+  if (!found) return unasked(which);
+  return *std::move(found);
 }
 
 Result<std::vector<Approval>> approvals(store::Tx& tx, const Asked& asked, const Counts& counts,

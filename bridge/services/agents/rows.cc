@@ -99,6 +99,9 @@ constexpr std::array steps = {
       ) STRICT;
       CREATE INDEX mission_members_agent ON mission_members (agent)
     )sql"},
+    store::Migration{"agents", 3, R"sql(
+      ALTER TABLE agents ADD COLUMN given_aliases TEXT NOT NULL DEFAULT '[]'
+    )sql"},
 };
 
 constexpr std::string_view select = R"sql(
@@ -226,6 +229,26 @@ Result<> set_beat(store::Tx& tx, const Agent& agent) {
 Result<> set_told_offline(store::Tx& tx, const Agent& agent) {
   TRY_OK(tx.execute("UPDATE agents SET told_offline = $2 WHERE id = $1",
                     {agent.id, agent.is_told_offline ? 1 : 0}));
+  return {};
+}
+
+Result<> free_alias(store::Tx& tx, const std::string& id, const std::string& alias) {
+  TRY_OK(tx.execute("DELETE FROM agent_aliases WHERE agent = $1 AND alias = $2", {id, alias}));
+  return {};
+}
+
+Result<std::map<std::string, std::vector<std::string>>> given_aliases(store::Tx& tx) {
+  TRY(const auto found,
+      tx.query("SELECT id, given_aliases FROM agents WHERE given_aliases <> '[]'"));
+  std::map<std::string, std::vector<std::string>> given;
+  for (const auto& row : found) given.emplace(row[0].text(), words_of(row[1]));
+  return given;
+}
+
+Result<> set_given_aliases(store::Tx& tx, const std::string& id,
+                           const std::vector<std::string>& aliases) {
+  TRY_OK(tx.execute("UPDATE agents SET given_aliases = $2 WHERE id = $1 AND given_aliases <> $2",
+                    {id, text_of(aliases)}));
   return {};
 }
 

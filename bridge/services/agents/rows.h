@@ -5,6 +5,7 @@
 #include "bridge/services/agents/rules.h"
 #include "bridge/store/store.h"
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,13 @@ base::Result<> update(store::Tx& tx, const Agent& agent);
 // Writes what its last heartbeat said.
 base::Result<> set_beat(store::Tx& tx, const Agent& agent);
 base::Result<> set_told_offline(store::Tx& tx, const Agent& agent);
+// Nobody answers to the alias of this agent any more, which `update` will write so.
+base::Result<> free_alias(store::Tx& tx, const std::string& id, const std::string& alias);
+// The aliases that agents have from registry files, by id; others were given by hand, or before
+// there was a note of it. An alias that is gone may still be among them.
+base::Result<std::map<std::string, std::vector<std::string>>> given_aliases(store::Tx& tx);
+base::Result<> set_given_aliases(store::Tx& tx, const std::string& id,
+                                 const std::vector<std::string>& aliases);
 base::Result<> remove(store::Tx& tx, const std::string& id);
 
 // Adds the agent's newest heartbeat to its history and forgets old ones.

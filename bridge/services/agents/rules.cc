@@ -29,12 +29,14 @@ base::WallTime to_milliseconds(base::WallTime time) {
 }
 
 // A slug that nobody answers to.
-Result<std::string> free_slug(store::Tx& tx, const std::string& name) {
+Result<std::string> free_slug(store::Tx& tx, const std::string& name,
+                              const IsSpokenFor& is_spoken_for) {
   const auto words = slug_of(name);
   const auto start = words.empty() ? std::string("agent") : words;
   for (int i = 1; i <= limits::agent_slug_tries; ++i) {
     auto slug = i == 1 ? start : fmt::format("{}-{}", start, i);
     if (std::ranges::find(reserved, slug) != reserved.end()) continue;
+    if (is_spoken_for && is_spoken_for(slug)) continue;
     TRY(const auto holder, tx.query_one(R"sql(
       SELECT 1
       WHERE EXISTS (SELECT 1 FROM agents WHERE slug = $1 OR (name = $1 AND name <> $2))
@@ -253,7 +255,8 @@ Result<> check_unlike(store::Tx& tx, const Agent& agent, const Facts& facts) {
   return {};
 }
 
-Result<Agent> add(const Act& act, const Catalogue& catalogue, const Facts& facts) {
+Result<Agent> add(const Act& act, const Catalogue& catalogue, const Facts& facts,
+                  const IsSpokenFor& is_spoken_for) {
   TRY(const auto there, act.tx.query_one("SELECT COUNT(*) FROM agents"));
   if (there->at(0).integer() >= limits::agents_max) {
     return base::fail(Code::conflict,
@@ -270,7 +273,7 @@ Result<Agent> add(const Act& act, const Catalogue& catalogue, const Facts& facts
   agent.created = agent.changed = to_milliseconds(act.now);
   apply(agent, facts);
   apply_tier(agent, facts, catalogue);
-  TRY(agent.slug, free_slug(act.tx, agent.name));
+  TRY(agent.slug, free_slug(act.tx, agent.name, is_spoken_for));
   TRY_OK(rows::insert(act.tx, agent));
   TRY_OK(act.tell("agent.registered", agent));
   return agent;

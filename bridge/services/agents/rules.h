@@ -8,6 +8,7 @@
 #include "bridge/services/agents/facts.h"
 #include "bridge/store/store.h"
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -56,8 +57,11 @@ struct Filter {
 base::Result<std::vector<Agent>> list(store::Tx& tx, const Filter& filter, const std::string& after,
                                       std::size_t limit);
 
+// Whether somebody else is about to answer to a slug that is free.
+using IsSpokenFor = std::function<bool(const std::string&)>;
 // conflict, reason name_taken, alias_taken or too_many. `facts` holds a name and has no faults.
-base::Result<Agent> add(const Act& act, const Catalogue& catalogue, const Facts& facts);
+base::Result<Agent> add(const Act& act, const Catalogue& catalogue, const Facts& facts,
+                        const IsSpokenFor& is_spoken_for = {});
 // Nothing is written when nothing changes. conflict, reason name_taken or alias_taken. Whoever is
 // deployed no longer leaves its mission.
 base::Result<Agent> change(const Act& act, const Catalogue& catalogue, Agent agent,
@@ -80,12 +84,19 @@ struct Imported {
   enum class Outcome { created, updated, unchanged };
   Agent agent;
   Outcome outcome = Outcome::unchanged;
-  std::string note = {};  // for people: the slug differs from the name's
+  // For people: the slug differs from the name's, the file calls it otherwise, or what it answers
+  // to no longer.
+  std::string note = {};
 };
 std::string_view name(Imported::Outcome outcome);
 
-// All or nothing, by exact name: who is there is updated. invalid: `wrong` says all that is wrong,
-// by pointers below "/import".
+// All or nothing, in any order: who is there is updated. An entry is about the agent of its exact
+// name, else about the one that has this as an alias, else about the one that has its GPT as a link
+// while no other agent and no other entry without an agent has; no agent is taken for two entries.
+// Who is found by an alias or a link keeps its name and answers to the entry's as well. An alias
+// that an earlier file gave goes if the entry lists others or another entry claims it; one that was
+// given by hand stays, unless the entry lists others and another claims it.
+// invalid: `wrong` says all that is wrong, by pointers below "/import".
 base::Result<std::vector<Imported>> import(const Act& act, const Catalogue& catalogue,
                                            const Origins& origins, const std::vector<Facts>& all,
                                            std::vector<protocol::Violation>& wrong);

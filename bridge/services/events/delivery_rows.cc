@@ -1,6 +1,6 @@
-#include "bridge/base/limits.h"
 #include "bridge/services/events/event_limits.h"
 #include "bridge/services/events/subscription_rows.h"
+#include "bridge/store/id_prefix.h"
 
 #include <algorithm>
 #include <array>
@@ -9,7 +9,6 @@
 
 namespace events {
 
-using base::Code;
 using base::Result;
 
 namespace {
@@ -77,16 +76,10 @@ std::optional<Delivery::State> delivery_state_named(std::string_view word) {
 namespace rows {
 
 Result<Delivery> find_delivery(store::Tx& tx, const std::string& which) {
-  std::vector<Delivery> found;
-  if (which.size() >= limits::id_prefix_min) {
-    TRY(found, all(tx, "WHERE substr(d.id, 1, $2) = $1 LIMIT 2", {which, which.size()}));
-  }
-  if (found.empty()) {
-    return base::fail(Code::not_found, fmt::format("find delivery {}: there is none", which));
-  }
-  if (found.size() == 1) return std::move(found.front());
-  return base::fail(Code::invalid, fmt::format("find delivery {}: several begin so", which),
-                    "ambiguous_id");
+  return store::find_by_prefix({.noun = "delivery", .column = "d.id", .prefix = which},
+                               [&](const std::string& rest, store::Values values) {
+                                 return all(tx, rest, std::move(values));
+                               });
 }
 
 Result<std::optional<Delivery>> delivery_with_id(store::Tx& tx, const std::string& id) {

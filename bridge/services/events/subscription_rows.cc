@@ -4,6 +4,7 @@
 #include "bridge/base/limits.h"
 #include "bridge/engine/time.h"
 #include "bridge/services/events/event_limits.h"
+#include "bridge/store/id_prefix.h"
 #include "cdp/json_text.h"
 
 #include <array>
@@ -192,16 +193,10 @@ json::object object_of(const Wish& wish) {
 }
 
 Result<Subscription> find(store::Tx& tx, const std::string& which) {
-  std::vector<Subscription> found;
-  if (which.size() >= limits::id_prefix_min) {
-    TRY(found, all(tx, "WHERE substr(s.id, 1, $2) = $1 LIMIT 2", {which, which.size()}));
-  }
-  if (found.empty()) {
-    return base::fail(Code::not_found, fmt::format("find subscription {}: there is none", which));
-  }
-  if (found.size() == 1) return std::move(found.front());
-  return base::fail(Code::invalid, fmt::format("find subscription {}: several begin so", which),
-                    "ambiguous_id");
+  return store::find_by_prefix({.noun = "subscription", .column = "s.id", .prefix = which},
+                               [&](const std::string& rest, store::Values values) {
+                                 return all(tx, rest, std::move(values));
+                               });
 }
 
 Result<std::optional<Subscription>> with_id(store::Tx& tx, const std::string& id) {

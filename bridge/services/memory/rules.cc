@@ -5,6 +5,7 @@
 #include "bridge/services/memory/memory_limits.h"
 #include "bridge/services/memory/rules_parts.h"
 #include "bridge/services/memory/text_index.h"
+#include "bridge/store/id_prefix.h"
 #include "cdp/json_text.h"
 
 #include <algorithm>
@@ -151,10 +152,7 @@ Result<Entry> get(store::Tx& tx, const Asker& asker, const std::string& which,
   std::string whole = id;
   if (id.size() >= limits::memory_id_prefix_min) {
     TRY(const auto begin_so, rows::ids(tx, owner.agent, id));
-    if (begin_so.size() > 1) {
-      return base::fail(Code::invalid, fmt::format("find memory {}: several ids begin so", id),
-                        "ambiguous_id");
-    }
+    if (begin_so.size() > 1) return std::unexpected(store::ambiguous_id("memory", id));
     if (!begin_so.empty()) whole = begin_so.front();
   }
   TRY(auto entry, rows::with_id(tx, whole));

@@ -6,6 +6,7 @@
 #include "bridge/services/messages/answers.h"
 #include "bridge/services/messages/message_limits.h"
 #include "bridge/services/messages/rows.h"
+#include "bridge/store/id_prefix.h"
 
 #include <limits>
 
@@ -243,32 +244,31 @@ Result<Message> get(store::Tx& tx, const std::string& id) {
 }
 
 Result<std::string> whole_id(store::Tx& tx, const std::string& which, const Among& among) {
-  if (which.size() < limits::id_prefix_min || is_whole_id(which)) return which;
+  if (!store::is_enough_of_id(which) || is_whole_id(which)) return which;
   TRY(const auto itself, tx.query_one("SELECT 1 FROM messages WHERE id = $1", {which}));
   if (itself) return which;
-  // Ids are hexadecimal digits and dashes, all of which sort below "g".
-  store::Values values{which, which + "g"};
-  std::string where = "WHERE id >= $1 AND id < $2 ";
+  store::ByPrefix wanted{.noun = "message", .column = "id", .prefix = which};
+  const auto must = [&](std::string_view condition) {
+    wanted.where += wanted.where.empty() ? "WHERE " : " AND ";
+    wanted.where += condition;
+  };
   const auto add = [&](std::string_view condition, const std::string& value) {
-    values.emplace_back(value);
-    where += fmt::format(fmt::runtime(condition), values.size());
+    wanted.values.emplace_back(value);
+    must(fmt::format(fmt::runtime(condition), wanted.values.size()));
   };
   if (among.end && !among.end->id.empty()) {
-    add("AND (sender = ${0} OR recipient = ${0}) ", among.end->id);
+    add("(sender = ${0} OR recipient = ${0})", among.end->id);
   } else if (among.end) {
-    add("AND (sender = '' AND sender_name = ${0} OR recipient = '' AND recipient_name = ${0}) ",
+    add("(sender = '' AND sender_name = ${0} OR recipient = '' AND recipient_name = ${0})",
         among.end->name);
   }
-  if (!among.to.empty()) add("AND (recipient = ${0} OR recipient_name = ${0}) ", among.to);
-  if (among.only_queries) where += "AND kind = 'query' ";
+  if (!among.to.empty()) add("(recipient = ${0} OR recipient_name = ${0})", among.to);
+  if (among.only_queries) must("kind = 'query'");
   TRY(const auto found,
-      tx.query(fmt::format("SELECT id FROM messages {}ORDER BY id LIMIT 2", where),
-               std::move(values)));
-  if (found.size() > 1) {
-    return base::fail(Code::invalid, fmt::format("find message {}: several ids begin so", which),
-                      "ambiguous_id");
-  }
-  return found.empty() ? which : found.front()[0].text();
+      store::look_by_prefix(std::move(wanted), [&](const std::string& rest, store::Values values) {
+        return tx.query(fmt::format("SELECT id FROM messages {}", rest), std::move(values));
+      }));
+  return found ? found->at(0).text() : which;
 }
 
 Result<std::optional<Message>> of_job(store::Tx& tx, const std::string& job) {

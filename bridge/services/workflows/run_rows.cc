@@ -1,6 +1,7 @@
 #include "bridge/base/limits.h"
 #include "bridge/engine/time.h"
 #include "bridge/services/workflows/workflow_rows.h"
+#include "bridge/store/id_prefix.h"
 
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
@@ -173,22 +174,16 @@ json::object facts(const Run& run) {
 }
 
 Result<Run> find_run(store::Tx& tx, const std::string& which, const std::optional<Beginner>& only) {
-  std::vector<Run> found;
-  if (which.size() >= limits::id_prefix_min) {
-    Conditions wanted;
-    wanted.add("r.id >=", which);
-    wanted.add("r.id <", which + "g");
-    wanted.add(only);
-    TRY(found, all(tx, wanted.where + " ORDER BY r.id LIMIT 2", std::move(wanted.values)));
-  }
-  if (found.empty()) {
-    return base::fail(Code::not_found, fmt::format("find run {}: there is none", which));
-  }
-  if (found.size() > 1) {
-    return base::fail(Code::invalid, fmt::format("find run {}: several ids begin so", which),
-                      "ambiguous_id");
-  }
-  return std::move(found.front());
+  Conditions wanted;
+  wanted.add(only);
+  return store::find_by_prefix({.noun = "run",
+                                .column = "r.id",
+                                .prefix = which,
+                                .where = std::move(wanted.where),
+                                .values = std::move(wanted.values)},
+                               [&](const std::string& rest, store::Values values) {
+                                 return all(tx, rest, std::move(values));
+                               });
 }
 
 Result<std::optional<Run>> run_of_request(store::Tx& tx, const Request& request) {

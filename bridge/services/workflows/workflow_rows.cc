@@ -1,7 +1,7 @@
 #include "bridge/services/workflows/workflow_rows.h"
 
-#include "bridge/base/limits.h"
 #include "bridge/engine/time.h"
+#include "bridge/store/id_prefix.h"
 
 #include <array>
 
@@ -170,21 +170,11 @@ Result<std::optional<Workflow>> named(store::Tx& tx, const std::string& name) {
 Result<Workflow> find(store::Tx& tx, const std::string& which) {
   TRY(auto by_name, named(tx, which));
   if (by_name) return *std::move(by_name);
-  std::vector<Workflow> found;
-  if (which.size() >= limits::id_prefix_min) {
-    // Ids are hexadecimal digits and dashes, all of which sort below "g".
-    TRY(found,
-        workflows(tx, "WHERE id >= $1 AND id < $2 AND deleted_at IS NULL ORDER BY id LIMIT 2",
-                  {which, which + "g"}));
-  }
-  if (found.empty()) {
-    return base::fail(Code::not_found, fmt::format("find workflow {}: there is none", which));
-  }
-  if (found.size() > 1) {
-    return base::fail(Code::invalid, fmt::format("find workflow {}: several ids begin so", which),
-                      "ambiguous_id");
-  }
-  return std::move(found.front());
+  return store::find_by_prefix(
+      {.noun = "workflow", .column = "id", .prefix = which, .where = "WHERE deleted_at IS NULL"},
+      [&](const std::string& rest, store::Values values) {
+        return workflows(tx, rest, std::move(values));
+      });
 }
 
 Result<std::vector<Workflow>> list(store::Tx& tx, const std::string& before, std::size_t limit) {
