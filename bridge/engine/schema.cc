@@ -248,6 +248,14 @@ ALTER TABLE lanes ADD COLUMN blocked_url TEXT NOT NULL DEFAULT '';
 UPDATE lanes SET blocked_url = url WHERE blocked IS NOT NULL
 )";
 
+// Of lanes that are made later, too: no row of theirs can say it.
+constexpr std::string_view everything_pauses = R"(
+CREATE TABLE engine_pause (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  reason TEXT NOT NULL CHECK (reason <> '')
+) STRICT
+)";
+
 }  // namespace
 
 std::span<const store::Migration> migrations() {
@@ -257,7 +265,8 @@ std::span<const store::Migration> migrations() {
                                          {"engine", 4, cheap_checks},
                                          {"engine", 5, preferred_indexes},
                                          {"engine", 6, lanes_have_pages},
-                                         {"engine", 7, blocks_have_pages}};
+                                         {"engine", 7, blocks_have_pages},
+                                         {"engine", 8, everything_pauses}};
   return all;
 }
 
