@@ -161,6 +161,7 @@ void Bridge::add_kind(std::string kind, JobKind what) {
 }
 
 void Bridge::add_questions(std::string kind, services::QuestionKind asked) {
+  packets_->add_address(kind, asked.address);
   exchange_->add_kind(kind, std::move(asked));
   auto entry = [kind](const engine::Change& change) { return engine::job_entry(change, kind); };
   add_kind(kind, {.handler = handlers_.at(std::string(services::packet_kind)),

@@ -54,6 +54,8 @@ base::Result<std::optional<DaemonPlace>> find_daemon(const BridgeOptions& option
     if (!daemon) return std::optional<DaemonPlace>();
     place.url = daemon->url;
     place.store = daemon->store;
+    place.state = state;
+    place.pid = daemon->pid;
   }
   if (place.token.empty()) {
     TRY(place.token, read_file(state / "admin.key", key_file_bytes_max));

@@ -17,7 +17,10 @@ namespace app {
 struct DaemonPlace {
   std::string url;
   std::string token;
-  std::string store = {};  // the file it works; empty: only its address is known
+  // The file it works, the state directory and its process; empty: only its address is known.
+  std::string store = {};
+  std::filesystem::path state = {};
+  int pid = 0;
 };
 
 // The state directory that the options, the configuration or the environment name.

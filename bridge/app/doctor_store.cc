@@ -172,11 +172,18 @@ Result<Findings> check_work(store::Tx& tx) {
                      "flywheel packet list --is held; look into the conversation; flywheel packet "
                      "resolve ID"});
   }
-  TRY(const auto paused, tx.query("SELECT paused FROM lanes WHERE paused <> '' AND retired = 0"));
-  for (const auto& lane : paused) {
-    found.push_back({"queue", Health::note, lane[0].text(), "flywheel queue resume"});
+  TRY(const auto everything, tx.query_one("SELECT reason FROM engine_pause WHERE id = 1"));
+  if (everything) {
+    found.push_back({"queue", Health::note, "everything is paused: " + everything->at(0).text(),
+                     "flywheel queue resume"});
   }
-  if (paused.empty()) {
+  TRY(const auto paused,
+      tx.query("SELECT paused, id FROM lanes WHERE paused <> '' AND retired = 0"));
+  for (const auto& lane : paused) {
+    found.push_back(
+        {"queue", Health::note, lane[0].text(), "flywheel queue resume --lane " + lane[1].text()});
+  }
+  if (paused.empty() && !everything) {
     found.push_back({"queue", Health::ok,
                      fmt::format("{} queued, {} running", jobs["queued"], jobs["running"])});
   }

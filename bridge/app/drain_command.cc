@@ -3,12 +3,14 @@
 #include "bridge/app/bridge_options.h"
 #include "bridge/app/command_line.h"
 #include "bridge/app/daemon_client.h"
+#include "bridge/app/daemon_file.h"
 #include "bridge/app/loop.h"
 #include "bridge/base/limits.h"
 #include "bridge/store/lock_file.h"
 #include "bridge/store/survey.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <fmt/format.h>
@@ -91,8 +93,8 @@ struct Look {
   std::string text;
 };
 
-base::Task<Look> look(http::Client& client) {
-  CO_TRY(const auto answer, co_await client.call_json({.target = "/api/queue"}));
+base::Task<Look> look(http::Client& client, http::ClientRequest request) {
+  CO_TRY(const auto answer, co_await client.call_json(std::move(request)));
   const auto* view = answer.if_object();
   const auto* depths = view ? view->if_contains("depths") : nullptr;
   const auto* drained = view ? view->if_contains("drained") : nullptr;
@@ -109,55 +111,89 @@ base::Task<Look> look(http::Client& client) {
   co_return seen;
 }
 
-// A daemon that does not answer any more still gives its work back and closes its browser. Returns
-// what is left when it has closed the store too.
-base::Task<int> left_after_end(std::string store, int pid) {
+awaitable<int> wait_until_drained(Console& console, http::Client& client) {
+  print_progress(console, "waiting until the daemon's queue has nothing more to do");
   base::SystemClock clock;
-  const auto until = clock.now() + limits::daemon_ends;
+  Look last;
   for (;;) {
-    const auto holder = store::LockFile::holder(store + ".lock");
-    if (!holder || holder->pid != pid) break;
+    auto seen = co_await look(client, {.target = "/api/queue"});
+    if (!seen) co_return print_failed(console, seen.error());
+    if (seen->text != last.text) print_progress(console, seen->text);
+    last = *std::move(seen);
+    if (last.is_drained) co_return report_left(console, last.left, Worker::daemon);
+    co_await clock.sleep_until(clock.now() + limits::drain_look);
+  }
+}
+
+// While it can be found it serves, and drains for as long as that takes; then it gives its work
+// back and closes its browser. Returns what is left when it has closed the store too.
+base::Task<int> left_after_end(DaemonPlace place) {
+  base::SystemClock clock;
+  auto until = clock.now() + limits::daemon_ends;
+  std::optional<store::LockHolder> holder;
+  for (;;) {
+    holder = store::LockFile::holder(place.store + ".lock");
+    // On a full disk it could not say who it is.
+    if (!holder || (holder->pid != place.pid && holder->pid != 0)) break;
+    const auto daemon = read_daemon_file(place.state);
+    if (daemon && daemon->pid == place.pid) until = clock.now() + limits::daemon_ends;
     if (clock.now() >= until) {
       co_return base::fail(
           base::Code::timeout,
-          fmt::format("the daemon does not end: {} is held by {}", store, holder->text));
+          fmt::format("the daemon does not end: {} is held by {}", place.store, holder->text));
     }
     co_await clock.sleep_until(clock.now() + limits::drain_look);
+  }
+  if (holder) {
+    co_return base::fail(
+        base::Code::busy,
+        fmt::format("the daemon has ended, but {} is open again, held by {}: any caller starts the "
+                    "next one where systemd holds the address, so stop flywheel.socket first",
+                    place.store, holder->text),
+        "locked");
   }
   base::SystemRandom random;
   const engine::Queue queue({}, random);
   int left = 0;
-  CO_TRY_OK(store::look_into(store, [&](store::Tx& tx) -> base::Result<> {
+  CO_TRY_OK(store::look_into(place.store, [&](store::Tx& tx) -> base::Result<> {
     TRY(left, left_in(tx, queue));
     return {};
   }));
   co_return left;
 }
 
-awaitable<int> drain_there(Console& console, bool stops, std::string store, http::Client& client) {
-  const auto holder = store::LockFile::holder(store + ".lock");
-  if (stops) {
-    http::ClientRequest request{
-        .method = "POST", .target = "/api/queue/drain", .body = json::value(json::object())};
-    const auto answer = co_await client.call_json(std::move(request));
-    if (!answer) co_return print_failed(console, answer.error());
-  }
-  print_progress(console, stops ? "the daemon ends when its queue has nothing more to do"
-                                : "waiting until the daemon's queue has nothing more to do");
+// All that is known of one whose store is elsewhere is what it told last.
+int report_gone(Console& console, const Look& last) {
+  if (last.is_drained) return report_left(console, last.left, Worker::daemon);
+  if (console.is_json) print_json(console, {{"left", nullptr}, {"left_before", last.left}});
+  print_error(console,
+              fmt::format("the daemon was told to end and has closed the connection; what is left "
+                          "is not known here: before, it was {} job{}",
+                          last.left, last.left == 1 ? "" : "s"));
+  return exit_negative;
+}
+
+// Whether it has ended is looked up at its store: asking at its address would start the next one
+// where a socket unit holds that. What it has to do it tells as long as the connection lasts.
+awaitable<int> stop_there(Console& console, DaemonPlace place, http::Client& client) {
+  std::optional<store::LockHolder> holder;
+  if (!place.store.empty()) holder = store::LockFile::holder(place.store + ".lock");
+  auto seen = co_await look(
+      client,
+      {.method = "POST", .target = "/api/queue/drain", .body = json::value(json::object())});
+  if (!seen) co_return print_failed(console, seen.error());
+  print_progress(console, "the daemon ends when its queue has nothing more to do");
   base::SystemClock clock;
   Look last;
-  for (;;) {
-    auto seen = co_await look(client);
-    // It has ended, as it was told to.
-    if (!seen && stops && seen.error().code == base::Code::unavailable) break;
-    if (!seen) co_return print_failed(console, seen.error());
+  while (seen) {
     if (seen->text != last.text) print_progress(console, seen->text);
     last = *std::move(seen);
-    if (last.is_drained && !stops) co_return report_left(console, last.left, Worker::daemon);
     co_await clock.sleep_until(clock.now() + limits::drain_look);
+    seen = co_await look(client, {.target = "/api/queue", .may_connect = false});
   }
-  if (!holder) co_return report_left(console, last.left, Worker::daemon);
-  const auto left = co_await left_after_end(std::move(store), holder->pid);
+  if (seen.error().code != base::Code::unavailable) co_return print_failed(console, seen.error());
+  if (place.store.empty()) co_return report_gone(console, last);
+  const auto left = co_await left_after_end(std::move(place));
   co_return left ? report_left(console, *left, Worker::daemon)
                  : print_failed(console, left.error());
 }
@@ -167,7 +203,8 @@ int run_drain(Console& console, const DrainOptions& options) {
   if (!place) return print_failed(console, place.error());
   if (*place) {
     return run_with_daemon(console, options.bridge, [&](http::Client& client) {
-      return drain_there(console, options.stops, (*place)->store, client);
+      return options.stops ? stop_there(console, **place, client)
+                           : wait_until_drained(console, client);
     });
   }
   auto config = config_for(options.bridge);

@@ -3,7 +3,7 @@
 #include "bridge/app/bridge.h"
 #include "bridge/base/hash.h"
 #include "bridge/services/posts.h"
-#include "bridge/store/lock_file.h"
+#include "bridge/store/files.h"
 #include "bridge/store/migrations.h"
 #include "bridge/store/sqlite_tx.h"
 #include "bridge/store/survey.h"
@@ -87,15 +87,15 @@ base::Result<std::string> marker_key(const fs::path& state, const std::string& s
   return key_in(state);
 }
 
-base::Result<> accept_marker_key(const fs::path& state, const std::string& store,
+base::Result<> accept_marker_key(const fs::path& state, store::Connection& store,
                                  base::WallTime now) {
-  TRY(const std::string key, key_in(state));
-  TRY(const auto lock, store::LockFile::acquire(store + ".lock", "flywheel restore"));
-  TRY(auto connection, store::Connection::open(store, store::Access::write));
   const auto steps = bridge_migrations();
-  TRY_OK(store::migrate(*connection, steps));
-  TRY(auto transaction, store::Transaction::begin(*connection, store::Access::write));
-  store::SqliteTx tx(*connection, store::Access::write);
+  TRY_OK(store::migrate(store, steps));
+  // The store may lie elsewhere, and the state directory be missing with all that was in it.
+  TRY_OK(store::make_folder_of(marker_file(state).string()));
+  TRY(auto transaction, store::Transaction::begin(store, store::Access::write));
+  store::SqliteTx tx(store, store::Access::write);
+  TRY(const std::string key, key_in(state));
   TRY_OK(tx.run([&](store::Tx& open) { return marker_keys::replace(open, key, now); }));
   return transaction.commit();
 }

@@ -4,6 +4,7 @@
 
 #include "bridge/base/clock.h"
 #include "bridge/base/result.h"
+#include "bridge/store/connection.h"
 
 #include <filesystem>
 #include <string>
@@ -19,10 +20,11 @@ base::Result<std::string> marker_key(const std::filesystem::path& state, const s
 // or older than this rule takes any.
 base::Result<> check_marker_key(const std::filesystem::path& state, const std::string& store);
 
-// From now on the store takes the key that is in the state directory, or a new one. What may have
-// been sent before, and without a record, is then held for a person. busy, reason locked: the store
-// is open.
-base::Result<> accept_marker_key(const std::filesystem::path& state, const std::string& store,
+// From now on the store takes the key that is in the state directory, or a new one, which is made
+// last of all that may fail. What may have been sent before, and without a record, is then held for
+// a person. `store` is nobody else's: its tables are brought up to date. Errors: see
+// store::migrate; invalid, reason configuration: the file is damaged.
+base::Result<> accept_marker_key(const std::filesystem::path& state, store::Connection& store,
                                  base::WallTime now);
 
 }  // namespace app

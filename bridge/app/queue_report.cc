@@ -62,7 +62,11 @@ void print_lane(Console& console, const json::object& queue, const json::object&
   const double held = number_in(lane, "held");
   if (held > 0) line += fmt::format("  {:.0f} held: flywheel packet list --is held", held);
   const auto paused = line_in(lane, "paused");
-  if (!paused.empty()) line += fmt::format("  paused: {} (flywheel queue resume)", paused);
+  if (!paused.empty()) {
+    const bool is_alone = is_true(lane, "paused_itself");
+    line += fmt::format("  paused: {} (flywheel queue resume{})", paused,
+                        is_alone ? " --lane " + id : std::string());
+  }
   const auto& breaker = object_in(lane, "breaker");
   if (is_true(breaker, "open")) line += closed_account(breaker);
   const double wait = next_send(queue, id);
@@ -92,6 +96,9 @@ void print_queue(Console& console, const json::value& view) {
   console.out << fmt::format("{} queued, {} running, {} held{}\n", text_in(depths, "queued"),
                              text_in(depths, "running"), text_in(depths, "held"),
                              is_true(*queue, "drained") ? "; nothing goes on by itself" : "");
+  if (const auto paused = line_in(*queue, "paused"); !paused.empty()) {
+    console.out << fmt::format("everything is paused: {} (flywheel queue resume)\n", paused);
+  }
   for (const auto& item : list_in(*queue, "lanes")) {
     if (item.is_object()) print_lane(console, *queue, item.get_object());
   }

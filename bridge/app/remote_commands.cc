@@ -190,7 +190,8 @@ void add_queue(CLI::App& root, CommandLine& line) {
       add_group(root, "queue", "The queue of a running daemon", "flywheel queue show");
   add_remote(*group, line, "show", "Lanes, depths, limits and what they wait for",
              "flywheel queue show", queue);
-  add_remote(*group, line, "pause", "Take nothing new from the queue; what runs goes on",
+  add_remote(*group, line, "pause",
+             "Take nothing new from the queue, whatever lanes come; what was sent goes on",
              "flywheel queue pause", post_to("/api/queue/pause", print_queue), add_lane);
   add_remote(*group, line, "resume",
              "Go on after a pause, or after a look at the page that keeps a lane shut",

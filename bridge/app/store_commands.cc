@@ -2,11 +2,12 @@
 #include "bridge/app/command_line.h"
 #include "bridge/app/config.h"
 #include "bridge/app/daemon_client.h"
+#include "bridge/app/held_signals.h"
 #include "bridge/app/marker_key.h"
 #include "bridge/store/backup.h"
 
-#include <atomic>
 #include <memory>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -15,6 +16,7 @@ namespace {
 
 struct StoreOptions {
   BridgeOptions bridge;
+  std::optional<std::string> store;
   std::string file;
   bool takes_new_key = false;
 };
@@ -24,35 +26,45 @@ struct StorePlace {
   std::string store;
 };
 
-// The store of the configuration, or flywheel.db in the state directory.
-base::Result<StorePlace> store_place(const BridgeOptions& options) {
-  if (!options.state) {
-    if (auto config = config_for(options)) return StorePlace{config->state, config->store};
+// The store that `flywheel serve` would open with these options; without a configuration,
+// flywheel.db in the state directory.
+base::Result<StorePlace> store_place(const StoreOptions& options) {
+  auto config = config_for(options.bridge);
+  if (config) return StorePlace{config->state, options.store.value_or(config->store)};
+  if (config.error().code != base::Code::not_found || options.bridge.config) {
+    return std::unexpected(config.error());
   }
-  TRY(auto state, state_folder(options));
-  std::string store = (state / "flywheel.db").string();
+  TRY(auto state, state_folder(options.bridge));
+  std::string store = options.store.value_or((state / "flywheel.db").string());
   return StorePlace{std::move(state), std::move(store)};
 }
 
+// A file that was begun is taken away again before the program ends.
+int report_failed(Console& console, const base::Error& error, HeldSignals& signals) {
+  if (!signals.have_come()) return print_failed(console, error);
+  print_error(console, "interrupted");
+  return exit_interrupted;
+}
+
 // Beside a running daemon, too: it reads what is committed.
-base::Result<std::string> back_up(const StoreOptions& options) {
-  TRY(const StorePlace place, store_place(options.bridge));
+base::Result<std::string> back_up(const StoreOptions& options, HeldSignals& signals) {
+  TRY(const StorePlace place, store_place(options));
   const std::string& path = place.store;
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) {
     return base::fail(base::Code::not_found, fmt::format("back up {}: there is no store", path));
   }
   TRY(auto connection, store::Connection::open(path, store::Access::read, ""));
-  const std::atomic<bool> is_closing = false;
   TRY_OK(connection->control("BEGIN"));
-  TRY_OK(store::write_backup(*connection, options.file, is_closing));
-  TRY_OK(store::check_file(options.file));
+  TRY_OK(
+      store::write_backup(*connection, options.file, [&signals] { return signals.have_come(); }));
   return path;
 }
 
 int run_backup(Console& console, const StoreOptions& options) {
-  const auto path = back_up(options);
-  if (!path) return print_failed(console, path.error());
+  HeldSignals signals;
+  const auto path = back_up(options, signals);
+  if (!path) return report_failed(console, path.error(), signals);
   if (console.is_json) {
     print_json(console, {{"store", *path}, {"backup", options.file}});
   } else {
@@ -62,23 +74,29 @@ int run_backup(Console& console, const StoreOptions& options) {
 }
 
 // The store is nothing without the key that its messages are signed with.
-base::Result<store::Restored> restore_with_key(const StorePlace& place,
-                                               const StoreOptions& options) {
+base::Result<store::Restored> restore_with_key(const StorePlace& place, const StoreOptions& options,
+                                               HeldSignals& signals) {
   const base::WallTime now = base::SystemClock().wall();
   const auto fits = check_marker_key(place.state, options.file);
   // A file that is no store is told below.
   const bool is_other_key = !fits && fits.error().reason == "configuration";
   if (is_other_key && !options.takes_new_key) return std::unexpected(fits.error());
-  TRY(auto restored, store::restore(options.file, place.store, now));
-  if (options.takes_new_key) TRY_OK(accept_marker_key(place.state, place.store, now));
-  return restored;
+  store::Restoring how;
+  how.stops = [&signals] { return signals.have_come(); };
+  if (options.takes_new_key) {
+    how.prepare = [&place, now](store::Connection& copy) {
+      return accept_marker_key(place.state, copy, now);
+    };
+  }
+  return store::restore(options.file, place.store, now, how);
 }
 
 int run_restore(Console& console, const StoreOptions& options) {
-  const auto place = store_place(options.bridge);
+  HeldSignals signals;
+  const auto place = store_place(options);
   if (!place) return print_failed(console, place.error());
-  const auto restored = restore_with_key(*place, options);
-  if (!restored) return print_failed(console, restored.error());
+  const auto restored = restore_with_key(*place, options, signals);
+  if (!restored) return report_failed(console, restored.error(), signals);
   std::error_code ignored;
   if (!std::filesystem::exists(place->state / "marker.key", ignored)) {
     print_warning(console, fmt::format("put the marker.key of that time into {} before anything "
@@ -111,6 +129,10 @@ void add(CLI::App& root, CommandLine& line, const std::string& name, const std::
   auto options = std::make_shared<StoreOptions>();
   command->add_option("file", options->file, what)->type_name("FILE")->required();
   add_place(*command, options->bridge);
+  command
+      ->add_option("--store", options->store,
+                   "The SQLite file, where serve was given one (default: the configured one)")
+      ->type_name("FILE");
   if (more) more(*command, *options);
   command->callback([options, run, &line] {
     line.run = [options, run](Console& console) { return run(console, *options); };

@@ -144,6 +144,7 @@ inline constexpr int store_log_pages_max = 2000;  // then they are copied into t
 inline constexpr int store_log_growth_max = 8;    // times as many: then readers are waited for
 inline constexpr auto store_readers = 100ms;      // so long
 inline constexpr int store_backup_pages = 1024;   // copied at a time
+inline constexpr int store_check_steps = 10'000;  // of SQLite's, before it is asked whether to stop
 inline constexpr std::size_t store_ballast_bytes = 16u << 20;
 inline constexpr std::size_t store_lock_bytes_max = 1024;
 inline constexpr auto store_busy = 5s;  // another program holds the database's own lock

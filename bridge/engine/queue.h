@@ -78,6 +78,10 @@ using Turn = std::variant<Claim, Idle>;
 // off that nobody wanted later.
 inline constexpr Milliseconds drain_waits_max = std::chrono::minutes(15);
 
+// How a job comes to be armed: before the act, or after a page did it by itself, when nothing can
+// forbid it any more and it only has to be noted.
+enum class Arming { asked, done };
+
 enum class Verdict { sent, not_sent, abandon };
 std::optional<Verdict> verdict_named(std::string_view word);  // sent, not-sent, abandon
 
@@ -96,7 +100,8 @@ struct JobPage {
 struct LaneStatus {
   LaneId id;
   std::string account;
-  std::string paused;  // the reason; empty: not paused
+  std::string paused;             // the reason, its own before everything's; empty: not paused
+  bool is_paused_itself = false;  // also when everything is resumed
   std::optional<JobId> running;
   std::string holder;
   int queued = 0, held = 0;
@@ -140,6 +145,13 @@ class Queue {
   base::Result<> retire_lane(store::Tx& tx, const LaneId& lane) const;
   // While paused nothing new is claimed; what runs goes on.
   base::Result<> pause(store::Tx& tx, const LaneId& lane, const std::string& reason) const;
+  // Until it is resumed nothing is claimed or armed, not in lanes that are made later either; what
+  // runs and was sent goes on. The pauses of single lanes are apart from it.
+  base::Result<> pause_everything(store::Tx& tx, const std::string& reason) const;
+  // All go on but the lanes that are paused by themselves; blocked ones as by `resume`.
+  base::Result<> resume_everything(store::Tx& tx) const;
+  // Why everything is paused; empty: it is not.
+  base::Result<std::string> everything_paused(store::Tx& tx) const;
   // Of a blocked lane too: who resumes it has looked at its page.
   base::Result<> resume(store::Tx& tx, const LaneId& lane) const;
   // Those that are not retired, or have something unfinished.
@@ -199,11 +211,13 @@ class Queue {
   // sent (from intent; from armed only after reconciling). A doubtful job, and any in a store that
   // was ever restored, may also go to `sent` at once: it was found; so may one that is `sent` by a
   // person's word alone. `armed` enters the account's log and fails with busy when it would break a
-  // cap, the pace or an open breaker (reason rate, breaker; see wait_to_arm) or the lease ran out
-  // and its place of the account was taken (reason parallel), with conflict and reason expired
-  // after the deadline.
-  base::Result<> set_stage(store::Tx& tx, const Lease& lease, Stage stage, const Now& now) const;
+  // cap, the pace or an open breaker (reason rate, breaker; see wait_to_arm), while everything is
+  // paused (reason paused), or where the lease ran out and its place of the account was taken
+  // (reason parallel), with conflict and reason expired after the deadline: unless it is `done`.
+  base::Result<> set_stage(store::Tx& tx, const Lease& lease, Stage stage, const Now& now,
+                           Arming arming = Arming::asked) const;
   // How long until `armed` would be granted; 0: now. nullopt: not before the breaker is closed.
+  // busy, reason paused: everything is.
   base::Result<std::optional<Milliseconds>> wait_to_arm(store::Tx& tx, const Lease& lease,
                                                         const Now& now) const;
   // A child of the lease's job, running at once under the same lease. Its lane, sender, principal

@@ -293,10 +293,11 @@ constexpr std::string_view in_line_due =
     "ORDER BY seq LIMIT 1)) FROM turns WHERE lane = $1";
 
 // See Queue::is_drained.
-Result<bool> does_nothing(const Desk& desk, const LaneId& id, Milliseconds time) {
+Result<bool> does_nothing(const Desk& desk, const LaneId& id, bool is_all_paused,
+                          Milliseconds time) {
   TRY(const auto lane, desk.lane(id));
   if (lane.is_leased(time)) return false;
-  if (!lane.paused.empty() || lane.blocked) return true;
+  if (is_all_paused || !lane.paused.empty() || lane.blocked) return true;
   TRY(const auto held, desk.tx.query("SELECT id FROM jobs WHERE lane = $1 AND state = 'held' "
                                      "AND parent IS NULL LIMIT 1",
                                      {id.text}));
@@ -315,9 +316,10 @@ Result<bool> does_nothing(const Desk& desk, const LaneId& id, Milliseconds time)
 Result<bool> Queue::is_drained(store::Tx& tx, const Now& now) const {
   const Desk desk(tx, options_, now);
   TRY(const auto time, desk.time());
+  TRY(const auto all_paused, everything_paused(tx));
   TRY(const auto lanes, lanes_with_work(tx));
   for (const auto& lane : lanes) {
-    TRY(const bool is_idle, does_nothing(desk, lane, time));
+    TRY(const bool is_idle, does_nothing(desk, lane, !all_paused.empty(), time));
     if (!is_idle) return false;
   }
   return true;
@@ -345,6 +347,8 @@ Result<Turn> Queue::claim(store::Tx& tx, const LaneId& lane_id, const std::strin
   }
   TRY(const auto unfinished, interrupted(desk, lane_id));
   if (!lane.paused.empty()) return idle("paused", lane.paused, std::nullopt, bell);
+  TRY(const auto all_paused, everything_paused(tx));
+  if (!all_paused.empty()) return idle("paused", all_paused, std::nullopt, bell);
   TRY(const auto held, tx.query("SELECT id FROM jobs WHERE lane = $1 AND state = 'held' "
                                 "AND parent IS NULL LIMIT 1",
                                 {lane_id.text}));

@@ -43,13 +43,15 @@ Result<std::vector<Shut>> blocked_lanes(store::Tx& tx, std::string_view where,
   return found;
 }
 
-Result<LaneStatus> status_of(const Desk& desk, const LaneId& id, Milliseconds time) {
+Result<LaneStatus> status_of(const Desk& desk, const LaneId& id, const std::string& all_paused,
+                             Milliseconds time) {
   TRY(const auto lane, desk.lane(id));
   TRY(const auto account, desk.account(lane.account));
   LaneStatus status;
   status.id = id;
   status.account = lane.account;
-  status.paused = lane.paused;
+  status.paused = lane.paused.empty() ? all_paused : lane.paused;
+  status.is_paused_itself = !lane.paused.empty();
   status.holder = lane.is_leased(time) ? lane.holder : "";
   status.epoch = lane.epoch;
   status.mean_run = lane.mean_run;
@@ -143,6 +145,32 @@ Result<> Queue::resume(store::Tx& tx, const LaneId& lane) const {
   return {};
 }
 
+Result<> Queue::pause_everything(store::Tx& tx, const std::string& reason) const {
+  BRIDGE_ASSERT(!reason.empty());
+  TRY_OK(
+      tx.execute("INSERT INTO engine_pause (id, reason) VALUES (1, $1) "
+                 "ON CONFLICT (id) DO UPDATE SET reason = excluded.reason",
+                 {clipped(reason, ::limits::name_bytes_max)}));
+  return {};
+}
+
+Result<> Queue::resume_everything(store::Tx& tx) const {
+  TRY_OK(tx.execute("DELETE FROM engine_pause"));
+  TRY(const auto blocked, tx.query("SELECT id FROM lanes WHERE blocked IS NOT NULL"));
+  for (const auto& row : blocked) TRY_OK(unblock(tx, {row.at(0).text()}));
+  if (!options_.ring) return {};
+  TRY(const auto waiting, lanes_with_work(tx));
+  for (const auto& lane : waiting) {
+    tx.after_commit([ring = options_.ring, lane] { ring(bell_of(lane)); });
+  }
+  return {};
+}
+
+Result<std::string> Queue::everything_paused(store::Tx& tx) const {
+  TRY(const auto row, tx.query_one("SELECT reason FROM engine_pause WHERE id = 1"));
+  return row ? row->at(0).text() : std::string();
+}
+
 Result<std::vector<LaneId>> Queue::lanes_with_work(store::Tx& tx) const {
   TRY(const auto rows,
       tx.query("SELECT id FROM lanes AS l "
@@ -160,10 +188,11 @@ Result<std::vector<LaneId>> Queue::lanes_with_work(store::Tx& tx) const {
 Result<std::vector<LaneStatus>> Queue::lanes(store::Tx& tx, const Now& now) const {
   const Desk desk(tx, options_, now);
   TRY(const auto time, desk.time());
+  TRY(const auto all_paused, everything_paused(tx));
   TRY(const auto rows, tx.query(fmt::format("SELECT id FROM lanes WHERE {}", is_told_of)));
   std::vector<LaneStatus> all;
   for (const auto& row : rows) {
-    TRY(auto status, status_of(desk, LaneId{row.at(0).text()}, time));
+    TRY(auto status, status_of(desk, LaneId{row.at(0).text()}, all_paused, time));
     all.push_back(std::move(status));
   }
   std::ranges::sort(all, {}, &LaneStatus::id);

@@ -50,11 +50,12 @@ asio::awaitable<void> throw_if_cancelled() {
 }  // namespace
 
 Task<> LaneContext::set_stage(Lease lease, Stage stage,
-                              std::function<Result<>(store::Tx&, const Now&)> record) {
+                              std::function<Result<>(store::Tx&, const Now&)> record,
+                              Arming arming) {
   CO_TRY_OK(engine_.faults.at(fmt::format("stage.before_{}", name(stage))));
   auto work = [queue = &engine_.queue, lease = std::move(lease), stage, record = std::move(record),
-               now = engine_.timeline.now()](store::Tx& tx) -> Result<> {
-    TRY_OK(queue->set_stage(tx, lease, stage, now));
+               arming, now = engine_.timeline.now()](store::Tx& tx) -> Result<> {
+    TRY_OK(queue->set_stage(tx, lease, stage, now, arming));
     return record ? record(tx, now) : Result<>();
   };
   CO_TRY_OK(co_await engine_.store.write(std::move(work)));

@@ -62,9 +62,10 @@ class LaneContext {
   // Makes the stage durable, with the handler's own rows in the same transaction. A child's lease
   // may be given. conflict: the lease is lost or the job cancelled; end at once.
   base::Task<> set_stage(Lease lease, Stage stage,
-                         std::function<base::Result<>(store::Tx&, const Now&)> record = {});
+                         std::function<base::Result<>(store::Tx&, const Now&)> record = {},
+                         Arming arming = Arming::asked);
   // Waits until the account's limits grant `armed`; busy, reason rate, if that takes longer than
-  // `most`, or reason breaker, if only evidence can tell.
+  // `most`, or reason breaker, if only evidence can tell, or reason paused, if only a person can.
   base::Task<> wait_to_arm(Lease lease, Milliseconds most);
 
  private:

@@ -254,6 +254,14 @@ CREATE INDEX payloads_of_agents ON job_payloads (substr(payload, 11, 36))
   WHERE substr(payload, 1, 10) = '{"agent":"'
 )";
 
+// Of lanes that are made later, too: no row of theirs can say it.
+constexpr std::string_view everything_pauses = R"(
+CREATE TABLE engine_pause (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  reason TEXT NOT NULL CHECK (reason <> '')
+) STRICT
+)";
+
 }  // namespace
 
 std::span<const store::Migration> migrations() {
@@ -264,7 +272,8 @@ std::span<const store::Migration> migrations() {
                                          {"engine", 5, preferred_indexes},
                                          {"engine", 6, lanes_have_pages},
                                          {"engine", 7, blocks_have_pages},
-                                         {"engine", 8, agents_have_lists}};
+                                         {"engine", 8, agents_have_lists},
+                                         {"engine", 9, everything_pauses}};
   return all;
 }
 

@@ -49,7 +49,8 @@ json::object lane_view(const engine::LaneStatus& lane, Milliseconds time) {
   return {
       {"id", lane.id.text},
       {"account", lane.account},
-      {"paused", lane.paused.empty() ? json::value(nullptr) : json::value(lane.paused)},
+      {"paused", text_or_null(lane.paused)},
+      {"paused_itself", lane.is_paused_itself},
       {"running", lane.running ? json::value(lane.running->text) : json::value(nullptr)},
       {"holder", lane.holder},
       {"queued", lane.queued},
@@ -79,6 +80,7 @@ Result<json::object> view_of(store::Tx& tx, const engine::Queue& queue, const en
   TRY(const auto lanes, queue.lanes(tx, now));
   TRY(const auto counts, queue.counts(tx));
   TRY(const bool is_drained, queue.is_drained(tx, now));
+  TRY(const auto paused, queue.everything_paused(tx));
   json::array lane_views;
   json::array forecast;
   engine::Breaker breaker;
@@ -102,6 +104,7 @@ Result<json::object> view_of(store::Tx& tx, const engine::Queue& queue, const en
   return json::object{{"lanes", std::move(lane_views)},
                       {"depths", std::move(depths)},
                       {"drained", is_drained},
+                      {"paused", text_or_null(paused)},
                       {"breaker", breaker_view(breaker, time)},
                       {"limits", limits_view(queue.options())},
                       {"forecast", std::move(forecast)}};
@@ -117,31 +120,27 @@ Task<Response> look(ApiNeeds& needs, Request&) {
   co_return json_response(view);
 }
 
-// The lane that was named, or all of them.
-Result<std::vector<engine::LaneStatus>> lanes_of(store::Tx& tx, const engine::Queue& queue,
-                                                 const std::string& name, const engine::Now& now) {
-  TRY(auto lanes, queue.lanes(tx, now));
-  if (name.empty()) return lanes;
-  std::erase_if(lanes, [&](const engine::LaneStatus& lane) { return lane.id.text != name; });
-  if (lanes.empty()) lanes.push_back({.id = {name}});
-  return lanes;
+// A limit that passes with time may have passed sooner than the page said: a person who has seen to
+// it says so. What only evidence closes stays shut.
+Result<> end_limit(store::Tx& tx, const engine::Queue& queue, const engine::LaneStatus& lane,
+                   engine::NewEntry& entry) {
+  if (!lane.breaker.trip || !lane.breaker.until) return {};
+  entry.data["limit_is_over"] = engine::name(*lane.breaker.trip);
+  return queue.close_breaker(tx, lane.account);
 }
 
-// What is done to every lane, and noted of it.
-using Turn = std::function<Result<engine::NewEntry>(store::Tx&, const engine::LaneStatus&)>;
+// What is done to the lane that was named, or to everything, and noted of it.
+using Turn = std::function<Result<engine::NewEntry>(store::Tx&, const std::string& lane)>;
 
-Task<Response> turn(ApiNeeds& needs, const Request& request, Turn each) {
+Task<Response> turn(ApiNeeds& needs, const Request& request, Turn act) {
   const auto now = needs.timeline.now();
   CO_TRY_OK(co_await needs.store.write(
-      [queue = &needs.queue, journal = &needs.journal, lane_name = text_in(request.json, "lane"),
-       each = std::move(each), actor = request.principal.id, now](store::Tx& tx) -> Result<> {
-        TRY(const auto lanes, lanes_of(tx, *queue, lane_name, now));
-        for (const auto& lane : lanes) {
-          TRY(auto entry, each(tx, lane));
-          entry.subject = lane.id.text;
-          entry.actor = actor;
-          TRY_OK(journal->append(tx, std::move(entry), now.wall));
-        }
+      [journal = &needs.journal, lane = text_in(request.json, "lane"), act = std::move(act),
+       instance = needs.instance, actor = request.principal.id, now](store::Tx& tx) -> Result<> {
+        TRY(auto entry, act(tx, lane));
+        entry.subject = lane.empty() ? instance : lane;
+        entry.actor = actor;
+        TRY_OK(journal->append(tx, std::move(entry), now.wall));
         return {};
       }));
   CO_TRY(const auto view, co_await queue_view(needs));
@@ -151,31 +150,30 @@ Task<Response> turn(ApiNeeds& needs, const Request& request, Turn each) {
 Task<Response> pause(ApiNeeds& needs, Request& request) {
   auto reason = text_in(request.json, "reason");
   if (reason.empty()) reason = fmt::format("paused by {}", request.principal.name);
-  auto each = [queue = &needs.queue, reason](
-                  store::Tx& tx, const engine::LaneStatus& lane) -> Result<engine::NewEntry> {
-    TRY_OK(queue->pause(tx, lane.id, reason));
+  auto act = [queue = &needs.queue, reason](store::Tx& tx,
+                                            const std::string& lane) -> Result<engine::NewEntry> {
+    TRY_OK(lane.empty() ? queue->pause_everything(tx, reason) : queue->pause(tx, {lane}, reason));
     return engine::NewEntry{.type = "queue.paused", .data = {{"reason", reason}}};
   };
-  co_return co_await turn(needs, request, std::move(each));
+  co_return co_await turn(needs, request, std::move(act));
 }
 
-// A limit that passes with time may have passed sooner than the page said: a person who has seen to
-// it says so. What only evidence closes stays shut.
 Task<Response> resume(ApiNeeds& needs, Request& request) {
   const auto* object = request.json.if_object();
   const auto* member = object ? object->if_contains("limit_is_over") : nullptr;
   const bool is_over = member && member->is_bool() && member->get_bool();
-  auto each = [queue = &needs.queue, is_over](
-                  store::Tx& tx, const engine::LaneStatus& lane) -> Result<engine::NewEntry> {
-    TRY_OK(queue->resume(tx, lane.id));
+  auto act = [queue = &needs.queue, is_over, now = needs.timeline.now()](
+                 store::Tx& tx, const std::string& lane) -> Result<engine::NewEntry> {
+    TRY_OK(lane.empty() ? queue->resume_everything(tx) : queue->resume(tx, {lane}));
     engine::NewEntry entry{.type = "queue.resumed"};
-    if (is_over && lane.breaker.trip && lane.breaker.until) {
-      TRY_OK(queue->close_breaker(tx, lane.account));
-      entry.data["limit_is_over"] = engine::name(*lane.breaker.trip);
+    if (!is_over) return entry;
+    TRY(const auto lanes, queue->lanes(tx, now));
+    for (const auto& one : lanes) {
+      if (lane.empty() || one.id.text == lane) TRY_OK(end_limit(tx, *queue, one, entry));
     }
     return entry;
   };
-  co_return co_await turn(needs, request, std::move(each));
+  co_return co_await turn(needs, request, std::move(act));
 }
 
 Task<Response> drain(ApiNeeds& needs, Request& request) {

@@ -30,12 +30,17 @@ constexpr std::array all = {
     ComponentSchema{"Lane", R"json({
       "description": "Jobs that run one at a time.",
       "type": "object",
-      "required": ["id", "account", "paused", "running", "holder", "queued", "held", "epoch",
-                   "breaker"],
+      "required": ["id", "account", "paused", "paused_itself", "running", "holder", "queued",
+                   "held", "epoch", "breaker"],
       "properties": {
         "id": {"type": "string"},
         "account": {"type": "string"},
-        "paused": {"type": ["string", "null"], "description": "Why, while it is."},
+        "paused": {
+          "type": ["string", "null"], "description": "Why, while it or everything is."
+        },
+        "paused_itself": {
+          "type": "boolean", "description": "It stays paused when everything is resumed."
+        },
         "running": {"type": ["string", "null"], "description": "The id of the job."},
         "holder": {"type": "string"},
         "queued": {"type": "integer", "minimum": 0},
@@ -78,7 +83,7 @@ constexpr std::array all = {
     ComponentSchema{"Queue", R"json({
       "description": "The queue, lane by lane.",
       "type": "object",
-      "required": ["lanes", "depths", "drained", "breaker", "limits", "forecast"],
+      "required": ["lanes", "depths", "drained", "paused", "breaker", "limits", "forecast"],
       "properties": {
         "lanes": {"type": "array", "items": {"$ref": "#/components/schemas/Lane"}},
         "depths": {
@@ -93,6 +98,10 @@ constexpr std::array all = {
         "drained": {
           "type": "boolean",
           "description": "Nothing goes on by itself: what is left waits for a person, or for long."
+        },
+        "paused": {
+          "type": ["string", "null"],
+          "description": "Why, while everything is, with the lanes that are made later."
         },
         "breaker": {"$ref": "#/components/schemas/Breaker"},
         "limits": {

@@ -146,6 +146,7 @@ class Client::Body {
   base::Task<ClientReply> attempt(const ClientRequest& request, const std::string& text,
                                   const std::function<bool(std::string_view)>& on_body) {
     has_heard_ = false;
+    if (!stream_ && !request.may_connect) co_return broken(request);
     if (!stream_) CO_TRY_OK(co_await connect());
     // Only an exchange that ran to its end leaves a connection that can be used again.
     auto stream = std::move(stream_);

@@ -24,6 +24,8 @@ struct ClientRequest {
   std::optional<json::value> body = {};
   std::vector<std::pair<std::string, std::string>> headers = {};
   std::chrono::steady_clock::duration limit = std::chrono::seconds(60);
+  // False: only over the connection that is kept; unavailable where there is none any more.
+  bool may_connect = true;
 };
 
 struct ClientReply {

@@ -383,10 +383,11 @@ void Exchange::note_address(Story& story, chat::Sent sent) {
   story.post.sent = std::move(sent);
 }
 
-// Makes the stage durable; the story follows, as the queue has it then.
+// Makes durable what has happened; the story follows, as the queue has it then.
 base::Task<> Exchange::reach(Story& story, Stage stage,
                              std::function<base::Result<>(store::Tx&, const engine::Now&)> record) {
-  CO_TRY_OK(co_await story.lane.set_stage(story.lease, stage, std::move(record)));
+  CO_TRY_OK(
+      co_await story.lane.set_stage(story.lease, stage, std::move(record), engine::Arming::done));
   story.stage = stage;
   story.is_doubtful = story.is_told = false;
   if (stage >= Stage::sent && !story.is_repair()) story.root.failures = 0;

@@ -4,7 +4,7 @@
 #include "bridge/base/limits.h"
 #include "bridge/engine/job_entry.h"
 #include "bridge/protocol/marker.h"
-#include "bridge/services/exchange.h"
+#include "bridge/services/exchange_story.h"
 #include "bridge/services/finish.h"
 #include "bridge/services/posts.h"
 
@@ -169,12 +169,6 @@ Result<std::optional<Post>> last_post(store::Tx& tx, const engine::Job& job,
   return std::optional<Post>();
 }
 
-// What a person looks for in the conversation of a held job, and where that is.
-struct Sought {
-  std::string marker;
-  std::string url;  // empty: not known
-};
-
 std::string url_in(const json::object& payload) {
   for (const std::string_view member : {"url", "link"}) {
     const auto* url = payload.if_contains(member);
@@ -183,9 +177,23 @@ std::string url_in(const json::object& payload) {
   return {};
 }
 
+// Where a message is: one that began a chat is in that, as far as its address was learnt.
+std::string place_of(const Post& post) {
+  const bool is_known =
+      begins_chat_at(post.conversation_url) && post.sent && !begins_chat_at(post.sent->url);
+  return is_known ? post.sent->url : post.conversation_url;
+}
+
+// What a person looks for in the conversation of a held job, and where that is.
+struct Sought {
+  std::string marker;
+  std::string url;
+};
+
+// `home`: where the job's own message is, or goes.
 Result<std::optional<Sought>> sought(store::Tx& tx, const engine::Job& job,
-                                     const std::vector<engine::Job>& children,
-                                     std::string_view key) {
+                                     const std::vector<engine::Job>& children, std::string_view key,
+                                     std::string_view home) {
   const auto held = std::ranges::find(children, engine::State::held, &engine::Job::state);
   const engine::Job& about = held == children.end() ? job : *held;
   TRY(auto post, posts::last(tx, about.id.text));
@@ -196,13 +204,13 @@ Result<std::optional<Sought>> sought(store::Tx& tx, const engine::Job& job,
     if (is_older) return std::optional<Sought>();
     const int repair = held == children.end() ? 0 : int(held - children.begin()) + 1;
     const auto id = posts::id_for(key, job, posts::next_number(post), repair);
-    return Sought{protocol::job_marker(id, key), url_in(job.payload)};
+    return Sought{protocol::job_marker(id, key), std::string(home)};
   }
   if (!is_recorded) {
     TRY(post, last_post(tx, job, children, [](const Post&) { return true; }));
   }
   if (!post) return std::optional<Sought>();
-  return Sought{std::move(post->prompt.marker), std::move(post->conversation_url)};
+  return Sought{post->prompt.marker, place_of(*post)};
 }
 
 // The newest answer as it came.
@@ -299,24 +307,44 @@ boost::asio::awaitable<protocol::Checked<Submitted>> Packets::submit(Caller call
   auto job = job_of(caller, std::move(body), std::move(options));
   if (!job) co_return std::unexpected(std::move(job).error());
   const auto now = timeline_.now();
-  auto accepted = co_await store_.write(
-      [this, job = *std::move(job), now](store::Tx& tx) -> Result<engine::Accepted> {
+  struct Taken {
+    engine::Accepted accepted;
+    std::string conversation;
+  };
+  auto taken =
+      co_await store_.write([this, job = *std::move(job), now](store::Tx& tx) -> Result<Taken> {
         if (auto room = room_for_new(store_); !room) {
           TRY(const auto known, queue_.find(tx, job.principal, job.key));
           if (!known) return std::unexpected(std::move(room).error());
         }
-        return queue_.submit(tx, job, now);
+        TRY(auto accepted, queue_.submit(tx, job, now));
+        if (!accepted.is_replay) return Taken{std::move(accepted), settings_.url};
+        TRY(auto conversation, conversation_of(tx, accepted.job));
+        return Taken{std::move(accepted), std::move(conversation)};
       });
-  if (!accepted) co_return std::unexpected(refused(std::move(accepted).error()));
+  if (!taken) co_return std::unexpected(refused(std::move(taken).error()));
+  const auto& [accepted, conversation] = *taken;
   Submitted submitted{
-      .view = summary(accepted->job), .id = accepted->job.id, .is_replay = accepted->is_replay};
-  if (!has_settled(accepted->job.state)) {
-    submitted.view["position"] = accepted->place.position;
-    submitted.view["eta_seconds"] = static_cast<double>(accepted->place.eta.count()) / 1000;
+      .view = summary(accepted.job), .id = accepted.job.id, .is_replay = accepted.is_replay};
+  if (!has_settled(accepted.job.state)) {
+    submitted.view["position"] = accepted.place.position;
+    submitted.view["eta_seconds"] = static_cast<double>(accepted.place.eta.count()) / 1000;
   }
-  submitted.view["conversation"] = settings_.url;
-  add_result(submitted.view, accepted->job);
+  if (!conversation.empty()) submitted.view["conversation"] = conversation;
+  add_result(submitted.view, accepted.job);
   co_return submitted;
+}
+
+void Packets::add_address(std::string kind, Address address) {
+  addresses_[std::move(kind)] = std::move(address);
+}
+
+// The configuration may name another conversation by now, and a chat may have been begun.
+Result<std::string> Packets::conversation_of(store::Tx& tx, const engine::Job& job) const {
+  TRY(const auto post, posts::last(tx, job.id.text));
+  if (posts::is_of_this_start(job, post)) return place_of(*post);
+  const auto known = addresses_.find(job.kind);
+  return known == addresses_.end() ? url_in(job.payload) : known->second(tx, job);
 }
 
 base::Task<engine::JobId> Packets::find(std::string prefix) {
@@ -356,8 +384,8 @@ base::Task<json::object> Packets::view(engine::JobId id) {
     TRY(const auto later, tx.query("SELECT warning FROM packet_warnings WHERE job_id = $1 "
                                    "ORDER BY number",
                                    {id.text}));
+    TRY(auto conversation, conversation_of(tx, job));
     json::object view = summary(job);
-    view["conversation"] = settings_.url;
     add_result(view, job);
     if (!children.empty()) view["repairs"] = children.size();
     if (job.error && job.error->code == "invalid_reply") {
@@ -365,10 +393,11 @@ base::Task<json::object> Packets::view(engine::JobId id) {
       if (raw) view["error"].get_object()["raw"] = *raw;
     }
     if (job.state == engine::State::held) {
-      TRY(const auto wanted, sought(tx, job, children, settings_.marker_key));
+      TRY(const auto wanted, sought(tx, job, children, settings_.marker_key, conversation));
       if (wanted) view["marker"] = wanted->marker;
-      if (wanted && !wanted->url.empty()) view["conversation"] = wanted->url;
+      if (wanted) conversation = wanted->url;
     }
+    if (!conversation.empty()) view["conversation"] = conversation;
     if (!later.empty()) {
       auto& warnings = view["warnings"];
       if (!warnings.is_array()) warnings = json::array();

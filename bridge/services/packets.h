@@ -12,6 +12,8 @@
 #include "bridge/services/caller.h"
 #include "bridge/store/store.h"
 
+#include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -58,6 +60,11 @@ class Packets {
           const engine::Timeline& timeline, engine::Bells& bells, base::Clock& clock,
           const protocol::MessageTypes& types, Settings settings);
 
+  // Where the message of a job of this kind goes that has none yet; without, where its payload
+  // says. Before anything is asked.
+  using Address = std::function<base::Result<std::string>(store::Tx&, const engine::Job&)>;
+  void add_address(std::string kind, Address address);
+
   // Accepts a packet once per caller and key. Refusals with violations: not_json, unknown_type,
   // invalid. Others: denied (the sender is not the caller, or not welcome), conflict with reason
   // idempotency_mismatch, busy with reason queue_full and retry_after, unavailable with reason
@@ -82,6 +89,7 @@ class Packets {
   };
   // False: the packet is another's, be it of one that was called so before.
   base::Task<bool> is_of(engine::JobId id, Sender who);
+  // Its "conversation" is where the job's messages are, or go; missing where nobody knows.
   base::Task<base::json::object> view(engine::JobId id);
   // The same once the job has ended or is held, or at the deadline.
   base::Task<base::json::object> wait(engine::JobId id, base::Instant deadline);
@@ -113,6 +121,7 @@ class Packets {
 
  private:
   base::Task<engine::JobId> find(std::string prefix, engine::Queue::IsMeant is_meant);
+  base::Result<std::string> conversation_of(store::Tx& tx, const engine::Job& job) const;
 
   store::Store& store_;
   const engine::Queue& queue_;
@@ -122,7 +131,8 @@ class Packets {
   base::Clock& clock_;
   const protocol::MessageTypes& types_;
   Settings settings_;
-  engine::LaneId lane_;  // of the conversation
+  engine::LaneId lane_;                       // of the conversation
+  std::map<std::string, Address> addresses_;  // by kind
 };
 
 }  // namespace services

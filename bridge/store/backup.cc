@@ -9,7 +9,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <filesystem>
+#include <vector>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -22,6 +26,15 @@ namespace {
 namespace fs = std::filesystem;
 using base::Code;
 
+// An unfinished file, and what SQLite has beside it.
+constexpr std::array unfinished_endings = {"", "-journal", "-wal", "-shm"};
+constexpr std::string_view part_mark = ".part-";
+
+// While the copy of a file is not whole it has a name of the process that writes it.
+std::string part_of(const std::string& path) {
+  return fmt::format("{}{}{}", path, part_mark, ::getpid());
+}
+
 // Removes an unfinished file and what SQLite leaves beside it.
 class Unfinished {
  public:
@@ -33,14 +46,45 @@ class Unfinished {
 
  private:
   void clear() const {
-    for (const auto* ending : {"", "-journal", "-wal", "-shm"}) remove_file(path_ + ending);
+    for (const auto* ending : unfinished_endings) remove_file(path_ + ending);
   }
 
   std::string path_;
 };
 
-base::Result<> copy_pages(Connection& source, Connection& copy,
-                          const std::atomic<bool>& is_closing) {
+// Whether a part's name, from the number on, is one of a process that has gone.
+bool is_abandoned(std::string_view rest) {
+  pid_t process = 0;
+  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), process);
+  if (error != std::errc() || process <= 0) return false;
+  rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+  return std::ranges::find(unfinished_endings, rest) != unfinished_endings.end() &&
+         ::kill(process, 0) != 0 && errno == ESRCH;
+}
+
+// Who was killed could not take its own away.
+void remove_abandoned(const std::string& path) {
+  std::error_code error;
+  const fs::path whole = fs::absolute(path, error);
+  const std::string begins = whole.filename().string() + std::string(part_mark);
+  std::vector<std::string> abandoned;
+  for (fs::directory_iterator file(whole.parent_path(), error), end; !error && file != end;
+       file.increment(error)) {
+    const std::string name = file->path().filename().string();
+    if (!name.starts_with(begins)) continue;
+    if (is_abandoned(std::string_view(name).substr(begins.size()))) {
+      abandoned.push_back(file->path().string());
+    }
+  }
+  for (const auto& file : abandoned) remove_file(file);
+}
+
+base::Result<> go_on(const Stops& stops) {
+  if (!stops()) return {};
+  return base::fail(Code::unavailable, "copy store: it was ended before it was done", "closed");
+}
+
+base::Result<> copy_pages(Connection& source, Connection& copy, const Stops& stops) {
   struct Finish {
     void operator()(sqlite3_backup* backup) const { sqlite3_backup_finish(backup); }
   };
@@ -53,7 +97,7 @@ base::Result<> copy_pages(Connection& source, Connection& copy,
   if (!backup) return failed();
   int status = SQLITE_OK;
   while (status == SQLITE_OK) {
-    if (is_closing) return base::fail(Code::unavailable, "copy store: it is closed", "closed");
+    TRY_OK(go_on(stops));
     status = sqlite3_backup_step(backup.get(), limits::store_backup_pages);
   }
   sqlite3_backup_finish(backup.release());
@@ -64,15 +108,39 @@ base::Result<> copy_pages(Connection& source, Connection& copy,
 }
 
 // A file of its own, without a log beside it, durable.
-base::Result<> copy_store(Connection& source, const std::string& path,
-                          const std::atomic<bool>& is_closing) {
+base::Result<> copy_store(Connection& source, const std::string& path, const Stops& stops) {
   TRY_OK(open_file(path, O_RDWR | O_CREAT | O_EXCL));
   {
     TRY(auto copy, Connection::open(path, Access::write));
-    TRY_OK(copy_pages(source, *copy, is_closing));
+    TRY_OK(copy_pages(source, *copy, stops));
     TRY_OK(copy->control("PRAGMA journal_mode = DELETE"));
   }
   return sync_file(path);
+}
+
+base::Result<> check_whole(Connection& connection, const std::string& path) {
+  TRY_OK(check_is_store(connection));
+  if (is_empty(connection)) {
+    return base::fail(Code::conflict, fmt::format("open {}: it is empty", path), "foreign");
+  }
+  return check_integrity(connection);
+}
+
+// Whether the copy `part` may be called `path`: a page that is damaged was copied as it is.
+base::Result<> check_copy(const std::string& part, const std::string& path, const Stops& stops) {
+  TRY(const auto copy, Connection::open_unchanging(part));
+  sqlite3_progress_handler(
+      copy->handle(), limits::store_check_steps,
+      [](void* asked) { return (*static_cast<const Stops*>(asked))() ? 1 : 0; },
+      const_cast<Stops*>(&stops));
+  auto whole = check_whole(*copy, path);
+  TRY_OK(go_on(stops));
+  if (!whole) {
+    whole.error().message =
+        fmt::format("write {}: nothing is written, for what was to be copied is no whole store: {}",
+                    path, whole.error().message);
+  }
+  return whole;
 }
 
 // A store that need not be ours to write. One with a log beside it is read with its log.
@@ -83,11 +151,7 @@ base::Result<std::unique_ptr<Connection>> open_source(const std::string& path) {
   auto connection = fs::exists(path + "-wal") ? Connection::open(path, Access::read)
                                               : Connection::open_unchanging(path);
   if (!connection) return connection;
-  TRY_OK(check_is_store(**connection));
-  if (is_empty(**connection)) {
-    return base::fail(Code::conflict, fmt::format("open {}: it is empty", path), "foreign");
-  }
-  TRY_OK(check_integrity(**connection));
+  TRY_OK(check_whole(**connection, path));
   return connection;
 }
 
@@ -143,7 +207,7 @@ base::Result<std::string> replace(const std::string& path, const std::string& by
 }  // namespace
 
 base::Result<> write_backup(Connection& source, const std::string& destination,
-                            const std::atomic<bool>& is_closing) {
+                            const Stops& stops) {
   if (fs::exists(destination)) {
     return base::fail(Code::conflict, fmt::format("write {}: it exists already", destination),
                       "exists");
@@ -152,8 +216,10 @@ base::Result<> write_backup(Connection& source, const std::string& destination,
   // The transaction takes its snapshot with its first statement, and keeps it between the copied
   // pages.
   TRY_OK(source.number("SELECT count(*) FROM sqlite_schema"));
-  const Unfinished unfinished(fmt::format("{}.part-{}", destination, ::getpid()));
-  TRY_OK(copy_store(source, unfinished.path(), is_closing));
+  remove_abandoned(destination);
+  const Unfinished unfinished(part_of(destination));
+  TRY_OK(copy_store(source, unfinished.path(), stops));
+  TRY_OK(check_copy(unfinished.path(), destination, stops));
   TRY_OK(rename_new(unfinished.path(), destination));
   return sync_folder_of(destination);
 }
@@ -165,28 +231,25 @@ base::Result<> check_integrity(Connection& connection) {
   return base::fail(Code::internal, "check store: " + found, "corrupt");
 }
 
-base::Result<> check_file(const std::string& path) {
-  TRY_OK(open_source(path));
-  return {};
-}
-
 base::Result<Restored> restore(const std::string& source, const std::string& destination,
-                               base::WallTime now) {
+                               base::WallTime now, const Restoring& how) {
   TRY_OK(make_folder_of(destination));
   TRY(const auto lock, LockFile::acquire(destination + ".lock", "flywheel restore"));
   TRY(auto backup, open_source(source));
-  const Unfinished unfinished(fmt::format("{}.part-{}", destination, ::getpid()));
+  remove_abandoned(destination);
+  const Unfinished unfinished(part_of(destination));
   TRY(const auto snapshot, Transaction::begin(*backup, Access::read));
   TRY(auto next, generation(*backup));
-  const std::atomic<bool> is_closing = false;
-  TRY_OK(copy_store(*backup, unfinished.path(), is_closing));
+  TRY_OK(copy_store(*backup, unfinished.path(), how.stops));
   if (fs::exists(destination)) next = std::max(next, settle(destination));
   ++next;
   {
     TRY(auto copy, Connection::open(unfinished.path(), Access::write));
     TRY_OK(set_generation(*copy, next));
+    TRY_OK(how.prepare(*copy));
   }
   TRY_OK(sync_file(unfinished.path()));
+  TRY_OK(go_on(how.stops));
   TRY(auto replaced, replace(destination, unfinished.path(), now));
   return Restored{next, std::move(replaced)};
 }

@@ -222,7 +222,8 @@ base::Task<> SqliteStore::long_read(Work work) {
 
 base::Task<> SqliteStore::backup(std::string destination) {
   auto copy = [this, destination = std::move(destination)](Tx& tx) {
-    return write_backup(static_cast<SqliteTx&>(tx).connection(), destination, is_closing_);
+    return write_backup(static_cast<SqliteTx&>(tx).connection(), destination,
+                        [this] { return is_closing_.load(); });
   };
   co_return co_await long_read(std::move(copy));
 }

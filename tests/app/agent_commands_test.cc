@@ -158,7 +158,12 @@ TEST_F(AgentCommands, OneLaneIsPausedAndResumedByItself) {
   EXPECT_THAT(run({"queue", "show"}).out, Not(HasSubstr("paused:")));
   EXPECT_EQ(run({"queue", "pause", "--lane", lane}).status, 0);
   EXPECT_NE(run({"queue", "resume", "--lane", "nowhere"}).status, 0);
-  EXPECT_THAT(run({"queue", "show"}).out, HasSubstr("paused: paused by admin"));
+  EXPECT_THAT(run({"queue", "show"}).out,
+              HasSubstr("paused: paused by admin (flywheel queue resume --lane " +
+                        std::string(lane) + ")"));
+  EXPECT_THAT(run({"queue", "pause"}).out,
+              HasSubstr("everything is paused: paused by admin (flywheel queue resume)\n"));
+  EXPECT_THAT(run({"queue", "resume"}).out, HasSubstr("paused: paused by admin"));
   EXPECT_EQ(run({"queue", "resume", "--lane", lane}).status, 0);
   EXPECT_THAT(run({"queue", "show"}).out, Not(HasSubstr("paused:")));
 }

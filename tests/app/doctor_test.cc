@@ -169,7 +169,10 @@ TEST_F(DoctorTest, WhatWaitsForAPersonIsTold) {
   EXPECT_THAT(in_store("held packets").detail, HasSubstr("1 may have been sent"));
   EXPECT_THAT(in_store("held packets").remedy, HasSubstr("flywheel packet resolve"));
   EXPECT_EQ(in_store("queue").detail, "paused by ann");
-  EXPECT_THAT(in_store("queue").remedy, HasSubstr("flywheel queue resume"));
+  EXPECT_EQ(in_store("queue").remedy, "flywheel queue resume --lane l");
+  sql("INSERT INTO engine_pause (id, reason) VALUES (1, 'paused by ben')");
+  EXPECT_EQ(in_store("queue").detail, "everything is paused: paused by ben");
+  EXPECT_EQ(in_store("queue").remedy, "flywheel queue resume");
 }
 
 TEST_F(DoctorTest, AStoreWithoutTheKeyOfItsMessagesIsIll) {

@@ -57,8 +57,10 @@ Environment::~Environment() {
   for (const char* name : names_) ::unsetenv(name);
 }
 
-Service::Service(std::vector<std::string> arguments, const TestFolder& folder) {
+Service::Service(std::vector<std::string> arguments, const TestFolder& folder,
+                 std::vector<std::string> launcher) {
   arguments.insert(arguments.begin(), FLYWHEEL_PROGRAM);
+  arguments.insert(arguments.begin(), launcher.begin(), launcher.end());
   std::vector<char*> words;
   for (auto& word : arguments) words.push_back(word.data());
   words.push_back(nullptr);
@@ -67,7 +69,7 @@ Service::Service(std::vector<std::string> arguments, const TestFolder& folder) {
   const std::string log = folder.write("log", "");
   posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log.c_str(), O_WRONLY, 0);
   posix_spawn_file_actions_addchdir_np(&actions, folder.path().c_str());
-  EXPECT_EQ(posix_spawn(&process_, words[0], &actions, nullptr, words.data(), environ), 0);
+  EXPECT_EQ(posix_spawnp(&process_, words[0], &actions, nullptr, words.data(), environ), 0);
   posix_spawn_file_actions_destroy(&actions);
 }
 
@@ -79,6 +81,10 @@ Service::~Service() {
 
 int Service::stop() {
   ::kill(process_, SIGTERM);
+  return wait();
+}
+
+int Service::wait() {
   int status = -1;
   ::waitpid(std::exchange(process_, 0), &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

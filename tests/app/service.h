@@ -45,14 +45,18 @@ class Environment {
 // `flywheel` with these arguments, in the background. Killed if it still runs at the end.
 class Service {
  public:
-  // What it says goes to the file `log` in `folder`, where it also runs.
-  Service(std::vector<std::string> arguments, const TestFolder& folder);
+  // What it says goes to the file `log` in `folder`, where it also runs. `launcher`: the command,
+  // if there is one, that becomes the program after what it has to prepare.
+  Service(std::vector<std::string> arguments, const TestFolder& folder,
+          std::vector<std::string> launcher = {});
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
   ~Service();
 
   // Asks it to end; its exit status, or 128 + the signal.
   int stop();
+  // The same of one that ends by itself.
+  int wait();
 
  private:
   pid_t process_ = 0;

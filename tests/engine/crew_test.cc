@@ -133,6 +133,23 @@ TEST_F(CrewTest, APausedLaneGoesOnWhenItIsResumed) {
   ASSERT_TRUE(until([&] { return ran.size() == 1; }));
 }
 
+TEST_F(CrewTest, AllLanesGoOnWhenEverythingIsResumed) {
+  begin();
+  const auto write = [&](auto work) {
+    finish([&]() -> asio::awaitable<void> {
+      const auto written = co_await f.store->write(work);
+      EXPECT_TRUE(written);
+    }());
+  };
+  write([&](store::Tx& tx) { return f.queue.pause_everything(tx, "maintenance"); });
+  submit(quick);
+  submit(slow);
+  ASSERT_TRUE(until([&] { return crew->is_idle(); }));
+  EXPECT_TRUE(ran.empty());
+  write([&](store::Tx& tx) { return f.queue.resume_everything(tx); });
+  ASSERT_TRUE(until([&] { return ran.size() == 2; }));
+}
+
 TEST_F(CrewTest, AClosedAccountIsNotGivenUp) {
   begin();
   const auto write = [&](auto work) {

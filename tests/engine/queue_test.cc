@@ -430,6 +430,102 @@ TEST(Changes, EveryChangeIsToldInItsTransactionAndAnErrorUndoesIt) {
                                             "replied", "completed"}));
 }
 
+bool pause_everything(Fixture& f) {
+  return f.write([&](store::Tx& tx) { return f.queue.pause_everything(tx, "a fire"); }).has_value();
+}
+bool resume_everything(Fixture& f) {
+  return f.write([&](store::Tx& tx) { return f.queue.resume_everything(tx); }).has_value();
+}
+
+// A row of each lane could not say it of one that is not there yet.
+TEST(EverythingPaused, HoldsForLanesThatAreMadeLater) {
+  Fixture f;
+  f.add();
+  ASSERT_TRUE(pause_everything(f));
+  const LaneId later{"gpt:later"};
+  ASSERT_TRUE(f.write([&](store::Tx& tx) { return f.queue.declare_lane(tx, later, "other"); }));
+  NewJob of_later = f.job();
+  of_later.lane = later;
+  ASSERT_TRUE(f.submit(of_later));
+  for (const auto& id : {lane, later}) {
+    const auto idle = f.idle(id);
+    EXPECT_EQ(idle.reason, "paused") << id.text;
+    EXPECT_EQ(idle.detail, "a fire");
+    EXPECT_EQ(idle.wait, std::nullopt);
+  }
+  ASSERT_TRUE(f.recover(1)) << "a new life of the program";
+  EXPECT_EQ(f.idle(later).reason, "paused");
+  const auto told = f.write([&](store::Tx& tx) { return f.queue.lanes(tx, f.now()); });
+  ASSERT_TRUE(told && told->size() == 2);
+  for (const auto& status : *told) {
+    EXPECT_EQ(status.paused, "a fire");
+    EXPECT_FALSE(status.is_paused_itself);
+  }
+  ASSERT_TRUE(resume_everything(f));
+  EXPECT_EQ(f.write([&](store::Tx& tx) { return f.queue.everything_paused(tx); }).value(), "");
+  f.claim();
+  f.claim(later);
+}
+
+TEST(EverythingPaused, LeavesWhatIsPausedByItselfPaused) {
+  Fixture f;
+  f.add();
+  ASSERT_TRUE(f.write([&](store::Tx& tx) { return f.queue.pause(tx, lane, "lunch"); }));
+  ASSERT_TRUE(pause_everything(f));
+  EXPECT_EQ(f.idle().detail, "lunch");
+  ASSERT_TRUE(resume_everything(f));
+  EXPECT_EQ(f.idle().reason, "paused");
+  ASSERT_TRUE(pause_everything(f));
+  ASSERT_TRUE(f.write([&](store::Tx& tx) { return f.queue.resume(tx, lane); }));
+  EXPECT_EQ(f.idle().detail, "a fire");
+  ASSERT_TRUE(resume_everything(f));
+  f.claim();
+}
+
+TEST(EverythingPaused, ArmsNothingAndReadsWhatWasSent) {
+  Fixture f;
+  f.add();
+  const auto sent = f.claim();
+  ASSERT_TRUE(f.advance(sent.lease, Stage::sent));
+  ASSERT_TRUE(pause_everything(f));
+  ASSERT_TRUE(f.stage(sent.lease, Stage::replied));
+  ASSERT_TRUE(f.complete(sent.lease));
+  ASSERT_TRUE(resume_everything(f));
+
+  f.add();
+  const auto claim = f.claim();
+  ASSERT_TRUE(f.stage(claim.lease, Stage::intent));
+  ASSERT_TRUE(pause_everything(f));
+  const auto wait =
+      f.write([&](store::Tx& tx) { return f.queue.wait_to_arm(tx, claim.lease, f.now()); });
+  ASSERT_FALSE(wait);
+  EXPECT_EQ(wait.error().reason, "paused");
+  const auto refused = f.stage(claim.lease, Stage::armed);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, base::Code::busy);
+  EXPECT_EQ(refused.error().reason, "paused");
+  ASSERT_TRUE(f.fail(claim.lease, base::Code::busy, "paused"));
+  EXPECT_EQ(f.get(claim.job.id).state, State::queued);
+  EXPECT_EQ(f.get(claim.job.id).stage, Stage::none);
+}
+
+// What a page did by itself is not undone by refusing to note it.
+TEST(EverythingPaused, NotesWhatWasDoneAllTheSame) {
+  Fixture f;
+  NewJob late = f.job();
+  late.deadline = f.clock.wall() + 1min;
+  ASSERT_TRUE(f.submit(late));
+  const auto claim = f.claim();
+  ASSERT_TRUE(f.stage(claim.lease, Stage::intent));
+  ASSERT_TRUE(pause_everything(f));
+  f.pass(2min);
+  const auto noted = f.write([&](store::Tx& tx) {
+    return f.queue.set_stage(tx, claim.lease, Stage::armed, f.now(), Arming::done);
+  });
+  ASSERT_TRUE(noted) << noted.error().message;
+  EXPECT_EQ(f.get(claim.job.id).stage, Stage::armed);
+}
+
 bool is_drained(Fixture& f) {
   return f.write([&](store::Tx& tx) { return f.queue.is_drained(tx, f.now()); }).value();
 }
@@ -442,6 +538,10 @@ TEST(Drained, IsAQueueInWhichNothingGoesOnByItself) {
   EXPECT_TRUE(f.write([&](store::Tx& tx) { return f.queue.pause(tx, lane, "lunch"); }));
   EXPECT_TRUE(is_drained(f));
   EXPECT_TRUE(f.write([&](store::Tx& tx) { return f.queue.resume(tx, lane); }));
+  EXPECT_FALSE(is_drained(f));
+  ASSERT_TRUE(pause_everything(f));
+  EXPECT_TRUE(is_drained(f));
+  ASSERT_TRUE(resume_everything(f));
   const auto claim = f.claim();
   EXPECT_FALSE(is_drained(f));
   ASSERT_TRUE(f.advance(claim.lease, Stage::armed));

@@ -171,6 +171,50 @@ TEST(ApiQueue, IsPausedResumedAndDrained) {
   });
 }
 
+TEST(ApiQueue, EverythingIsPausedWithTheLanesThatComeAndOneLaneByItself) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const auto look = [&]() -> asio::awaitable<json::value> {
+      co_return (co_await f.call("GET", "/api/queue")).json();
+    };
+    EXPECT_TRUE((co_await look()).at("paused").is_null());
+    EXPECT_EQ(
+        (co_await f.call("POST", "/api/queue/pause", {.body = json::object{{"reason", "a fire"}}}))
+            .status,
+        200);
+    const engine::LaneId later{"chat:later"};
+    const auto made = co_await f.write(
+        [&](store::Tx& tx) { return f.queue->declare_lane(tx, later, "chatgpt:later"); });
+    EXPECT_TRUE(made);
+    const auto paused = co_await look();
+    EXPECT_EQ(paused.at("paused"), "a fire");
+    EXPECT_GE(paused.at("lanes").as_array().size(), 2u);
+    for (const auto& lane : paused.at("lanes").as_array()) {
+      EXPECT_EQ(lane.at("paused"), "a fire");
+      EXPECT_EQ(lane.at("paused_itself"), false);
+    }
+    const Call one{.body = json::object{{"lane", later.text}}};
+    EXPECT_EQ((co_await f.call("POST", "/api/queue/pause", one)).status, 200);
+    EXPECT_EQ((co_await f.call("POST", "/api/queue/resume")).status, 200);
+    const auto resumed = co_await look();
+    EXPECT_TRUE(resumed.at("paused").is_null());
+    for (const auto& lane : resumed.at("lanes").as_array()) {
+      const bool is_later = text(lane, "id") == later.text;
+      EXPECT_EQ(lane.at("paused_itself"), is_later);
+      EXPECT_EQ(lane.at("paused").is_null(), !is_later);
+    }
+    const auto told = (co_await f.call("GET", "/api/audit?type=queue.")).json();
+    const auto& entries = told.at("items").as_array();
+    EXPECT_EQ(entries.size(), 3u);
+    EXPECT_EQ(text(entries.at(1), "subject"), later.text);
+    EXPECT_EQ(entries.at(0).at("subject"), entries.at(2).at("subject"));
+    EXPECT_EQ((co_await f.call("POST", "/api/queue/resume", one)).status, 200);
+    for (const auto& lane : (co_await look()).at("lanes").as_array()) {
+      EXPECT_TRUE(lane.at("paused").is_null());
+    }
+  });
+}
+
 TEST(ApiSession, ShowsItsStateAndChecksIt) {
   ApiFixture f;
   f.session.view.state = chat::State::login_required;

@@ -6,6 +6,7 @@
 #include "bridge/services/events/deliveries.h"
 #include "bridge/services/events/registered.h"
 #include "bridge/services/exchange.h"
+#include "bridge/services/messages/query_question.h"
 #include "bridge/services/posts.h"
 #include "bridge/services/workflows/action_steps.h"
 #include "bridge/services/workflows/agent_steps.h"
@@ -56,6 +57,8 @@ ApiFixture::ApiFixture(int depth_max) {
       *store, *queue, journal, timeline, bells, clock, types,
       services::Packets::Settings{
           .url = std::string(conversation), .senders = {}, .marker_key = std::string(marker_key)});
+  packets->add_address(std::string(services::messages::query_kind),
+                       services::Messages::questions().address);
   keys.emplace(*store, journal, clock);
   const services::Agents::Needs registry{.store = *store, .journal = journal, .clock = clock};
   agents.emplace(registry, services::Agents::Settings());

@@ -293,6 +293,39 @@ TEST(ApiMessages, ALinkedGptIsAskedInItsConversation) {
   });
 }
 
+// The store was restored: that nothing is recorded of the question says nothing of the chat.
+TEST(ApiMessages, AHeldQueryWithoutARecordTellsWhereItsThreadGoesOn) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    co_await f.post(f.planner, "culture-code/query", json::object{{"query", "which tone?"}});
+    const auto agent = co_await f.call("GET", "/api/gpt-agents/culture-code");
+    const engine::LaneId lane{"gpt:" + text(agent.json(), "id")};
+    engine::Job job;
+    const auto held = co_await f.write([&](store::Tx& tx) -> base::Result<> {
+      const auto now = f.timeline.now();
+      TRY_OK(f.queue->recover(tx, "life", 2, now));
+      TRY(const auto turn, f.queue->claim(tx, lane, "life", now));
+      const auto& claim = std::get<engine::Claim>(turn);
+      job = claim.job;
+      return f.queue->hold(tx, claim.lease, {"unknown_outcome", "nobody knows"}, now);
+    });
+    EXPECT_TRUE(held) << (held ? "" : held.error().message);
+    const auto target = "/api/packets/" + job.id.text;
+    const auto shown = (co_await f.call("GET", target)).json();
+    EXPECT_EQ(text(shown, "conversation"), "https://chatgpt.com/g/g-0a1b2c3d4-culture");
+
+    const auto noted = co_await f.write([&](store::Tx& tx) {
+      chat::Sent before;
+      before.url = "https://chatgpt.com/c/tone";
+      return services::Messages::questions().sent(tx, job, before);
+    });
+    EXPECT_TRUE(noted);
+    const auto begun = (co_await f.call("GET", target)).json();
+    EXPECT_EQ(text(begun, "conversation"), "https://chatgpt.com/c/tone");
+  });
+}
+
 TEST(ApiMessages, AHeldQueryIsListedWithWhatWaitsForAPersonAndDecidedThere) {
   Talk f;
   f.run([&]() -> Story {

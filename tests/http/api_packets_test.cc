@@ -377,6 +377,73 @@ TEST(ApiPackets, AHeldOneOfWhichARestoredStoreHasNoRecordTellsItsMarker) {
   });
 }
 
+// A person looks for what is held where it went, wherever the configuration sends new ones by now.
+TEST(ApiPackets, OneTellsItsOwnConversationWhateverIsConfiguredLater) {
+  ApiFixture f;
+  const std::string own = "http://127.0.0.1:9/c/1";
+  services::Packets later(
+      *f.store, *f.queue, f.journal, f.timeline, f.bells, f.clock, f.types,
+      {.url = "http://127.0.0.1:9/c/2", .senders = {}, .marker_key = std::string(marker_key)});
+  f.run([&]() -> Story {
+    const services::Caller caller{.principal = "key:9", .name = "planner"};
+    const auto first = co_await f.packets->submit(caller, packet(), {});
+    const auto again = co_await later.submit(caller, packet(), {});
+    EXPECT_TRUE(first && again && again->is_replay);
+    EXPECT_EQ(text(first->view, "conversation"), own);
+    EXPECT_EQ(text(again->view, "conversation"), own);
+    EXPECT_EQ(text(*co_await later.view(first->id), "conversation"), own);
+
+    const auto restored = co_await f.write(
+        [&](store::Tx& tx) { return f.queue->recover(tx, "life", 2, f.timeline.now()); });
+    EXPECT_TRUE(restored);
+    const auto lease = co_await f.start(Stage::none);
+    const auto held = co_await f.write([&](store::Tx& tx) {
+      return f.queue->hold(tx, lease, {"unknown_outcome", "nobody knows"}, f.timeline.now());
+    });
+    EXPECT_TRUE(held);
+    EXPECT_EQ(text(*co_await later.view(first->id), "conversation"), own);
+    const auto replaced = co_await f.write([&](store::Tx& tx) {
+      return services::marker_keys::replace(tx, "another", f.clock.wall());
+    });
+    EXPECT_TRUE(replaced);
+    const auto unmarked = co_await later.view(first->id);
+    EXPECT_FALSE(unmarked->contains("marker"));
+    EXPECT_EQ(text(*unmarked, "conversation"), own);
+  });
+}
+
+TEST(ApiPackets, OneThatBeganAChatTellsThatChat) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const auto id = co_await f.submit(packet());
+    const auto lease = co_await f.start(Stage::intent);
+    const services::Post post{.id = "01a21a5f-0000-7000-8000-000000000001",
+                              .job_id = id,
+                              .prompt = {.text = "What first?", .marker = "FLYWHEEL-JOB-1"},
+                              .conversation_url = "http://127.0.0.1:9/"};
+    const auto sent = co_await f.write([&](store::Tx& tx) -> base::Result<> {
+      const auto now = f.timeline.now();
+      TRY_OK(services::posts::add(tx, post, now.wall));
+      TRY_OK(services::posts::set_armed(tx, post.id, now.wall));
+      TRY_OK(f.queue->set_stage(tx, lease, Stage::armed, now));
+      chat::Sent evidence;
+      evidence.url = "http://127.0.0.1:9/c/begun";
+      TRY_OK(services::posts::set_sent(tx, post.id, evidence, now));
+      return f.queue->set_stage(tx, lease, Stage::sent, now);
+    });
+    EXPECT_TRUE(sent) << (sent ? "" : sent.error().message);
+    const auto running = (co_await f.call("GET", "/api/packets/" + id)).json();
+    EXPECT_EQ(text(running, "conversation"), "http://127.0.0.1:9/c/begun");
+    const auto held = co_await f.write([&](store::Tx& tx) {
+      return f.queue->hold(tx, lease, {"unknown_outcome", "nobody knows"}, f.timeline.now());
+    });
+    EXPECT_TRUE(held);
+    const auto shown = (co_await f.call("GET", "/api/packets/" + id)).json();
+    EXPECT_EQ(text(shown, "conversation"), "http://127.0.0.1:9/c/begun");
+    EXPECT_EQ(text(shown, "marker"), "FLYWHEEL-JOB-1");
+  });
+}
+
 TEST(ApiPackets, APersonDecidesWhatBecameOfAHeldOne) {
   ApiFixture f;
   f.run([&]() -> Story {

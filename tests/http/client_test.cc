@@ -113,5 +113,23 @@ TEST(Client, ReopensAConnectionThatTheDaemonClosed) {
   });
 }
 
+// A new one may be what starts a daemon.
+TEST(Client, OpensNoConnectionWhereItMayNot) {
+  Fixture f;
+  f.add(Method::get, "/", answering("hello"));
+  f.run([&]() -> Story {
+    http::Client client(f.server->url(), "");
+    const auto none = co_await client.call({.may_connect = false});
+    EXPECT_EQ(none.error().code, base::Code::unavailable);
+    EXPECT_TRUE(co_await client.call({}));
+    EXPECT_TRUE(co_await client.call({.may_connect = false}));
+    f.clock.advance(std::chrono::seconds(70));
+    while (f.server->connection_count() > 0) co_await asio::post(f.executor(), asio::use_awaitable);
+    const auto gone = co_await client.call({.may_connect = false});
+    EXPECT_EQ(gone.error().code, base::Code::unavailable);
+    EXPECT_EQ(f.server->connection_count(), 0u);
+  });
+}
+
 }  // namespace
 }  // namespace http_test

@@ -24,6 +24,7 @@ void hand_in(World& world, int number) {
                                                 : "the calendar steps back");
       world.clock.step_wall((is_forward ? 1 : -1) * world.some(1h));
     }
+    if (world.happens(world.chances.pauses)) world.pause_everything(world.some(1h));
     if (world.happens(world.chances.backups)) world.back_up();
     world.submit(number, sender, deadline, chat);
     if (world.happens(world.chances.duplicate)) {
@@ -63,6 +64,7 @@ Setting setting_of(std::uint64_t seed) {
     chances.restores = 500;
     chances.crash = chances.crash_waiting = 25;
   }
+  chances.pauses = seed % 12 == 5 ? 300 : 0;
   chances.has_rival = seed % 13 < 2;
   if (seed % 9 < 3) {
     setting.cap = 2;
@@ -120,6 +122,7 @@ const std::vector<std::string>& misfortunes() {
                                       "the calendar steps back",
                                       "a submission comes twice",
                                       "a backup is restored",
+                                      "everything is paused",
                                       "what a restore forgot is handed in again",
                                       "lanes of an account have their turns at once"};
     for (int i = 0; i < send_fates_by_chance; ++i) {

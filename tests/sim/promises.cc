@@ -12,11 +12,11 @@ namespace sim {
 using engine::State;
 
 std::string_view name(Promise promise) {
-  static constexpr std::array<std::string_view, 18> names = {
+  static constexpr std::array<std::string_view, 19> names = {
       "posted_once", "accepted_once", "kept",           "ends_once", "one_writer",
       "caps",        "in_turn",       "in_time",        "journal",   "held_in_doubt",
       "patience",    "right_answer",  "failed_rightly", "ends",      "own_chat",
-      "parallel",    "typed_in_turn", "looks_first"};
+      "parallel",    "typed_in_turn", "looks_first",    "paused"};
   return names[static_cast<std::size_t>(promise)];
 }
 
@@ -34,6 +34,10 @@ void Watch::committed(const engine::Change& change, const engine::Now& now) {
                                            name(known->second.state), name(job.state)));
   }
   if (change.verb == "claimed") check_claim(change);
+  if (change.verb == "armed") {
+    armed_in_pause_.erase(job.id.text);
+    if (is_everything_paused()) armed_in_pause_.insert(job.id.text);
+  }
   if (change.verb == "sent") sent_[job.id.text] = base::Instant(now.steady);
   // A person's word: the wait begins when the message is seen.
   if (change.verb == "resolved") sent_.erase(job.id.text);
@@ -49,6 +53,9 @@ void Watch::check_claim(const engine::Change& change) {
     report(Promise::one_writer, fmt::format("epoch {} was given out after {}", job.epoch, epoch));
   }
   epoch = job.epoch;
+  if (is_everything_paused()) {
+    report(Promise::paused, fmt::format("job {} begins", job.id.text));
+  }
   if (change.from != State::queued) return;
   for (const auto& [id, other] : jobs_) {
     const bool waits = !other.parent && other.state == State::queued && other.lane == job.lane &&
@@ -123,6 +130,9 @@ const engine::Job& Watch::clicked(const engine::LaneId& lane, const std::string&
   }
   if (job.stage != engine::Stage::armed) {
     report(Promise::posted_once, fmt::format("a click for a job that is {}", name(job.stage)));
+  }
+  if (armed_in_pause_.contains(id)) {
+    report(Promise::paused, fmt::format("job {} was armed for a click", id));
   }
   if (job.deadline && clock_.wall() > *job.deadline + click_slack) {
     report(Promise::in_time, fmt::format("job {} is sent after its deadline", id));
@@ -215,6 +225,9 @@ base::Result<> Watch::look_at_journal(store::Tx& tx) {
 base::Result<> Watch::restored(store::Tx& tx, const engine::Queue& queue) {
   jobs_.clear();
   sent_.clear();
+  armed_in_pause_.clear();
+  TRY(const auto paused, queue.everything_paused(tx));
+  everything_is(paused.empty() ? Activity::going_on : Activity::paused);
   TRY(const auto rows, tx.query("SELECT id FROM jobs"));
   for (const auto& row : rows) {
     const std::string& id = row[0].text();

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -35,8 +36,11 @@ enum class Promise {
   parallel,        // no more lanes and turns of an account are under way than it allows
   typed_in_turn,   // of an account, one message at a time is between intent and armed
   looks_first,     // no answer is given up before a look, past its time, has not shown it
+  paused,          // while everything is paused nothing is begun, and nothing armed is clicked
 };
 std::string_view name(Promise promise);
+
+enum class Activity { going_on, paused };
 
 struct Violation {
   Promise promise;
@@ -98,6 +102,9 @@ class Watch {
   // The job ends without the answer to what it has sent, which has been there since `came`.
   void gives_up(const engine::Job& job, base::Instant came);
 
+  // A person has paused everything, or lets it go on.
+  void everything_is(Activity activity) { activity_ = activity; }
+  bool is_everything_paused() const { return activity_ == Activity::paused; }
   // The process died: its leases may be taken at once.
   void process_died();
   // The store went back to an earlier state; learns from it what there is now.
@@ -146,6 +153,8 @@ class Watch {
       sent_;  // when each job was noted as sent, where that is known
   std::map<engine::LaneId, Lane> lanes_;
   std::map<std::string, Account> accounts_;
+  Activity activity_ = Activity::going_on;
+  std::set<std::string> armed_in_pause_;  // jobs: it was noted that they may have been sent
 
   engine::Verification verified_;
   std::int64_t entries_ = 0;

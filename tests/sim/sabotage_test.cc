@@ -29,7 +29,7 @@ Setting rough(std::uint64_t seed) {
   chances.crash_waiting = 10;
   chances.send_trouble = 250;
   chances.reply_trouble = 150;
-  chances.backups = chances.restores = chances.outages = 0;
+  chances.backups = chances.restores = chances.outages = chances.pauses = 0;
   setting.lanes = setting.parallel = 1;
   setting.has_second_account = false;
   return setting;
@@ -190,6 +190,12 @@ BEGIN
   UPDATE engine_generation SET restored_et = NULL WHERE id = 1;
 END)";
 
+constexpr std::string_view forgets_a_pause = R"(
+CREATE TRIGGER sabotage AFTER INSERT ON engine_pause
+BEGIN
+  DELETE FROM engine_pause;
+END)";
+
 // As if the calendar had stepped between the send and the next life.
 constexpr std::string_view moves_a_send = R"(
 CREATE TRIGGER sabotage AFTER UPDATE OF sent_et ON posts
@@ -231,6 +237,8 @@ INSTANTIATE_TEST_SUITE_P(
                  }},
         Sabotage{"a_restore_is_forgotten", Promise::posted_once, Trick::none, forgets_a_restore,
                  restores_often},
+        Sabotage{"a_pause_is_forgotten", Promise::paused, Trick::none, forgets_a_pause,
+                 [](Setting& setting) { setting.chances.pauses = 500; }},
         Sabotage{"a_send_is_moved", Promise::patience, Trick::none, moves_a_send},
         Sabotage{"the_key_is_forgotten", Promise::accepted_once, Trick::none, forgets_the_key},
         Sabotage{"a_job_is_lost", Promise::kept, Trick::none, loses_a_job},

@@ -293,6 +293,22 @@ TEST(Sim, APacketThatIsAskedAnewHasItsRepairPromptsAnew) {
   EXPECT_EQ(world.chats.front().transcript.size(), 6u);
 }
 
+TEST(Sim, WhileEverythingIsPausedNothingIsSentInALifeThatBeginsThenEither) {
+  Ground ground;
+  World world(ground, 3, {.chances = {.pauses = 1}, .lanes = 2});
+  world.pause_everything(24h);
+  world.submit(1, "alice");
+  world.submit(2, "alice", {}, 1);
+  EXPECT_FALSE(settle(world, 10min));
+  world.die();
+  EXPECT_FALSE(settle(world, 10min));
+  EXPECT_EQ(world.lives, 2);
+  for (const auto& chat : world.chats) EXPECT_TRUE(chat.transcript.empty()) << chat.path;
+  world.chances.pauses = 0;
+  expect_kept(world, settle(world, 1h));
+  for (const auto& chat : world.chats) EXPECT_EQ(chat.transcript.size(), 1u) << chat.path;
+}
+
 TEST(Sim, TheSameSeedIsTheSameLife) {
   std::vector<std::string> reports;
   for (int time = 0; time < 2; ++time) {

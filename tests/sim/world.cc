@@ -344,7 +344,24 @@ base::Result<> World::follow_sights(store::Tx& tx) {
   return {};
 }
 
+void World::pause_everything(base::Instant::duration time) {
+  const auto paused =
+      ground.write([&](store::Tx& tx) { return queue->pause_everything(tx, "a person"); });
+  BRIDGE_ASSERT(paused);
+  watch.everything_is(Activity::paused);
+  paused_until_ = clock.now() + time;
+  ground.coverage.happened("everything is paused");
+}
+
+void World::resume_everything() {
+  watch.everything_is(Activity::going_on);
+  const auto resumed = ground.write([&](store::Tx& tx) { return queue->resume_everything(tx); });
+  BRIDGE_ASSERT(resumed);
+}
+
 void World::help() {
+  const bool goes_on = chances.pauses == 0 || clock.now() >= paused_until_;
+  if (watch.is_everything_paused() && goes_on) resume_everything();
   for (auto& account : accounts) {
     if (!std::exchange(account.is_signed_in, true)) account.signed_in_at = clock.now();
   }

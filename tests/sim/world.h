@@ -46,6 +46,7 @@ struct Chances {
   int deadlines = 0;       // submissions that end when they are not sent soon
   int backups = 0;         // before a submission
   int restores = 0;        // of the last backup, after a crash
+  int pauses = 0;          // of everything, by a person, before a submission
   bool loses_key = false;  // … and messages are signed with another key from then on
   bool has_rival = false;  // a second runner waits for the first lane
 };
@@ -128,6 +129,8 @@ class World final : public base::Faults {
   bool is_accepted(int number, const std::string& sender) const;
   // Everything that was handed in is accepted, and has ended.
   bool is_settled() const;
+  // A person stops everything; whoever looks after things lets it go on after this time.
+  void pause_everything(base::Instant::duration time);
   // A person signs in, decides what pages ask, and about held jobs by what the transcript shows. A
   // check has looked at every page then.
   void help();
@@ -192,6 +195,7 @@ class World final : public base::Faults {
   void check_done(const engine::Job& job);
   void check_failed(const engine::Job& job);
   base::Result<> decide(store::Tx& tx, const engine::Job& held);
+  void resume_everything();
   engine::Verdict verdict_on(const std::string& marker, const engine::Job& held) const;
   base::Result<> follow_sights(store::Tx& tx);
   services::Sights sights_of(const Account& account) const;
@@ -214,6 +218,7 @@ class World final : public base::Faults {
   bool is_dead_ = false;
   const bool has_sound_store_;  // neither hangs nor fails
   base::Instant network_back_{};
+  base::Instant paused_until_{};
   std::optional<Ground::Rows> backup_;
   std::map<std::string, int> asked_anew_;  // bead → how often
   std::set<std::string> refused_clicks_;   // jobs that failed rightly if they did

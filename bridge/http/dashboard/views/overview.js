@@ -64,8 +64,9 @@ function listTodos({ session, health, queue, held, approvals, steps }) {
     "A step of a workflow waits for an approval",
     "steps of workflows wait for approvals",
   );
+  if (queue?.paused) items.push(todo(`Everything is paused: ${queue.paused}`));
   for (const lane of queue?.lanes ?? []) {
-    if (lane.paused) items.push(todo(`Lane ${lane.id} is paused: ${lane.paused}`));
+    if (lane.paused_itself) items.push(todo(`Lane ${lane.id} is paused: ${lane.paused}`));
     if (lane.breaker.open && !queue.breaker.open)
       items.push(todo(`Lane ${lane.id} waits until a person has looked: ${lane.breaker.detail}`));
   }
@@ -191,24 +192,33 @@ function drawTiles({ queue, agents, approvals, runs }) {
   );
 }
 
-async function turn(lane, refresh) {
-  if (!lane.paused) {
-    const said = await ask({
-      title: "Pause this lane?",
-      text: "What runs goes on to its end; nothing else begins until the lane is resumed.",
-      confirm: "Pause it",
-      note: "Why (others see it)",
-    });
+// `what` is the body that names the lane; of everything it names none.
+async function turn(what, isPaused, question, refresh) {
+  if (!isPaused) {
+    const said = await ask({ ...question, confirm: "Pause it", note: "Why (others see it)" });
     if (!said) return false;
-    await post(
-      "/api/queue/pause",
-      said.note ? { lane: lane.id, reason: said.note } : { lane: lane.id },
-    );
+    await post("/api/queue/pause", said.note ? { ...what, reason: said.note } : what);
   } else {
-    await post("/api/queue/resume", { lane: lane.id });
+    await post("/api/queue/resume", what);
   }
   await refresh();
   return true;
+}
+
+function turnLane(lane, refresh) {
+  const question = {
+    title: "Pause this lane?",
+    text: "What runs goes on to its end; nothing else begins until the lane is resumed.",
+  };
+  return turn({ lane: lane.id }, lane.paused_itself, question, refresh);
+}
+
+function turnEverything(queue, refresh) {
+  const question = {
+    title: "Pause everything?",
+    text: "What was sent is read to its end; nothing else begins, nor in lanes that are made later, until all is resumed.",
+  };
+  return turn({}, Boolean(queue.paused), question, refresh);
 }
 
 function laneRuns(lane, running) {
@@ -238,6 +248,16 @@ function drawLanes({ queue, running }, refresh) {
     queue.breaker.open
       ? h("p", { class: "problem" }, breakerText(queue.breaker))
       : h("p", { class: "dim" }, "Breaker closed: sending is allowed."),
+    queue.paused ? h("p", { class: "problem" }, `Everything is paused: ${queue.paused}`) : null,
+    h(
+      "div",
+      { class: "row" },
+      button(
+        queue.paused ? "Resume everything" : "Pause everything …",
+        () => turnEverything(queue, refresh),
+        { key: "turn everything" },
+      ),
+    ),
     table({
       label: "Lanes",
       rows: queue.lanes,
@@ -252,7 +272,7 @@ function drawLanes({ queue, running }, refresh) {
         {
           label: "",
           cell: (lane) =>
-            button(lane.paused ? "Resume" : "Pause …", () => turn(lane, refresh), {
+            button(lane.paused_itself ? "Resume" : "Pause …", () => turnLane(lane, refresh), {
               key: `turn ${lane.id}`,
             }),
         },

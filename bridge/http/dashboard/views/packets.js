@@ -176,7 +176,10 @@ function drawPacket(packet, refresh) {
       ["Expires", packet.deadline ? time(packet.deadline) : null],
       ["Took", took === null ? null : duration(took)],
       ["Id", h("code", {}, packet.id)],
-      ["Conversation", packet.state === "held" ? h("code", {}, packet.conversation) : null],
+      [
+        "Conversation",
+        packet.state === "held" && packet.conversation ? h("code", {}, packet.conversation) : null,
+      ],
       ["Key", h("code", {}, packet.idempotency_key)],
     ]),
     packet.response
