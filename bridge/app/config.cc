@@ -166,9 +166,9 @@ fs::path profile_in(const fs::path& state, const std::string& server) {
 
 Config typed(const json::object& object, const fs::path& file) {
   Config config;
-  config.file = fs::absolute(file).lexically_normal();
-  const fs::path folder = config.file.parent_path();
-  config.project = folder.filename() == ".flywheel" ? folder.parent_path() : folder;
+  std::error_code error;
+  if (!file.empty()) config.file = fs::absolute(file, error).lexically_normal();
+  config.project = project_of(config.file);
   const Members all(object, config.project);
   const Members bridge = all.at("bridge");
   config.crt_url = all.text("crt_url");
@@ -180,6 +180,7 @@ Config typed(const json::object& object, const fs::path& file) {
   config.senders = bridge.texts("senders");
   config.draft = bridge.text("draft") == "clear" ? DraftPolicy::clear : DraftPolicy::stop;
   config.page_profiles = bridge.path("page_profiles", config.project / ".flywheel" / "pages");
+  config.message_types = schemas_in(config.project);
   const Members browser = bridge.at("browser");
   // A name without a folder is looked up on the PATH when the browser starts.
   const fs::path executable = browser.text("executable");
@@ -254,7 +255,8 @@ base::Result<Config> find_config(const std::optional<fs::path>& given, const fs:
   return fail(Code::not_found,
               fmt::format("find the configuration: no .flywheel/chatgpt.json in {} or above; "
                           "create one with \"crt_url\", \"mcp_server\" and \"writer_agent\", or "
-                          "name one with --config",
+                          "name one with --config; a daemon that runs elsewhere needs none: set "
+                          "FLYWHEEL_URL and FLYWHEEL_KEY",
                           start.string()));
 }
 

@@ -24,7 +24,8 @@ struct DaemonPlace {
 base::Result<std::filesystem::path> state_folder(const BridgeOptions& options);
 
 // FLYWHEEL_URL and FLYWHEEL_KEY, else daemon.json and admin.key of the state directory. Nothing: no
-// daemon runs there.
+// daemon runs there. With both variables nothing else is needed. denied: there is a daemon and no
+// key to ask it with.
 base::Result<std::optional<DaemonPlace>> find_daemon(const BridgeOptions& options);
 
 // Talks to the daemon until `story` has ended; without a daemon, error unavailable, which says how

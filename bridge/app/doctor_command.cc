@@ -77,7 +77,7 @@ class Doctor {
   }
 
   void check_message_types() {
-    const auto types = protocol::MessageTypes::load(own_schemas());
+    const auto types = protocol::MessageTypes::load(own_schemas(options_.config));
     if (types) {
       add("message types", Health::ok, types->request_names());
     } else {

@@ -178,9 +178,9 @@ int run(Console& console, const SessionOptions& options, const Story& story) {
 int run(Console& console, const SessionOptions& options, const RemoteStory& remote,
         const std::function<int()>& local) {
   if (options.bridge.attach) return local();
-  // Without a configuration there is no daemon of this project; the local way says what is missing.
   const auto place = find_daemon(options.bridge);
-  if (!place || !*place) return local();
+  if (!place) return print_failed(console, place.error());
+  if (!*place) return local();
   return run_with_daemon(console, options.bridge,
                          [&](http::Client& client) { return remote(console, client, options); });
 }

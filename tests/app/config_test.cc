@@ -41,6 +41,7 @@ TEST(Config, ThreeMembersAreEnough) {
   EXPECT_EQ(config->browser.profile_dir, "/p/.flywheel/state/profiles/work");
   EXPECT_EQ(config->browser.window_width, 1280);
   EXPECT_EQ(config->page_profiles, "/p/.flywheel/pages");
+  EXPECT_EQ(config->message_types, "/p/.flywheel/schemas");
   EXPECT_EQ(config->draft, DraftPolicy::stop);
   EXPECT_EQ(config->timeouts.reply, std::chrono::minutes(30));
   EXPECT_EQ(config->limits.sends_per_window, 80);
@@ -90,6 +91,13 @@ TEST(Config, AnotherStateDirectoryTakesTheStoreAndTheProfileAlong) {
   set_state(*placed, "/var/lib/fw");
   EXPECT_EQ(placed->store, "/disk/fw.db");
   EXPECT_EQ(placed->browser.profile_dir, "/disk/profile");
+}
+
+TEST(Config, NeedsNoFile) {
+  const auto config = parse_config(minimal, {});
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->file, "");
+  EXPECT_EQ(config->project, "");
 }
 
 TEST(Config, AnUnknownKeyNamesTheNearestKnownOne) {
