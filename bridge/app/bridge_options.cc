@@ -132,6 +132,9 @@ BrowserSettings browser_settings(const Config& config, const BridgeOptions& opti
   settings.chat.url = config.crt_url;
   settings.chat.drafts = config.draft;
   settings.chat.ready_limit = config.timeouts.ready;
+  settings.chat.send_limit = config.timeouts.send;
+  settings.chat.silence_limit = config.timeouts.silence;
+  settings.launch.start_limit = config.timeouts.start;
   return settings;
 }
 

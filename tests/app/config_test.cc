@@ -1,5 +1,6 @@
 #include "bridge/app/config.h"
 
+#include "bridge/app/bridge.h"
 #include "bridge/base/limits.h"
 #include "bridge/base/nearest.h"
 #include "tests/app/process.h"
@@ -74,6 +75,34 @@ TEST(Config, WhatTheFileSaysGoesBeforeTheDefaults) {
   EXPECT_EQ(config->limits.parallel, 3);
   EXPECT_THAT(config->webhooks.allow_private, ElementsAre("10.0.0.0/8"));
   EXPECT_EQ(config->webhooks.authority, "/p/ca.pem");
+}
+
+TEST(Config, EveryTimeoutReachesWhatItIsFor) {
+  const auto config = parse_config(
+      with_bridge(R"({"timeouts": {"start_seconds": 11, "ready_seconds": 12, "send_seconds": 13,
+                                   "reply_seconds": 14, "silence_seconds": 15}})"),
+      "/p/.flywheel/chatgpt.json");
+  ASSERT_TRUE(config) << config.error().message;
+  const auto settings = bridge_settings(*config, {});
+  EXPECT_EQ(settings.chrome.launch.start_limit, std::chrono::seconds(11));
+  EXPECT_EQ(settings.chrome.chat.ready_limit, std::chrono::seconds(12));
+  EXPECT_EQ(settings.chrome.chat.send_limit, std::chrono::seconds(13));
+  EXPECT_EQ(settings.exchange.reply, std::chrono::seconds(14));
+  EXPECT_EQ(settings.chrome.chat.silence_limit, std::chrono::seconds(15));
+  // A command's own browser is no other.
+  const auto own = browser_settings(*config, {});
+  EXPECT_EQ(own.launch.start_limit, std::chrono::seconds(11));
+  EXPECT_EQ(own.chat.send_limit, std::chrono::seconds(13));
+  EXPECT_EQ(own.chat.silence_limit, std::chrono::seconds(15));
+}
+
+TEST(Config, SaysByDefaultWhatHoldsWithoutIt) {
+  const auto config = parse_config(minimal, "/p/.flywheel/chatgpt.json");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->timeouts.send, chat::ChatOptions().send_limit);
+  EXPECT_EQ(config->timeouts.silence, chat::ChatOptions().silence_limit);
+  EXPECT_EQ(config->timeouts.ready, chat::ChatOptions().ready_limit);
+  EXPECT_EQ(config->timeouts.start, cdp::LaunchOptions().start_limit);
 }
 
 TEST(Config, AnotherStateDirectoryTakesTheStoreAndTheProfileAlong) {
