@@ -29,15 +29,16 @@ std::string_view whence_the_key() {
 }
 
 base::Error no_key(const std::string& url, const base::Error& why) {
-  return {
-      Code::denied,
-      fmt::format("there is a daemon at {}, and no key to ask it with: set FLYWHEEL_KEY, or run "
-                  "this as the user whose state directory it works ({})",
-                  url, why.message),
-      "no_key"};
+  return {Code::denied,
+          fmt::format("there is no key to ask the daemon at {} with: set FLYWHEEL_KEY, or run this "
+                      "as its user ({})",
+                      url, why.message),
+          "no_key"};
 }
 
 }  // namespace
+
+bool names_daemon_elsewhere() { return !variable("FLYWHEEL_URL").empty(); }
 
 base::Result<fs::path> state_folder(const BridgeOptions& options) {
   std::error_code error;

@@ -23,6 +23,9 @@ struct DaemonPlace {
 // The state directory that the options, the configuration or the environment name.
 base::Result<std::filesystem::path> state_folder(const BridgeOptions& options);
 
+// FLYWHEEL_URL is set: a daemon is asked that may run on another machine.
+bool names_daemon_elsewhere();
+
 // FLYWHEEL_URL and FLYWHEEL_KEY, else daemon.json and admin.key of the state directory. Nothing: no
 // daemon runs there. With both variables nothing else is needed. denied: there is a daemon and no
 // key to ask it with.

@@ -1,6 +1,7 @@
 // Where a command looks: for a project, its message types, a state directory and a daemon.
 #include "bridge/app/bridge_options.h"
 #include "bridge/app/project.h"
+#include "bridge/store/lock_file.h"
 #include "tests/app/daemon_commands.h"
 
 #include <boost/json/parse.hpp>
@@ -10,6 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 namespace json = boost::json;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 const std::string some_packet = SOURCE_DIR "/fixtures/packets/rfp-plan.json";
@@ -152,6 +154,66 @@ TEST_F(Elsewhere, ADaemonIsAskedWithItsAddressAndAKeyAlone) {
     EXPECT_EQ(asked.status, 0) << command.front() << ": " << asked.err;
   }
   EXPECT_TRUE(fs::is_empty(nowhere.path()));
+}
+
+// What a doctor says of the daemon that runs, or does not.
+std::string told_of_daemon(const Finished& doctor) {
+  for (const auto& check : json::parse(doctor.out).at("checks").as_array()) {
+    if (check.at("check") != "daemon") continue;
+    return std::string(check.at("health").as_string()) + ": " +
+           std::string(check.at("detail").as_string());
+  }
+  return "nothing";
+}
+
+TEST_F(Elsewhere, ADaemonThatCannotBeAskedIsNotSaidToBeMissing) {
+  const std::vector<std::string> doctor{"doctor", "--offline", "--json"};
+  const fs::path state = folder.path() / ".flywheel" / "state";
+  EXPECT_THAT(told_of_daemon(run(doctor)), HasSubstr("ok: http://127.0.0.1:"));
+
+  fs::rename(state / "admin.key", state / "hidden");
+  EXPECT_THAT(told_of_daemon(run(doctor)),
+              AllOf(HasSubstr("bad: flywheel serve, writer tester (pid "),
+                    HasSubstr("holds the store's lock, but cannot be asked: there is no key")));
+  fs::rename(state / "hidden", state / "admin.key");
+
+  fs::rename(state / "daemon.json", state / "hidden");
+  EXPECT_THAT(told_of_daemon(run(doctor)),
+              AllOf(HasSubstr("bad: flywheel serve, writer tester (pid "),
+                    HasSubstr("no daemon.json in "), HasSubstr("names it")));
+  fs::rename(state / "hidden", state / "daemon.json");
+
+  EXPECT_EQ(service->stop(), 0) << folder.read("log");
+  service.reset();
+  EXPECT_EQ(told_of_daemon(run(doctor)), "note: none runs here");
+
+  const auto lock =
+      store::LockFile::acquire((state / "flywheel.db.lock").string(), "flywheel send");
+  ASSERT_TRUE(lock) << lock.error().message;
+  EXPECT_THAT(told_of_daemon(run(doctor)), HasSubstr("note: flywheel send (pid "));
+}
+
+TEST_F(Elsewhere, ADoctorThatIsToldOfADaemonMissesNoConfiguration) {
+  const TestFolder nowhere;
+  const auto daemon = json::parse(folder.read(".flywheel/state/daemon.json"));
+  auto key = folder.read(".flywheel/state/admin.key");
+  while (key.ends_with('\n')) key.pop_back();
+  const Environment address({{"XDG_STATE_HOME", nowhere.path()},
+                             {"FLYWHEEL_URL", std::string(daemon.at("url").as_string())},
+                             {"FLYWHEEL_KEY", key}});
+  const auto told = flywheel({"doctor", "--offline"}, {}, nowhere.path());
+  EXPECT_THAT(told.out, HasSubstr("note  configuration    none; the daemon that FLYWHEEL_URL"));
+  EXPECT_THAT(told.out, HasSubstr("ok    daemon           http://127.0.0.1:"));
+}
+
+TEST(Place, ADoctorSaysThatNoDaemonAnswersWhereOneIsNamed) {
+  const TestFolder nowhere;
+  const Environment address({{"XDG_STATE_HOME", nowhere.path()},
+                             {"FLYWHEEL_URL", "http://127.0.0.1:9"},
+                             {"FLYWHEEL_KEY", "fwk_x"}});
+  const auto told = flywheel({"doctor", "--offline", "--json"}, {}, nowhere.path());
+  EXPECT_THAT(told_of_daemon(told),
+              HasSubstr("bad: no daemon answers: connect to http://127.0.0.1:9"));
 }
 
 }  // namespace
