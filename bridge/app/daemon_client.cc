@@ -70,16 +70,16 @@ base::Result<std::optional<DaemonPlace>> find_daemon(const BridgeOptions& option
   return std::optional(std::move(place));
 }
 
-int print_failed(Console& console, const base::Error& failed) {
+int print_failed(Console& console, const base::Error& failed, const boost::json::object& about) {
   base::Error error = failed;
   if (error.reason == "invalid_token") error.message += whence_the_key();
   if (console.is_json) {
     const std::string code =
         error.reason.empty() ? std::string(base::name(error.code)) : error.reason;
-    print_json(console, {{"error",
-                          {{"code", code},
-                           {"detail", error.message},
-                           {"retryable", base::is_retryable(error.code)}}}});
+    boost::json::object object = about;
+    object["error"] = {
+        {"code", code}, {"detail", error.message}, {"retryable", base::is_retryable(error.code)}};
+    print_json(console, object);
   }
   print_error(console, error.message);
   return exit_status_of(error);

@@ -36,7 +36,7 @@ base::Result<std::optional<DaemonPlace>> find_daemon(const BridgeOptions& option
 int run_with_daemon(Console& console, const BridgeOptions& options,
                     const std::function<boost::asio::awaitable<int>(http::Client&)>& story);
 
-// Prints an error in both forms and gives its exit status.
-int print_failed(Console& console, const base::Error& error);
+// Prints an error in both forms and gives its exit status. `about`: what else its JSON names.
+int print_failed(Console& console, const base::Error& error, const boost::json::object& about = {});
 
 }  // namespace app

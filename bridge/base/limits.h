@@ -106,8 +106,10 @@ inline constexpr auto loose_ends = 300ms;   // after a story: what it left may s
 inline constexpr auto start_tail = 5s;      // until what starting used is not wanted again
 inline constexpr auto drain_look = 1s;      // between looks at what a daemon has left to do
 inline constexpr auto daemon_ends = 60s;    // once it does not answer any more
-inline constexpr auto house_pause = 30s;    // between looks at deadlines and checkpoints
-inline constexpr auto session_doubt = 60s;  // between looks at a session that says nothing
+inline constexpr auto daemon_returns = 2min;  // for who waits while it is started anew
+inline constexpr auto daemon_look = 1s;       // between looks whether it has
+inline constexpr auto house_pause = 30s;      // between looks at deadlines and checkpoints
+inline constexpr auto session_doubt = 60s;    // between looks at a session that says nothing
 // Of what the journal tells of the session.
 inline constexpr auto session_change_lasts = 60s;  // what may pass by itself is told after this
 inline constexpr int session_changes_max = 12;     // … that are told within session_changes_period
