@@ -60,6 +60,7 @@ base::Result<std::optional<DaemonPlace>> find_daemon(const BridgeOptions& option
     if (!daemon) return std::optional<DaemonPlace>();
     place.url = daemon->url;
     place.store = daemon->store;
+    place.attached = daemon->attached;
   }
   if (place.token.empty()) {
     auto key = read_file(state / "admin.key", key_file_bytes_max);

@@ -17,7 +17,8 @@ namespace app {
 struct DaemonPlace {
   std::string url;
   std::string token;
-  std::string store = {};  // the file it works; empty: only its address is known
+  std::string store = {};     // the file it works; empty: only its address is known
+  std::string attached = {};  // the browser that it uses and does not run
 };
 
 // The state directory that the options, the configuration or the environment name.
