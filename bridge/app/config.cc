@@ -45,22 +45,23 @@ const json::object* schema_below(const json::object& schema, std::string_view ke
   return others ? others : cdp::object_in(schema, "items");
 }
 
-// What the object at `pointer` may have; null: that is written nowhere.
-const json::object* properties_at(const json::value& schema, std::string_view pointer) {
+// The schema of what stands at `pointer`; null: that is written nowhere.
+const json::object* schema_at(const json::value& schema, std::string_view pointer) {
   const json::object* at = schema.if_object();
   while (at && !pointer.empty()) {
     const std::size_t end = std::min(pointer.find('/', 1), pointer.size());
     at = schema_below(*at, pointer.substr(1, end - 1));
     pointer.remove_prefix(end);
   }
-  return at ? cdp::object_in(*at, "properties") : nullptr;
+  return at;
 }
 
 std::string unknown_key(const json::value& schema, const std::string& pointer) {
   const std::size_t slash = pointer.rfind('/');
   const std::string key = pointer.substr(slash + 1);
   std::vector<std::string> known;
-  if (const auto* properties = properties_at(schema, pointer.substr(0, slash))) {
+  const auto* object = schema_at(schema, pointer.substr(0, slash));
+  if (const auto* properties = object ? cdp::object_in(*object, "properties") : nullptr) {
     for (const auto& [name, value] : *properties) known.emplace_back(name);
   }
   std::string text = fmt::format("unknown key \"{}\"", key);
@@ -70,11 +71,20 @@ std::string unknown_key(const json::value& schema, const std::string& pointer) {
   return names.empty() ? text : text + "; known are " + names;
 }
 
+// A pattern says little to a person: what it is for says more.
+std::string misshapen(const json::value& schema, const schema::Violation& violation) {
+  const auto* at = schema_at(schema, violation.instance_location);
+  const std::string meant = at ? cdp::text_in(*at, "description") : "";
+  return meant.empty() ? violation.message : fmt::format("{}: {}", violation.message, meant);
+}
+
 std::string line_of(const json::value& schema, const schema::Violation& violation) {
   const std::string& pointer = violation.instance_location;
   const bool is_unknown = violation.keyword == "additionalProperties" && !pointer.empty();
   return fmt::format("{}: {}", pointer.empty() ? "(root)" : pointer,
-                     is_unknown ? unknown_key(schema, pointer) : violation.message);
+                     is_unknown                       ? unknown_key(schema, pointer)
+                     : violation.keyword == "pattern" ? misshapen(schema, violation)
+                                                      : violation.message);
 }
 
 base::Result<> check(const json::value& schema, const json::value& config, const fs::path& file) {

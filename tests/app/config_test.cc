@@ -162,6 +162,25 @@ TEST(Config, AnUnknownKeyInsideAListOrOfAnActionNamesTheNearestKnownOneToo) {
               HasSubstr("/raise/0/zzz: unknown key \"zzz\"; known are when, add"));
 }
 
+// What no Origin header ever equals would be listed in vain.
+TEST(Config, AnOriginIsWhatABrowserSends) {
+  const auto origins = [](std::string_view one) {
+    return with_bridge(fmt::format(R"({{"origins": ["https://ok.example", "{}"]}})", one));
+  };
+  for (const std::string_view good :
+       {"https://dash.example", "http://dash.example:8080", "http://[fd00::1]:3000",
+        "http://127.0.0.1:443", "chrome-extension://abcdefghijklmnop"}) {
+    EXPECT_EQ(refusal_of(origins(good)), "") << good;
+  }
+  for (const std::string_view bad :
+       {"https://dash.example/", "https://dash.example/app", "https://dash.example?x",
+        "https://dash.example#x", "https://ann@dash.example", "https://dash.example:443",
+        "http://dash.example:80", "https://"}) {
+    EXPECT_THAT(refusal_of(origins(bad)), HasSubstr("\n  /bridge/origins/1: ")) << bad;
+    EXPECT_THAT(refusal_of(origins(bad)), HasSubstr("without a path, a slash at the end")) << bad;
+  }
+}
+
 TEST(Config, AStoreIsAFileAndNoUrl) {
   EXPECT_THAT(refusal_of(with_bridge(R"({"store": "postgresql://db/fw"})")),
               HasSubstr("\n  /bridge/store: only the path of an SQLite file is understood"));
