@@ -370,8 +370,10 @@ void add_ask(CLI::App& group, CommandLine& line, Question question, const std::s
   command->add_option("--out", options->out, "Write the packet here, too")->type_name("FILE");
   auto* is_sent = command->add_flag("--send")->description("Send the packet (the default)");
   command->add_flag("--no-send", options->is_not_sent, "Only print the packet")->excludes(is_sent);
-  add_end_wait(*command, options->send,
-               "Wait for the reply, at most so long (default: as long as it takes)");
+  add_end_wait(
+      *command, options->send,
+      "Wait for the reply, at most so many seconds, as in --wait 60 (default: as long as it "
+      "takes); what still waits then goes on, and the same command takes it up again");
   add_workspace_option(*command, options->workspace);
   add_bridge_options(*command, options->send.bridge);
   command->callback([options, &line] {

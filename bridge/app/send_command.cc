@@ -48,8 +48,10 @@ void add_send_command(CLI::App& root, CommandLine& line) {
   command->add_option("packet", *path, "The packet; - reads standard input")
       ->type_name("FILE")
       ->required();
-  auto* wait = add_end_wait(*command, *options,
-                            "Wait for the end, at most so long (default: as long as it takes)");
+  auto* wait =
+      add_end_wait(*command, *options,
+                   "Wait for the end, at most so many seconds, as in --wait 60 (default: as "
+                   "long as it takes)");
   command
       ->add_flag_callback(
           "--no-wait", [options] { options->waits = false; },

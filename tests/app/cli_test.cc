@@ -210,6 +210,15 @@ TEST(CommandLine, SendTakesItsFileAndNotItForASpan) {
   EXPECT_THAT(send({"--help"}).out, HasSubstr("--wait [=SECONDS]"));
 }
 
+TEST(CommandLine, EveryQuestionAboutABeadSaysHowItWaits) {
+  for (const auto* question : {"plan", "evidence", "accept"}) {
+    const auto help = help_of({"bead", question});
+    EXPECT_THAT(help, HasSubstr("--wait [=SECONDS]")) << question;
+    EXPECT_THAT(help, HasSubstr("as in --wait 60")) << question;
+    EXPECT_THAT(help, HasSubstr("the same command takes it up again")) << question;
+  }
+}
+
 TEST(CommandLine, NoColorIsUsedWhenErrorsDoNotGoToATerminal) {
   EXPECT_THAT(flywheel({"dance"}).err, StartsWith("flywheel: "));
 }
