@@ -165,7 +165,8 @@ Task<std::unique_ptr<Browser>> Browser::launch(LaunchOptions options) {
   }
   std::unique_ptr<Browser> browser(
       new Browser(Connection::open(executor, std::move(transport)), std::move(process)));
-  auto version = co_await browser->connection_->call("", "Browser.getVersion", {}, limits::launch);
+  auto version =
+      co_await browser->connection_->call("", "Browser.getVersion", {}, options.start_limit);
   if (version) {
     browser->process_->note_crash_handlers();
     co_return browser;

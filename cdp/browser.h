@@ -29,6 +29,7 @@ struct LaunchOptions {
   // Chromium's sandbox does not work as root, so there it is off in any case.
   enum class Sandbox { automatic, off } sandbox = Sandbox::automatic;
   std::vector<std::string> extra_args = {};
+  Duration start_limit = limits::launch;  // from its start to its first answer
   // How many files it may have open at first; it may raise that. None: as many as this process.
   std::optional<std::size_t> open_files = {};
   // Writes every message to this file, unredacted; see cdp::record.
@@ -49,7 +50,8 @@ class Browser {
  public:
   // Starts a browser over a pipe that no other process can reach. It ends with this object, with
   // this process, and with the thread that launched it.
-  // locked: another browser uses the profile. launch: it did not start; the message quotes it.
+  // locked: another browser uses the profile. launch: it did not start, or not in time; the message
+  // quotes it.
   static Task<std::unique_ptr<Browser>> launch(LaunchOptions options);
 
   // Connects to a running browser, ws://127.0.0.1:PORT/devtools/browser/ID, or the profile

@@ -31,7 +31,7 @@ inline constexpr std::size_t queued_event_bytes_max = 64u << 20;
 inline constexpr auto command = 30s;
 inline constexpr auto attach_tab = 10s;
 inline constexpr auto navigation = 60s;
-inline constexpr auto launch = 20s;
+inline constexpr auto launch = 30s;
 // Chrome may ask its user whether the connection is welcome.
 inline constexpr auto connect = 120s;
 inline constexpr auto polite_close = 2s;

@@ -52,6 +52,7 @@ struct AskOptions {
 struct GateOptions {
   std::string id;
   std::string workspace = ".";
+  std::optional<std::string> config;  // whose message types are known
 };
 
 // A bead and what is asked about it.
@@ -86,6 +87,13 @@ base::Result<std::string> sender_of(const AskOptions& options, const beads::Bead
   if (!options.sender.empty()) return options.sender;
   auto config = config_for(options.send.bridge);
   if (config) return config->writer_agent;
+  const bool is_none = config.error().code == base::Code::not_found && !options.send.bridge.config;
+  if (!options.is_not_sent && is_none) {
+    return base::fail(base::Code::not_found,
+                      "who asks? without --sender NAME it is the configuration's writer_agent: " +
+                          config.error().message,
+                      "configuration");
+  }
   if (!options.is_not_sent) return std::unexpected(config.error());
   if (!bead.text("assignee").empty()) return std::string(bead.text("assignee"));
   return base::fail(base::Code::invalid,
@@ -257,7 +265,7 @@ std::optional<int> ask_once(Console& console, const AskOptions& options, Asked a
 }
 
 int run_ask(Console& console, const AskOptions& options, const SendPacket& send_packet) {
-  auto types = protocol::MessageTypes::load(own_schemas());
+  auto types = protocol::MessageTypes::load(own_schemas(options.send.bridge.config));
   if (!types) return print_failed(console, types.error());
   auto asked = ask_about(console, options, *types);
   if (!asked) {
@@ -285,7 +293,7 @@ struct Judged {
 };
 
 base::Result<Judged> judge(const GateOptions& options) {
-  TRY(const auto types, protocol::MessageTypes::load(own_schemas()));
+  TRY(const auto types, protocol::MessageTypes::load(own_schemas(options.config)));
   TRY(const auto workspace, beads::Workspace::find(options.workspace));
   TRY(const auto all, workspace.read());
   // Not by the beginning of an id: a hook must not pass for another bead.
@@ -362,8 +370,10 @@ void add_ask(CLI::App& group, CommandLine& line, Question question, const std::s
   command->add_option("--out", options->out, "Write the packet here, too")->type_name("FILE");
   auto* is_sent = command->add_flag("--send")->description("Send the packet (the default)");
   command->add_flag("--no-send", options->is_not_sent, "Only print the packet")->excludes(is_sent);
-  add_end_wait(*command, options->send,
-               "Wait for the reply, at most so long (default: as long as it takes)");
+  add_end_wait(
+      *command, options->send,
+      "Wait for the reply, at most so many seconds, as in --wait 60 (default: as long as it "
+      "takes); what still waits then goes on, and the same command takes it up again");
   add_workspace_option(*command, options->workspace);
   add_bridge_options(*command, options->send.bridge);
   command->callback([options, &line] {
@@ -383,6 +393,7 @@ void add_gate(CLI::App& group, CommandLine& line) {
   auto options = std::make_shared<GateOptions>();
   command->add_option("id", options->id, "The bead")->type_name("ID")->required();
   add_workspace_option(*command, options->workspace);
+  add_config(*command, options->config, std::string(types_of_config));
   command->callback([options, &line] {
     line.run = [options](Console& console) { return run_gate(console, *options); };
   });
@@ -398,6 +409,7 @@ void add_watch(CLI::App& group, CommandLine& line) {
   command->add_flag("--baseline", options->is_baseline,
                     "Take what is there now for known, and tell only what comes after");
   add_workspace_option(*command, options->workspace);
+  add_config(*command, options->config, std::string(types_of_config));
   command->callback([options, &line] {
     line.run = [options](Console& console) { return run_bead_watch(console, *options); };
   });

@@ -132,7 +132,7 @@ class BeadWatch {
 }  // namespace
 
 int run_bead_watch(Console& console, const BeadWatchOptions& options) {
-  auto types = protocol::MessageTypes::load(own_schemas());
+  auto types = protocol::MessageTypes::load(own_schemas(options.config));
   if (!types) return print_failed(console, types.error());
   auto workspace = beads::Workspace::find(options.workspace);
   if (!workspace) return print_failed(console, workspace.error());

@@ -3,12 +3,14 @@
 
 #include "bridge/app/console.h"
 
+#include <optional>
 #include <string>
 
 namespace app {
 
 struct BeadWatchOptions {
   std::string workspace = ".";
+  std::optional<std::string> config;  // whose message types are known
   bool is_once = false;
   bool is_baseline = false;
 };

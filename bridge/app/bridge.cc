@@ -1,7 +1,6 @@
 #include "bridge/app/bridge.h"
 
 #include "bridge/app/marker_key.h"
-#include "bridge/app/project.h"
 #include "bridge/base/hash.h"
 #include "bridge/base/limits.h"
 #include "bridge/chat/profile.h"
@@ -76,7 +75,7 @@ BridgeSettings bridge_settings(const Config& config, const BridgeOptions& option
   // One more than can be in use, for whoever looks at another page.
   settings.browser.tabs_max =
       std::max(settings.browser.tabs_max, static_cast<std::size_t>(config.limits.parallel) + 1);
-  settings.message_types = own_schemas();
+  settings.message_types = config.message_types;
   return settings;
 }
 

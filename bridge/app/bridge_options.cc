@@ -1,8 +1,10 @@
 #include "bridge/app/bridge_options.h"
 
+#include "bridge/app/project.h"
 #include "bridge/store/files.h"
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include <boost/json/object.hpp>
@@ -40,14 +42,32 @@ base::Result<> make_key(const fs::path& path, const std::string& text) {
               "file_not_created");
 }
 
+// Enough for a page that is named. The project around the working directory, if there is one, has
+// its pages and its message types all the same.
+base::Result<Config> config_of_no_file(const BridgeOptions& options) {
+  const boost::json::object defaults{
+      {"crt_url", "http://localhost/"}, {"mcp_server", "default"}, {"writer_agent", "flywheel"}};
+  std::error_code error;
+  const auto project = find_project(fs::current_path(error));
+  const fs::path file = project ? *project / ".flywheel" / "chatgpt.json" : fs::path();
+  TRY(auto config, parse_config(boost::json::serialize(defaults), file));
+  config.file.clear();
+  if (!options.state) {
+    TRY(const fs::path state, state_of_user());
+    set_state(config, state);
+  }
+  return config;
+}
+
 }  // namespace
 
+void add_config(CLI::App& command, std::optional<std::string>& config, const std::string& text) {
+  command.add_option("--config", config, text)->envname("FLYWHEEL_CONFIG")->type_name("FILE");
+}
+
 void add_place(CLI::App& command, BridgeOptions& options) {
-  command
-      .add_option("--config", options.config,
-                  "The configuration (default: .flywheel/chatgpt.json of the project)")
-      ->envname("FLYWHEEL_CONFIG")
-      ->type_name("FILE");
+  add_config(command, options.config,
+             "The configuration (default: .flywheel/chatgpt.json of the project)");
   command.add_option("--state-dir,--state", options.state, "The state directory")
       ->envname("FLYWHEEL_STATE")
       ->type_name("DIR");
@@ -66,15 +86,28 @@ void add_bridge_options(CLI::App& command, BridgeOptions& options) {
   command.add_flag("--headed", options.is_headed, "Show a window")->excludes(headless);
 }
 
+base::Result<fs::path> state_of_user() {
+  const auto folder = [](const char* variable) {
+    const char* value = std::getenv(variable);
+    return fs::path(value ? value : "");
+  };
+  const fs::path state = folder("XDG_STATE_HOME");
+  if (!state.empty()) return state / "flywheel";
+  const fs::path home = folder("HOME");
+  if (!home.empty()) return home / ".local" / "state" / "flywheel";
+  return fail(Code::not_found,
+              "find the state directory: there is no configuration, and neither XDG_STATE_HOME nor "
+              "HOME is set; name one with --state",
+              "configuration");
+}
+
 base::Result<Config> config_for(const BridgeOptions& options) {
   std::optional<fs::path> file;
   if (options.config) file = *options.config;
   std::error_code error;
   auto config = find_config(file, fs::current_path(error));
   if (!config && config.error().code == Code::not_found && options.url && !options.config) {
-    const boost::json::object defaults{
-        {"crt_url", "http://localhost/"}, {"mcp_server", "default"}, {"writer_agent", "flywheel"}};
-    config = parse_config(boost::json::serialize(defaults), {});
+    config = config_of_no_file(options);
   }
   if (!config) {
     config.error().reason = "configuration";
@@ -99,6 +132,9 @@ BrowserSettings browser_settings(const Config& config, const BridgeOptions& opti
   settings.chat.url = config.crt_url;
   settings.chat.drafts = config.draft;
   settings.chat.ready_limit = config.timeouts.ready;
+  settings.chat.send_limit = config.timeouts.send;
+  settings.chat.silence_limit = config.timeouts.silence;
+  settings.launch.start_limit = config.timeouts.start;
   return settings;
 }
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <CLI/App.hpp>
 
@@ -22,14 +23,23 @@ struct BridgeOptions {
   bool is_headed = false;
 };
 
+// What --config is for where nothing else of it is read.
+inline constexpr std::string_view types_of_config =
+    "The configuration whose project's message types are known (default: the one of the project)";
+// Adds --config, with what it is for.
+void add_config(CLI::App& command, std::optional<std::string>& config, const std::string& text);
 // Adds --config and --state. FLYWHEEL_CONFIG and FLYWHEEL_STATE say the same for every command.
 void add_place(CLI::App& command, BridgeOptions& options);
 // Those, and which conversation, browser and window.
 void add_bridge_options(CLI::App& command, BridgeOptions& options);
 
 // The project's configuration; errors have the reason "configuration". With `url` given and no
-// project around, the defaults for that page.
+// configuration around, the defaults for that page; `file` is empty then, and the state is the
+// user's.
 base::Result<Config> config_for(const BridgeOptions& options);
+// The state directory of whoever has no configuration: $XDG_STATE_HOME/flywheel, or what that is by
+// default.
+base::Result<std::filesystem::path> state_of_user();
 BrowserSettings browser_settings(const Config& config, const BridgeOptions& options);
 
 // The file's text, made by `make` at the first call (mode 0600).

@@ -45,22 +45,23 @@ const json::object* schema_below(const json::object& schema, std::string_view ke
   return others ? others : cdp::object_in(schema, "items");
 }
 
-// What the object at `pointer` may have; null: that is written nowhere.
-const json::object* properties_at(const json::value& schema, std::string_view pointer) {
+// The schema of what stands at `pointer`; null: that is written nowhere.
+const json::object* schema_at(const json::value& schema, std::string_view pointer) {
   const json::object* at = schema.if_object();
   while (at && !pointer.empty()) {
     const std::size_t end = std::min(pointer.find('/', 1), pointer.size());
     at = schema_below(*at, pointer.substr(1, end - 1));
     pointer.remove_prefix(end);
   }
-  return at ? cdp::object_in(*at, "properties") : nullptr;
+  return at;
 }
 
 std::string unknown_key(const json::value& schema, const std::string& pointer) {
   const std::size_t slash = pointer.rfind('/');
   const std::string key = pointer.substr(slash + 1);
   std::vector<std::string> known;
-  if (const auto* properties = properties_at(schema, pointer.substr(0, slash))) {
+  const auto* object = schema_at(schema, pointer.substr(0, slash));
+  if (const auto* properties = object ? cdp::object_in(*object, "properties") : nullptr) {
     for (const auto& [name, value] : *properties) known.emplace_back(name);
   }
   std::string text = fmt::format("unknown key \"{}\"", key);
@@ -70,11 +71,20 @@ std::string unknown_key(const json::value& schema, const std::string& pointer) {
   return names.empty() ? text : text + "; known are " + names;
 }
 
+// A pattern says little to a person: what it is for says more.
+std::string misshapen(const json::value& schema, const schema::Violation& violation) {
+  const auto* at = schema_at(schema, violation.instance_location);
+  const std::string meant = at ? cdp::text_in(*at, "description") : "";
+  return meant.empty() ? violation.message : fmt::format("{}: {}", violation.message, meant);
+}
+
 std::string line_of(const json::value& schema, const schema::Violation& violation) {
   const std::string& pointer = violation.instance_location;
   const bool is_unknown = violation.keyword == "additionalProperties" && !pointer.empty();
   return fmt::format("{}: {}", pointer.empty() ? "(root)" : pointer,
-                     is_unknown ? unknown_key(schema, pointer) : violation.message);
+                     is_unknown                       ? unknown_key(schema, pointer)
+                     : violation.keyword == "pattern" ? misshapen(schema, violation)
+                                                      : violation.message);
 }
 
 base::Result<> check(const json::value& schema, const json::value& config, const fs::path& file) {
@@ -166,9 +176,9 @@ fs::path profile_in(const fs::path& state, const std::string& server) {
 
 Config typed(const json::object& object, const fs::path& file) {
   Config config;
-  config.file = fs::absolute(file).lexically_normal();
-  const fs::path folder = config.file.parent_path();
-  config.project = folder.filename() == ".flywheel" ? folder.parent_path() : folder;
+  std::error_code error;
+  if (!file.empty()) config.file = fs::absolute(file, error).lexically_normal();
+  config.project = project_of(config.file);
   const Members all(object, config.project);
   const Members bridge = all.at("bridge");
   config.crt_url = all.text("crt_url");
@@ -180,6 +190,7 @@ Config typed(const json::object& object, const fs::path& file) {
   config.senders = bridge.texts("senders");
   config.draft = bridge.text("draft") == "clear" ? DraftPolicy::clear : DraftPolicy::stop;
   config.page_profiles = bridge.path("page_profiles", config.project / ".flywheel" / "pages");
+  config.message_types = schemas_in(config.project);
   const Members browser = bridge.at("browser");
   // A name without a folder is looked up on the PATH when the browser starts.
   const fs::path executable = browser.text("executable");
@@ -254,7 +265,8 @@ base::Result<Config> find_config(const std::optional<fs::path>& given, const fs:
   return fail(Code::not_found,
               fmt::format("find the configuration: no .flywheel/chatgpt.json in {} or above; "
                           "create one with \"crt_url\", \"mcp_server\" and \"writer_agent\", or "
-                          "name one with --config",
+                          "name one with --config; a daemon that runs elsewhere needs none: set "
+                          "FLYWHEEL_URL and FLYWHEEL_KEY",
                           start.string()));
 }
 

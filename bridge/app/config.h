@@ -34,6 +34,7 @@ struct Config {
   std::vector<std::string> senders;
   DraftPolicy draft = DraftPolicy::stop;
   std::filesystem::path page_profiles;
+  std::filesystem::path message_types;  // of one's own; may be missing
 
   struct Browser {
     std::filesystem::path executable;  // empty: the first found
@@ -88,8 +89,8 @@ inline constexpr std::string_view store_is_a_path =
     "only the path of an SQLite file is understood, no URL";
 bool is_url(std::string_view store);
 
-// From the text of a configuration file. invalid: every violation, each with its JSON Pointer; an
-// unknown key names the nearest known one.
+// From the text of a configuration file; of none, `file` is empty. invalid: every violation, each
+// with its JSON Pointer; an unknown key names the nearest known one.
 base::Result<Config> parse_config(std::string_view text, const std::filesystem::path& file);
 
 base::Result<Config> load_config(const std::filesystem::path& file);

@@ -152,8 +152,7 @@ base::Result<> Daemon::prepare(base::Faults& faults) {
                               .journal = bridge_->journal(),
                               .clock = clock_,
                               .is_shut = [this] { return bridge_->waits_for_evidence(); }},
-      settings_.bridge.browser.window == cdp::Window::headed ? services::SignIn::Usual::window
-                                                             : services::SignIn::Usual::no_window);
+      usual_window());
   std::optional<http::JwtVerifier> verifier;
   if (!settings_.issuers.empty()) {
     TRY(verifier, http::JwtVerifier::create(settings_.issuers));
@@ -303,7 +302,15 @@ base::Task<> Daemon::start() {
                               {.url = server_->url(),
                                .pid = ::getpid(),
                                .incarnation = bridge_->store().incarnation(),
-                               .store = settings_.bridge.store});
+                               .store = settings_.bridge.store,
+                               .attached = settings_.bridge.chrome.attach_url});
+}
+
+services::SignIn::Usual Daemon::usual_window() const {
+  using Usual = services::SignIn::Usual;
+  if (!settings_.bridge.chrome.attach_url.empty()) return Usual::not_ours;
+  const bool has_window = settings_.bridge.browser.window == cdp::Window::headed;
+  return has_window ? Usual::window : Usual::no_window;
 }
 
 asio::awaitable<void> Daemon::drained() {

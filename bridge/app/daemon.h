@@ -72,6 +72,7 @@ class Daemon {
   base::Result<> prepare_outbound();
   void prepare_webhooks();
   std::vector<http::NotReady> not_ready();
+  services::SignIn::Usual usual_window() const;
 
   boost::asio::any_io_executor executor_;
   base::Clock& clock_;

@@ -28,7 +28,17 @@ std::string_view whence_the_key() {
   return "; it is the key in admin.key, where the daemon puts a good one when it is started again";
 }
 
+base::Error no_key(const std::string& url, const base::Error& why) {
+  return {Code::denied,
+          fmt::format("there is no key to ask the daemon at {} with: set FLYWHEEL_KEY, or run this "
+                      "as its user ({})",
+                      url, why.message),
+          "no_key"};
+}
+
 }  // namespace
+
+bool names_daemon_elsewhere() { return !variable("FLYWHEEL_URL").empty(); }
 
 base::Result<fs::path> state_folder(const BridgeOptions& options) {
   std::error_code error;
@@ -38,11 +48,7 @@ base::Result<fs::path> state_folder(const BridgeOptions& options) {
   if (config.error().code != Code::not_found || options.config) {
     return std::unexpected(config.error());
   }
-  const std::string xdg = variable("XDG_STATE_HOME");
-  const std::string home = variable("HOME");
-  if (!xdg.empty()) return fs::path(xdg) / "flywheel";
-  if (!home.empty()) return fs::path(home) / ".local" / "state" / "flywheel";
-  return std::unexpected(config.error());
+  return state_of_user();
 }
 
 base::Result<std::optional<DaemonPlace>> find_daemon(const BridgeOptions& options) {
@@ -56,24 +62,27 @@ base::Result<std::optional<DaemonPlace>> find_daemon(const BridgeOptions& option
     place.store = daemon->store;
     place.state = state;
     place.pid = daemon->pid;
+    place.attached = daemon->attached;
   }
   if (place.token.empty()) {
-    TRY(place.token, read_file(state / "admin.key", key_file_bytes_max));
+    auto key = read_file(state / "admin.key", key_file_bytes_max);
+    if (!key) return std::unexpected(no_key(place.url, key.error()));
+    place.token = *std::move(key);
     while (place.token.ends_with('\n')) place.token.pop_back();
   }
   return std::optional(std::move(place));
 }
 
-int print_failed(Console& console, const base::Error& failed) {
+int print_failed(Console& console, const base::Error& failed, const boost::json::object& about) {
   base::Error error = failed;
   if (error.reason == "invalid_token") error.message += whence_the_key();
   if (console.is_json) {
     const std::string code =
         error.reason.empty() ? std::string(base::name(error.code)) : error.reason;
-    print_json(console, {{"error",
-                          {{"code", code},
-                           {"detail", error.message},
-                           {"retryable", base::is_retryable(error.code)}}}});
+    boost::json::object object = about;
+    object["error"] = {
+        {"code", code}, {"detail", error.message}, {"retryable", base::is_retryable(error.code)}};
+    print_json(console, object);
   }
   print_error(console, error.message);
   return exit_status_of(error);
@@ -86,7 +95,9 @@ int run_with_daemon(Console& console, const BridgeOptions& options,
   if (!*place) {
     const auto state = state_folder(options);
     return print_failed(console, {Code::unavailable,
-                                  fmt::format("no daemon works {}; start one with flywheel serve",
+                                  fmt::format("no daemon works {}; start one with flywheel serve, "
+                                              "or name one that runs elsewhere with FLYWHEEL_URL "
+                                              "and FLYWHEEL_KEY",
                                               state ? state->string() : "here"),
                                   "no_daemon"});
   }

@@ -33,7 +33,8 @@ std::optional<DaemonFile> read(const fs::path& state) {
   const auto& object = value->get_object();
   DaemonFile daemon{.url = cdp::text_in(object, "url"),
                     .incarnation = cdp::text_in(object, "incarnation"),
-                    .store = cdp::text_in(object, "store")};
+                    .store = cdp::text_in(object, "store"),
+                    .attached = cdp::text_in(object, "attached")};
   if (const auto* pid = object.if_contains("pid"); pid && pid->is_int64()) {
     daemon.pid = static_cast<int>(pid->get_int64());
   }
@@ -47,7 +48,8 @@ base::Result<> write_daemon_file(const fs::path& state, const DaemonFile& daemon
   const json::object object{{"url", daemon.url},
                             {"pid", daemon.pid},
                             {"incarnation", daemon.incarnation},
-                            {"store", fs::absolute(daemon.store, error).string()}};
+                            {"store", fs::absolute(daemon.store, error).string()},
+                            {"attached", daemon.attached}};
   TRY_OK(write_file(file_in(state), json::serialize(object) + "\n"));
   ::chmod(file_in(state).c_str(), 0600);
   return {};

@@ -8,6 +8,7 @@
 #include "bridge/app/session_report.h"
 #include "bridge/chat/profile.h"
 #include "bridge/protocol/message_types.h"
+#include "bridge/store/lock_file.h"
 
 #include <memory>
 #include <vector>
@@ -50,7 +51,7 @@ class Doctor {
       check_profiles(*config);
     }
     add_all(check_service_unit());
-    if (!check_daemon()) check_browser_and_page(config);
+    if (!check_daemon(config)) check_browser_and_page(config);
     return report();
   }
 
@@ -71,13 +72,19 @@ class Doctor {
           config->file.empty() ? "none; defaults for --url" : config->file.string());
       return *std::move(config);
     }
+    const bool is_none = config.error().code == base::Code::not_found && !options_.config;
+    if (is_none && names_daemon_elsewhere()) {
+      add("configuration", Health::note,
+          "none; the daemon that FLYWHEEL_URL names needs none here");
+      return {};
+    }
     add("configuration", Health::bad, config.error().message,
         "write .flywheel/chatgpt.json with crt_url, mcp_server and writer_agent");
     return {};
   }
 
   void check_message_types() {
-    const auto types = protocol::MessageTypes::load(own_schemas());
+    const auto types = protocol::MessageTypes::load(own_schemas(options_.config));
     if (types) {
       add("message types", Health::ok, types->request_names());
     } else {
@@ -106,26 +113,63 @@ class Doctor {
     }
   }
 
-  // True if one runs: then it has the browser, and is asked.
-  bool check_daemon() {
+  // True if one is there, or another that has the store: then it has the browser. Who can be asked
+  // is.
+  bool check_daemon(const std::optional<Config>& config) {
     const auto place = find_daemon(options_);
-    if (!place || !*place) {
-      add("daemon", Health::note, "none runs here", "flywheel serve, or systemctl start flywheel");
-      return false;
-    }
+    if (!place || !*place) return check_who_cannot_be_asked(place, config);
     const int status = run_to_end(console_, [&]() -> boost::asio::awaitable<int> {
       http::Client client((*place)->url, (*place)->token);
-      co_return co_await ask_daemon(client, (*place)->url);
+      co_return co_await ask_daemon(client, **place);
     });
     if (status == exit_interrupted) findings_.clear();
     return true;
   }
 
-  boost::asio::awaitable<int> ask_daemon(http::Client& client, const std::string& url) {
+  bool check_who_cannot_be_asked(const base::Result<std::optional<DaemonPlace>>& place,
+                                 const std::optional<Config>& config) {
+    const std::string holder = config ? holder_of(config->store) : std::string();
+    if (!place && place.error().reason == "no_key") {
+      add("daemon", Health::bad,
+          holder.empty() ? place.error().message
+                         : fmt::format("{} holds the store's lock, but cannot be asked: {}", holder,
+                                       place.error().message),
+          "start it again, which makes a missing admin.key anew; or run this as its user");
+      return true;
+    }
+    if (!holder.empty()) {
+      const bool serves = holder.starts_with("flywheel serve");
+      add("daemon", serves ? Health::bad : Health::note,
+          fmt::format("{} holds the store's lock, but cannot be asked: no daemon.json in {} names "
+                      "it",
+                      holder, config->state.string()),
+          serves ? "unless it is just starting: systemctl restart flywheel, or end the process and "
+                   "start flywheel serve"
+                 : "wait until it has ended");
+      return true;
+    }
+    add("daemon", Health::note,
+        place ? "none runs here" : "not looked for: " + place.error().message,
+        "flywheel serve, or systemctl start flywheel");
+    return false;
+  }
+
+  // Who has the store open, for people; empty: nobody.
+  static std::string holder_of(const std::string& store) {
+    const auto holder = store::LockFile::holder(store + ".lock");
+    return holder ? holder->text : std::string();
+  }
+
+  boost::asio::awaitable<int> ask_daemon(http::Client& client, const DaemonPlace& place) {
+    const std::string& url = place.url;
     const auto health =
         co_await client.call_json({.target = "/healthz", .limit = std::chrono::seconds(5)});
     if (!health) {
-      add("daemon", Health::bad, fmt::format("{}: {}", url, health.error().message),
+      const std::string holder = place.store.empty() ? "" : holder_of(place.store);
+      add("daemon", Health::bad,
+          holder.empty() ? fmt::format("no daemon answers: {}", health.error().message)
+                         : fmt::format("{} holds the store's lock, but does not answer: {}", holder,
+                                       health.error().message),
           "systemctl restart flywheel, or end the process and start flywheel serve");
       co_return exit_negative;
     }

@@ -1,4 +1,5 @@
 // flywheel packet build | validate: work offline, with the exit statuses of packet protocol v1.
+#include "bridge/app/bridge_options.h"
 #include "bridge/app/command_line.h"
 #include "bridge/app/project.h"
 #include "bridge/base/json.h"
@@ -32,12 +33,14 @@ struct BuildOptions {
   std::string notes;
   std::string idempotency_key;
   std::string out;
+  std::optional<std::string> config;
   const CLI::Option* notes_given = nullptr;
   const CLI::Option* key_given = nullptr;
 };
 
 struct ValidateOptions {
   std::string file;
+  std::optional<std::string> config;
   bool is_stdin = false;
 };
 
@@ -89,7 +92,7 @@ base::Result<protocol::PacketParts> read_parts(Console& console, const BuildOpti
 }
 
 int build(Console& console, const BuildOptions& options) {
-  auto types = protocol::MessageTypes::load(own_schemas());
+  auto types = protocol::MessageTypes::load(own_schemas(options.config));
   if (!types) return failed(console, types.error());
   auto parts = read_parts(console, options);
   if (!parts) return failed(console, parts.error());
@@ -123,7 +126,7 @@ int validate(Console& console, const ValidateOptions& options) {
                 "Try: flywheel packet validate --help");
     return exit_v1_error;
   }
-  auto types = protocol::MessageTypes::load(own_schemas());
+  auto types = protocol::MessageTypes::load(own_schemas(options.config));
   if (!types) return failed(console, types.error());
   auto message = read_json(console, options.is_stdin ? "-" : options.file);
   if (!message) return failed(console, message.error());
@@ -138,8 +141,9 @@ int validate(Console& console, const ValidateOptions& options) {
   return exit_ok;
 }
 
-// The others below "packet" have it.
-void add_unused_state(CLI::App& command) {
+// The others below "packet" have them; of a project only its message types are wanted here.
+void add_place_of_types(CLI::App& command, std::optional<std::string>& config) {
+  add_config(command, config, std::string(types_of_config));
   command.add_option("--state-dir,--state")
       ->description("Taken for the sake of scripts; nothing is read from it")
       ->type_name("DIR");
@@ -185,7 +189,7 @@ void add_build(CLI::App& group, CommandLine& line) {
           ->type_name("KEY");
   command->add_option("--out", options->out, "Write the packet here (default: standard output)")
       ->type_name("FILE");
-  add_unused_state(*command);
+  add_place_of_types(*command, options->config);
   command->callback([options, &line] {
     line.run = [options](Console& console) { return build(console, *options); };
   });
@@ -199,7 +203,7 @@ void add_validate(CLI::App& group, CommandLine& line) {
   auto options = std::make_shared<ValidateOptions>();
   command->add_option("--file", options->file, "The file to check")->type_name("FILE");
   command->add_flag("--stdin", options->is_stdin, "Check standard input");
-  add_unused_state(*command);
+  add_place_of_types(*command, options->config);
   command->callback([options, &line] {
     line.run = [options](Console& console) { return validate(console, *options); };
   });

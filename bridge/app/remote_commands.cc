@@ -3,6 +3,7 @@
 #include "bridge/app/queue_report.h"
 #include "bridge/app/remote_call.h"
 #include "bridge/app/verification.h"
+#include "bridge/base/clock.h"
 #include "bridge/base/limits.h"
 
 #include <boost/json/serialize.hpp>
@@ -24,6 +25,7 @@ struct RemoteOptions {
   int wait_s = 0;
   std::optional<int> days;
   bool is_once = false;
+  bool only_good = false;
 };
 using Story = std::function<awaitable<int>(Console&, const RemoteOptions&, http::Client&)>;
 
@@ -296,15 +298,58 @@ awaitable<int> key_create(Console& console, const RemoteOptions& options, http::
   });
 }
 
-awaitable<int> key_list(Console& console, const RemoteOptions&, http::Client& client) {
-  co_return co_await call(console, client, {.target = "/api/keys"}, [&](const json::value& answer) {
-    for (const auto& item : items_of(answer)) {
+constexpr int keys_at_once = 100;
+
+// Times of one form are in the order of their letters.
+std::string_view state_of_key(const json::object& key, std::string_view now) {
+  if (!text_in(key, "revoked").empty()) return "revoked";
+  const std::string expires = text_in(key, "expires");
+  return !expires.empty() && expires <= now ? "expired" : "good";
+}
+
+std::string scopes_of(const json::object& key) {
+  const auto* scopes = key.if_contains("scopes");
+  std::string text;
+  if (!scopes || !scopes->is_array()) return text;
+  for (const auto& scope : scopes->get_array()) {
+    if (!scope.is_string()) continue;
+    text += (text.empty() ? "" : ",") + shown(scope.get_string());
+  }
+  return text;
+}
+
+void print_key(Console& console, const json::object& key, std::string_view state) {
+  const std::string agent = line_in(key, "agent");
+  const std::string expires = line_in(key, "expires");
+  console.out << fmt::format("{}  {:<7}  {:<20}  {}{}{}\n", line_in(key, "id"), state,
+                             line_in(key, "name"), scopes_of(key),
+                             agent.empty() ? "" : fmt::format("  for {}", agent),
+                             expires.empty() ? "" : fmt::format("  until {}", expires));
+}
+
+// All of them, newest first.
+awaitable<int> key_list(Console& console, const RemoteOptions& options, http::Client& client) {
+  const std::string now = base::rfc3339(base::SystemClock().wall());
+  const std::string first = fmt::format("/api/keys?limit={}", keys_at_once);
+  json::array keys;
+  for (std::string target = first; !target.empty();) {
+    const auto answer = co_await client.call_json({.target = target});
+    if (!answer) co_return print_failed(console, answer.error());
+    for (const auto& item : items_of(*answer)) {
       if (!item.is_object()) continue;
-      const auto& key = item.get_object();
-      console.out << fmt::format("{}  {:<20}  {}  {}\n", line_in(key, "id"), line_in(key, "name"),
-                                 line_in(key, "scopes"), line_in(key, "expires"));
+      const auto state = state_of_key(item.get_object(), now);
+      if (options.only_good && state != "good") continue;
+      if (!console.is_json) print_key(console, item.get_object(), state);
+      json::object key = item.get_object();
+      key["state"] = state;
+      keys.push_back(std::move(key));
     }
-  });
+    const auto cursor = answer->is_object() ? text_in(answer->get_object(), "next_cursor") : "";
+    target = cursor.empty() ? "" : first;
+    add_query(target, "cursor", cursor);
+  }
+  if (console.is_json) print_json(console, json::object{{"items", std::move(keys)}});
+  co_return exit_ok;
 }
 
 awaitable<int> key_revoke(Console& console, const RemoteOptions& options, http::Client& client) {
@@ -333,8 +378,14 @@ void add_keys(CLI::App& root, CommandLine& line) {
                command.add_option("--days", options.days, "Expires after so many days")
                    ->check(CLI::Range(1, 3650));
              });
-  add_remote(*group, line, "list", "List keys, without their secrets", "flywheel key list",
-             key_list);
+  add_remote(
+      *group, line, "list",
+      "List all keys, newest first, without their secrets: good, revoked or expired, and for "
+      "which agent",
+      "flywheel key list --good", key_list, [](CLI::App& command, RemoteOptions& options) {
+        command.add_flag("--good", options.only_good,
+                         "Only those that are neither revoked nor expired");
+      });
   add_remote(*group, line, "revoke", "Make a key useless at once", "flywheel key revoke 0192",
              key_revoke, [](CLI::App& command, RemoteOptions& options) {
                command.add_option("id", options.id, "The key's id")->type_name("ID")->required();

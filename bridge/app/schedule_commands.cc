@@ -117,8 +117,9 @@ awaitable<int> show(Console& console, const ScheduleOptions& options, http::Clie
 }
 
 // The packet, checked before anybody is asked, so that its faults are told by their lines.
-base::Result<json::object> packet_in(Console& console, const std::string& path) {
-  TRY(const auto types, protocol::MessageTypes::load(own_schemas()));
+base::Result<json::object> packet_in(Console& console, const ScheduleOptions& options) {
+  const std::string& path = *options.packet;
+  TRY(const auto types, protocol::MessageTypes::load(own_schemas(options.bridge.config)));
   TRY(const std::string text, read_input(console, path, limits::packet_bytes_max));
   auto packet = protocol::Packet::parse(text, types);
   if (packet) return packet->body();
@@ -149,7 +150,7 @@ awaitable<int> create(Console& console, const ScheduleOptions& options, http::Cl
   if (options.checks_session) body["session_check"] = true;
   if (options.is_paused) body["paused"] = true;
   if (options.packet) {
-    auto packet = packet_in(console, *options.packet);
+    auto packet = packet_in(console, options);
     if (!packet) co_return print_failed(console, packet.error());
     body["packet"] = *std::move(packet);
   }

@@ -14,8 +14,9 @@
 namespace app {
 namespace {
 
-base::Result<protocol::Packet> read_packet(Console& console, const std::string& path) {
-  TRY(const auto types, protocol::MessageTypes::load(own_schemas()));
+base::Result<protocol::Packet> read_packet(Console& console, const std::string& path,
+                                           const BridgeOptions& bridge) {
+  TRY(const auto types, protocol::MessageTypes::load(own_schemas(bridge.config)));
   TRY(const std::string text, read_input(console, path, limits::packet_bytes_max));
   auto packet = protocol::Packet::parse(text, types);
   if (packet) return *std::move(packet);
@@ -27,7 +28,7 @@ base::Result<protocol::Packet> read_packet(Console& console, const std::string& 
 }
 
 int run_send(Console& console, const std::string& path, const SendOptions& options) {
-  auto packet = read_packet(console, path);
+  auto packet = read_packet(console, path, options.bridge);
   if (!packet) {
     const int status = print_failed(console, packet.error());
     return packet.error().reason == "invalid_packet" ? exit_bad_input : status;
@@ -47,8 +48,10 @@ void add_send_command(CLI::App& root, CommandLine& line) {
   command->add_option("packet", *path, "The packet; - reads standard input")
       ->type_name("FILE")
       ->required();
-  auto* wait = add_end_wait(*command, *options,
-                            "Wait for the end, at most so long (default: as long as it takes)");
+  auto* wait =
+      add_end_wait(*command, *options,
+                   "Wait for the end, at most so many seconds, as in --wait 60 (default: as "
+                   "long as it takes)");
   command
       ->add_flag_callback(
           "--no-wait", [options] { options->waits = false; },

@@ -19,6 +19,8 @@ namespace json = boost::json;
 using boost::asio::awaitable;
 using OnEnd = std::function<int(const json::object&)>;
 
+base::Instant this_moment() { return base::Instant::clock::now(); }
+
 // Before the caller was known by a key, a packet was sent under this name.
 constexpr std::string_view former_principal = "local";
 
@@ -76,30 +78,94 @@ awaitable<int> send_here(Console& console, const protocol::Packet& packet, const
   co_return status;
 }
 
-// Held by the daemon for as long as it allows, again and again.
-base::Task<json::object> follow(http::Client& client, std::string id, base::Instant deadline,
-                                Progress& progress) {
-  std::string shown;
-  for (;;) {
-    const auto left =
-        std::chrono::duration_cast<std::chrono::seconds>(deadline - base::Instant::clock::now());
-    const auto wait = std::clamp<std::int64_t>(left.count(), 0, limits::http_wait_max.count());
-    http::ClientRequest request{.target = fmt::format("/api/packets/{}?wait={}", id, wait)};
-    CO_TRY(auto answer, co_await client.call_json(std::move(request)));
-    if (!answer.is_object()) {
-      co_return base::fail(base::Code::internal, "the daemon's answer is no object");
-    }
-    auto view = std::move(answer.get_object());
-    const std::string state(view.at("state").as_string());
-    const std::string stage(view.at("stage").as_string());
-    if (std::string now = state + ", " + stage; now != shown) {
-      progress.say(fmt::format("  {}", now));
-      shown = std::move(now);
-    }
-    const bool goes_on = state == "queued" || state == "running";
-    if (!goes_on || base::Instant::clock::now() >= deadline) co_return view;
-  }
+// A daemon that is started anew answers again.
+bool may_come_back(const base::Error& error) {
+  return error.code == base::Code::unavailable || error.code == base::Code::timeout ||
+         error.code == base::Code::busy;
 }
+
+base::Task<json::object> look_at_packet(http::Client& client, const std::string& id,
+                                        base::Instant deadline) {
+  const auto left = std::chrono::duration_cast<std::chrono::seconds>(deadline - this_moment());
+  const auto wait = std::clamp<std::int64_t>(left.count(), 0, limits::http_wait_max.count());
+  http::ClientRequest request{.target = fmt::format("/api/packets/{}?wait={}", id, wait)};
+  CO_TRY(auto answer, co_await client.call_json(std::move(request)));
+  if (!answer.is_object()) {
+    co_return base::fail(base::Code::internal, "the daemon's answer is no object");
+  }
+  co_return std::move(answer.get_object());
+}
+
+// A packet that the daemon has. Over a restart of the daemon it is looked for again, for its
+// address and its key may be others by then.
+class Following {
+ public:
+  Following(Console& console, http::Client& client, const BridgeOptions& bridge, std::string id)
+      : console_(console), client_(client), bridge_(bridge), id_(std::move(id)) {}
+  Following(const Following&) = delete;
+  Following& operator=(const Following&) = delete;
+  // Whoever interrupts the command is told as well how to go on.
+  ~Following() {
+    if (!is_told_) print_notice(console_, how_to_go_on());
+  }
+
+  // Held by the daemon for as long as it allows, again and again.
+  base::Task<json::object> to_the_end(base::Instant deadline, Progress& progress) {
+    std::string shown;
+    for (;;) {
+      CO_TRY(auto view, co_await look(deadline));
+      const std::string state(view.at("state").as_string());
+      const std::string stage(view.at("stage").as_string());
+      if (std::string now_there = state + ", " + stage; now_there != shown) {
+        progress.say(fmt::format("  {}", now_there));
+        shown = std::move(now_there);
+      }
+      const bool goes_on = state == "queued" || state == "running";
+      if (goes_on && this_moment() < deadline) continue;
+      is_told_ = true;
+      co_return view;
+    }
+  }
+
+  // Nothing more is to be heard of it here.
+  int give_up(base::Error error) {
+    is_told_ = true;
+    error.message += "; " + how_to_go_on();
+    return print_failed(console_, error, {{"id", id_}});
+  }
+
+ private:
+  base::Task<json::object> look(base::Instant deadline) {
+    base::SystemClock clock;
+    std::optional<base::Instant> until;  // of a daemon that is away
+    for (;;) {
+      auto view = co_await look_at_packet(client_, id_, deadline);
+      if (view || !may_come_back(view.error())) co_return view;
+      if (!until) {
+        until = std::min(deadline, this_moment() + limits::daemon_returns);
+        print_notice(console_,
+                     fmt::format("{}; waiting for the daemon to come back", view.error().message));
+      }
+      if (this_moment() >= *until) co_return view;
+      co_await clock.sleep_until(this_moment() + limits::daemon_look);
+      const auto place = find_daemon(bridge_);
+      if (place && *place) client_ = http::Client((*place)->url, (*place)->token);
+    }
+  }
+
+  std::string how_to_go_on() const {
+    return fmt::format(
+        "packet {0} is the daemon's and goes on without this command: flywheel "
+        "packet show {0} --wait 60",
+        id_);
+  }
+
+  Console& console_;
+  http::Client& client_;
+  const BridgeOptions& bridge_;
+  const std::string id_;
+  bool is_told_ = false;
+};
 
 awaitable<int> send_there(Console& console, http::Client& client, const protocol::Packet& packet,
                           const SendOptions& options, const OnEnd& on_end) {
@@ -126,12 +192,13 @@ awaitable<int> send_there(Console& console, http::Client& client, const protocol
     }
     co_return exit_ok;
   }
-  const auto deadline = options.wait_s
-                            ? base::Instant::clock::now() + std::chrono::seconds(*options.wait_s)
-                            : base::Instant::max();
-  auto view =
-      co_await follow(client, std::string(accepted.at("id").as_string()), deadline, progress);
-  if (!view) co_return print_failed(console, view.error());
+  const auto deadline =
+      options.wait_s ? this_moment() + std::chrono::seconds(*options.wait_s) : base::Instant::max();
+  const std::string id(accepted.at("id").as_string());
+  progress.say("  packet " + id);
+  Following following(console, client, options.bridge, id);
+  auto view = co_await following.to_the_end(deadline, progress);
+  if (!view) co_return following.give_up(std::move(view).error());
   if (is_replay) (*view)["replayed"] = true;
   co_return on_end(*view);
 }

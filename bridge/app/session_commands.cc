@@ -98,16 +98,39 @@ awaitable<int> screenshot(Console& console, const SessionOptions& options, const
   co_return print_screenshot(console, options.file, *picture);
 }
 
+// flywheel-browser.service keeps its profile in the state directory. Whether the daemon uses it is
+// known while one runs.
+void note_browser_of_service(Console& console, const BridgeOptions& options, const Config& config) {
+  std::error_code error;
+  const auto profile = config.state / "browser";
+  const bool is_there = std::filesystem::exists(profile / "DevToolsActivePort", error);
+  if (options.attach || !is_there) return;
+  print_notice(console, fmt::format("this is about the profile {}; the browser of "
+                                    "flywheel-browser.service has its own, and takes part with "
+                                    "--attach {}",
+                                    config.browser.profile_dir.string(), profile.string()));
+}
+
+// Which browser keeps the session.
+std::string place_of_session(const BridgeOptions& options, const Config& config) {
+  return options.attach ? "the browser at " + *options.attach : config.browser.profile_dir.string();
+}
+
 // A person acts in the window; the bridge only looks, and leaves when the page is ready.
 awaitable<int> login(Console& console, const SessionOptions& options, const Config& config,
                      base::Clock& clock) {
+  note_browser_of_service(console, options.bridge, config);
   auto settings = browser_settings(config, options.bridge);
   settings.launch.window = cdp::Window::headed;
   auto opened = co_await BrowserSession::open(std::move(settings), clock);
   if (!opened) co_return print_failed(console, opened.error());
   auto session = std::move(*opened);
-  console.err << "Sign in in the browser window. This command ends by itself when the conversation "
-                 "is ready, or when you close the window."
+  console.err << (options.bridge.attach
+                      ? "Sign in in the browser that --attach names, where it shows a window: the "
+                        "conversation is open in a tab of it. This command ends by itself when the "
+                        "conversation is ready, or when you close that tab."
+                      : "Sign in in the browser window. This command ends by itself when the "
+                        "conversation is ready, or when you close the window.")
               << std::endl;
   const auto ready = co_await wait_for_sign_in(session->chat(), console.err, clock);
   // Also after a failure: a person may have signed in before it.
@@ -117,14 +140,14 @@ awaitable<int> login(Console& console, const SessionOptions& options, const Conf
   if (console.is_json) {
     print_json(console, {{"state", "ready"}});
   } else {
-    console.out << "Signed in; the session is kept in " << config.browser.profile_dir.string()
+    console.out << "Signed in; the session is kept in " << place_of_session(options.bridge, config)
                 << std::endl;
   }
   co_return exit_ok;
 }
 
 void print_imported(Console& console, const StorageState& storage, const Imported& imported,
-                    const std::filesystem::path& profile) {
+                    const std::string& place) {
   if (console.is_json) {
     print_json(console, {{"cookies", imported.cookies},
                          {"session_cookies", storage.session_cookies},
@@ -133,7 +156,7 @@ void print_imported(Console& console, const StorageState& storage, const Importe
     return;
   }
   console.out << fmt::format("{} cookies and {} stored items are now in {}\n", imported.cookies,
-                             imported.items, profile.string());
+                             imported.items, place);
   if (storage.session_cookies > 0) {
     console.out << fmt::format(
         "{} of the cookies have no date of their own; they are kept for {} days\n",
@@ -149,6 +172,7 @@ awaitable<int> import(Console& console, const SessionOptions& options, const Con
                       base::Clock& clock) {
   auto storage = read_storage_state(console, options.file, clock.wall());
   if (!storage) co_return print_failed(console, storage.error());
+  note_browser_of_service(console, options.bridge, config);
   auto settings = browser_settings(config, options.bridge);
   settings.launch.window = cdp::Window::headless;
   auto browser = co_await open_browser(settings);
@@ -157,7 +181,7 @@ awaitable<int> import(Console& console, const SessionOptions& options, const Con
   if (!imported) co_return print_failed(console, imported.error());
   auto closed = co_await (*browser)->close();
   if (!closed) co_return print_failed(console, chat::translate(closed.error(), "save the profile"));
-  print_imported(console, *storage, *imported, config.browser.profile_dir);
+  print_imported(console, *storage, *imported, place_of_session(options.bridge, config));
   co_return exit_ok;
 }
 
@@ -178,15 +202,15 @@ int run(Console& console, const SessionOptions& options, const Story& story) {
 int run(Console& console, const SessionOptions& options, const RemoteStory& remote,
         const std::function<int()>& local) {
   if (options.bridge.attach) return local();
-  // Without a configuration there is no daemon of this project; the local way says what is missing.
   const auto place = find_daemon(options.bridge);
-  if (!place || !*place) return local();
+  if (!place) return print_failed(console, place.error());
+  if (!*place) return local();
   return run_with_daemon(console, options.bridge,
                          [&](http::Client& client) { return remote(console, client, options); });
 }
 
 int login_here(Console& console, const SessionOptions& options) {
-  if (window_here() == cdp::Window::headless) {
+  if (window_here() == cdp::Window::headless && !options.bridge.attach) {
     print_error(console,
                 "there is no display to open a window on. Run this on a desktop with the same "
                 "profile, or import a session: flywheel session import storageState.json");
@@ -196,8 +220,12 @@ int login_here(Console& console, const SessionOptions& options) {
 }
 
 int run_import(Console& console, const SessionOptions& options) {
+  if (options.bridge.attach) return run(console, options, import);
   const auto place = find_daemon(options.bridge);
-  if (place && *place && !options.bridge.attach) {
+  if (!place) return print_failed(console, place.error());
+  SessionOptions there = options;
+  if (*place && !(*place)->attached.empty()) there.bridge.attach = (*place)->attached;
+  if (*place && !there.bridge.attach) {
     return print_failed(
         console, {base::Code::busy,
                   fmt::format("import {}: the daemon at {} uses the browser's profile; stop it, "
@@ -205,7 +233,7 @@ int run_import(Console& console, const SessionOptions& options) {
                               options.file, (*place)->url),
                   "daemon_runs"});
   }
-  return run(console, options, import);
+  return run(console, there, import);
 }
 
 int run_check(Console& console, const SessionOptions& options) {

@@ -168,8 +168,11 @@ base::Task<Imported> import_storage_state(cdp::Browser& browser, const StorageSt
   auto requests = (*page)->subscribe({"Fetch.requestPaused"});
   auto paused = co_await (*page)->call("Fetch.enable");
   if (!paused) co_return std::unexpected(chat::translate(paused.error(), "pause requests"));
-  CO_TRY(imported.items, co_await base::beside(answer_with_nothing(**page, requests),
-                                               store_all(**page, storage.origins)));
+  auto stored = co_await base::beside(answer_with_nothing(**page, requests),
+                                      store_all(**page, storage.origins));
+  // A browser that runs on has no use for it.
+  (void)co_await (*page)->close();
+  CO_TRY(imported.items, std::move(stored));
   co_return imported;
 }
 

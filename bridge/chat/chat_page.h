@@ -27,6 +27,10 @@ struct ChatOptions {
   Routes routes = Routes::both;
   std::chrono::milliseconds ready_limit = std::chrono::seconds(60);
   std::chrono::milliseconds post_limit = limits::post_appears;  // from the click to its POST
+  // From the insertion of a message to the proof that it was sent.
+  std::chrono::milliseconds send_limit = limits::send_proven;
+  // Without a sign of life of an answer; then the conversation is loaded afresh to look for it.
+  std::chrono::milliseconds silence_limit = limits::reply_silence;
 };
 
 // Presses nothing but the send button, and that only through the one-shot guard of page/guard.js.
@@ -92,12 +96,14 @@ class ChatPage final : public Conversation {
   base::Task<> clear_draft(const Sighting& seen);
   // Ready, and a new chat is where it begins.
   base::Task<Sighting> ready_at_home(const Prompt& prompt);
-  base::Task<> insert(const Prompt& prompt, StandingText& text);
+  // The composer holds the prompt, and nothing else. timeout: it took too long.
+  base::Task<> insert(const Prompt& prompt, StandingText& text, base::Instant deadline);
   boost::asio::awaitable<base::Error> explain(base::Error refused);
   base::Task<Click> arm(const Prompt& prompt, const Baseline& baseline);
   base::Task<> click_once(const Prompt& prompt, const Baseline& baseline, StandingText& text);
   base::Task<> not_clicked(const Prompt& prompt, StandingText& text, base::Error why);
-  base::Task<Sent> proof_of_send(const Prompt& prompt, base::Instant document);
+  base::Task<Sent> proof_of_send(const Prompt& prompt, base::Instant document,
+                                 base::Instant deadline);
   boost::asio::awaitable<void> learn_address(const Prompt& prompt);
   base::Error refusal(const Post& post) const;
   base::Task<Search> look_for(const Prompt& prompt);

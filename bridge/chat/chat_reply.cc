@@ -5,6 +5,7 @@
 #include "bridge/chat/message.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -58,6 +59,12 @@ bool is_running(State state) {
   return state == State::generating || state == State::reconnecting || state == State::hydrating;
 }
 
+// Between two looks whether an answer lives: silence is told within a part of its limit.
+std::chrono::milliseconds life_pace(const ChatOptions& options) {
+  constexpr std::chrono::milliseconds longest = limits::page_wait_slice;
+  return std::min(longest, options.silence_limit / 4);
+}
+
 // The page's word that nothing more comes. It counts only for the document that says it: a card
 // of a failed turn may be gone, and the answer there, when the page is loaded anew.
 bool is_over(State state) { return state == State::error_turn || state == State::stopped; }
@@ -84,7 +91,12 @@ base::Error given_up(const std::optional<Readback>& readback, const Prompt& prom
 class ChatPage::Reading {
  public:
   Reading(ChatPage& chat, const Prompt& prompt, FinishCheck& finish, DomWatch& page)
-      : chat_(chat), prompt_(prompt), finish_(finish), page_(page) {}
+      : chat_(chat),
+        prompt_(prompt),
+        finish_(finish),
+        page_(page),
+        life_look_(now() + life_pace(chat.options_)),
+        lived_(now()) {}
 
   // The answer if it is there now; nothing: wait for news, at most until `wake`.
   base::Task<std::optional<RawReply>> step() {
@@ -95,19 +107,21 @@ class ChatPage::Reading {
       if (read) co_return read;
     }
     if (page_.blocked()) co_return std::unexpected(*page_.blocked());
-    if (!next_try_ || now() < *next_try_) co_return std::nullopt;
+    const bool is_silent = has_fallen_silent();
+    if (!is_silent && (!next_try_ || now() < *next_try_)) co_return std::nullopt;
     CO_TRY(const Judgement judged, co_await chat_.state());
     if (is_blocking_reads(judged)) {
       co_return std::unexpected(as_error(judged.state, judged.evidence));
     }
-    if (is_running(judged.state)) {
+    // The sign of an answer that is being written may be all that is left of it.
+    if (is_running(judged.state) && !is_silent) {
       next_try_ = now() + limits::turn_ends;
       co_return std::nullopt;
     }
     co_return co_await from_server(is_over(judged.state));
   }
 
-  base::Instant wake() const { return next_try_.value_or(base::Instant::max()); }
+  base::Instant wake() const { return std::min(next_try_.value_or(life_look_), life_look_); }
 
  private:
   bool uses_network() const { return chat_.options_.routes == Routes::both; }
@@ -116,6 +130,23 @@ class ChatPage::Reading {
     return uses_network() ? chat_.eyes_->network().post(prompt_.marker) : nullptr;
   }
   bool is_alive() const { return post() && post()->is_alive(); }
+
+  // True once the answer has shown no sign of life for too long; then the time begins anew. Growth
+  // alone wakes nobody, so it is looked for from time to time.
+  bool has_fallen_silent() {
+    if (now() < life_look_) return false;
+    life_look_ = now() + life_pace(chat_.options_);
+    const Life life{post() ? post()->pieces : 0, page_.changes()};
+    if (std::exchange(life_, life) != life) {
+      lived_ = now();
+      return false;
+    }
+    // Nor sooner than the next look that is due in any case.
+    const base::Instant::duration limit = chat_.options_.silence_limit;
+    if (now() - lived_ < (tries_ > 0 ? std::max(limit, pause_) : limit)) return false;
+    lived_ = now();
+    return true;
+  }
 
   std::optional<RawReply> from_network() {
     const Post* own = post();
@@ -225,6 +256,11 @@ class ChatPage::Reading {
   std::optional<std::uint64_t> version_;
   std::optional<base::Instant> next_try_;  // of the server's copy
   std::optional<base::Error> sign_;        // what the page shows over the conversation
+  // Pieces of the stream that have come, and changes of what the page shows.
+  using Life = std::pair<std::uint64_t, std::uint64_t>;
+  Life life_;
+  base::Instant life_look_;  // the next one
+  base::Instant lived_;      // since then there was no sign of life
   base::Instant::duration pause_ = limits::readback_pause;
   int tries_ = 0;
   int ended_tries_ = 0;  // of them, those that found nothing which might still grow
@@ -244,7 +280,8 @@ base::Task<RawReply> ChatPage::reply(const Sent& sent, const Prompt& prompt, Fin
                         .marker = prompt.marker,
                         .end_marker = prompt.end_marker,
                         .quiet = post && post->is_alive() ? limits::page_glance
-                                                          : std::chrono::milliseconds(0)});
+                                                          : std::chrono::milliseconds(0),
+                        .slice = life_pace(options_)});
   Reading reading(*this, prompt, finish, page);
   struct Awaiting {
     explicit Awaiting(NetworkWatch& watch, const std::string& end) : network(watch) {

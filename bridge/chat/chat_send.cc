@@ -4,6 +4,8 @@
 #include "bridge/chat/chat_page.h"
 #include "bridge/chat/message.h"
 
+#include <algorithm>
+
 #include <boost/asio/error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/json/serialize.hpp>
@@ -29,6 +31,10 @@ std::unexpected<base::Error> unknown_outcome(std::string why) {
                           "conversation, or let the bridge look for its marker",
                           why),
               "unknown_outcome");
+}
+
+double seconds_of(std::chrono::milliseconds time) {
+  return std::chrono::duration<double>(time).count();
 }
 
 // The page script's own refusal, or empty.
@@ -112,8 +118,9 @@ base::Task<Sent> ChatPage::send(const Prompt& prompt, SendSteps& steps) {
   // … or meanwhile.
   if (may_be_taken(prompt)) co_return posted_before();
   CO_TRY_OK(co_await steps.intent(baseline));
+  const base::Instant deadline = clock_.now() + options_.send_limit;
   StandingText text(eyes_, prompt, baseline.shell);
-  CO_TRY_OK(co_await insert(prompt, text));
+  CO_TRY_OK(co_await insert(prompt, text, deadline));
   if (auto armed = co_await steps.armed(); !armed) {
     (void)co_await text.take_back();
     co_return std::unexpected(armed.error());
@@ -127,7 +134,7 @@ base::Task<Sent> ChatPage::send(const Prompt& prompt, SendSteps& steps) {
     is_unresolved_ = true;
     co_return unknown_outcome(told.error().message);
   }
-  auto sent = co_await proof_of_send(prompt, document);
+  auto sent = co_await proof_of_send(prompt, document, deadline);
   is_unresolved_ = !sent && sent.error().reason == "unknown_outcome";
   // Until the outcome is known the guard refuses every other click.
   if (!sent && sent.error().reason != "unknown_outcome") {
@@ -165,13 +172,14 @@ base::Task<Sighting> ChatPage::ready_at_home(const Prompt& prompt) {
   co_return seen;
 }
 
-base::Task<> ChatPage::insert(const Prompt& prompt, StandingText& text) {
+base::Task<> ChatPage::insert(const Prompt& prompt, StandingText& text, base::Instant deadline) {
   const auto guard_ms = std::chrono::milliseconds(limits::guard_up).count();
   json::object what{{"shell", text.shell()}, {"text", prompt.text}};
   // One call: the guard is up before the first character is in the composer.
-  auto inserted =
-      co_await eyes_->run(fmt::format("guarded_insert({}, {})", guard_ms, json::serialize(what)),
-                          "insert the prompt", limits::page_insert, /*is_promise=*/true);
+  constexpr cdp::Duration longest = limits::page_insert;
+  auto inserted = co_await eyes_->run(
+      fmt::format("guarded_insert({}, {})", guard_ms, json::serialize(what)), "insert the prompt",
+      std::min<cdp::Duration>(longest, options_.send_limit), /*is_promise=*/true);
   if (!inserted && inserted.error().reason == "navigated") {
     // The text has gone with its document.
     co_return std::unexpected(
@@ -189,8 +197,15 @@ base::Task<> ChatPage::insert(const Prompt& prompt, StandingText& text) {
       trouble = "an attachment came into the composer";
     }
   }
-  if (trouble.empty()) co_return base::Result<>();
+  const bool is_late = clock_.now() >= deadline;
+  if (trouble.empty() && !is_late) co_return base::Result<>();
   (void)co_await text.take_back();
+  if (trouble.empty()) {
+    co_return fail(Code::timeout,
+                   fmt::format("not sent: it took longer than {} s to insert the prompt",
+                               seconds_of(options_.send_limit)),
+                   "ui_changed");
+  }
   co_return std::unexpected(
       co_await explain({Code::conflict, "insert the prompt: " + trouble, "payload_altered"}));
 }
@@ -298,15 +313,16 @@ boost::asio::awaitable<void> ChatPage::learn_address(const Prompt& prompt) {
 }
 
 // The page's own POST must carry our text and nothing else, and the server must have taken it.
-base::Task<Sent> ChatPage::proof_of_send(const Prompt& prompt, base::Instant document) {
+base::Task<Sent> ChatPage::proof_of_send(const Prompt& prompt, base::Instant document,
+                                         base::Instant deadline) {
   NetworkWatch& network = eyes_->network();
-  base::Instant deadline = clock_.now() + options_.post_limit;
+  base::Instant wait_until = std::min(deadline, clock_.now() + options_.post_limit);
   bool is_posted = false;
   for (;;) {
     if (const Post* post = network.post(prompt.marker)) {
       if (!is_posted) {
         is_posted = true;
-        deadline = clock_.now() + limits::post_answered;
+        wait_until = deadline;
       }
       if (post->is_accepted()) {
         if (post->text != prompt.text) {
@@ -333,11 +349,11 @@ base::Task<Sent> ChatPage::proof_of_send(const Prompt& prompt, base::Instant doc
     if (eyes_->document_since() != document) {
       co_return unknown_outcome("the page was left before the server's answer was seen");
     }
-    if (clock_.now() >= deadline) {
+    if (clock_.now() >= wait_until) {
       co_return unknown_outcome(is_posted ? "the server has not answered the page's request"
                                           : "no request of the page was seen after the click");
     }
-    co_await eyes_->news().wait(deadline);
+    co_await eyes_->news().wait(wait_until);
   }
 }
 

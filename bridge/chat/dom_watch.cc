@@ -5,6 +5,8 @@
 #include "bridge/chat/message.h"
 
 #include <array>
+#include <functional>
+#include <utility>
 
 #include <boost/json/serialize.hpp>
 
@@ -39,13 +41,9 @@ std::string call_of(const DomWatch::Wanted& wanted, const std::set<std::string>&
   const json::array ignore(ignored.begin(), ignored.end());
   const json::array ids(wanted.message_ids.begin(), wanted.message_ids.end());
   const json::object argument{
-      {"shell", wanted.shell},
-      {"ids", ids},
-      {"marker", wanted.marker},
-      {"end_marker", wanted.end_marker},
-      {"ignore", ignore},
-      {"quiet_ms", wanted.quiet.count()},
-      {"limit_ms", std::chrono::milliseconds(limits::page_wait_slice).count()}};
+      {"shell", wanted.shell},           {"ids", ids},       {"marker", wanted.marker},
+      {"end_marker", wanted.end_marker}, {"ignore", ignore}, {"quiet_ms", wanted.quiet.count()},
+      {"limit_ms", wanted.slice.count()}};
   return "watch_reply(" + json::serialize(argument) + ")";
 }
 
@@ -89,6 +87,11 @@ asio::awaitable<void> DomWatch::watch(std::shared_ptr<Eyes> eyes, std::shared_pt
       co_return;
     }
     const auto* object = answer->if_object();
+    auto shown = object ? last_answer(*object) : std::nullopt;
+    if (const auto text = std::hash<std::string>()(shown ? shown->text : "");
+        shown && std::exchange(shared->shown, text) != text) {
+      ++shared->changes;
+    }
     const auto kind = object ? kind_named(text_at(*object, "kind")) : std::nullopt;
     const auto* look = object ? object->if_contains("seen") : nullptr;
     if (!kind || look == nullptr) continue;  // nothing, or replaced
@@ -99,7 +102,7 @@ asio::awaitable<void> DomWatch::watch(std::shared_ptr<Eyes> eyes, std::shared_pt
       shared->ignored.emplace("dialog");
       for (const auto& sign : seen->signs) shared->ignored.insert(sign.name);
     }
-    shared->news = DomNews{*kind, last_answer(*object), std::move(*seen)};
+    shared->news = DomNews{*kind, std::move(shown), std::move(*seen)};
     eyes->news().notify();
   }
 }

@@ -2,9 +2,12 @@
 // the only one to error cards, dialogs and what else the page shows a person.
 #pragma once
 
+#include "bridge/base/limits.h"
 #include "bridge/chat/eyes.h"
 #include "bridge/chat/state.h"
 
+#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <set>
@@ -30,6 +33,7 @@ class DomWatch {
     std::string marker;
     std::string end_marker;
     std::chrono::milliseconds quiet{0};  // the least time between two looks at the answer
+    std::chrono::milliseconds slice = limits::page_wait_slice;  // the longest without a look
   };
   DomWatch(std::shared_ptr<Eyes> eyes, Wanted wanted);
   DomWatch(const DomWatch&) = delete;
@@ -41,6 +45,8 @@ class DomWatch {
   // News of an end that was told before may come again, and every change is looked at: the page is
   // the only route left.
   void ends_again();
+  // How often the answer that the page shows was another than at the look before: it lives.
+  std::uint64_t changes() const { return shared_->changes; }
   // The page's own dialog that blocks every look into it, if one does.
   const std::optional<base::Error>& blocked() const { return shared_->blocked; }
 
@@ -50,6 +56,8 @@ class DomWatch {
     std::set<std::string> ignored;
     std::optional<DomNews> news;
     std::optional<base::Error> blocked;
+    std::size_t shown = 0;  // the hash of the answer's text
+    std::uint64_t changes = 0;
     boost::asio::cancellation_signal cancel;
     bool is_over = false;
   };

@@ -286,6 +286,7 @@ void NetworkWatch::on_data(std::string_view params) {
   // Chunks without data came before streaming began; they are in the buffered part.
   const std::string_view data = value_of(params, "data");
   if (post == nullptr || data.empty()) return;
+  ++post->pieces;
   const std::uint64_t known = post->stream.turning_points();
   const auto bytes = cdp::decode_base64(data);
   if (!bytes) {
@@ -337,6 +338,7 @@ void NetworkWatch::on_frame(const json::object& params) {
   if (items.empty()) return;
   post.socket_id = text_at(params, "requestId");
   post.is_socket_closed = false;
+  ++post.pieces;
   for (auto& item : items) {
     if (post.stream.is_handed_off()) {
       post.stream.feed_item(item.slice, item.sequence);

@@ -39,6 +39,7 @@ struct Post {
   bool is_ended = false;       // the connection is over, however it ended
   std::string socket_id;       // the WebSocket that carries it after a hand-off
   bool is_socket_closed = false;
+  std::uint64_t pieces = 0;  // of the stream that have come, whatever is in them
   DeltaStream stream;
 
   bool is_accepted() const { return status >= 200 && status < 300; }

@@ -1,6 +1,7 @@
 #include "bridge/http/host_policy.h"
 
 #include "bridge/base/ascii.h"
+#include "bridge/http/dashboard_sessions.h"
 
 #include <algorithm>
 
@@ -106,7 +107,7 @@ std::string HostPolicy::headers_for_page(const Request& request) const {
   if (origins_.empty()) return {};
   std::string lines = "Vary: Origin\r\n";
   const auto origin = request.header("origin");
-  if (!origin || !is_listed(*origin)) return lines;
+  if (!origin || !is_listed(*origin) || dashboard_cookie(request)) return lines;
   // As it was sent: browsers compare it letter by letter.
   lines.append("Access-Control-Allow-Origin: ").append(*origin).append("\r\n");
   lines += headers_exposed;

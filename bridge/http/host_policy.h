@@ -25,8 +25,8 @@ class HostPolicy {
   std::optional<Refusal> check(const Request& request) const;
 
   // Whole lines of headers that let a page of a listed origin make its call and read the answer,
-  // whatever it is (CORS). Credentials that a browser adds by itself, such as the dashboard's
-  // cookie, are never among what it may use.
+  // whatever it is (CORS). Credentials that a browser adds by itself are never among what it may
+  // use, and of an answer to the dashboard's cookie no other page reads anything.
   std::string headers_for_page(const Request& request) const;
 
  private:

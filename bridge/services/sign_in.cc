@@ -11,6 +11,7 @@ using base::Task;
 
 Task<> SignIn::begin(std::string actor) {
   if (is_well()) co_return base::Result<>();
+  if (usual_ == Usual::not_ours) co_return co_await look_there();
   auto shown = co_await needs_.session.show_window();
   if (!shown && shown.error().code == base::Code::unavailable) {
     shown.error().message +=
@@ -23,6 +24,19 @@ Task<> SignIn::begin(std::string actor) {
   shall_check_ = usual_ == Usual::window;
   notice_.notify();
   co_return co_await tell("session.window_opened", "a person wants to sign in", std::move(actor));
+}
+
+// Somebody may have signed in in the browser that is not ours.
+Task<> SignIn::look_there() {
+  (void)co_await needs_.session.check();
+  if (is_well()) co_return base::Result<>();
+  co_return base::fail(
+      base::Code::unavailable,
+      "no window is opened, for the bridge uses a browser that runs by itself (--attach). If it "
+      "shows a window, sign in or decide there, then flywheel session check. If it shows none, as "
+      "that of flywheel-browser.service, sign in on a desktop and bring the session into it while "
+      "it runs: flywheel session import storageState.json",
+      "browser_unavailable");
 }
 
 Task<> SignIn::end(std::string actor) {

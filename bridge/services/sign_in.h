@@ -18,7 +18,7 @@ namespace services {
 
 class SignIn {
  public:
-  enum class Usual { window, no_window };
+  enum class Usual { window, no_window, not_ours };
   struct Needs {
     chat::Session& session;
     store::Store& store;
@@ -29,14 +29,14 @@ class SignIn {
     std::function<bool()> is_shut = [] { return false; };
   };
   // All outlive it. `usual`: how the browser runs otherwise; where it has a window anyway, nothing
-  // is opened and closed.
+  // is opened and closed, and in one that somebody else runs nothing can be.
   SignIn(boost::asio::any_io_executor executor, Needs needs, Usual usual)
       : needs_(needs), usual_(usual), notice_(std::move(executor)) {}
 
   // Returns when there is a window. It closes when the session is ready and nothing is shut, or
   // after limits::sign_in_max; asking again while it is open gives that time anew. busy:
   // conversations are in use. unavailable: no window can be shown, and what to do instead. Where
-  // all is well it needs none.
+  // all is well it needs none; a browser that is not ours is looked at first.
   base::Task<> begin(std::string actor);
   // Closes the window at once.
   base::Task<> end(std::string actor);
@@ -48,6 +48,7 @@ class SignIn {
 
  private:
   bool is_well() const { return needs_.session.account().can_send && !needs_.is_shut(); }
+  base::Task<> look_there();
   base::Task<> close(std::string why, std::string actor);
   base::Task<> tell(std::string type, std::string why, std::string actor);
 

@@ -3,6 +3,7 @@
 #include "bridge/app/arguments.h"
 #include "bridge/app/send_packet.h"
 #include "tests/app/process.h"
+#include "tests/app/service.h"
 
 #include <algorithm>
 #include <optional>
@@ -83,6 +84,31 @@ TEST(CommandLine, WhereToLookMayStandBeforeAndBehindACommandOfTheSession) {
     EXPECT_THAT(finished.err, HasSubstr(file + "/a"));
   }
   EXPECT_EQ(flywheel({"session", "--config", "none.json"}, {}, folder.path()).status, 78);
+}
+
+TEST(CommandLine, WhatIsGivenCountsMoreThanTheEnvironment) {
+  const TestFolder folder;
+  const std::string file = folder.write("file", "");
+  const std::string config =
+      folder.write("chatgpt.json", R"({"crt_url": "http://127.0.0.1:9/c/1", "mcp_server": "test",
+                                       "writer_agent": "tester"})");
+  const Environment environment({{"FLYWHEEL_STATE", file + "/other"}, {"FLYWHEEL_CONFIG", config}});
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"session", "--state", file + "/a"},
+        {"session", "--state", file + "/a", "check"},
+        {"session", "check", "--state", file + "/a"},
+        {"serve", "--state", file + "/a"},
+        {"drain", "--state", file + "/a"}}) {
+    const Finished finished = flywheel(arguments, {}, folder.path());
+    EXPECT_EQ(finished.status, 73) << finished.err;
+    EXPECT_THAT(finished.err, HasSubstr(file + "/a"));
+    EXPECT_THAT(finished.err, ::testing::Not(HasSubstr("/other")));
+  }
+  // It says what stands nowhere.
+  EXPECT_THAT(flywheel({"session", "check"}, {}, folder.path()).err, HasSubstr(file + "/other"));
+  const auto missing = flywheel({"session", "check", "--config", "none.json"}, {}, folder.path());
+  EXPECT_EQ(missing.status, 78);
+  EXPECT_THAT(missing.err, HasSubstr("none.json"));
 }
 
 TEST(CommandLine, EveryCommandOfPacketsTakesAState) {
@@ -182,6 +208,15 @@ TEST(CommandLine, SendTakesItsFileAndNotItForASpan) {
   }
   EXPECT_EQ(send({"--wait", "--no-wait", "missing.json"}).status, 64);
   EXPECT_THAT(send({"--help"}).out, HasSubstr("--wait [=SECONDS]"));
+}
+
+TEST(CommandLine, EveryQuestionAboutABeadSaysHowItWaits) {
+  for (const auto* question : {"plan", "evidence", "accept"}) {
+    const auto help = help_of({"bead", question});
+    EXPECT_THAT(help, HasSubstr("--wait [=SECONDS]")) << question;
+    EXPECT_THAT(help, HasSubstr("as in --wait 60")) << question;
+    EXPECT_THAT(help, HasSubstr("the same command takes it up again")) << question;
+  }
 }
 
 TEST(CommandLine, NoColorIsUsedWhenErrorsDoNotGoToATerminal) {

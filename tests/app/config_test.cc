@@ -1,5 +1,6 @@
 #include "bridge/app/config.h"
 
+#include "bridge/app/bridge.h"
 #include "bridge/base/limits.h"
 #include "bridge/base/nearest.h"
 #include "tests/app/process.h"
@@ -41,6 +42,7 @@ TEST(Config, ThreeMembersAreEnough) {
   EXPECT_EQ(config->browser.profile_dir, "/p/.flywheel/state/profiles/work");
   EXPECT_EQ(config->browser.window_width, 1280);
   EXPECT_EQ(config->page_profiles, "/p/.flywheel/pages");
+  EXPECT_EQ(config->message_types, "/p/.flywheel/schemas");
   EXPECT_EQ(config->draft, DraftPolicy::stop);
   EXPECT_EQ(config->timeouts.reply, std::chrono::minutes(30));
   EXPECT_EQ(config->limits.sends_per_window, 80);
@@ -75,6 +77,34 @@ TEST(Config, WhatTheFileSaysGoesBeforeTheDefaults) {
   EXPECT_EQ(config->webhooks.authority, "/p/ca.pem");
 }
 
+TEST(Config, EveryTimeoutReachesWhatItIsFor) {
+  const auto config = parse_config(
+      with_bridge(R"({"timeouts": {"start_seconds": 11, "ready_seconds": 12, "send_seconds": 13,
+                                   "reply_seconds": 14, "silence_seconds": 15}})"),
+      "/p/.flywheel/chatgpt.json");
+  ASSERT_TRUE(config) << config.error().message;
+  const auto settings = bridge_settings(*config, {});
+  EXPECT_EQ(settings.chrome.launch.start_limit, std::chrono::seconds(11));
+  EXPECT_EQ(settings.chrome.chat.ready_limit, std::chrono::seconds(12));
+  EXPECT_EQ(settings.chrome.chat.send_limit, std::chrono::seconds(13));
+  EXPECT_EQ(settings.exchange.reply, std::chrono::seconds(14));
+  EXPECT_EQ(settings.chrome.chat.silence_limit, std::chrono::seconds(15));
+  // A command's own browser is no other.
+  const auto own = browser_settings(*config, {});
+  EXPECT_EQ(own.launch.start_limit, std::chrono::seconds(11));
+  EXPECT_EQ(own.chat.send_limit, std::chrono::seconds(13));
+  EXPECT_EQ(own.chat.silence_limit, std::chrono::seconds(15));
+}
+
+TEST(Config, SaysByDefaultWhatHoldsWithoutIt) {
+  const auto config = parse_config(minimal, "/p/.flywheel/chatgpt.json");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->timeouts.send, chat::ChatOptions().send_limit);
+  EXPECT_EQ(config->timeouts.silence, chat::ChatOptions().silence_limit);
+  EXPECT_EQ(config->timeouts.ready, chat::ChatOptions().ready_limit);
+  EXPECT_EQ(config->timeouts.start, cdp::LaunchOptions().start_limit);
+}
+
 TEST(Config, AnotherStateDirectoryTakesTheStoreAndTheProfileAlong) {
   auto config = parse_config(minimal, "/etc/fw/chatgpt.json");
   ASSERT_TRUE(config) << config.error().message;
@@ -90,6 +120,13 @@ TEST(Config, AnotherStateDirectoryTakesTheStoreAndTheProfileAlong) {
   set_state(*placed, "/var/lib/fw");
   EXPECT_EQ(placed->store, "/disk/fw.db");
   EXPECT_EQ(placed->browser.profile_dir, "/disk/profile");
+}
+
+TEST(Config, NeedsNoFile) {
+  const auto config = parse_config(minimal, {});
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->file, "");
+  EXPECT_EQ(config->project, "");
 }
 
 TEST(Config, AnUnknownKeyNamesTheNearestKnownOne) {
@@ -123,6 +160,25 @@ TEST(Config, AnUnknownKeyInsideAListOrOfAnActionNamesTheNearestKnownOneToo) {
                         "\"timeout_secs\"; did you mean timeout_seconds?"));
   EXPECT_THAT(refusal_of(action(R"(, "raise": [{"when": true, "add": 1, "zzz": 2}])")),
               HasSubstr("/raise/0/zzz: unknown key \"zzz\"; known are when, add"));
+}
+
+// What no Origin header ever equals would be listed in vain.
+TEST(Config, AnOriginIsWhatABrowserSends) {
+  const auto origins = [](std::string_view one) {
+    return with_bridge(fmt::format(R"({{"origins": ["https://ok.example", "{}"]}})", one));
+  };
+  for (const std::string_view good :
+       {"https://dash.example", "http://dash.example:8080", "http://[fd00::1]:3000",
+        "http://127.0.0.1:443", "chrome-extension://abcdefghijklmnop"}) {
+    EXPECT_EQ(refusal_of(origins(good)), "") << good;
+  }
+  for (const std::string_view bad :
+       {"https://dash.example/", "https://dash.example/app", "https://dash.example?x",
+        "https://dash.example#x", "https://ann@dash.example", "https://dash.example:443",
+        "http://dash.example:80", "https://"}) {
+    EXPECT_THAT(refusal_of(origins(bad)), HasSubstr("\n  /bridge/origins/1: ")) << bad;
+    EXPECT_THAT(refusal_of(origins(bad)), HasSubstr("without a path, a slash at the end")) << bad;
+  }
 }
 
 TEST(Config, AStoreIsAFileAndNoUrl) {

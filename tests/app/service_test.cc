@@ -103,6 +103,37 @@ TEST(Units, AreStartedAgainAndAgainButNotInATightLoop) {
   EXPECT_EQ(Unit("flywheel.service").last("[Unit]StartLimitIntervalSec"), "0");
 }
 
+// What `flywheel serve` ends in, given this and no more, with the project in this folder.
+int end_of_serve(const TestFolder& project, std::vector<std::string> more = {}) {
+  more.insert(more.begin(), {"serve", "--headless"});
+  return flywheel(more, {}, project.path()).status;
+}
+
+TEST(Units, WhatOnlyAPersonMendsIsNotTriedAgain) {
+  const auto statuses =
+      words_of(Unit("flywheel.service").last("[Service]RestartPreventExitStatus"));
+  const auto stays_down = [&](int status) {
+    EXPECT_THAT(statuses, Contains(std::to_string(status)));
+    return status;
+  };
+  const TestFolder project;
+  EXPECT_EQ(stays_down(end_of_serve(project)), 78) << "no configuration";
+  project.write(".flywheel/chatgpt.json",
+                R"({"crt_url": "http://127.0.0.1:9/c/1", "mcp_server": "test",
+                    "writer_agent": "tester", "bridge": {"listen": "127.0.0.1:0"}})");
+  EXPECT_EQ(stays_down(end_of_serve(project, {"--listne", "x"})), 64);
+  EXPECT_EQ(stays_down(end_of_serve(project, {"--writer", "another"})), 77);
+  EXPECT_EQ(stays_down(end_of_serve(project, {"--listen", "nowhere"})), 65);
+  const std::string letter = project.write("letter.db", std::string(8192, 'x'));
+  EXPECT_EQ(stays_down(end_of_serve(project, {"--store", letter})), 1) << "no store of ours";
+  project.write(".flywheel/schemas/resp-estimate.schema.json", R"({"type": "objekt"})");
+  EXPECT_EQ(stays_down(end_of_serve(project)), 65) << "a message type that is none";
+  // Time mends these: another daemon that has the store, a disk, a failed start.
+  for (const auto* passing : {"69", "70", "73", "74", "75"}) {
+    EXPECT_THAT(statuses, Not(Contains(passing)));
+  }
+}
+
 // Chromium hangs where memory cannot be made executable, and needs user namespaces to lock itself
 // up.
 TEST(Units, WhatStartsABrowserLeavesItWhatItNeeds) {

@@ -57,6 +57,13 @@ TEST_F(BeadCommand, NoSendPrintsAValidPacketAndKeepsNothing) {
   EXPECT_FALSE(std::filesystem::exists(folder_.path() / ".beads/flywheel"));
 }
 
+TEST_F(BeadCommand, WhoAsksIsAskedForWhereNoConfigurationSaysIt) {
+  const Finished plan = run({"plan", "bd-rl42"});
+  EXPECT_EQ(plan.status, 78);
+  EXPECT_THAT(plan.err, HasSubstr("who asks? without --sender NAME"));
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / ".beads/flywheel"));
+}
+
 TEST_F(BeadCommand, ArtifactsComeFromFilesAndStandardInput) {
   const std::string log = folder_.write("out/run.txt", "PASS\n");
   const Finished built = run({"evidence", "bd-7", "--no-send", "--sender", "me", "--artifact", log,

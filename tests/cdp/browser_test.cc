@@ -251,6 +251,19 @@ TEST_F(BrowserTest, StartsWithTheLimitOfOpenFilesThatItIsGiven) {
   });
 }
 
+TEST_F(BrowserTest, ABrowserThatSaysNothingInItsTimeHasNotStarted) {
+  run([&]() -> Story {
+    auto launch_options = options();
+    launch_options.executable = write_program("echo still thinking >&2; exec sleep 600");
+    launch_options.start_limit = std::chrono::milliseconds(750);
+
+    auto failed = co_await cdp::Browser::launch(launch_options);
+
+    EXPECT_EQ(failed.error().failure, Failure::launch);
+    EXPECT_THAT(failed.error().message, testing::HasSubstr("no reply within 750 ms"));
+  });
+}
+
 TEST_F(BrowserTest, ALockOfAnotherHostIsNotBroken) {
   fs::create_symlink("elsewhere-4711", profile.path() / "SingletonLock");
   run([&]() -> Story {

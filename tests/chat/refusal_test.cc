@@ -182,6 +182,57 @@ TEST(Refusal, ARefusedPostIsCertainlyUnsentAndAnUnansweredOneUnknown) {
   in_worlds(cases);
 }
 
+TEST(Refusal, ASendThatIsNotProvenInItsTimeIsLookedFor) {
+  in_worlds({{"no answer",
+              with("C", R"({"respond_ms": 45000})"),
+              [](World& w) -> Story {
+                EXPECT_EQ(outcome(co_await w.send()), "unknown_outcome");
+                EXPECT_EQ(w.steps.log, "intent armed ");
+                EXPECT_TRUE(must_be(co_await w.chat->find(w.prompt)).sent);
+                EXPECT_EQ(w.accepted().size(), 1u);
+              },
+              {.send_limit = 10s}}});
+}
+
+// Ten minutes pass with every look at it, once it hurries.
+class HurriedClock final : public base::Clock {
+ public:
+  bool hurries = false;
+
+  base::Instant now() const override {
+    if (hurries) ahead_ += std::chrono::minutes(10);
+    return real_.now() + ahead_;
+  }
+  base::WallTime wall() const override { return real_.wall(); }
+  boost::asio::awaitable<void> sleep_until(base::Instant when) override {
+    return real_.sleep_until(when - ahead_);
+  }
+
+ private:
+  base::SystemClock real_;
+  mutable base::Instant::duration ahead_{};
+};
+
+TEST(Refusal, WhatTakesTooLongToInsertIsTakenOutAndNotSent) {
+  HurriedClock clock;
+  in_world(with("C"), [&clock](World& w) -> Story {
+    auto page = must(co_await w.browser->open("about:blank"));
+    const auto profiles = must_be(chat::Profiles::load({}));
+    w.chat =
+        must_be(co_await chat::ChatPage::open(std::move(page), profiles, {.url = w.url}, clock));
+    w.steps.on_intent = [&clock]() -> base::Task<> {
+      clock.hurries = true;
+      co_return base::Result<>();
+    };
+    const auto sent = co_await w.send();
+    clock.hurries = false;
+    EXPECT_EQ(outcome(sent), "ui_changed");
+    if (!sent) EXPECT_EQ(sent.error().code, base::Code::timeout) << sent.error().message;
+    EXPECT_EQ(w.steps.log, "intent ");
+    co_await w.expect_unsent();
+  });
+}
+
 // What the server refuses once, and what that is called.
 const std::vector<std::pair<std::string_view, std::string_view>> refusals = {
     {"unauthorized", "login_required"}, {"challenge", "challenge"},

@@ -174,6 +174,19 @@ TEST(Reply, AnAnswerThatIsStillWrittenIsNotGivenUp) {
                                }}}));
 }
 
+// The connection stays open, and nothing comes over it.
+TEST(Reply, AnAnswerThatHasFallenSilentIsLookedForAfresh) {
+  in_worlds(on_shells({"B", "C"},
+                      {{R"({"pause_ms": 15000})",
+                        [](World& w) -> Story {
+                          const auto sent = must_be(co_await w.send());
+                          const auto reply = must_be(co_await w.reply(sent));
+                          EXPECT_NE(reply.route, "network") << w.name;
+                          w.expect_answer(reply);
+                        }}},
+                      {.silence_limit = 1s}));
+}
+
 // Nothing to use came, and it was the provider's last word.
 TEST(Reply, AnEmptyAnswerIsNoReply) {
   in_worlds(on_shells({"C"}, {{R"({"reply": "empty"})", fails("upstream_failed")}}));
@@ -214,6 +227,16 @@ TEST(Reply, ThePageIsReadInEveryFormOfCodeBlock) {
                   {R"({"code_editor_ms": 0, "reply": "several_blocks"})", read_from_page},
                   {R"({"commentary": "Looking around"})", read_from_page}},
                  {.routes = dom_only})) {
+    cases.push_back(std::move(one));
+  }
+  in_worlds(cases);
+}
+
+TEST(Reply, AnAnswerThatGrowsIsNotSilentHoweverLongItTakes) {
+  const std::string_view slow = R"({"generate_ms_min": 12000, "generate_ms_max": 12000})";
+  auto cases = on_shells({"B", "C"}, {{slow, exact("network")}}, {.silence_limit = 5s});
+  for (auto& one :
+       on_shells({"C"}, {{slow, read_from_page}}, {.routes = dom_only, .silence_limit = 5s})) {
     cases.push_back(std::move(one));
   }
   in_worlds(cases);

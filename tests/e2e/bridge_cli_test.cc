@@ -1,5 +1,7 @@
 // The program as a person runs it, against the look-alike site in a real browser; the site's ledger
 // is the judge.
+#include "cdp/profile.h"
+#include "tests/app/service.h"
 #include "tests/cdp/browser_fixture.h"
 #include "tests/e2e/project.h"
 
@@ -185,6 +187,51 @@ TEST_F(Project, WhatAStorageStateHoldsIsThereForTheNextCommand) {
   }
   const auto profile = folder.path() / ".flywheel/state/profiles/test";
   EXPECT_EQ(stored_item(profile, url, "theme"), "\"dark\"");
+}
+
+bool has_cookie(const json::object& answer, std::string_view name) {
+  for (const auto& one : answer.at("cookies").as_array()) {
+    if (one.at("name").as_string() == name) return true;
+  }
+  return false;
+}
+
+// As flywheel-browser.service runs one, beside a daemon that uses it.
+TEST_F(Project, ASessionIsBroughtIntoTheBrowserThatTheDaemonUses) {
+  fixture::Knobs knobs;
+  knobs.state = "login_modal";
+  bridge["listen"] = "127.0.0.1:0";
+  configure(knobs);
+  const app::TestFolder profile;
+  const auto story = [&]() -> cdp_test::Story {
+    cdp::LaunchOptions options;
+    options.profile_dir = profile.path();
+    options.extra_args = {"--remote-debugging-port=0"};
+    auto browser = cdp_test::must(co_await cdp::Browser::launch(options));
+    cdp_test::must(co_await cdp::find_debugging_url(profile.path(), std::chrono::seconds(20)));
+    const auto tabs = cdp_test::must(co_await browser->pages()).size();
+    {
+      const app::Manager manager(folder.path() / "notify");
+      const app::Environment environment({{"NOTIFY_SOCKET", folder.path() / "notify"}});
+      app::Service daemon({"serve", "--headless", "--attach", profile.path().string()}, folder);
+      EXPECT_FALSE(manager.until("READY=1").empty()) << folder.read("log");
+      const auto login = run({"session", "login"});
+      EXPECT_EQ(login.status, 69) << login.err;
+      EXPECT_NE(login.err.find("no window is opened"), std::string::npos) << login.err;
+      const auto imported = run({"session", "import", "-"}, storage_state(site->origin()));
+      EXPECT_EQ(imported.status, 0) << imported.err;
+      EXPECT_NE(imported.out.find("are now in the browser at " + profile.path().string()),
+                std::string::npos)
+          << imported.out;
+      EXPECT_EQ(daemon.stop(), 0) << folder.read("log");
+    }
+    const auto kept = cdp_test::must(co_await browser->call("Storage.getCookies"));
+    EXPECT_TRUE(has_cookie(kept, "session-token"));
+    EXPECT_EQ(cdp_test::must(co_await browser->pages()).size(), tabs);
+    cdp_test::must(co_await browser->close());
+  };
+  cdp_test::run(story, std::chrono::seconds(150));
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / ".flywheel/state/profiles/test"));
 }
 
 TEST_F(Project, WhatIsNoStorageStateIsRefusedWithoutItsValues) {

@@ -328,6 +328,29 @@ TEST(ApiSession, WhatWaitsForAPersonIsOpenedInAWindowThatIsThereAnyway) {
   });
 }
 
+TEST(ApiSession, NoWindowIsOpenedInABrowserThatSomebodyElseRuns) {
+  ApiFixture f;
+  f.session.view.state = chat::State::login_required;
+  f.session.view.can_send = false;
+  f.run([&]() -> Story {
+    services::SignIn sign_in(f.loop.get_executor(), {f.session, *f.store, f.journal, f.clock},
+                             services::SignIn::Usual::not_ours);
+    const auto refused = co_await sign_in.begin("ann");
+    EXPECT_FALSE(refused);
+    if (refused) co_return;
+    EXPECT_EQ(refused.error().code, base::Code::unavailable);
+    EXPECT_THAT(refused.error().message, HasSubstr("no window is opened"));
+    EXPECT_THAT(refused.error().message, HasSubstr("flywheel session import"));
+    EXPECT_EQ(f.session.checks, 1);
+    EXPECT_FALSE(sign_in.closes());
+    EXPECT_TRUE(f.session.windows.empty());
+    // Where somebody has signed in meanwhile, none is missed.
+    f.session.view.state = chat::State::ready;
+    f.session.view.can_send = true;
+    EXPECT_TRUE(co_await sign_in.begin("ann"));
+  });
+}
+
 TEST(ApiSession, AWindowClosesWhenAskedOrWhenNobodySignsIn) {
   ApiFixture f;
   f.session.view.state = chat::State::login_required;

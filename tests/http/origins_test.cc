@@ -127,6 +127,26 @@ TEST(Origins, OtherPagesAreRefusedAndCannotReadWhy) {
   });
 }
 
+// A browser adds the cookie by itself to what a page of the same site asks for.
+TEST(Origins, WhatIsAskedWithTheDashboardsCookieNoListedPageReads) {
+  OriginsFixture f;
+  f.run([&]() -> Story {
+    const auto asked = [&](std::string_view host,
+                           std::string_view cookie) -> asio::awaitable<Reply> {
+      auto client = co_await f.connect();
+      co_return co_await client.ask(fmt::format(
+          "GET /secret HTTP/1.1\r\nHost: {}\r\n{}Cookie: {}\r\n\r\n", host, listed, cookie));
+    };
+    for (const auto& [host, cookie] : {std::pair("localhost", "a=b; flywheel_session=x"),
+                                       std::pair("localhost:8765", "flywheel_session_8765=x")}) {
+      const auto reply = co_await asked(host, cookie);
+      expect_page_may_not_read(reply);
+      EXPECT_EQ(reply.headers.at("vary"), "Origin");
+    }
+    expect_page_may_read(co_await asked("localhost:8765", "flywheel_session_1=x; other=y"));
+  });
+}
+
 TEST(Origins, WithoutAListNothingIsSaidOfThem) {
   Fixture f;
   f.add(Method::post, "/echo", echo(), http::Body::json);
