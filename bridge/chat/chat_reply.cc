@@ -220,7 +220,8 @@ class ChatPage::Reading {
 
   boost::asio::awaitable<bool> is_not_found() {
     const auto judged = co_await chat_.state();
-    co_return judged && judged->state == State::conversation_not_found&& is_blocking(*judged);
+    if (!judged || !is_blocking(*judged)) co_return false;
+    co_return judged->state == State::conversation_not_found;
   }
 
   // One fresh reading. Reading is repeatable; the page has nothing of ours in its composer that a
