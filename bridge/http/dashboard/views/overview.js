@@ -216,7 +216,7 @@ function turnLane(lane, refresh) {
 function turnEverything(queue, refresh) {
   const question = {
     title: "Pause everything?",
-    text: "What was sent is read to its end; nothing else begins, nor in lanes that are made later, until all is resumed.",
+    text: "What was sent is read to its end; nothing else begins, in lanes that are made later either.",
   };
   return turn({}, Boolean(queue.paused), question, refresh);
 }
