@@ -298,12 +298,16 @@ base::Task<> Daemon::start() {
   settings_.server.access_log = &access_log_;
   settings_.server.metrics = &metrics_;
   CO_TRY(server_, http::Server::start(executor_, clock_, *router_, settings_.server));
-  co_return write_daemon_file(settings_.bridge.state,
-                              {.url = server_->url(),
-                               .pid = ::getpid(),
-                               .incarnation = bridge_->store().incarnation(),
-                               .store = settings_.bridge.store,
-                               .attached = settings_.bridge.chrome.attach_url});
+  co_return tell_commands();
+}
+
+base::Result<> Daemon::tell_commands() const {
+  return write_daemon_file(settings_.bridge.state,
+                           {.url = server_->url(),
+                            .pid = ::getpid(),
+                            .incarnation = bridge_->store().incarnation(),
+                            .store = settings_.bridge.store,
+                            .attached = settings_.bridge.chrome.attach_url});
 }
 
 services::SignIn::Usual Daemon::usual_window() const {

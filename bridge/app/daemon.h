@@ -73,6 +73,8 @@ class Daemon {
   void prepare_webhooks();
   std::vector<http::NotReady> not_ready();
   services::SignIn::Usual usual_window() const;
+  // Where it is, for who looks into the state directory.
+  base::Result<> tell_commands() const;
 
   boost::asio::any_io_executor executor_;
   base::Clock& clock_;

@@ -88,9 +88,9 @@ asio::awaitable<void> DomWatch::watch(std::shared_ptr<Eyes> eyes, std::shared_pt
     }
     const auto* object = answer->if_object();
     auto shown = object ? last_answer(*object) : std::nullopt;
-    if (const auto text = std::hash<std::string>()(shown ? shown->text : "");
-        shown && std::exchange(shared->shown, text) != text) {
-      ++shared->changes;
+    if (shown) {
+      const auto text = std::hash<std::string>()(shown->text);
+      if (std::exchange(shared->shown, text) != text) ++shared->changes;
     }
     const auto kind = object ? kind_named(text_at(*object, "kind")) : std::nullopt;
     const auto* look = object ? object->if_contains("seen") : nullptr;

@@ -64,9 +64,9 @@ TEST(Place, TheTypesOfTheConfigurationInUseAreKnownWhereverTheProgramRuns) {
   const auto run = [&](const std::vector<std::string>& arguments) {
     return flywheel(arguments, {}, elsewhere.path());
   };
-  const std::vector<std::string> build{"packet",    "build",        "--type",   "ESTIMATE",
-                                       "--bead",    "bd-rl42",      "--sender", "teal",
-                                       "--context", "context.json", "--out",    "packet.json"};
+  const std::vector<std::string> build{
+      "packet", "build",     "--type",       "ESTIMATE", "--bead",      "bd-rl42",    "--sender",
+      "teal",   "--context", "context.json", "--out",    "packet.json", "--question", "How long?"};
   EXPECT_EQ(run(build).status, 2) << "no project is around";
   auto with_config = build;
   with_config.insert(with_config.end(), {"--config", config});

@@ -177,7 +177,7 @@ TEST(Reply, AnAnswerThatIsStillWrittenIsNotGivenUp) {
 // The connection stays open, and nothing comes over it.
 TEST(Reply, AnAnswerThatHasFallenSilentIsLookedForAfresh) {
   in_worlds(on_shells({"B", "C"},
-                      {{R"({"pause_ms": 15000})",
+                      {{R"({"pause_ms": 10000})",
                         [](World& w) -> Story {
                           const auto sent = must_be(co_await w.send());
                           const auto reply = must_be(co_await w.reply(sent));
