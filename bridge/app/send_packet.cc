@@ -174,8 +174,13 @@ awaitable<int> send_there(Console& console, http::Client& client, const protocol
   progress.begin(fmt::format("{} for {}, by the daemon", packet.type().name, packet.bead_id()));
   http::ClientRequest request{
       .method = "POST", .target = "/api/packets", .body = json::value(packet.body())};
-  const auto answer = co_await client.call_well(std::move(request));
-  if (!answer) co_return print_failed(console, answer.error());
+  auto answer = co_await client.call_well(std::move(request));
+  if (!answer) {
+    if (may_come_back(answer.error())) {
+      answer.error().message += "; handed in again it is the same packet, and not sent twice";
+    }
+    co_return print_failed(console, answer.error());
+  }
   const bool is_replay = answer->header("idempotency-replayed") == "true";
   const auto body = answer->json();
   if (!body.is_object()) {
