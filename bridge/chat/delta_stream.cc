@@ -13,7 +13,13 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view default_path = "/message/content/parts/0";
+constexpr std::string_view parts_path = "/message/content/parts";
 constexpr std::string_view parts_prefix = "/message/content/parts/";
+
+// What adds to a text or sets it. A bare text after an add or a patch goes on with what is there.
+bool is_writing(std::string_view op) {
+  return op.empty() || op == "append" || op == "add" || op == "patch" || op == "replace";
+}
 
 // Bytes that hold the last `count` code points of `text`.
 std::size_t tail_bytes(std::string_view text, std::uint64_t count) {
@@ -74,7 +80,7 @@ void DeltaStream::event(const SseEvent& one) {
   if (object == nullptr) return;  // A bare "v1" and the like says nothing about messages.
   if (const auto type = text_at(*object, "type"); !type.empty()) {
     typed(type, *object);
-  } else if (object->contains("v")) {
+  } else if (object->contains("v") || object->contains("o")) {
     delta(*object);
   } else if (const auto* message = object_at(*object, "message")) {
     (void)message;
@@ -115,7 +121,9 @@ void DeltaStream::typed(std::string_view type, const json::object& frame) {
 void DeltaStream::delta(const json::object& frame) {
   if (const json::value* path = frame.if_contains("p")) last_path_ = text_of(path);
   if (const json::value* op = frame.if_contains("o")) last_op_ = text_of(op);
-  operation(last_path_, last_op_, frame.at("v"), 0);
+  static const json::value nothing;  // What removes something needs no value.
+  const json::value* value = frame.if_contains("v");
+  operation(last_path_, last_op_, value ? *value : nothing, 0);
 }
 
 void DeltaStream::patch(const json::array& operations, int depth) {
@@ -189,6 +197,8 @@ void DeltaStream::set_field(Message& message, std::string_view path, std::string
     } else {
       apply_text(message, part, op, value);
     }
+  } else if (path == parts_path) {
+    damaged_ = true;  // All parts at once: nothing tells how they join what is there.
   } else if (path == "/message/status") {
     message.status = text_of(&value);
   } else if (path == "/message/end_turn") {
@@ -202,7 +212,7 @@ void DeltaStream::set_field(Message& message, std::string_view path, std::string
   } else if (path == "/message/metadata" && value.is_object()) {
     message.read_metadata(value.get_object());
   } else if (path == "/message/content/text") {
-    message.text = op == "append" ? message.text.append(text_of(&value)) : text_of(&value);
+    apply_text(message, 0, op, value);
   }
 }
 
@@ -221,6 +231,10 @@ void DeltaStream::apply_text(Message& message, std::size_t part, std::string_vie
       damaged_ = true;
     }
     message.text.resize(message.text.size() - tail_bytes(message.text, count));
+    return;
+  }
+  if (!is_writing(op)) {
+    damaged_ = true;  // A removal, or what the provider may invent.
     return;
   }
   if (!value.is_string()) return;  // A picture or another part without text.

@@ -158,6 +158,35 @@ TEST(DeltaStream, AChangeOfNothingIsDamage) {
                   .is_damaged());
 }
 
+// What is not understood must not leave a shorter or longer text that looks whole.
+TEST(DeltaStream, AChangeOfTheTextThatIsNotUnderstoodIsDamage) {
+  const auto is_damaged_by = [](std::string_view change) {
+    return read(hello + added("a-1", "assistant", "Hello", "in_progress") + frame(change))
+        .is_damaged();
+  };
+  EXPECT_TRUE(is_damaged_by(R"({"p":"/message/content/parts/0","o":"insert","v":"x"})"));
+  EXPECT_TRUE(is_damaged_by(R"({"p":"/message/content/parts/0","o":"remove"})"));
+  EXPECT_TRUE(is_damaged_by(R"({"p":"/message/content/parts","o":"append","v":["more"]})"));
+  EXPECT_TRUE(is_damaged_by(R"({"p":"/message/content/text","o":"insert","v":"x"})"));
+  EXPECT_FALSE(is_damaged_by(R"({"p":"/message/metadata/safe_urls","o":"remove"})"));
+  EXPECT_FALSE(is_damaged_by(R"({"p":"/message/metadata/safe_urls","o":"append","v":["x"]})"));
+}
+
+TEST(DeltaStream, ATextWithoutPartsGrowsAndShrinksToo) {
+  const std::string code =
+      frame(R"({"p":"","o":"add","v":{"message":{"id":"t-1","author":{"role":"assistant"},)"
+            R"("content":{"content_type":"code","text":"pow"},"recipient":"python"}}})");
+  const auto change = [](std::string_view words) {
+    return frame(fmt::format(R"({{"p":"/message/content/text",{}}})", words));
+  };
+  const auto stream = read(hello + code + change(R"("o":"append","v":" of 7, 9")") +
+                           change(R"("o":"truncate","v":1)") + change(R"("o":"append","v":"8")"));
+
+  ASSERT_EQ(stream.messages().size(), 1u);
+  EXPECT_EQ(stream.messages().front().text, "pow of 7, 8");
+  EXPECT_FALSE(stream.is_damaged());
+}
+
 TEST(DeltaStream, ModerationAndErrorFramesAreTold) {
   EXPECT_TRUE(read(frame(R"({"type":"moderation","moderation_response":{"blocked":true}})"))
                   .is_moderated());
