@@ -234,10 +234,12 @@ void NetworkWatch::judge_status(const std::string& path, std::string_view type, 
     evidence_.unauthorized = false;
   }
   // Just after a send the server may not know the conversation yet.
-  if (status == 404 && posts_.empty() && !conversation_id_.empty() &&
-      path == "/backend-api/conversation/" + conversation_id_) {
-    evidence_.conversation_missing = true;
-  }
+  const bool is_bound =
+      !conversation_id_.empty() && path == "/backend-api/conversation/" + conversation_id_;
+  if (!is_bound || !posts_.empty()) return;
+  if (status == 404) evidence_.conversation_missing = true;
+  evidence_.reading_limited = status == 429;
+  evidence_.reading_challenged = is_challenge;
 }
 
 Orders NetworkWatch::on_response(const json::object& params) {

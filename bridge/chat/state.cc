@@ -198,6 +198,18 @@ std::optional<Judgement> from_session(const NetworkEvidence& network) {
   return std::nullopt;
 }
 
+// A page that may not read its conversation looks like that of an empty one.
+std::optional<Judgement> from_reading(const NetworkEvidence& network) {
+  if (network.reading_challenged) {
+    return Judgement{State::challenge,
+                     "reading the conversation was answered 403 with cf-mitigated"};
+  }
+  if (network.reading_limited) {
+    return Judgement{State::rate_limited, "reading the conversation was answered 429"};
+  }
+  return std::nullopt;
+}
+
 std::optional<Judgement> from_turns(const Sighting& seen) {
   if (seen.stop_buttons > 0) return Judgement{State::generating, "a Stop button is shown"};
   if (seen.turns.empty()) return std::nullopt;
@@ -373,6 +385,7 @@ Judgement judge(const Sighting& seen, const NetworkEvidence& network, const Bind
     found.push_back({sign.state, fmt::format("sign {}: {}", sign.name, sign.text)});
   }
   if (auto judged = from_session(network)) found.push_back(*judged);
+  if (auto judged = from_reading(network)) found.push_back(*judged);
   if (auto judged = from_place(seen, network, bound)) found.push_back(*judged);
   if (!seen.dialogs.empty()) {
     found.push_back({State::unknown_dialog, "dialog: " + seen.dialogs.front()});

@@ -129,6 +129,8 @@ struct NetworkEvidence {
   bool challenged = false;            // 403 with cf-mitigated
   int server_error = 0;               // the 5xx that came instead of the page
   bool conversation_missing = false;  // 404 for the bound conversation
+  bool reading_limited = false;       // 429 for the bound conversation
+  bool reading_challenged = false;    // 403 with cf-mitigated for the bound conversation
   bool history_due = false;           // the bound conversation has turns to draw, or is on its way
   bool moderated = false;             // the provider stopped the answer to the last message
   std::string load_error;             // net::ERR_… of the last navigation

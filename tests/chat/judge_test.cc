@@ -120,6 +120,16 @@ TEST(Judge, TheSessionIsReadFromTheNetwork) {
   EXPECT_EQ(state_of(healthy(), network), State::session_expired);
 }
 
+TEST(Judge, APageThatMayNotReadItsConversationIsNotReady) {
+  auto network = signed_in();
+  network.reading_limited = true;
+  EXPECT_EQ(state_of(healthy(), network), State::rate_limited);
+  EXPECT_FALSE(judge(healthy(), network, bound).can_send);
+  network.reading_challenged = true;
+  EXPECT_EQ(state_of(healthy(), network), State::challenge) << "an app shell is there";
+  EXPECT_TRUE(is_blocking_reads(judge(healthy(), network, bound)));
+}
+
 TEST(Judge, AnotherPlaceIsNotTheBoundConversation) {
   auto seen = healthy();
   seen.path = "/c/2";

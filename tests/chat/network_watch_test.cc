@@ -245,6 +245,27 @@ TEST(NetworkWatch, NotFoundCountsOnlyBeforeASend) {
   EXPECT_FALSE(w.watch.evidence().conversation_missing);
 }
 
+TEST(NetworkWatch, AReadingThatIsRefusedForALimitOrAChallengeIsToldUntilOneSucceeds) {
+  const std::string path = "/backend-api/conversation/c-1";
+  Watched w;
+  w.response("1", "/backend-api/conversation/c-2", 429);
+  EXPECT_FALSE(w.watch.evidence().reading_limited) << "somebody else's";
+  w.response("2", path, 429);
+  EXPECT_TRUE(w.watch.evidence().reading_limited);
+  EXPECT_FALSE(w.watch.evidence().reading_challenged);
+  w.response("3", path, 403, {{"cf-mitigated", "challenge"}});
+  EXPECT_TRUE(w.watch.evidence().reading_challenged);
+  w.response("4", path, 403);
+  EXPECT_FALSE(w.watch.evidence().reading_challenged) << "403 alone proves no challenge";
+  w.response("5", path, 429);
+  w.response("6", path, 200);
+  EXPECT_FALSE(w.watch.evidence().reading_limited);
+
+  w.request("7", "POST", send_path, body);
+  w.response("8", path, 429);
+  EXPECT_FALSE(w.watch.evidence().reading_limited) << "an answer may be coming";
+}
+
 TEST(NetworkWatch, FramesOfAHandOffAreReadInOrderEvenWhenTheyComeEarly) {
   Watched w;
   w.request("2", "POST", send_path, body);
