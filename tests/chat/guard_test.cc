@@ -3,6 +3,7 @@
 #include "bridge/base/notice.h"
 #include "tests/chat/conversation_fixture.h"
 
+#include <array>
 #include <csignal>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -162,6 +163,70 @@ TEST(Guard, AClickAfterItsDeadlineIsRefusedHoweverLongTheInsertionTook) {
            EXPECT_FALSE(answer.as_object().at("sent").as_bool()) << w.name;
            EXPECT_TRUE(answer.as_object().at("was_up").as_bool()) << w.name;
            EXPECT_EQ(answer.as_object().at("nonce"), "test") << w.name;
+           EXPECT_EQ(acts(w), 0u) << w.name;
+         }});
+  }
+  in_worlds(cases);
+}
+
+// The clocks of the page scripts stand still from now on: nothing of theirs is late.
+Story stand_still_in_page(World& w) {
+  auto& page = w.chat->page();
+  const auto world = must(co_await page.isolated_world("flywheel"));
+  must(
+      co_await page.evaluate("((monotonic, wall) => {"
+                             "  performance.now = () => monotonic;"
+                             "  Date.now = () => wall; })(performance.now(), Date.now())",
+                             {.context_id = world}));
+}
+
+// What happens in the page after the click was armed, and why the click is refused for it.
+struct Change {
+  std::string_view shell;
+  std::string_view script;
+  std::string_view reason;
+};
+
+constexpr std::array<Change, 6> changes_under_the_click = {{
+    {"B",
+     "document.body.insertAdjacentHTML('beforeend',"
+     "'<button data-testid=\"stop-button\" style=\"position:fixed;top:0\">x</button>')",
+     "an answer is being generated"},
+    {"C",
+     "document.querySelector('form[data-chatgpt-composer]').insertAdjacentHTML('beforeend',"
+     "'<button type=\"button\" aria-label=\"Stop\" style=\"position:fixed;top:0\">x</button>')",
+     "an answer is being generated"},
+    {"B",
+     "document.body.insertAdjacentHTML('beforeend',"
+     "'<section data-turn=\"user\" data-turn-id=\"theirs\"></section>')",
+     "the last turn is theirs"},
+    {"C",
+     "document.body.insertAdjacentHTML('beforeend', '<div data-turn-key=\"theirs\">"
+     "<i data-chatgpt-search-unit-key=\"theirs:0:user\"></i></div>')",
+     "the last turn is theirs"},
+    {"B", "history.pushState(null, '', '/c/another')", "the page is at /c/another"},
+    {"C", "history.pushState(null, '', '/c/another')", "the page is at /c/another"},
+}};
+
+TEST(Guard, AClickOnAPageThatHasChangedSinceItWasArmedIsRefused) {
+  std::vector<Case> cases;
+  for (const auto& change : changes_under_the_click) {
+    cases.push_back(
+        {fmt::format("{} {}", change.shell, change.reason), with(change.shell),
+         [change](World& w) -> Story {
+           const auto seen = co_await inserted(w);
+           co_await stand_still_in_page(w);
+           json::value answer;
+           co_await in_page(w, "arm_when_sendable(" + json::serialize(plan(w, seen, 3000)) + ")",
+                            answer);
+           EXPECT_TRUE(answer.as_object().contains("x")) << w.name << json::serialize(answer);
+           must(co_await w.chat->page().evaluate(std::string(change.script) + "; null"));
+           co_await click_send(w.chat->page());
+           co_await in_page(w, "guard_verdict()", answer);
+           EXPECT_FALSE(answer.as_object().at("sent").as_bool()) << w.name;
+           const std::string_view reason(answer.as_object().at("reason").as_string());
+           EXPECT_NE(reason.find(change.reason), std::string::npos) << w.name << ": " << reason;
+           EXPECT_TRUE(w.ledger().posts.empty()) << w.name;
            EXPECT_EQ(acts(w), 0u) << w.name;
          }});
   }

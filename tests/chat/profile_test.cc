@@ -128,6 +128,40 @@ TEST(Profile, AnEmptySelectorMatchesNothing) {
   });
 }
 
+TEST(Profile, WhatIsNoProfileIsRefusedAtTheLoadWithItsFileAndPlace) {
+  const auto refusal = [](const std::string& file,
+                          const std::function<void(json::value&)>& change) {
+    OwnProfiles own;
+    own.change(file, change);
+    const auto loaded = own.load();
+    if (loaded) return std::string("loaded");
+    EXPECT_EQ(loaded.error().code, base::Code::invalid);
+    return loaded.error().message;
+  };
+  const auto unknown_state = refusal("common.json", [](json::value& profile) {
+    profile.at_pointer("/signs/0/state") = "haunted";
+  });
+  EXPECT_NE(unknown_state.find("common.json: sign challenge-title: \"haunted\" is no page state"),
+            std::string::npos)
+      << unknown_state;
+  const auto unknown_member =
+      refusal("shell-b.json", [](json::value& profile) { profile.as_object()["colour"] = "red"; });
+  EXPECT_NE(unknown_member.find("shell-b.json"), std::string::npos) << unknown_member;
+  EXPECT_NE(unknown_member.find("/colour"), std::string::npos) << unknown_member;
+  const auto no_turns =
+      refusal("shell-b.json", [](json::value& profile) { profile.as_object().erase("turns"); });
+  EXPECT_NE(no_turns.find("shell-b.json"), std::string::npos) << no_turns;
+  EXPECT_NE(no_turns.find("turns"), std::string::npos) << no_turns;
+
+  OwnProfiles torn;
+  std::ofstream(torn.path("shell-x.json")) << "{\"name\": ";
+  const auto loaded = torn.load();
+  ASSERT_FALSE(loaded);
+  EXPECT_NE(loaded.error().message.find(torn.path("shell-x.json") + ": not JSON"),
+            std::string::npos)
+      << loaded.error().message;
+}
+
 TEST(Profile, WhatIsNoNameOfAnAttributeIsRefusedAtTheLoad) {
   OwnProfiles own;
   own.change("shell-c.json",

@@ -124,6 +124,8 @@ TEST_F(Project, CheckAndInspectSayWhatIsThere) {
 TEST_F(Project, AnUnknownShellIsRefusedWithItsShapeAndNoneOfItsText) {
   fixture::Knobs knobs;
   knobs.shell = "unknown";
+  knobs.history = 1;
+  knobs.draft = "a secret draft";
   configure(knobs);
   const auto sent = run({"send", packets + "rfp-plan.json"});
   EXPECT_EQ(sent.status, 76) << sent.err;
@@ -131,7 +133,13 @@ TEST_F(Project, AnUnknownShellIsRefusedWithItsShapeAndNoneOfItsText) {
   EXPECT_EQ(inspect.status, 1);
   const auto seen = parsed(inspect.out);
   EXPECT_EQ(seen.at("state"), "unknown_ui");
-  EXPECT_NE(seen.at("digest").as_string().find("role=textbox"), std::string::npos) << inspect.out;
+  const std::string_view digest(seen.at("digest").as_string());
+  EXPECT_NE(digest.find("role=textbox"), std::string::npos) << digest;
+  EXPECT_NE(digest.find("article"), std::string::npos) << digest;
+  for (const auto* words : {"Question 1", "Answer 1", "That is all", "secret draft"}) {
+    EXPECT_EQ(digest.find(words), std::string::npos) << digest;
+    EXPECT_EQ(sent.err.find(words), std::string::npos) << sent.err;
+  }
   EXPECT_TRUE(site->ledger(url).posts.empty());
 }
 
