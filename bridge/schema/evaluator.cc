@@ -631,12 +631,13 @@ json::object& add_unit(json::array& units, bool valid, const Located& at) {
 }
 
 base::Error out_of_bounds(const Program& program) {
-  return {base::Code::invalid,
-          fmt::format("check against schema {}: not decided within {} steps, {} nested schemas and "
-                      "the bounds of patterns; make the value smaller or the schema simpler",
-                      program.resources[program.root->resource].uri, program.options.steps_max,
-                      program.options.depth_max),
-          "schema_bounds"};
+  return {
+      base::Code::invalid,
+      fmt::format("check against schema {}#: not decided within {} steps, {} nested schemas and "
+                  "the bounds of patterns; make the value smaller or the schema simpler",
+                  program.resources[program.root->resource].uri, program.options.steps_max,
+                  program.options.depth_max),
+      "schema_bounds"};
 }
 
 }  // namespace

@@ -79,7 +79,7 @@ TEST(Bounds, StepsAreChosenByTheCaller) {
         return many;
       }() + "]");
   EXPECT_THAT(lines(schema, "[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]").front(),
-              HasSubstr("not decided within 50 steps"));
+              HasSubstr("check against schema #: not decided within 50 steps"));
 }
 
 TEST(Bounds, ManyEqualItemsAreFoundWithoutComparingAllPairs) {
