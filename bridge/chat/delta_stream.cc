@@ -166,7 +166,7 @@ void DeltaStream::add_message(const json::object& value) {
   if (object == nullptr) return;
   Message message = Message::parse(*object);
   ++version_;
-  if (message.role == "user" && !message.hidden && input_id_.empty()) {
+  if (message.is_question() && input_id_.empty()) {
     input_id_ = message.id;
     input_text_ = message.text;
   }
@@ -270,7 +270,7 @@ bool DeltaStream::descends_from_input(const Message& message) const {
     if (parent == input_id_) return true;
     const auto found = by_id_.find(parent);
     if (found == by_id_.end()) return false;
-    if (messages_[found->second].role == "user") return false;  // Somebody else's question.
+    if (messages_[found->second].is_question()) return false;  // Somebody else's.
     parent = messages_[found->second].parent;
     if (parent.empty()) return true;  // Its parent was not told; it came in our own stream.
   }

@@ -33,6 +33,8 @@ struct Message {
     return role == "assistant" && (recipient.empty() || recipient == "all") &&
            (channel.empty() || channel == "final") && content_type == "text" && !hidden;
   }
+  // What somebody asked. The provider puts user messages of its own beside it, and hides them.
+  bool is_question() const { return role == "user" && !hidden; }
   bool is_finished() const { return status == "finished_successfully" && end_turn; }
   // The provider stopped in the middle, and says so.
   bool is_cut_off() const {

@@ -85,7 +85,7 @@ const Message* Readback::answer_to(std::string_view user_message_id) const {
   const auto own = std::ranges::find(messages_, user_message_id, &Message::id);
   if (own == messages_.end()) return nullptr;
   const Message* answer = nullptr;
-  for (auto message = own + 1; message != messages_.end() && message->role != "user"; ++message) {
+  for (auto message = own + 1; message != messages_.end() && !message->is_question(); ++message) {
     if (message->is_answer()) answer = &*message;
   }
   return answer;
@@ -93,7 +93,7 @@ const Message* Readback::answer_to(std::string_view user_message_id) const {
 
 bool Readback::has_turns() const {
   return std::ranges::any_of(messages_, [](const Message& one) {
-    return !one.text.empty() && (one.is_answer() || (one.role == "user" && !one.hidden));
+    return !one.text.empty() && (one.is_answer() || one.is_question());
   });
 }
 
@@ -102,7 +102,7 @@ Progress Readback::progress(std::string_view marker) const {
   if (own == nullptr) return Progress::lost;
   const Message* last = &messages_.back();
   const bool is_followed = std::any_of(own + 1, last + 1, [](const Message& one) {
-    return one.role == "user" && !one.hidden;  // Nobody asks on while an answer is written.
+    return one.is_question();  // Nobody asks on while an answer is written.
   });
   if (is_followed) return Progress::ended;
   const Message* answer = answer_to(own->id);

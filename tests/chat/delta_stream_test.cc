@@ -77,6 +77,18 @@ TEST(DeltaStream, AnAnswerToSomebodyElsesQuestionIsNotOurs) {
   EXPECT_EQ(stream.answer(), nullptr);
 }
 
+TEST(DeltaStream, AHiddenMessageBetweenTheQuestionAndItsAnswerIsNobodysQuestion) {
+  const auto stream =
+      read(hello + question +
+           added("h-1", "user", "context", "finished_successfully",
+                 R"(,"metadata":{"is_visually_hidden_from_conversation":true,"parent_id":"u-1"})") +
+           added("a-1", "assistant", "ours", "in_progress", R"(,"metadata":{"parent_id":"h-1"})"));
+
+  ASSERT_NE(stream.answer(), nullptr);
+  EXPECT_EQ(stream.answer()->text, "ours");
+  EXPECT_EQ(stream.input_id(), "u-1");
+}
+
 TEST(DeltaStream, TruncateCutsCharactersAndReplaceStartsOver) {
   const auto stream = read(hello + added("a-1", "assistant", "Grü", "in_progress") +
                            frame(R"({"p":"/message/content/parts/0","o":"truncate","v":2})") +

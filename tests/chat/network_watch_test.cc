@@ -555,6 +555,22 @@ TEST(Readback, FollowsTheCurrentBranchOnly) {
   EXPECT_FALSE(Readback::parse("{}"));
 }
 
+TEST(Readback, AHiddenMessageBetweenTheQuestionAndItsAnswerIsNobodysQuestion) {
+  const auto readback = Readback::parse(R"({"current_node": "a", "mapping": {
+      "u": {"parent": null, "message": {"id": "u", "author": {"role": "user"},
+        "content": {"content_type": "text", "parts": ["MARK"]}}},
+      "h": {"parent": "u", "message": {"id": "h", "author": {"role": "user"},
+        "content": {"content_type": "text", "parts": ["context"]},
+        "metadata": {"is_visually_hidden_from_conversation": true}}},
+      "a": {"parent": "h", "message": {"id": "a", "author": {"role": "assistant"},
+        "content": {"content_type": "text", "parts": ["shown"]},
+        "status": "finished_successfully", "end_turn": true}}}})");
+  ASSERT_TRUE(readback) << readback.error().message;
+  ASSERT_NE(readback->answer_to("u"), nullptr);
+  EXPECT_EQ(readback->answer_to("u")->text, "shown");
+  EXPECT_EQ(readback->progress("MARK"), Progress::ended);
+}
+
 // Only an answer that has ended may be given up.
 TEST(Readback, AnAnswerEndsByItsOwnWordOrByTheNextQuestion) {
   struct Node {
