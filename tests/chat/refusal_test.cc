@@ -365,6 +365,68 @@ TEST(Refusal, AnUnknownOutcomeBlocksEverySendUntilItIsLookedFor) {
         }}});
 }
 
+TEST(Refusal, NothingIsSentWhileAnAnswerIsWritten) {
+  std::vector<Case> cases;
+  for (const char* shell : {"B", "C", "D"}) {
+    cases.push_back({shell,
+                     with(shell, R"({"pause_ms": 600000, "queue_slot": true})"),
+                     [](World& w) -> Story {
+                       EXPECT_EQ(outcome(co_await w.send()), "sent") << w.name;
+                       w.next_prompt();
+                       EXPECT_EQ(outcome(co_await w.send()), "timeout") << w.name;
+                       const auto judged = must_be(co_await w.chat->state());
+                       EXPECT_EQ(chat::name(judged.state), "generating") << w.name;
+                       EXPECT_FALSE(judged.can_send) << w.name;
+                       EXPECT_EQ(w.ledger().posts.size(), 1u) << w.name;
+                     },
+                     {.ready_limit = 8s}});
+  }
+  in_worlds(cases);
+}
+
+// Until the page is in this state, or has had the time to be.
+Story comes_to(World& w, std::string_view state) {
+  const auto deadline = w.clock.now() + 10s;
+  auto judged = must_be(co_await w.chat->state());
+  while (chat::name(judged.state) != state && w.clock.now() < deadline) {
+    co_await w.chat->eyes()->news().wait(deadline);
+    judged = must_be(co_await w.chat->state());
+  }
+  EXPECT_EQ(chat::name(judged.state), state) << w.name << judged.evidence;
+}
+
+TEST(Refusal, BesideATurnThatFailedTheNextMessageGoesOutWithoutARetry) {
+  std::vector<Case> cases;
+  for (const char* shell : {"B", "C", "D"}) {
+    for (const char* changes : {R"({"turn_error": "empty"})", R"({"turn_error": "partial"})"}) {
+      cases.push_back(
+          {fmt::format("{} {}", shell, changes), with(shell, changes), [](World& w) -> Story {
+             EXPECT_EQ(outcome(co_await w.send()), "sent") << w.name;
+             co_await comes_to(w, "error_turn");
+             auto knobs = w.site->knobs(w.url);
+             knobs.turn_error = "none";
+             w.site->set_knobs(w.url, knobs);
+             w.next_prompt();
+             const auto sent = must_be(co_await w.send());
+             w.expect_answer(must_be(co_await w.reply(sent)));
+             EXPECT_EQ(w.ledger().accepted().size(), 2u) << w.name;
+           }});
+    }
+  }
+  in_worlds(cases);
+}
+
+TEST(Refusal, AModeratedAnswerIsToldByThePagesState) {
+  std::vector<Case> cases;
+  for (const char* shell : {"B", "C"}) {
+    cases.push_back({shell, with(shell, R"({"moderation": "remove"})"), [](World& w) -> Story {
+                       EXPECT_EQ(outcome(co_await w.send()), "sent") << w.name;
+                       co_await comes_to(w, "refused");
+                     }});
+  }
+  in_worlds(cases);
+}
+
 TEST(Refusal, ASignInByHandIsNoticed) {
   in_worlds({{"signs in",
               with("B", R"({"session": "none"})"),

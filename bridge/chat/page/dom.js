@@ -153,7 +153,9 @@ function turn_nodes(profile) {
     }
     const answers = matches(turn, rule.assistant) ? [turn] : all(rule.assistant, turn);
     for (const unit of answers) units.push({role: 'assistant', turn, turn_id, unit});
-    if (answers.length === 0 && all(rule.running, turn).length > 0) {
+    // Not every shell puts what goes on, or has gone wrong, into an answer that has no text yet.
+    const has_signs = () => [rule.running, rule.failed].some((signs) => all(signs, turn).length > 0);
+    if (answers.length === 0 && has_signs()) {
       units.push({role: 'assistant', turn, turn_id, unit: turn, only_activity: true});
     }
   }
@@ -188,8 +190,7 @@ function read_turn(node, profile, with_text) {
       complete: true, running: false, failed: false, stopped: false, blocks: []};
   }
   const answer = with_text ? read_answer(node, profile) : {text: '', blocks: []};
-  const running = node.only_activity || has_placeholder(ids, profile) ||
-    all(rule.running, node.turn).length > 0;
+  const running = has_placeholder(ids, profile) || all(rule.running, node.turn).length > 0;
   return {
     role: 'assistant', turn: node.turn_id, ids, text: answer.text, blocks: answer.blocks, running,
     failed: all(rule.failed, node.turn).length > 0,
