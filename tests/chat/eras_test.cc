@@ -79,5 +79,25 @@ TEST(Eras, TheCodeOfEveryEraIsReadToTheLetter) {
   EXPECT_EQ(next, eras.size());
 }
 
+// The app draws no answer where none has begun.
+TEST(Eras, ATurnThatFailedBeforeItsAnswerIsAFailedTurn) {
+  cdp_test::TemporaryDirectory folder;
+  const auto file = folder.path() / "failed.html";
+  std::ofstream(file) << R"(<!doctype html><meta charset=utf-8><body>
+<main data-app-shell-main-surface><div data-turn-key="k"><div data-content-search-turn-key="x">
+<div data-chatgpt-search-unit-key="x:0:user" data-chatgpt-search-message-ids="k">
+<div data-user-message-bubble="true">ask</div></div><div>Something went wrong
+<button data-testid="regenerate-thread-error-button">Retry</button></div></div></div></main>)";
+  look_at_files({file}, [](const auto&, const chat::Sighting& seen) {
+    ASSERT_EQ(seen.turns.size(), 2u);
+    EXPECT_EQ(seen.turns.front().role, "user");
+    EXPECT_FALSE(seen.turns.front().failed);
+    EXPECT_EQ(seen.turns.back().role, "assistant");
+    EXPECT_TRUE(seen.turns.back().failed);
+    EXPECT_FALSE(seen.turns.back().running);
+    EXPECT_EQ(seen.turns.back().text, "");
+  });
+}
+
 }  // namespace
 }  // namespace chat_test
