@@ -150,7 +150,7 @@ class Following {
       if (this_moment() >= *until) co_return view;
       co_await clock.sleep_until(this_moment() + limits::daemon_look);
       const auto place = find_daemon(bridge_);
-      if (place && *place) client_ = http::Client((*place)->url, (*place)->token);
+      if (place && *place) client_ = client_of(**place);
     }
   }
 
