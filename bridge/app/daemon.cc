@@ -307,7 +307,8 @@ base::Result<> Daemon::tell_commands() const {
                             .pid = ::getpid(),
                             .incarnation = bridge_->store().incarnation(),
                             .store = settings_.bridge.store,
-                            .attached = settings_.bridge.chrome.attach_url});
+                            .attached = settings_.bridge.chrome.attach_url,
+                            .certificate = settings_.server.certificate_file});
 }
 
 services::SignIn::Usual Daemon::usual_window() const {

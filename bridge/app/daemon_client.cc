@@ -40,6 +40,10 @@ base::Error no_key(const std::string& url, const base::Error& why) {
 
 bool names_daemon_elsewhere() { return !variable("FLYWHEEL_URL").empty(); }
 
+http::Client client_of(const DaemonPlace& place) {
+  return http::Client(place.url, place.token, {}, place.certificate);
+}
+
 base::Result<fs::path> state_folder(const BridgeOptions& options) {
   std::error_code error;
   if (options.state) return fs::absolute(*options.state, error);
@@ -63,6 +67,7 @@ base::Result<std::optional<DaemonPlace>> find_daemon(const BridgeOptions& option
     place.state = state;
     place.pid = daemon->pid;
     place.attached = daemon->attached;
+    place.certificate = daemon->certificate;
   }
   if (place.token.empty()) {
     auto key = read_file(state / "admin.key", key_file_bytes_max);
@@ -102,7 +107,7 @@ int run_with_daemon(Console& console, const BridgeOptions& options,
                                   "no_daemon"});
   }
   return run_to_end(console, [&]() -> boost::asio::awaitable<int> {
-    http::Client client((*place)->url, (*place)->token);
+    http::Client client = client_of(**place);
     co_return co_await story(client);
   });
 }

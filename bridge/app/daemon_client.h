@@ -22,7 +22,12 @@ struct DaemonPlace {
   std::filesystem::path state = {};
   int pid = 0;
   std::string attached = {};  // the browser that it uses and does not run
+  // The file of the one that it shows. It need be for no name, and known to nobody else.
+  std::string certificate = {};
 };
+
+// Speaks to the daemon there, and to nobody who shows another certificate.
+http::Client client_of(const DaemonPlace& place);
 
 // The state directory that the options, the configuration or the environment name.
 base::Result<std::filesystem::path> state_folder(const BridgeOptions& options);

@@ -34,7 +34,8 @@ std::optional<DaemonFile> read(const fs::path& state) {
   DaemonFile daemon{.url = cdp::text_in(object, "url"),
                     .incarnation = cdp::text_in(object, "incarnation"),
                     .store = cdp::text_in(object, "store"),
-                    .attached = cdp::text_in(object, "attached")};
+                    .attached = cdp::text_in(object, "attached"),
+                    .certificate = cdp::text_in(object, "certificate")};
   if (const auto* pid = object.if_contains("pid"); pid && pid->is_int64()) {
     daemon.pid = static_cast<int>(pid->get_int64());
   }
@@ -45,11 +46,14 @@ std::optional<DaemonFile> read(const fs::path& state) {
 
 base::Result<> write_daemon_file(const fs::path& state, const DaemonFile& daemon) {
   std::error_code error;
+  const auto certificate =
+      daemon.certificate.empty() ? fs::path() : fs::absolute(daemon.certificate, error);
   const json::object object{{"url", daemon.url},
                             {"pid", daemon.pid},
                             {"incarnation", daemon.incarnation},
                             {"store", fs::absolute(daemon.store, error).string()},
-                            {"attached", daemon.attached}};
+                            {"attached", daemon.attached},
+                            {"certificate", certificate.string()}};
   TRY_OK(write_file(file_in(state), json::serialize(object) + "\n"));
   ::chmod(file_in(state).c_str(), 0600);
   return {};

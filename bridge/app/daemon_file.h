@@ -14,9 +14,10 @@ namespace app {
 struct DaemonFile {
   std::string url;
   int pid = 0;
-  std::string incarnation;    // this life of the daemon
-  std::string store;          // the path of the file it works
-  std::string attached = {};  // the browser that it uses and does not run; empty: its own
+  std::string incarnation;       // this life of the daemon
+  std::string store;             // the path of the file it works
+  std::string attached = {};     // the browser that it uses and does not run; empty: its own
+  std::string certificate = {};  // the file of the one that it shows; empty: it does without TLS
 };
 
 // Written when the daemon answers, mode 0600; replaced in one step.

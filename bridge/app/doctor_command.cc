@@ -119,7 +119,7 @@ class Doctor {
     const auto place = find_daemon(options_);
     if (!place || !*place) return check_who_cannot_be_asked(place, config);
     const int status = run_to_end(console_, [&]() -> boost::asio::awaitable<int> {
-      http::Client client((*place)->url, (*place)->token);
+      http::Client client = client_of(**place);
       co_return co_await ask_daemon(client, **place);
     });
     if (status == exit_interrupted) findings_.clear();

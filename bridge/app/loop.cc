@@ -29,6 +29,12 @@ bool hears_hangups() {
   return ::sigaction(SIGHUP, nullptr, &known) == 0 && known.sa_handler != SIG_IGN;
 }
 
+// Ends the process for a person who presses Ctrl-C once more. Other signals may come twice for one
+// wish: `timeout` tells its program and then the whole group, and a terminal that closes both.
+void end_if_urged(int signal) {
+  if (signal == SIGINT) std::_Exit(exit_interrupted);
+}
+
 // The loop of one story. What cannot be interrupted, such as a name that is looked up, does not
 // keep the program once its story is over.
 class StoryLoop {
@@ -69,11 +75,10 @@ int run_to_end(Console& console, const std::function<asio::awaitable<int>()>& st
   asio::signal_set signals(loop.context(), SIGINT, SIGTERM);
   bool is_interrupted = false;
   std::function<void(boost::system::error_code, int)> on_signal =
-      [&](const boost::system::error_code& error, int) {
+      [&](const boost::system::error_code& error, int number) {
         if (error) return;
-        if (is_interrupted) std::_Exit(exit_interrupted);
-        is_interrupted = true;
-        cancel.emit(asio::cancellation_type::terminal);
+        if (is_interrupted) end_if_urged(number);
+        if (!std::exchange(is_interrupted, true)) cancel.emit(asio::cancellation_type::terminal);
         signals.async_wait(on_signal);
       };
   signals.async_wait(on_signal);
@@ -117,8 +122,7 @@ int run_with_signals(
   std::function<void(boost::system::error_code, int)> on_signal =
       [&](const boost::system::error_code& error, int number) {
         if (error || loop.is_over()) return;  // a signal may be on its way then
-        // A terminal that is closed may say so more than once.
-        if (told.has_come() && number != SIGHUP) std::_Exit(exit_interrupted);
+        if (told.has_come()) end_if_urged(number);
         told.raise();
         signals.async_wait(on_signal);
       };

@@ -19,7 +19,7 @@
 namespace app {
 
 // The exit status that `story` gives, or exit_interrupted after SIGINT or SIGTERM: the story is
-// cancelled, cleans up and its result is dropped. A second signal ends the process at once.
+// cancelled, cleans up and its result is dropped. After that a SIGINT ends the process at once.
 int run_to_end(Console& console, const std::function<boost::asio::awaitable<int>()>& story);
 
 // What a person or the service manager asked for.
@@ -51,9 +51,8 @@ class Signals {
   bool has_come_ = false;
 };
 
-// Runs a story that ends by itself after a signal, with time to clean up; a second signal other
-// than SIGHUP ends the process at once. A reader of the output that goes ends nothing. Returns what
-// the story gives.
+// Runs a story that ends by itself after a signal, with time to clean up; a SIGINT after that ends
+// the process at once. A reader of the output that goes ends nothing. Returns what the story gives.
 int run_with_signals(const std::function<boost::asio::awaitable<int>(boost::asio::any_io_executor,
                                                                      Signals&)>& story);
 

@@ -86,7 +86,8 @@ bool may_come_back(const base::Error& error) {
 
 base::Task<json::object> look_at_packet(http::Client& client, const std::string& id,
                                         base::Instant deadline) {
-  const auto left = std::chrono::duration_cast<std::chrono::seconds>(deadline - this_moment());
+  // Rounded up: whoever asks for no time is answered at once, and would ask without end.
+  const auto left = std::chrono::ceil<std::chrono::seconds>(deadline - this_moment());
   const auto wait = std::clamp<std::int64_t>(left.count(), 0, limits::http_wait_max.count());
   http::ClientRequest request{.target = fmt::format("/api/packets/{}?wait={}", id, wait)};
   CO_TRY(auto answer, co_await client.call_json(std::move(request)));
@@ -149,7 +150,7 @@ class Following {
       if (this_moment() >= *until) co_return view;
       co_await clock.sleep_until(this_moment() + limits::daemon_look);
       const auto place = find_daemon(bridge_);
-      if (place && *place) client_ = http::Client((*place)->url, (*place)->token);
+      if (place && *place) client_ = client_of(**place);
     }
   }
 

@@ -15,8 +15,10 @@ struct JobRow : Job {
   Milliseconds since{0};   // engine time when it began to wait
 
   bool is_child() const { return parent.has_value(); }
+  // Sent by a person's word alone: nobody has seen it since.
+  bool is_only_told() const { return stage == Stage::sent && !timings.sent; }
   // May have been sent, and nothing tells.
-  bool is_in_doubt() const { return stage == Stage::armed || is_doubtful; }
+  bool is_in_doubt() const { return stage == Stage::armed || is_doubtful || is_only_told(); }
   bool is_certainly_unsent() const { return stage <= Stage::intent && !is_doubtful; }
 };
 

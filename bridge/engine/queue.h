@@ -253,8 +253,9 @@ class Queue {
                            std::string_view actor = {}) const;
   // Ends queued jobs whose deadline has passed; returns how many. Of every lane.
   base::Result<int> expire(store::Tx& tx, const Now& now) const;
-  // A person's word on a held job. sent: goes on reading; what this store never armed stays
-  // doubtful until it is found. not_sent: goes again. abandon: failed.
+  // A person's word on a held job. sent: goes on reading, and stays in doubt until it is found: it
+  // has no time of its own before that, and is held once more if it is not. not_sent: goes again.
+  // abandon: failed.
   // For the member of the family that is armed or doubtful.
   base::Result<Job> resolve(store::Tx& tx, const JobId& job, Verdict verdict,
                             const std::string& note, const Now& now,

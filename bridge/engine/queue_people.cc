@@ -51,9 +51,9 @@ Result<> resume_family(const Desk& desk, const JobRow& root, const std::vector<J
       after.is_doubtful = false;
       after.stage = Stage::none;
     } else if (after.stage <= Stage::armed) {
-      // Of what this store never armed there is no more than the word: it stays doubtful.
+      // There is no more than the word until it is found: it stays in doubt, and has no time.
       after.stage = Stage::sent;
-      after.timings.sent = desk.now.wall;
+      after.timings.sent.reset();
     }
     return after;
   };
@@ -190,7 +190,7 @@ Result<Job> Queue::resolve(store::Tx& tx, const JobId& id, Verdict verdict, cons
     TRY_OK(desk.ring(bell_of(root.lane)));
     return get(tx, root.id);
   }
-  const bool is_known_sent = about.stage > Stage::armed && !about.is_doubtful;
+  const bool is_known_sent = about.stage > Stage::armed && !about.is_in_doubt();
   if (verdict == Verdict::not_sent && is_known_sent) {
     TRY_OK(refused("resolve", about, "it was seen to be sent", "wrong_stage"));
   }

@@ -104,10 +104,11 @@ json::value ClientReply::json() const {
 
 class Client::Body {
  public:
-  Body(std::string url, std::string token, std::string authority_file)
+  Body(std::string url, std::string token, std::string authority_file, std::string certificate_file)
       : url_(std::move(url)),
         token_(std::move(token)),
-        authority_file_(std::move(authority_file)) {}
+        authority_file_(std::move(authority_file)),
+        certificate_file_(std::move(certificate_file)) {}
 
   // One exchange. `on_body` gets the body's pieces and ends the exchange by giving false.
   base::Task<ClientReply> exchange(const ClientRequest& request,
@@ -211,7 +212,8 @@ class Client::Body {
       co_return base::Result<>();
     }
     if (!tls_) {
-      CO_TRY(tls_, TlsContext::client(authority_file_));
+      CO_TRY(tls_, certificate_file_.empty() ? TlsContext::client(authority_file_)
+                                             : TlsContext::client_of(certificate_file_));
     }
     stream_ = tls_client_stream(std::move(socket), *tls_, host);
     if (!co_await stream_->handshake()) {
@@ -236,13 +238,16 @@ class Client::Body {
   std::string url_;
   std::string token_;
   std::string authority_file_;
+  std::string certificate_file_;
   std::optional<TlsContext> tls_;
   std::unique_ptr<Stream> stream_;
   bool has_heard_ = false;  // the daemon has answered something to the request under way
 };
 
-Client::Client(std::string url, std::string token, std::string authority_file)
-    : body_(std::make_unique<Body>(std::move(url), std::move(token), std::move(authority_file))) {}
+Client::Client(std::string url, std::string token, std::string authority_file,
+               std::string certificate_file)
+    : body_(std::make_unique<Body>(std::move(url), std::move(token), std::move(authority_file),
+                                   std::move(certificate_file))) {}
 Client::~Client() = default;
 Client::Client(Client&&) noexcept = default;
 Client& Client::operator=(Client&&) noexcept = default;

@@ -50,7 +50,9 @@ class Client {
  public:
   // `url` is "http://HOST:PORT" or "https://HOST:PORT"; `token` goes into Authorization unless it
   // is empty. `authority_file`: the PEM certificates that an https server must chain to.
-  Client(std::string url, std::string token, std::string authority_file = {});
+  // `certificate_file`, if given: the one that it must show instead, whatever name it is for.
+  Client(std::string url, std::string token, std::string authority_file = {},
+         std::string certificate_file = {});
   ~Client();
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;

@@ -100,6 +100,12 @@ std::string text_of(const asio::ip::address& address) {
   return address.is_v6() ? "[" + address.to_string() + "]" : address.to_string();
 }
 
+// Who listens on all addresses is reached on this machine at the one that is always there.
+std::string reachable(const asio::ip::address& address) {
+  if (!address.is_unspecified()) return text_of(address);
+  return address.is_v6() ? "[::1]" : "127.0.0.1";
+}
+
 }  // namespace
 
 class Server::Body {
@@ -118,7 +124,7 @@ class Server::Body {
     const auto endpoint = acceptor_.local_endpoint(error);
     BRIDGE_ASSERT(!error);
     port_ = endpoint.port();
-    url_ = fmt::format("{}://{}:{}", tls_ ? "https" : "http", text_of(endpoint.address()), port_);
+    url_ = fmt::format("{}://{}:{}", tls_ ? "https" : "http", reachable(endpoint.address()), port_);
     services_.spawn(accept_all());
     services_.spawn(keep_time());
   }

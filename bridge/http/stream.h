@@ -15,6 +15,7 @@
 #include <boost/asio/ip/tcp.hpp>
 
 typedef struct ssl_ctx_st SSL_CTX;
+typedef struct x509_st X509;
 
 namespace http {
 
@@ -52,10 +53,13 @@ class TlsContext {
                                          const std::filesystem::path& key_file);
   // Trusts the certificates of the file only; the system's when it is empty.
   static base::Result<TlsContext> client(const std::filesystem::path& authority_file);
+  // Trusts the first certificate in the file and no other, whatever name it is for.
+  static base::Result<TlsContext> client_of(const std::filesystem::path& certificate_file);
 
   SSL_CTX* handle() const { return context_.get(); }
 
  private:
+  std::shared_ptr<X509> only_;  // what `context_` compares with, of `client_of`
   std::shared_ptr<SSL_CTX> context_;
 };
 
@@ -63,7 +67,7 @@ using TcpSocket = boost::asio::ip::tcp::socket;
 
 std::unique_ptr<Stream> plain_stream(TcpSocket socket);
 std::unique_ptr<Stream> tls_server_stream(TcpSocket socket, const TlsContext& context);
-// The server's certificate must be for `host`.
+// The server's certificate must be for `host`, unless the context trusts a single one.
 std::unique_ptr<Stream> tls_client_stream(TcpSocket socket, const TlsContext& context,
                                           const std::string& host);
 

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
@@ -185,6 +186,15 @@ std::unexpected<base::Error> bad_file(std::string_view what, const std::filesyst
                                                      reason == nullptr ? "unreadable" : reason));
 }
 
+// In place of all checks of OpenSSL.
+int is_the_only_one(X509_STORE_CTX* shown, void* only) {
+  const X509* certificate = X509_STORE_CTX_get0_cert(shown);
+  if (certificate != nullptr && X509_cmp(certificate, static_cast<const X509*>(only)) == 0)
+    return 1;
+  X509_STORE_CTX_set_error(shown, X509_V_ERR_CERT_UNTRUSTED);
+  return 0;
+}
+
 // "http/1.1" is all that is spoken; a client that offers only others is turned away by RFC 7301.
 int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size,
                     const unsigned char* offered, unsigned offered_size, void*) {
@@ -225,6 +235,21 @@ base::Result<TlsContext> TlsContext::client(const std::filesystem::path& authori
                          : SSL_CTX_load_verify_file(tls.handle(), authority_file.c_str());
   if (loaded != 1) return bad_file("certificates", authority_file);
   SSL_CTX_set_verify(tls.handle(), SSL_VERIFY_PEER, nullptr);
+  return tls;
+}
+
+base::Result<TlsContext> TlsContext::client_of(const std::filesystem::path& certificate_file) {
+  TlsContext tls;
+  tls.context_ = new_context(TLS_client_method());
+  ERR_clear_error();
+  const std::unique_ptr<BIO, int (*)(BIO*)> file(BIO_new_file(certificate_file.c_str(), "r"),
+                                                 BIO_free);
+  if (file) {
+    tls.only_.reset(PEM_read_bio_X509(file.get(), nullptr, nullptr, nullptr), X509_free);
+  }
+  if (!tls.only_) return bad_file("certificate", certificate_file);
+  SSL_CTX_set_verify(tls.handle(), SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_cert_verify_callback(tls.handle(), is_the_only_one, tls.only_.get());
   return tls;
 }
 

@@ -192,7 +192,7 @@ base::Task<> Exchange::begin(Story& story, engine::Claim claim) {
   }
   // An answered packet is resumed too, while its repair is certainly unsent.
   story.is_doubtful = about.is_doubtful && story.stage <= Stage::intent;
-  story.is_told = about.is_doubtful && story.stage == Stage::sent;
+  story.is_told = story.stage == Stage::sent && (about.is_doubtful || !about.timings.sent);
   story.has_row = posts::is_of_this_start(about, found.post);
   story.sent_at = asked;
   if (!story.has_row) {

@@ -105,6 +105,9 @@ base::Task<> Exchange::find_sent(Story& story) {
       story.doubt = search.error().message;
       co_return base::Result<>();
     }
+    if (story.is_told && search.error().reason == "fork_detected") {
+      CO_TRY_OK(co_await record_found(story, {.proof = "fork"}));
+    }
     CO_TRY_OK(co_await trip(story, search.error()));
     co_return std::unexpected(looked_in_vain(std::move(search).error()));
   }

@@ -1,7 +1,9 @@
 #include "bridge/app/daemon_file.h"
 
 #include "bridge/store/lock_file.h"
+#include "tests/app/daemon_commands.h"
 #include "tests/app/process.h"
+#include "tests/http/certificate.h"
 
 #include <optional>
 #include <string>
@@ -69,6 +71,21 @@ TEST_F(DaemonFileTest, IsTakenAwayByItsOwnLifeOnly) {
   EXPECT_TRUE(is_believed());
   remove_daemon_file(folder_.path(), "life");
   EXPECT_FALSE(is_believed());
+}
+
+// A daemon that is spoken to by TLS, with a certificate that nobody else knows.
+class DaemonWithCertificate : http_test::Certificate, public DaemonCommands {
+ protected:
+  DaemonWithCertificate()
+      : DaemonCommands(fmt::format(R"(, "tls": {{"certificate": "{}", "key": "{}"}})",
+                                   file().string(), key().string())) {}
+};
+
+TEST_F(DaemonWithCertificate, IsKnownByItToTheCommandsOfItsUser) {
+  const auto listed = run({"packet", "list"});
+  EXPECT_EQ(listed.status, 0) << listed.err;
+  EXPECT_NE(folder.read(".flywheel/state/daemon.json").find("https://127.0.0.1:"),
+            std::string::npos);
 }
 
 }  // namespace

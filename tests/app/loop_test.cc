@@ -39,6 +39,21 @@ TEST(Signals, ATerminalThatIsClosedLetsTheStoryEnd) {
   EXPECT_EQ(run_with_signals(story), 7);
 }
 
+// `timeout 8h flywheel serve` tells the program, and then its whole group.
+TEST(Signals, AnEndThatIsToldTwiceLetsTheStoryEnd) {
+  const Disposition usual(SIGTERM, SIG_DFL);
+  const Disposition restored(SIGPIPE, SIG_DFL);
+  const auto story = [](Executor executor, Signals& signals) -> boost::asio::awaitable<int> {
+    std::raise(SIGTERM);
+    std::raise(SIGTERM);
+    co_await signals.wait();
+    // It takes its time, in which the second one comes.
+    for (int i = 0; i < 100; ++i) co_await boost::asio::post(executor, boost::asio::use_awaitable);
+    co_return 7;
+  };
+  EXPECT_EQ(run_with_signals(story), 7);
+}
+
 TEST(Signals, WhoeverShallOutliveItsTerminalDoes) {
   const Disposition as_by_nohup(SIGHUP, SIG_IGN);
   const Disposition restored(SIGPIPE, SIG_DFL);

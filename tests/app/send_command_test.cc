@@ -1,4 +1,4 @@
-// flywheel send while the daemon ends and is started anew.
+// flywheel send by a daemon that takes its time, or ends and is started anew.
 #include "tests/app/daemon_commands.h"
 
 #include <chrono>
@@ -61,6 +61,23 @@ TEST_F(SendOverARestart, WhoGivesUpIsToldHowToGoOn) {
   const auto told = json::parse(finished.out);
   EXPECT_EQ(told.at("id").as_string(), id);
   EXPECT_TRUE(told.at("error").at("retryable").as_bool());
+}
+
+using SendThatWaits = DaemonCommands;
+
+// The daemon holds each answer for as long as the command still waits, to its last second.
+TEST_F(SendThatWaits, AsksNoMoreOftenThanItIsAnswered) {
+  ASSERT_EQ(run({"queue", "pause"}).status, 0);
+  const auto finished = run({"send", SOURCE_DIR "/fixtures/packets/rfp-plan.json", "--wait=1"});
+  EXPECT_EQ(finished.status, 124) << finished.err;
+  EXPECT_EQ(service->stop(), 0) << folder.read("log");
+  service.reset();
+  const std::string log = folder.read("log");
+  int asked = 0;
+  const std::string_view route = R"("route":"/api/packets/{id}")";
+  for (auto at = log.find(route); at != log.npos; at = log.find(route, at + 1)) ++asked;
+  EXPECT_GE(asked, 1) << log;
+  EXPECT_LE(asked, 3);
 }
 
 }  // namespace

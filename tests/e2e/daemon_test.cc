@@ -508,6 +508,11 @@ TEST_F(Daemon, APersonDecidesWhatTheConversationDoesNotTell) {
   ASSERT_EQ(held.at("items").as_array().size(), 1u);
   EXPECT_EQ(held.at("items").at(0).at("error").at("code"), "unknown_outcome");
   EXPECT_THAT(run({"packet", "show", id}).out, HasSubstr("\"marker\": \"FLYWHEEL-JOB-"));
+  // A word that the conversation does not bear out is no end of it.
+  ASSERT_EQ(run({"packet", "resolve", id, "--verdict", "sent"}).status, 0);
+  ASSERT_EQ(becomes(id, "held"), "held");
+  EXPECT_THAT(run({"packet", "show", id}).out,
+              HasSubstr("read the answer: the conversation does not show the message"));
   EXPECT_EQ(run({"packet", "resolve", id, "--verdict", "not-sent", "--note", "looked"}).status, 0);
   EXPECT_EQ(becomes(id, "done"), "done");
   EXPECT_EQ(accepted(), 2u);  // the person's and ours

@@ -209,6 +209,44 @@ TEST(Restored, WhatAPersonCallsSentStaysInDoubtUntilItIsFound) {
   EXPECT_TRUE(f.stage(again.lease, Stage::replied));
 }
 
+// The store armed it, and that is all that anybody knows beside the word.
+TEST(Resolve, WhatAPersonCallsSentIsHeldOnceMoreUnlessItIsFound) {
+  Fixture f;
+  const auto id = f.add();
+  const auto first = f.claim();
+  ASSERT_TRUE(f.advance(first.lease, Stage::armed));
+  ASSERT_TRUE(f.hold(first.lease));
+
+  ASSERT_TRUE(f.resolve(id, Verdict::sent));
+  EXPECT_FALSE(f.get(id).timings.sent);
+  ASSERT_TRUE(f.fail(f.claim().lease, base::Code::not_found, "upstream_failed"));
+  const auto held = f.get(id);
+  EXPECT_EQ(held.state, State::held);
+  EXPECT_EQ(held.error->code, "unknown_outcome");
+
+  ASSERT_TRUE(f.resolve(id, Verdict::sent));
+  const auto again = f.claim();
+  ASSERT_TRUE(f.stage(again.lease, Stage::sent));
+  EXPECT_TRUE(f.get(id).timings.sent);
+  EXPECT_FALSE(f.stage(again.lease, Stage::sent));
+  ASSERT_TRUE(f.fail(again.lease, base::Code::not_found, "upstream_failed"));
+  EXPECT_EQ(f.get(id).state, State::failed);
+}
+
+TEST(Resolve, APersonMayTakeTheWordBack) {
+  Fixture f;
+  const auto id = f.add();
+  const auto first = f.claim();
+  ASSERT_TRUE(f.advance(first.lease, Stage::armed));
+  ASSERT_TRUE(f.hold(first.lease));
+  ASSERT_TRUE(f.resolve(id, Verdict::sent));
+  ASSERT_TRUE(f.fail(f.claim().lease, base::Code::not_found, "upstream_failed"));
+
+  ASSERT_TRUE(f.resolve(id, Verdict::not_sent));
+  EXPECT_EQ(f.get(id).state, State::queued);
+  EXPECT_EQ(f.get(id).stage, Stage::none);
+}
+
 TEST(Restored, APersonMayTakeTheWordBackThatItWasSent) {
   Fixture f;
   const auto id = f.add();

@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -21,12 +22,11 @@ class Certificate {
   ~Certificate() { std::filesystem::remove_all(folder_); }
 
   // Another one in its place.
-  void renew() const {
+  void renew(std::string_view names = "DNS:localhost,IP:127.0.0.1") const {
     const auto made = std::system(
         fmt::format("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
-                    "-subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 "
-                    "-keyout {} -out {} 2>/dev/null",
-                    key().string(), file().string())
+                    "-subj /CN=localhost -addext subjectAltName={} -keyout {} -out {} 2>/dev/null",
+                    names, key().string(), file().string())
             .c_str());
     EXPECT_EQ(made, 0);
   }

@@ -1,5 +1,6 @@
 #include "bridge/base/limits.h"
 #include "bridge/base/scope.h"
+#include "bridge/http/client.h"
 #include "tests/http/fixture.h"
 
 #include <boost/asio/post.hpp>
@@ -370,6 +371,21 @@ TEST(Server, TakesASocketOverFromTheServiceManager) {
     auto client = co_await f.connect();
     EXPECT_EQ((co_await client.ask(f.request("GET /"))).status, 200);
   });
+}
+
+TEST(Server, IsReachedAtItsAddressAlsoWhereItListensOnAll) {
+  for (const std::string all : {"0.0.0.0:0", "127.0.0.1:0"}) {
+    Fixture f;
+    f.options.listen = all;
+    f.add(Method::get, "/", answering("hello"));
+    f.run([&]() -> Story {
+      EXPECT_EQ(f.server->url(), fmt::format("http://127.0.0.1:{}", f.server->port()));
+      http::Client client(f.server->url(), "");
+      const auto reply = co_await client.call({.target = "/"});
+      EXPECT_TRUE(reply) << reply.error().message;
+      if (reply) EXPECT_EQ(reply->status, 200) << reply->body;
+    });
+  }
 }
 
 TEST(Server, SaysWhyItCannotListen) {

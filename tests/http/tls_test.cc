@@ -76,6 +76,24 @@ TEST(Tls, OurClientTrustsOnlyWhatItWasTold) {
   });
 }
 
+TEST(Tls, OurClientKnowsACertificateWhateverNameItIsFor) {
+  TlsFixture f;
+  f.run([&]() -> Story {
+    const auto is_known = [&](std::string certificate) -> asio::awaitable<bool> {
+      http::Client client(fmt::format("https://127.0.0.1:{}", f.server->port()), "", "",
+                          std::move(certificate));
+      co_return (co_await client.call({.target = "/"})).has_value();
+    };
+    const auto former = f.file().string() + ".former";
+    std::filesystem::copy_file(f.file(), former);
+    f.renew("DNS:bridge.example");
+    f.clock.advance(limits::http_certificate_look);
+    EXPECT_TRUE(co_await is_known(f.file().string()));
+    EXPECT_FALSE(co_await is_known(former));
+    EXPECT_FALSE(co_await is_known("/nothing"));
+  });
+}
+
 TEST(Tls, ARenewedCertificateIsServedWithoutARestart) {
   TlsFixture f;
   f.run([&]() -> Story {
