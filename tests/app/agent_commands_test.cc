@@ -259,5 +259,27 @@ TEST_F(AgentCommands, ABadEntryIsNamedAndNothingIsDone) {
   EXPECT_EQ(run({"gpt", "import", "-"}, "{}").status, 65);
 }
 
+// A project with a catalogue of its own.
+struct ProjectCatalogue : DaemonCommands {
+  void SetUp() override {
+    folder.write(".flywheel/agents.json", R"({
+      "ecosystems": [{"name": "Sea & Air"}],
+      "clusters": [{"name": "Freight", "capabilities": ["loading"]}],
+      "tiers": {"by_category": {"Sea & Air": "founder"}, "by_status": {}}})");
+    DaemonCommands::SetUp();
+  }
+};
+
+TEST_F(ProjectCatalogue, SaysWhichFleetsClustersAndTiersThereAre) {
+  const auto made = run({"gpt", "register", "--name", "Barge", "--kind", "cli", "--category",
+                         "Sea & Air", "--capability", "loading"});
+  EXPECT_EQ(made.status, 0) << made.err;
+  EXPECT_THAT(made.out, HasSubstr("clusters      Freight\n"));
+  EXPECT_THAT(made.out, HasSubstr("tier          founder\n"));
+  const auto fleets = run({"fleet", "list"}).out;
+  EXPECT_THAT(fleets, HasSubstr("sea-air"));
+  EXPECT_THAT(fleets, Not(HasSubstr("atlas")));
+}
+
 }  // namespace
 }  // namespace app
