@@ -76,6 +76,14 @@ constexpr std::string_view beat_schema = R"json({
   }
 })json";
 
+std::vector<BodyError> check_beat(const json::value& body) {
+  const auto* object = body.if_object();
+  const auto* metrics = object ? object->if_contains("metrics") : nullptr;
+  if (!metrics || json::serialize(*metrics).size() <= limits::agent_metrics_bytes_max) return {};
+  return {{"/metrics", "maxLength",
+           fmt::format("is larger than {} bytes", limits::agent_metrics_bytes_max)}};
+}
+
 // The members of one schema, without some and with others required.
 BodyCheck variant(std::initializer_list<std::string_view> without,
                   std::initializer_list<std::string_view> required) {
@@ -263,12 +271,6 @@ Task<Response> beat(ApiNeeds& needs, Request& request) {
   std::optional<json::object> metrics;
   if (const auto* body = request.json.if_object(); body && body->contains("metrics")) {
     metrics = body->at("metrics").get_object();
-    if (json::serialize(*metrics).size() > limits::agent_metrics_bytes_max) {
-      co_return base::fail(
-          Code::invalid,
-          fmt::format("/metrics: larger than {} bytes", limits::agent_metrics_bytes_max),
-          "too_big");
-    }
   }
   CO_TRY(const auto beaten,
          co_await needs.agents.beat(caller_of(request.principal), request.param("gptId"),
@@ -418,7 +420,7 @@ void add_agent_routes(Router& router, ApiNeeds& needs) {
             variant({"date_added", "key", "idempotency_key"}, {}));
   add_route(Method::del, "/{gptId}", "agents:write", remove);
   add_route(Method::post, "/{gptId}/heartbeat", "agents:write", beat, Body::optional,
-            body_check(beat_schema));
+            body_check(beat_schema, check_beat));
   add_route(Method::get, "/{gptId}/heartbeats", "agents:read", beats);
   add_declared(router, {.method = Method::get, .path = "/api/custom-gpts", .scope = "agents:read"},
                with(needs, list_custom_gpts));

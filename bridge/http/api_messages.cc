@@ -54,7 +54,10 @@ constexpr std::string_view broadcast_schema = R"json({
   "required": ["text"],
   "properties": {
     "to": {
-      "type": "array",
+      "type": ["array", "string"],
+      "description": "Agents; as a text a category, or else a capability.",
+      "minLength": 1,
+      "maxLength": 200,
       "minItems": 1,
       "maxItems": 1000,
       "uniqueItems": true,
@@ -304,7 +307,10 @@ Task<Response> broadcast(ApiNeeds& needs, Request& request) {
   services::Messages::Everybody whom{.category = text_in(request.json, "category"),
                                      .capability = text_in(request.json, "capability")};
   if (const auto* to = request.json.get_object().if_contains("to")) {
-    for (const auto& name : to->get_array()) whom.to.emplace_back(name.get_string());
+    if (to->is_string()) whom.either = to->get_string();
+    if (to->is_array()) {
+      for (const auto& name : to->get_array()) whom.to.emplace_back(name.get_string());
+    }
   }
   const auto view = [](const auto& sent) { return view_of(sent); };
   CO_TRY(const auto sent, co_await needs.messages.broadcast(

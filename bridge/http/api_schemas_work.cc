@@ -131,6 +131,10 @@ constexpr std::array all = {
           "additionalProperties": {"$ref": "#/components/schemas/Step"}
         },
         "outputs": true,
+        "outputs_trust": {
+          "const": "untrusted",
+          "description": "Beside outputs: they may quote models, and nobody vouches for them."
+        },
         "error": {"$ref": "#/components/schemas/Failure"}
       }
     })json"},
@@ -174,8 +178,10 @@ constexpr std::array all = {
           "type": ["object", "null"],
           "description": "What it is given, filled in: untrusted. Only where it is looked at alone."
         },
+        "input_trust": {"const": "untrusted", "description": "Beside an input."},
         "input_error": {"$ref": "#/components/schemas/Failure"},
         "outputs": true,
+        "outputs_trust": {"const": "untrusted", "description": "Beside outputs."},
         "outputs_at": {"type": "string", "description": "Where outputs are that are too large."},
         "due": {"type": "string", "format": "date-time"},
         "approval_note": {

@@ -144,6 +144,23 @@ messages::Draft query_of(const Caller& caller, const Messages::Ask& ask, Party f
   return draft;
 }
 
+// not_found: nobody is of that category, and nobody can do that.
+base::Result<std::vector<agents::Agent>> everybody(store::Tx& tx, const Messages::Everybody& whom) {
+  const auto found = [&](const std::string& category, const std::string& capability) {
+    return agents::list(tx, {.category = category, .capability = capability}, "",
+                        limits::broadcast_max + 1);
+  };
+  if (whom.either.empty()) return found(whom.category, whom.capability);
+  TRY(auto of_category, found(whom.either, {}));
+  if (!of_category.empty()) return of_category;
+  TRY(auto able, found({}, whom.either));
+  if (!able.empty()) return able;
+  return base::fail(Code::not_found,
+                    fmt::format("broadcast to \"{}\": nobody is of this category or has this "
+                                "capability; agents are named in a list",
+                                whom.either));
+}
+
 }  // namespace
 
 bool Messages::is_asked_in_a_conversation(const agents::Agent& agent) {
@@ -389,9 +406,7 @@ base::Result<std::vector<Messages::Delivery>> Messages::deliver(store::Tx& tx, c
   TRY(const auto from, sender_of(tx, caller, say.from));
   std::vector<std::string> names = whom.to;
   if (names.empty()) {
-    TRY(const auto found,
-        agents::list(tx, {.category = whom.category, .capability = whom.capability}, "",
-                     limits::broadcast_max + 1));
+    TRY(const auto found, everybody(tx, whom));
     for (const auto& agent : found) {
       if (agent.id != from.id) names.push_back(agent.id);
     }

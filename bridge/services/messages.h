@@ -122,6 +122,7 @@ class Messages {
     std::vector<std::string> to = {};
     std::string category = {};
     std::string capability = {};
+    std::string either = {};  // a category; where nobody is of it, a capability
   };
   struct Delivery {
     std::string to;

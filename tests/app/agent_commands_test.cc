@@ -123,6 +123,60 @@ TEST_F(AgentCommands, AWorkflowIsRunFromItsFileAndDeleted) {
   EXPECT_THAT(run({"workflow", "list"}).err, HasSubstr("no workflows"));
 }
 
+TEST_F(AgentCommands, AStepIsDecidedOnAndItsRunRetried) {
+  folder.write("w.yaml",
+               "{name: w, jobs: {agree: {approval: true}, then: {needs: agree, approval: true}}}");
+  const auto begun = run({"workflow", "run", "w.yaml"});
+  EXPECT_EQ(begun.status, 0) << begun.err;
+  const auto id = begun.out.substr(0, begun.out.find(' '));
+  const auto waits_for_then = HasSubstr("waits for: flywheel workflow approve " + id + " then\n");
+  EXPECT_THAT(begun.out, Not(waits_for_then));
+
+  const auto agreed = run({"workflow", "approve", id, "agree"});
+  EXPECT_EQ(agreed.status, 0) << agreed.err;
+  EXPECT_THAT(agreed.out, waits_for_then);
+  EXPECT_EQ(run({"workflow", "approve", id, "agree"}).status, 1) << "it has ended";
+  const auto refused = run({"workflow", "approve", id, "then", "--reject", "--note", "too dear"});
+  EXPECT_EQ(refused.status, 0) << refused.err;
+  EXPECT_THAT(refused.out, HasSubstr("rejected: too dear"));
+  EXPECT_EQ(run({"workflow", "status", id}).status, 76);
+
+  const auto retried = run({"workflow", "retry", id});
+  EXPECT_EQ(retried.status, 0) << retried.err;
+  EXPECT_THAT(retried.out, waits_for_then);
+  EXPECT_EQ(run({"workflow", "approve", id, "then"}).status, 0);
+  EXPECT_EQ(run({"workflow", "status", id}).status, 0);
+  EXPECT_EQ(run({"workflow", "retry", id}).status, 1) << "nothing in it failed";
+}
+
+TEST_F(AgentCommands, OneMessageReachesAListAFleetAndWhoeverCanDoSomething) {
+  const auto add = [&](const char* name, const char* category, const char* capability) {
+    const auto made = run({"gpt", "register", "--name", name, "--kind", "cli", "--category",
+                           category, "--capability", capability});
+    EXPECT_EQ(made.status, 0) << made.err;
+  };
+  add("Scout", "Atlas", "audit");
+  add("Judge", "Atlas", "planning");
+  add("Clerk", "Commerce", "audit");
+
+  const auto some = run({"gpt", "broadcast", "to some", "--to", "Judge,Nobody"});
+  EXPECT_EQ(some.err, "1 sent, 1 failed\n");
+  EXPECT_THAT(some.out, HasSubstr("not_found"));
+  EXPECT_EQ(run({"gpt", "broadcast", "to Atlas", "--category", "atlas"}).err, "2 sent, 0 failed\n");
+  EXPECT_EQ(run({"gpt", "broadcast", "to auditors", "--capability", "audit"}).err,
+            "2 sent, 0 failed\n");
+  EXPECT_EQ(run({"gpt", "broadcast", "to nobody", "--capability", "aud"}).err,
+            "0 sent, 0 failed\n");
+
+  const auto clerk = run({"gpt", "inbox", "Clerk"}).out;
+  EXPECT_THAT(clerk, HasSubstr("to auditors\n"));
+  EXPECT_THAT(clerk, Not(HasSubstr("to Atlas")));
+  const auto judge = run({"gpt", "inbox", "Judge"}).out;
+  EXPECT_THAT(judge, HasSubstr("to some\n"));
+  EXPECT_THAT(judge, HasSubstr("to Atlas\n"));
+  EXPECT_THAT(judge, Not(HasSubstr("to auditors")));
+}
+
 TEST_F(AgentCommands, NothingInAMessageIsObeyedOrTakenForALineOfOurs) {
   EXPECT_EQ(run({"gpt", "register", "--name", "Scout", "--kind", "cli"}).status, 0);
   const std::string forged =
@@ -203,6 +257,28 @@ TEST_F(AgentCommands, ABadEntryIsNamedAndNothingIsDone) {
   EXPECT_THAT(bad.err, HasSubstr("/import/1/link"));
   EXPECT_EQ(run({"gpt", "show", "good"}).status, 1);
   EXPECT_EQ(run({"gpt", "import", "-"}, "{}").status, 65);
+}
+
+// A project with a catalogue of its own.
+struct ProjectCatalogue : DaemonCommands {
+  void SetUp() override {
+    folder.write(".flywheel/agents.json", R"({
+      "ecosystems": [{"name": "Sea & Air"}],
+      "clusters": [{"name": "Freight", "capabilities": ["loading"]}],
+      "tiers": {"by_category": {"Sea & Air": "founder"}, "by_status": {}}})");
+    DaemonCommands::SetUp();
+  }
+};
+
+TEST_F(ProjectCatalogue, SaysWhichFleetsClustersAndTiersThereAre) {
+  const auto made = run({"gpt", "register", "--name", "Barge", "--kind", "cli", "--category",
+                         "Sea & Air", "--capability", "loading"});
+  EXPECT_EQ(made.status, 0) << made.err;
+  EXPECT_THAT(made.out, HasSubstr("clusters      Freight\n"));
+  EXPECT_THAT(made.out, HasSubstr("tier          founder\n"));
+  const auto fleets = run({"fleet", "list"}).out;
+  EXPECT_THAT(fleets, HasSubstr("sea-air"));
+  EXPECT_THAT(fleets, Not(HasSubstr("atlas")));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Subscriptions and the switches of actions from the command line.
 #include "tests/app/daemon_commands.h"
+#include "tests/app/daemon_process.h"
 
 #include <boost/json/parse.hpp>
 
@@ -17,7 +18,10 @@ struct EventCommands : DaemonCommands {
           "params": {"type": "object", "required": ["text"],
                      "properties": {"text": {"type": "string"}}},
           "argv": ["/bin/echo", "noted", "{text}"],
-          "undo": {"argv": ["/bin/echo", "forgot", "{text}", "{result.out}"]}}})") {}
+          "undo": {"argv": ["/bin/echo", "forgot", "{text}", "{result.out}"]}},
+        "burn": {
+          "kind": "program", "description": "Burns.", "risk": 50, "min_tier": "visitor",
+          "params": {"type": "object"}, "argv": ["/bin/echo", "burnt"]}})") {}
   void SetUp() override {
     DaemonCommands::SetUp();
     ASSERT_EQ(run({"gpt", "register", "--name", "Ann", "--kind", "cli"}).status, 0);
@@ -89,6 +93,45 @@ TEST_F(EventCommands, WhatWasDoneIsUndone) {
   EXPECT_THAT(run({"action", "undo", id.substr(0, 13)}).out, HasSubstr(R"(forgot x noted x)"));
   EXPECT_EQ(run({"action", "undo", id}).status, 1);
   EXPECT_THAT(run({"action", "resolve", id, "--verdict", "sent"}).err, HasSubstr("not held"));
+}
+
+TEST_F(EventCommands, WhatIsRiskyIsListedAndDecidedOnByAnother) {
+  const auto judge = told({"key", "create", "--name", "judge", "--scopes", "approve"}, "key");
+  const auto decided = [&](const std::string& word, const std::string& id,
+                           const std::string& note) {
+    return run_program(
+        {"env", "FLYWHEEL_KEY=" + judge, FLYWHEEL_PROGRAM, "action", word, id, "--note", note}, {},
+        folder.path());
+  };
+  EXPECT_THAT(run({"action", "list"}).out, HasSubstr("Burns."));
+  const auto check = run({"action", "check", "ann", "burn"});
+  EXPECT_EQ(check.status, 0) << check.err;
+  EXPECT_THAT(check.out, HasSubstr("allowed after approval, risk 60\n"));
+  EXPECT_EQ(run({"action", "check", "ann", "nothing"}).status, 1);
+  const std::vector<std::string> wish{"action", "execute", "ann", "burn"};
+  EXPECT_THAT(run({"action", "execute", "ann", "burn", "--dry-run"}).out,
+              HasSubstr(R"("needs_approval": true)"));
+  EXPECT_EQ(run({"action", "approvals"}).err, "none\n") << "that only decided";
+
+  const auto id = told(wish, "id");
+  EXPECT_THAT(run({"action", "approvals", "--is", "waiting"}).out, HasSubstr(id));
+  const auto own = run({"action", "approve", id});
+  EXPECT_EQ(own.status, 1);
+  EXPECT_THAT(own.err, HasSubstr("who asked for it cannot decide on it"));
+  const auto yes = decided("approve", id.substr(0, 13), "go on");
+  EXPECT_EQ(yes.status, 0) << yes.err;
+  EXPECT_THAT(yes.out, HasSubstr("go on"));
+  DaemonCalls calls(folder.path() / ".flywheel" / "state");
+  const auto ended = calls.call({.target = "/api/approvals/" + id + "?wait=40"});
+  ASSERT_TRUE(ended) << ended.error().message;
+  EXPECT_EQ(ended->json().at("state"), "done") << ended->body;
+
+  const auto other = told(wish, "id");
+  const auto no = decided("reject", other, "not today");
+  EXPECT_EQ(no.status, 0) << no.err;
+  EXPECT_THAT(no.out, HasSubstr("rejected"));
+  EXPECT_THAT(run({"action", "show", other}).out, HasSubstr("not today"));
+  EXPECT_EQ(run({"action", "approvals", "--is", "waiting"}).err, "none\n");
 }
 
 }  // namespace

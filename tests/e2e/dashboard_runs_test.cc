@@ -191,6 +191,10 @@ TEST_F(DashboardRuns, AnActionIsApprovedByAPersonWhoSeesItsParametersAndIsDone) 
         co_await sign_in(v);
         co_await v.go("approvals");
         co_await v.until("document.querySelector('.approval button')");
+        EXPECT_EQ(co_await v.value("[...document.querySelectorAll('.approval .facts > div')].find("
+                                   "(one) => one.firstChild.textContent === 'Asked by')"
+                                   ".lastChild.textContent"),
+                  get("/api/approvals/" + id).at("asker"));
         co_await v.picture("action-waits");
         co_await v.click(".approval", "Approve …");
         co_await v.until(marked("dialog", "v1.2-rc"));

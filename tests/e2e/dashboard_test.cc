@@ -121,6 +121,79 @@ TEST_F(Dashboard, HostileTextIsShownAndRunsNothing) {
   });
 }
 
+TEST_F(Dashboard, HostileTextOfRunsMemoriesAndKeysIsShownAndRunsNothing) {
+  const std::string evil = "<img src=x onerror=alert(1)>";
+  const std::string script = "<script>alert(2)</script><svg onload=alert(3)>";
+  post("gpt-agents/register", {{"name", "Reader"}});
+  const auto entry = post("gpt-agents/reader/memory/store",
+                          {{"title", evil}, {"content", script}, {"tags", json::array{evil}}});
+  post("keys", {{"name", evil}, {"scopes", json::array{"packets"}}});
+  post("gpt-workflows/create", {{"yaml", R"(
+name: w
+description: "<svg onload=alert(4)>"
+inputs: {what: {type: string}}
+jobs: {ok: {approval: {note: "Shall it be ${{ inputs.what }}?"}}}
+)"}});
+  const auto begun = post("gpt-workflows/w/execute", {{"inputs", json::object{{"what", script}}}});
+  const auto id_in = [](const json::value& view, std::string_view name) {
+    return std::string(view.at(name).as_string());
+  };
+  visit([&](Visitor& v) -> Story {
+    const auto shows = [&v](std::string view, std::string words) -> Story {
+      co_await v.go(view);
+      co_await v.sees(words);
+      EXPECT_EQ(co_await v.value("document.querySelectorAll('main img, main script, main iframe, "
+                                 "main svg:not(.graph), [onerror], [onload]').length"),
+                0)
+          << view;
+    };
+    co_await sign_in(v);
+    co_await shows("memory/reader", script);
+    co_await shows("memory/reader?query=alert", "[alert]");
+    co_await shows("memory/reader/" + id_in(entry, "id"), script);
+    co_await shows("keys", evil);
+    co_await shows("workflows/" + id_in(begun, "workflow_id"), "<svg onload=alert(4)>");
+    co_await shows("workflows/runs/" + id_in(begun, "id") + "/ok", script);
+    co_await shows("approvals", script);
+    EXPECT_THAT(v.faults(), IsEmpty());
+  });
+}
+
+TEST_F(Dashboard, AnApprovalIsGivenByKeysAlone) {
+  post("gpt-workflows/create",
+       {{"yaml", "{name: w, jobs: {ok: {approval: {note: Shall it be?}}}}"}});
+  const auto begun = post("gpt-workflows/w/execute", {});
+  const std::string id(begun.at("id").as_string());
+  visit([&](Visitor& v) -> Story {
+    const auto tab_to = [&v](std::string label) -> Story {
+      for (int i = 0; i < 60; ++i) {
+        const auto on = co_await v.value("document.activeElement.textContent");
+        if (on == json::value(label)) co_return;
+        co_await v.press({"Tab"});
+      }
+      ADD_FAILURE() << "no key leads to " << label;
+    };
+    co_await sign_in(v);
+    co_await v.press({"g", "v"});
+    co_await v.sees("Shall it be?");
+    co_await tab_to("Approve …");
+    co_await v.press({"Enter"});
+    co_await v.sees("Let step “ok” run?");
+    co_await v.press({"Escape"});
+    co_await v.until("!document.querySelector('dialog')");
+    // Whoever thinks again is where he was.
+    co_await v.until("document.activeElement.textContent === 'Approve …'");
+    co_await v.press({"Enter"});
+    co_await v.sees("Let step “ok” run?");
+    co_await tab_to("Let it run");
+    co_await v.press({"Enter"});
+    co_await v.sees("No step of a workflow waits for you.");
+  });
+  const auto ended = calls->call({.target = "/api/gpt-workflows/runs/" + id});
+  ASSERT_TRUE(ended) << ended.error().message;
+  EXPECT_EQ(ended->json().at("result"), "success") << ended->body;
+}
+
 TEST_F(Dashboard, EveryViewIsReachedByKeysAndShowsWhatHappensLive) {
   visit([&](Visitor& v) -> Story {
     co_await sign_in(v);

@@ -32,8 +32,8 @@ TEST(OwnEntries, AreThoseThatNameTheAgentOrItsKeyWhereTheyMust) {
   for (const auto* end : {"from_id", "to_id"}) {
     EXPECT_TRUE(is_own(entry("message.sent", {{end, "id-of-ann"}}), listener)) << end;
   }
-  for (const auto* type :
-       {"workflow.run_finished", "action.requested", "subscription.disabled", "delivery.dead"}) {
+  for (const auto* type : {"workflow.run_finished", "action.requested", "memory.stored",
+                           "subscription.disabled", "delivery.dead"}) {
     EXPECT_TRUE(is_own(entry(type, {{"agent", "id-of-ann"}}), listener)) << type;
   }
   for (const auto* type : {"packet.replied", "repair.sent", "query.done", "step.done"}) {
@@ -49,6 +49,7 @@ TEST(OwnEntries, AreNoOthersWhateverTheySay) {
       is_own(entry("message.sent", {{"from_id", "id-of-bob"}, {"to", "id-of-ann"}}), listener));
   EXPECT_FALSE(is_own(entry("workflow.run_started", {{"agent", "id-of-bob"}}), listener));
   EXPECT_FALSE(is_own(entry("workflow.run_started", {}), listener));
+  EXPECT_FALSE(is_own(entry("memory.stored", {{"agent", "id-of-bob"}}), listener));
   EXPECT_FALSE(is_own(entry("packet.sent", {{"sender", "ann"}}), listener));
   EXPECT_FALSE(is_own(entry("packet.sent", {{"principal", "key:bob"}}), listener));
   EXPECT_FALSE(is_own(entry("packet.sent", {{"agent", "id-of-ann"}}), listener));

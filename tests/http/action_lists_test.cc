@@ -74,5 +74,26 @@ TEST(ActionLists, WhichComeFirstIsSaidInWordsThatAreKnown) {
   });
 }
 
+TEST(ActionLists, TheJournalHasTheParametersOfWhatIsRiskyAndWhatWasDenied) {
+  Acting f;
+  f.act([&]() -> Story {
+    co_await f.execute(f.builder, "builder", "greet", {{"name", "x"}});
+    co_await f.execute(f.builder, "builder", "greet", {{"name", "root"}});
+    co_await f.execute(f.guest, "guest", "greet", {{"name", "x"}});
+
+    const auto page = co_await f.call("GET", "/api/audit?type=action.requested");
+    const auto asked = page.json().at("items").as_array();
+    EXPECT_EQ(asked.size(), 2u) << page.body;
+    const auto harmless = asked.at(0).at("data").as_object();
+    EXPECT_EQ(harmless.at("risk"), 10);
+    EXPECT_FALSE(harmless.contains("params"));
+    const auto risky = asked.at(1).at("data").as_object();
+    EXPECT_EQ(risky.at("risk"), 70);
+    EXPECT_EQ(risky.at("params"), (json::object{{"name", "root"}}));
+    const auto denied = co_await f.call("GET", "/api/audit?type=action.denied");
+    EXPECT_EQ(text(denied.json().at("items").at(0).at("data"), "code"), "tier_too_low");
+  });
+}
+
 }  // namespace
 }  // namespace http_test

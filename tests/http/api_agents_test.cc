@@ -1,4 +1,5 @@
 // The registry of agents over HTTP. Its rules are proven beside the service.
+#include "bridge/services/agents/agent_limits.h"
 #include "tests/http/api_fixture.h"
 
 #include <gmock/gmock.h>
@@ -70,6 +71,74 @@ TEST(ApiAgents, AHeartbeatTellsThatOneLives) {
     const auto history = co_await f.call("GET", "/api/gpt-agents/culture-code/heartbeats");
     EXPECT_EQ(history.json().at("items").as_array().size(), 2u);
     EXPECT_EQ((co_await f.call("POST", "/api/gpt-agents/nobody/heartbeat")).status, 404);
+  });
+}
+
+TEST(ApiAgents, AHeartbeatThatIsWrongIsRefusedWithThePlaceAndDoesNotCount) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    co_await f.call("POST", "/api/gpt-agents/register", {.body = gpt()});
+    const std::string heartbeat = "/api/gpt-agents/culture-code/heartbeat";
+    const json::object big{{"log", std::string(limits::agent_metrics_bytes_max, 'x')}};
+    const auto large = co_await f.call("POST", heartbeat, {.body = json::object{{"metrics", big}}});
+    EXPECT_EQ(large.status, 422) << large.body;
+    EXPECT_THAT(pointers(large.json()), ElementsAre("/metrics"));
+    const auto words =
+        co_await f.call("POST", heartbeat, {.body = json::object{{"status", "very busy"}}});
+    EXPECT_EQ(words.status, 422) << words.body;
+    EXPECT_THAT(pointers(words.json()), ElementsAre("/status"));
+    const auto shown = co_await f.call("GET", "/api/gpt-agents/culture-code");
+    EXPECT_EQ(shown.json().at("heartbeats"), 0);
+  });
+}
+
+TEST(ApiAgents, EveryKindIsRegisteredAndListsMeetEveryFilter) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const auto add = [&](std::string name, std::string kind, std::string status,
+                         std::string tier) -> Story {
+      const auto made =
+          co_await f.call("POST", "/api/gpt-agents/register",
+                          {.body = json::object{{"name", name},
+                                                {"kind", kind},
+                                                {"status", status},
+                                                {"tier", tier},
+                                                {"category", "Atlas"},
+                                                {"capabilities", json::array{kind}}}});
+      EXPECT_EQ(made.status, 201) << made.body;
+      EXPECT_EQ(text(made.json(), "kind"), kind);
+    };
+    const auto found = [&](std::string query) -> asio::awaitable<std::vector<std::string>> {
+      const auto page = co_await f.call("GET", "/api/gpt-agents?" + query);
+      EXPECT_EQ(page.status, 200) << page.body;
+      std::vector<std::string> slugs;
+      for (const auto& item : page.json().at("items").as_array()) {
+        slugs.push_back(text(item, "slug"));
+      }
+      co_return slugs;
+    };
+    co_await add("Gpt", "custom_gpt", "active", "citizen");
+    co_await add("Plug", "plugin", "draft", "visitor");
+    co_await add("Client", "mcp_client", "standby", "operator");
+    co_await add("Peer", "a2a_agent", "active", "architect");
+    co_await add("Tool", "cli", "Active", "founder");
+
+    EXPECT_THAT(co_await found("kind=custom_gpt"), ElementsAre("gpt"));
+    EXPECT_THAT(co_await found("kind=plugin"), ElementsAre("plug"));
+    EXPECT_THAT(co_await found("kind=mcp_client"), ElementsAre("client"));
+    EXPECT_THAT(co_await found("kind=a2a_agent"), ElementsAre("peer"));
+    EXPECT_THAT(co_await found("kind=cli"), ElementsAre("tool"));
+    EXPECT_THAT(co_await found("status=active"), ElementsAre("gpt", "peer", "tool"));
+    EXPECT_THAT(co_await found("status=Standby"), ElementsAre("client"));
+    EXPECT_THAT(co_await found("tier=architect"), ElementsAre("peer"));
+    EXPECT_THAT(co_await found("capability=cli"), ElementsAre("tool"));
+    EXPECT_THAT(co_await found("q=PLU"), ElementsAre("plug"));
+    EXPECT_THAT(co_await found("category=atlas&status=active&kind=cli"), ElementsAre("tool"));
+    EXPECT_THAT(co_await found("category=core"), ElementsAre());
+    for (const auto* query : {"kind=robot", "status=busy", "tier=king", "colour=red"}) {
+      const auto refused = co_await f.call("GET", std::string("/api/gpt-agents?") + query);
+      EXPECT_EQ(refused.status, 400) << query << refused.body;
+    }
   });
 }
 

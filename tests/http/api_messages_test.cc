@@ -404,6 +404,33 @@ TEST(ApiMessages, ABroadcastTellsOfEachRecipient) {
   });
 }
 
+TEST(ApiMessages, ABroadcastGoesToACategoryOrElseToWhoeverCanDoSomething) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    const auto able =
+        co_await f.call("PATCH", "/api/gpt-agents/critic",
+                        {.body = json::object{{"capabilities", json::array{"audit", "creative"}}}});
+    EXPECT_EQ(able.status, 200) << able.body;
+    const auto reached = [&](json::object body) -> asio::awaitable<std::string> {
+      body["text"] = "hello";
+      const auto sent = co_await f.post(f.admin, "broadcast", std::move(body));
+      EXPECT_EQ(sent.status, 200) << sent.body;
+      std::string names;
+      for (const auto& one : sent.json().at("results").as_array()) names += text(one, "to") + ".";
+      co_return names;
+    };
+    EXPECT_EQ(co_await reached({{"category", "Core"}}), "Critic.Planner.");
+    EXPECT_EQ(co_await reached({{"capability", "audit"}}), "Critic.");
+    EXPECT_EQ(co_await reached({{"to", "core"}}), "Critic.Planner.");
+    EXPECT_EQ(co_await reached({{"to", "audit"}}), "Critic.");
+    EXPECT_EQ(co_await reached({{"to", "creative"}}), "Culture Code.") << "the category goes first";
+    const auto nobody =
+        co_await f.post(f.admin, "broadcast", json::object{{"to", "Critic"}, {"text", "hello"}});
+    EXPECT_EQ(nobody.status, 404) << nobody.body;
+  });
+}
+
 TEST(ApiMessages, ABroadcastReachesWhoIsNamedTwiceOnce) {
   Talk f;
   f.run([&]() -> Story {

@@ -68,11 +68,17 @@ TEST(ApiWorkflows, OneIsMadeRunApprovedAndItsHistoryRead) {
     EXPECT_EQ(decided.status, 200) << decided.body;
     EXPECT_EQ(decided.json().at("result"), "success");
     EXPECT_EQ(decided.json().at("outputs").at("reply"), (json::object{{"plan", "go"}}));
+    // What a model wrote is marked wherever it is quoted.
+    EXPECT_EQ(decided.json().at("outputs_trust"), "untrusted");
+    EXPECT_EQ(decided.json().at("jobs").at("ask").at("outputs_trust"), "untrusted");
+    EXPECT_FALSE(begun.json().as_object().contains("outputs_trust")) << "there were none yet";
     const auto none = co_await f.call("GET", "/api/gpt-workflows/runs/approvals");
     EXPECT_EQ(none.json().at("items").as_array().size(), 0u) << none.body;
     const auto step = co_await f.call("GET", run + "/steps/ask");
     EXPECT_EQ(step.json().at("input").at("bead_id"), packet().at("bead_id"));
     EXPECT_EQ(step.json().at("outputs").at("response").at("plan"), "go");
+    EXPECT_EQ(step.json().at("outputs_trust"), "untrusted");
+    EXPECT_EQ(step.json().at("input_trust"), "untrusted");
 
     const auto history = co_await f.call("GET", "/api/audit?type=workflow.&thread=" + id);
     std::vector<std::string> told;

@@ -595,5 +595,35 @@ TEST_F(AgentsTest, ADraftIsNotDeployedAndAnOldRevisionChangesNothing) {
   EXPECT_EQ(run(registry->get("new"))->purpose, "a");
 }
 
+TEST(AgentCatalogue, EcosystemsClustersAndTiersAreWhatTheFileSays) {
+  const auto catalogue = agents::Catalogue::parse(R"({
+    "ecosystems": [{"name": "Sea & Air", "purpose": "Moves."}],
+    "clusters": [{"name": "Freight", "categories": ["Sea & Air"], "capabilities": ["loading"]},
+                 {"name": "Words", "capabilities": ["writing"]}],
+    "tiers": {"by_category": {"Sea & Air": "founder"}, "by_status": {"active": "operator"}}})");
+  ASSERT_TRUE(catalogue) << catalogue.error().message;
+  ASSERT_NE(catalogue->ecosystem("sea-air"), nullptr);
+  EXPECT_EQ(catalogue->ecosystem("sea-air")->purpose, "Moves.");
+  EXPECT_EQ(catalogue->ecosystem("core"), nullptr);
+
+  agents::Agent agent;
+  agent.category_key = "sea-air";
+  EXPECT_THAT(catalogue->clusters_of(agent), ElementsAre("Freight"));
+  agent.capabilities = {"writing"};
+  EXPECT_THAT(catalogue->clusters_of(agent), ElementsAre("Freight", "Words"));
+  agent.category_key = "core";
+  EXPECT_THAT(catalogue->clusters_of(agent), ElementsAre("Words"));
+
+  EXPECT_EQ(catalogue->tier("sea-air", Status::draft), Tier::founder);
+  EXPECT_EQ(catalogue->tier("core", Status::active), Tier::operator_);
+  EXPECT_EQ(catalogue->tier("core", Status::draft), Tier::visitor);
+
+  const auto wrong = agents::Catalogue::parse(R"({
+    "ecosystems": [], "clusters": [{"name": "Freight", "agents": ["x"]}],
+    "tiers": {"by_category": {}, "by_status": {}}})");
+  ASSERT_FALSE(wrong);
+  EXPECT_THAT(wrong.error().message, HasSubstr("/clusters/0/agents"));
+}
+
 }  // namespace
 }  // namespace services

@@ -128,6 +128,7 @@ export function toast(text, ofTone = "good") {
 export function button(label, act, { kind = "", key = `button ${label}`, done } = {}) {
   const element = h("button", { type: "button", class: kind, key }, label);
   element.addEventListener("click", async () => {
+    const hadFocus = document.activeElement === element;
     element.disabled = true;
     try {
       if ((await act()) !== false && done) toast(done);
@@ -135,6 +136,8 @@ export function button(label, act, { kind = "", key = `button ${label}`, done } 
       toast(error.message, "bad");
     }
     element.disabled = false;
+    // A disabled button has lost it, and no dialog could give it back.
+    if (hadFocus && document.activeElement === document.body) element.focus();
   });
   return element;
 }

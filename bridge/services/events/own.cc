@@ -28,7 +28,7 @@ bool is_own(const engine::Entry& entry, const Listener& listener) {
   if (listener.agent.empty()) return false;
   if (noun == "agent") return entry.subject == listener.agent;
   if (noun == "message") return names(entry, listener.agent, {"from_id", "to_id"});
-  if (is_one_of(noun, {"workflow", "subscription", "delivery"})) {
+  if (is_one_of(noun, {"workflow", "memory", "subscription", "delivery"})) {
     return names(entry, listener.agent, {"agent"});
   }
   // An action is asked for an agent; the job that does it is queued as the agent's.

@@ -15,8 +15,8 @@ struct Listener {
 };
 
 // True for the messages, queries and answers from it and to it, the runs that it began, the jobs
-// that its key handed in, the actions asked for it, its subscriptions, and its own life. What is
-// not known to be its own is not.
+// that its key handed in, the actions asked for it, what is remembered as its own, its
+// subscriptions, and its own life. What is not known to be its own is not.
 bool is_own(const engine::Entry& entry, const Listener& listener);
 
 }  // namespace events

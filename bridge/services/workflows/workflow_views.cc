@@ -94,6 +94,11 @@ Result<> add_input(json::object& view, RunWorld& world, std::size_t number) {
   return {};
 }
 
+// What agents, models and programs gave, and what was filled in of it: nobody vouches for it.
+void mark_untrusted(json::object& view, std::string_view member) {
+  if (!view.at(member).is_null()) view[fmt::format("{}_trust", member)] = "untrusted";
+}
+
 // Which one it is, for those who look at it alone.
 Result<> add_place(json::object& view, RunWorld& world, std::size_t number) {
   TRY(const auto* plan, world.plan(number));
@@ -195,12 +200,14 @@ Result<json::object> whole(RunWorld& world, store::Tx& tx) {
       job["outputs_at"] = fmt::format("/api/gpt-workflows/runs/{}/steps/{}", run.id, plan->id);
     } else if (outputs) {
       TRY(job["outputs"], rows::parsed_outputs(*outputs));
+      mark_untrusted(job, "outputs");
       room -= outputs->size();
     }
     jobs[plan->id] = std::move(job);
   }
   view["jobs"] = std::move(jobs);
   TRY(view["outputs"], rows::outputs(tx, run.id));
+  mark_untrusted(view, "outputs");
   if (!run.error.empty()) {
     view["error"] = json::object{{"code", "wrong_expression"}, {"detail", run.error}};
   }
@@ -212,8 +219,10 @@ Result<json::object> step(RunWorld& world, store::Tx& tx, std::size_t number) {
   TRY(const auto outputs, outputs_of(world, tx, number));
   if (outputs) {
     TRY(view["outputs"], rows::parsed_outputs(*outputs));
+    mark_untrusted(view, "outputs");
   }
   TRY_OK(add_input(view, world, number));
+  mark_untrusted(view, "input");
   TRY_OK(add_place(view, world, number));
   return view;
 }

@@ -42,6 +42,12 @@ async function decide(approval, decision, refresh) {
   return true;
 }
 
+// A run asks for whoever began it.
+function askerOf({ id, asker, workflow_run: run }) {
+  if (!run) return asker;
+  return h("a", { href: `#/workflows/runs/${part(run)}`, key: `run of ${id}` }, asker);
+}
+
 function card(approval, refresh) {
   const isOpen = approval.state === "waiting";
   const risk = approval.risk > 70 ? "bad" : approval.risk > 50 ? "warn" : "idle";
@@ -58,6 +64,7 @@ function card(approval, refresh) {
     ),
     facts([
       ["Agent", approval.agent ?? "none: a person or a key of its own"],
+      ["Asked by", askerOf(approval)],
       ["Asked", time(approval.requested)],
       ["Ends", isOpen ? time(approval.expires) : null],
       ["Needs", plural(approval.approvers, "approval")],
