@@ -1,6 +1,7 @@
 #include "bridge/engine/desk.h"
 
 #include "bridge/base/limits.h"
+#include "bridge/base/utf8.h"
 #include "cdp/try.h"
 
 #include <algorithm>
@@ -24,11 +25,17 @@ std::optional<LaneId> lane_of_bell(std::string_view bell) {
 std::string bell_of_account(std::string_view account) { return fmt::format("account:{}", account); }
 std::string bell_of_lease(const LaneId& lane) { return "lease:" + lane.text; }
 
-std::string clipped(std::string_view text, std::size_t bytes_max) {
-  if (text.size() <= bytes_max) return std::string(text);
-  // Not in the middle of a character.
-  while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xC0) == 0x80) --bytes_max;
-  return std::string(text.substr(0, bytes_max));
+Result<std::string> everything_paused(store::Tx& tx) {
+  TRY(const auto row, tx.query_one("SELECT reason FROM engine_pause WHERE id = 1"));
+  return row ? row->at(0).text() : std::string();
+}
+
+Result<std::optional<JobId>> held_in(store::Tx& tx, const LaneId& lane) {
+  TRY(const auto held, tx.query("SELECT id FROM jobs WHERE lane = $1 AND state = 'held' "
+                                "AND parent IS NULL LIMIT 1",
+                                {lane.text}));
+  if (held.empty()) return std::nullopt;
+  return JobId{held.front().at(0).text()};
 }
 
 JobRow queued_again(JobRow row, Milliseconds ready) {
@@ -256,7 +263,10 @@ Result<> Desk::welcome(const JobRow& row) const {
 
 Result<> Desk::end(const JobRow& root, State state, std::optional<JobError> error,
                    std::string_view verb, std::string_view note) const {
-  if (error) error->detail = clipped(error->detail, ::limits::error_detail_bytes_max);
+  if (error) {
+    constexpr std::size_t longest = ::limits::error_detail_bytes_max;
+    error->detail.resize(base::beginning_of(error->detail, longest).size());
+  }
   if (!root.is_child()) {
     TRY(const auto family, children(root.id, root.state));
     for (const auto& child : family) {

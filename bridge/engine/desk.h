@@ -95,6 +95,9 @@ class Desk {
 // Back into the line as if never started.
 JobRow queued_again(JobRow row, Milliseconds ready);
 std::string bell_of_lease(const LaneId& lane);
-std::string clipped(std::string_view text, std::size_t bytes_max);
+// Why nothing is begun in any lane; empty: it is.
+base::Result<std::string> everything_paused(store::Tx& tx);
+// The job for which its lane waits until a person has decided; nullopt: there is none.
+base::Result<std::optional<JobId>> held_in(store::Tx& tx, const LaneId& lane);
 
 }  // namespace engine

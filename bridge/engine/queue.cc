@@ -92,6 +92,18 @@ Result<int> position_of_last(store::Tx& tx, const JobRow& job) {
   return position_in_band(tx, job.lane, job.band, 1);
 }
 
+// True if nothing of the lane is sent before something has happened that is not due at any time.
+Result<bool> waits_for_others(const Desk& desk, const LaneRow& lane) {
+  if (!lane.paused.empty() || lane.blocked) return true;
+  TRY(const auto account, desk.account(lane.account));
+  TRY(const auto time, desk.time());
+  if (account.breaker.is_open(time) && !account.breaker.until) return true;
+  TRY(const auto all_paused, everything_paused(desk.tx));
+  if (!all_paused.empty()) return true;
+  TRY(const auto held, held_in(desk.tx, lane.id));
+  return held.has_value();
+}
+
 // Until the job at `position` starts, or until that many more have been served.
 Result<Milliseconds> forecast(const Desk& desk, const LaneRow& lane, int position) {
   TRY(const auto time, desk.time());
@@ -112,6 +124,14 @@ Result<Milliseconds> forecast(const Desk& desk, const LaneRow& lane, int positio
     at = std::max(at, earliest_by_cap(cap, log, position, time));
   }
   return at - time;
+}
+
+Result<Place> place_at(const Desk& desk, const LaneRow& lane, int position, Milliseconds ready) {
+  TRY(const bool is_stuck, waits_for_others(desk, lane));
+  if (is_stuck) return Place{position, std::nullopt};
+  TRY(const auto eta, forecast(desk, lane, position));
+  TRY(const auto time, desk.time());
+  return Place{position, std::max(eta, ready - time)};
 }
 
 }  // namespace
@@ -186,11 +206,8 @@ Result<Accepted> Queue::submit(store::Tx& tx, const NewJob& job, const Now& now)
     return Accepted{std::move(row), true, where};
   }
   TRY(const int in_band, position_of_last(tx, row));
-  const int position = entered.before.urgent + in_band;
-  TRY(const auto eta, forecast(desk, entered.lane, position));
-  TRY(const auto time, desk.time());
-  const Milliseconds delay = row.ready - time;
-  return Accepted{std::move(row), false, {position, std::max(eta, delay)}};
+  TRY(const auto where, place_at(desk, entered.lane, entered.before.urgent + in_band, row.ready));
+  return Accepted{std::move(row), false, where};
 }
 
 Result<JobId> Queue::enqueue(store::Tx& tx, const NewJob& job, const Now& now) const {
@@ -204,7 +221,6 @@ Result<Place> Queue::place(store::Tx& tx, const JobId& job, const Now& now) cons
   if (row.state != State::queued) return Place{};
   const Desk desk(tx, options_, now);
   TRY(const auto lane, desk.lane(row.lane));
-  TRY(const auto time, desk.time());
   TRY(const auto own,
       tx.query_one("SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND in_line = 1 "
                    "AND lane = $1 AND band = $2 AND sender = $3 AND seq <= $4",
@@ -212,9 +228,7 @@ Result<Place> Queue::place(store::Tx& tx, const JobId& job, const Now& now) cons
   TRY(const auto before, waiting(tx, row.lane, row.band));
   TRY(const int in_band,
       position_in_band(tx, row.lane, row.band, static_cast<int>(own->at(0).integer())));
-  const int position = before.urgent + in_band;
-  TRY(const auto eta, forecast(desk, lane, position));
-  return Place{position, std::max(eta, row.ready - time)};
+  return place_at(desk, lane, before.urgent + in_band, row.ready);
 }
 
 Result<Milliseconds> Queue::retry_after(store::Tx& tx, const LaneId& lane, const Now& now) const {

@@ -55,8 +55,10 @@ struct QueueOptions {
 };
 
 struct Place {
-  int position = 0;     // 1: next; as turns stand now
-  Milliseconds eta{0};  // until it starts, by the lane's recent pace and the account's limits
+  int position = 0;  // 1: next; as turns stand now
+  // Until it starts, by the lane's recent pace and the account's limits; nullopt: somebody has to
+  // do something first, and nobody knows when.
+  std::optional<Milliseconds> eta = Milliseconds(0);
 };
 struct Accepted {
   Job job;                 // a new one without its payload, which the caller has

@@ -298,10 +298,8 @@ Result<bool> does_nothing(const Desk& desk, const LaneId& id, bool is_all_paused
   TRY(const auto lane, desk.lane(id));
   if (lane.is_leased(time)) return false;
   if (is_all_paused || !lane.paused.empty() || lane.blocked) return true;
-  TRY(const auto held, desk.tx.query("SELECT id FROM jobs WHERE lane = $1 AND state = 'held' "
-                                     "AND parent IS NULL LIMIT 1",
-                                     {id.text}));
-  if (!held.empty()) return true;
+  TRY(const auto held, held_in(desk.tx, id));
+  if (held) return true;
   TRY(const auto account, desk.account(lane.account));
   const bool is_closed = account.breaker.is_open(time);
   if (is_closed && forbids_reading(*account.breaker.trip)) return true;
@@ -349,12 +347,9 @@ Result<Turn> Queue::claim(store::Tx& tx, const LaneId& lane_id, const std::strin
   if (!lane.paused.empty()) return idle("paused", lane.paused, std::nullopt, bell);
   TRY(const auto all_paused, everything_paused(tx));
   if (!all_paused.empty()) return idle("paused", all_paused, std::nullopt, bell);
-  TRY(const auto held, tx.query("SELECT id FROM jobs WHERE lane = $1 AND state = 'held' "
-                                "AND parent IS NULL LIMIT 1",
-                                {lane_id.text}));
-  if (!held.empty()) {
-    return idle("held", fmt::format("job {} waits for a person", held.front().at(0).text()),
-                std::nullopt, bell);
+  TRY(const auto held, held_in(tx, lane_id));
+  if (held) {
+    return idle("held", fmt::format("job {} waits for a person", held->text), std::nullopt, bell);
   }
   if (unfinished && unfinished->ready > time) {
     return idle("", fmt::format("job {} backs off", unfinished->id.text), unfinished->ready - time,

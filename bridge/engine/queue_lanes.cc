@@ -1,5 +1,6 @@
 // The queue's lanes and accounts.
 #include "bridge/base/limits.h"
+#include "bridge/base/utf8.h"
 #include "bridge/engine/desk.h"
 #include "bridge/engine/queue.h"
 #include "cdp/try.h"
@@ -129,8 +130,9 @@ Result<> Queue::retire_lane(store::Tx& tx, const LaneId& lane) const {
 
 Result<> Queue::pause(store::Tx& tx, const LaneId& lane, const std::string& reason) const {
   BRIDGE_ASSERT(!reason.empty());
-  TRY(const auto changed, tx.execute("UPDATE lanes SET paused = $2 WHERE id = $1",
-                                     {lane.text, clipped(reason, ::limits::name_bytes_max)}));
+  TRY(const auto changed,
+      tx.execute("UPDATE lanes SET paused = $2 WHERE id = $1",
+                 {lane.text, base::beginning_of(reason, ::limits::name_bytes_max)}));
   if (changed == 1) return {};
   return base::fail(Code::not_found, fmt::format("pause lane {}: no such lane", lane.text));
 }
@@ -150,7 +152,7 @@ Result<> Queue::pause_everything(store::Tx& tx, const std::string& reason) const
   TRY_OK(
       tx.execute("INSERT INTO engine_pause (id, reason) VALUES (1, $1) "
                  "ON CONFLICT (id) DO UPDATE SET reason = excluded.reason",
-                 {clipped(reason, ::limits::name_bytes_max)}));
+                 {base::beginning_of(reason, ::limits::name_bytes_max)}));
   return {};
 }
 
@@ -167,8 +169,7 @@ Result<> Queue::resume_everything(store::Tx& tx) const {
 }
 
 Result<std::string> Queue::everything_paused(store::Tx& tx) const {
-  TRY(const auto row, tx.query_one("SELECT reason FROM engine_pause WHERE id = 1"));
-  return row ? row->at(0).text() : std::string();
+  return engine::everything_paused(tx);
 }
 
 Result<std::vector<LaneId>> Queue::lanes_with_work(store::Tx& tx) const {
@@ -255,7 +256,7 @@ Result<> Queue::trip(store::Tx& tx, const std::string& account, Trip why, const 
                  "THEN accounts.trip_until_et ELSE excluded.trip_until_et END "
                  "WHERE accounts.trip IS NULL OR accounts.trip_until_et IS NOT NULL "
                  "OR excluded.trip_until_et IS NULL",
-                 {account, name(why), clipped(detail, ::limits::error_detail_bytes_max),
+                 {account, name(why), base::beginning_of(detail, ::limits::error_detail_bytes_max),
                   to_stamp(now.wall), time.count(), until_et, url}));
   if (changed == 0) return {};
   tell_breaker_changed(tx);
@@ -295,8 +296,8 @@ Result<> Queue::block(store::Tx& tx, const LaneId& lane, const std::string& deta
   TRY(const auto changed,
       tx.execute("UPDATE lanes SET blocked = $2, blocked_at = $3, blocked_et = $4, "
                  "blocked_url = $5 WHERE id = $1",
-                 {lane.text, clipped(detail, ::limits::error_detail_bytes_max), to_stamp(now.wall),
-                  time.count(), url}));
+                 {lane.text, base::beginning_of(detail, ::limits::error_detail_bytes_max),
+                  to_stamp(now.wall), time.count(), url}));
   if (changed == 0) {
     return base::fail(Code::not_found, fmt::format("block lane {}: no such lane", lane.text));
   }

@@ -147,6 +147,12 @@ bool has_settled(engine::State state) {
 const json::object* object_in(const json::value& value) { return value.if_object(); }
 
 // The answer and the text beside it, from the job's result.
+// When it starts, if anybody can tell.
+void add_place(json::object& view, const engine::Place& place) {
+  view["position"] = place.position;
+  if (place.eta) view["eta_seconds"] = static_cast<double>(place.eta->count()) / 1000;
+}
+
 void add_result(json::object& view, const engine::Job& job) {
   const auto* result = job.result ? object_in(*job.result) : nullptr;
   if (result == nullptr) return;
@@ -327,8 +333,7 @@ boost::asio::awaitable<protocol::Checked<Submitted>> Packets::submit(Caller call
   Submitted submitted{
       .view = summary(accepted.job), .id = accepted.job.id, .is_replay = accepted.is_replay};
   if (!has_settled(accepted.job.state)) {
-    submitted.view["position"] = accepted.place.position;
-    submitted.view["eta_seconds"] = static_cast<double>(accepted.place.eta.count()) / 1000;
+    add_place(submitted.view, accepted.place);
   }
   if (!conversation.empty()) submitted.view["conversation"] = conversation;
   add_result(submitted.view, accepted.job);
@@ -405,8 +410,7 @@ base::Task<json::object> Packets::view(engine::JobId id) {
     }
     if (job.state == engine::State::queued) {
       TRY(const auto place, queue_.place(tx, id, timeline_.now()));
-      view["position"] = place.position;
-      view["eta_seconds"] = static_cast<double>(place.eta.count()) / 1000;
+      add_place(view, place);
     }
     return view;
   });

@@ -78,6 +78,49 @@ TEST(Submit, PositionCountsTurnsNotArrivals) {
   EXPECT_GT(f.submit(f.job("alice")).value().place.eta, 30min);
 }
 
+TEST(Submit, NobodyTellsWhenALaneGoesOnThatWaitsForSomebody) {
+  Fixture f;
+  const auto first = f.add("alice");
+  const auto eta = [&] {
+    const auto place =
+        f.write([&](store::Tx& tx) { return f.queue.place(tx, first, f.now()); }).value();
+    EXPECT_EQ(place.position, 1);
+    const auto accepted = f.submit(f.job("bob")).value();
+    EXPECT_EQ(accepted.place.eta.has_value(), place.eta.has_value());
+    return place.eta;
+  };
+  const auto change = [&](auto work) {
+    const auto done = f.write([&](store::Tx& tx) { return work(tx); });
+    ASSERT_TRUE(done) << done.error().message;
+  };
+  EXPECT_TRUE(eta());
+  change([&](store::Tx& tx) { return f.queue.pause(tx, lane, "lunch"); });
+  EXPECT_FALSE(eta());
+  change([&](store::Tx& tx) { return f.queue.resume(tx, lane); });
+  change([&](store::Tx& tx) { return f.queue.pause_everything(tx, "lunch"); });
+  EXPECT_FALSE(eta());
+  change([&](store::Tx& tx) { return f.queue.resume_everything(tx); });
+  change([&](store::Tx& tx) { return f.queue.block(tx, lane, "a dialog", "", f.now()); });
+  EXPECT_FALSE(eta());
+  change([&](store::Tx& tx) { return f.queue.unblock(tx, lane); });
+  const auto until = f.clock.wall() + 1h;
+  change([&](store::Tx& tx) {
+    return f.queue.trip(tx, "account", Trip::rate_limited, "429", until, f.now());
+  });
+  EXPECT_GE(eta(), 1h);
+  change([&](store::Tx& tx) {
+    return f.queue.trip(tx, "account", Trip::login_required, "signed out", {}, f.now());
+  });
+  EXPECT_FALSE(eta());
+  change([&](store::Tx& tx) { return f.queue.close_breaker(tx, "account"); });
+  EXPECT_TRUE(eta());
+  const auto taken = f.claim();
+  ASSERT_TRUE(f.advance(taken.lease, Stage::armed));
+  ASSERT_TRUE(f.hold(taken.lease));
+  const auto last = f.submit(f.job("carol")).value();
+  EXPECT_FALSE(last.place.eta) << "a held job is before it";
+}
+
 TEST(Submit, WhatIsOutOfBoundsIsInvalid) {
   Fixture f;
   auto job = f.job();
