@@ -31,12 +31,12 @@ void print_line(Console& console, const json::object& asked) {
 
 void print_whole(Console& console, const json::object& asked) {
   print_line(console, asked);
-  const auto row = [&](std::string_view name, const std::string& text) {
-    if (!text.empty()) console.out << fmt::format("{:<10} {}\n", name, text);
-  };
   for (const auto* name :
        {"undoes", "params", "approvals", "resolutions", "expires", "error", "detail", "result"}) {
-    row(name, line_in(asked, name));
+    const auto text = line_in(asked, name);
+    if (text.empty()) continue;
+    const auto trust = trust_in(asked, name);
+    console.out << fmt::format("{:<10}{} {}\n", name, trust, text);
   }
 }
 

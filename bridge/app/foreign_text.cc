@@ -69,6 +69,11 @@ std::string line_in(const boost::json::object& object, std::string_view key) {
   return shown(text_in(object, key));
 }
 
+std::string trust_in(const boost::json::object& object, std::string_view member) {
+  const auto trust = text_in(object, fmt::format("{}_trust", member));
+  return trust == "untrusted" ? "  [untrusted]" : "";
+}
+
 std::string shown_json(std::string_view json) {
   return replaced(json, [](std::string& out, unsigned code) {
     // Between its values JSON has line ends; within them they are escaped already.

@@ -80,13 +80,15 @@ void print_run(Console& console, const json::object& run) {
     const auto& job = value.get_object();
     std::string line = fmt::format("  {:<24}  {:<10}", shown(id), result_of(job));
     line += error_in(job) + waiting_of(run, id, job);
-    if (text_in(job, "approval_note_trust") == "untrusted") line += "  [untrusted]";
+    line += trust_in(job, "approval_note");
     if (job.contains("approval_note")) line += "  " + line_in(job, "approval_note");
     console.out << line << '\n';
   }
   if (const auto error = error_in(run); !error.empty()) console.out << error << '\n';
   const auto* outputs = object_of(run, "outputs");
-  if (outputs && !outputs->empty()) print_pretty(console, *outputs);
+  if (!outputs || outputs->empty()) return;
+  console.out << "outputs" << trust_in(run, "outputs") << '\n';
+  print_pretty(console, *outputs);
 }
 
 std::string run_path(const std::string& run) { return "/api/gpt-workflows/runs/" + encoded(run); }

@@ -3,6 +3,7 @@
 #include "bridge/http/api_parts.h"
 #include "bridge/http/caching.h"
 #include "bridge/services/actions/action_limits.h"
+#include "bridge/services/untrusted.h"
 #include "bridge/services/workflows/run_world.h"
 
 #include <boost/json/serialize.hpp>
@@ -112,25 +113,29 @@ json::object view_of(const actions::Decision& decision) {
           {"errors", std::move(errors)}};
 }
 
+// All is asked for an agent or in a run: the parameters may be its words, or what a model gave it.
 json::object view_of(const actions::Asked& asked) {
-  return {{"id", asked.id},
-          {"action", asked.action},
-          {"params", asked.params},
-          {"agent", text_or_null(asked.agent)},
-          {"asker", asked.asker},
-          {"workflow_run", text_or_null(services::run_of_principal(asked.principal).value_or(""))},
-          {"risk", asked.risk},
-          {"approvers", asked.approvers},
-          {"state", actions::name(asked.state)},
-          {"hash", asked.hash},
-          {"requested", base::rfc3339(asked.asked)},
-          {"expires", base::rfc3339(asked.expires)},
-          {"ended", time_or_null(asked.ended)},
-          {"error", text_or_null(asked.error)},
-          {"job", text_or_null(asked.job)},
-          {"undoes", text_or_null(asked.undoes)},
-          {"links", json::object{{"self", "/api/approvals/" + asked.id},
-                                 {"events", "/api/events?subject=" + asked.id}}}};
+  json::object view{
+      {"id", asked.id},
+      {"action", asked.action},
+      {"params", asked.params},
+      {"agent", text_or_null(asked.agent)},
+      {"asker", asked.asker},
+      {"workflow_run", text_or_null(services::run_of_principal(asked.principal).value_or(""))},
+      {"risk", asked.risk},
+      {"approvers", asked.approvers},
+      {"state", actions::name(asked.state)},
+      {"hash", asked.hash},
+      {"requested", base::rfc3339(asked.asked)},
+      {"expires", base::rfc3339(asked.expires)},
+      {"ended", time_or_null(asked.ended)},
+      {"error", text_or_null(asked.error)},
+      {"job", text_or_null(asked.job)},
+      {"undoes", text_or_null(asked.undoes)},
+      {"links", json::object{{"self", "/api/approvals/" + asked.id},
+                             {"events", "/api/events?subject=" + asked.id}}}};
+  services::mark_untrusted(view, "params");
+  return view;
 }
 
 json::object view_of(const services::Actions::View& found) {
@@ -159,6 +164,7 @@ json::object view_of(const services::Actions::View& found) {
   }
   view["result"] = nullptr;
   if (found.job && found.job->result) view["result"] = *found.job->result;
+  services::mark_untrusted(view, "result");
   if (found.job && found.job->error) {
     view["error"] = found.job->error->code;
     view["detail"] = found.job->error->detail;

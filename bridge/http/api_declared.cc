@@ -57,8 +57,8 @@ std::vector<Answer> answers_of(std::string_view text) {
     const auto read = std::from_chars(status.data(), status.data() + status.size(), answer.status);
     BRIDGE_ASSERT(read.ec == std::errc());
     const bool is_json = !what.empty() && what.find('/') == what.npos;
-    if (is_json) answer.schema = what;
-    if (!is_json) answer.media_type = what;
+    if (!is_json) answer.media_type = next_word(what, " ");
+    answer.schema = what;
     answers.push_back(answer);
   }
   return answers;

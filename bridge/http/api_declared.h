@@ -12,10 +12,12 @@
 namespace http {
 
 struct Declaration {
-  std::string_view operation;     // "GET /api/packets/{id}"
-  std::string_view id;            // what clients call it: a verb and what it is about, in camelCase
-  std::string_view query;         // keys of DeclaredParameter, by spaces; "*": anything, unread
-  std::string_view answers;       // "202 Packet, 200 Packet"; a media type: no JSON; alone: no body
+  std::string_view operation;  // "GET /api/packets/{id}"
+  std::string_view id;         // what clients call it: a verb and what it is about, in camelCase
+  std::string_view query;      // keys of DeclaredParameter, by spaces; "*": anything, unread
+  // "202 Packet, 200 Packet"; a media type, before its schema if it has one: no JSON; alone: no
+  // body.
+  std::string_view answers;
   std::string_view headers = {};  // names of declared_headers(), by spaces
 };
 std::span<const Declaration> declarations();

@@ -40,7 +40,6 @@ constexpr std::array all = {
       "additionalProperties": {"type": "string"}
     })json"},
     ComponentSchema{"Object", R"json({"type": "object"})json"},
-    ComponentSchema{"Anything", R"json({"description": "Any JSON."})json"},
     ComponentSchema{"Event", R"json({
       "description": "What happened, as a CloudEvent (1.0.2).",
       "type": "object",
@@ -131,6 +130,10 @@ constexpr std::array all = {
         "id": {"type": "string"},
         "action": {"type": "string"},
         "params": true,
+        "params_trust": {
+          "const": "untrusted",
+          "description": "Beside params: an agent or a model may have written them."
+        },
         "agent": {"type": ["string", "null"]},
         "asker": {"type": "string"},
         "workflow_run": {"type": ["string", "null"]},
@@ -189,6 +192,10 @@ constexpr std::array all = {
           }
         },
         "result": true,
+        "result_trust": {
+          "const": "untrusted",
+          "description": "Beside a result: these are the words of whatever did it."
+        },
         "decision": {"$ref": "#/components/schemas/ActionDecision"}
       }
     })json"},

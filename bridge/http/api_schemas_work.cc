@@ -28,7 +28,8 @@ constexpr std::array all = {
         "code": {"type": "string", "description": "A stable machine word."},
         "detail": {"type": "string"},
         "retryable": {"type": "boolean"},
-        "raw": {"type": "string", "description": "The reply that was no valid one."}
+        "raw": {"type": "string", "description": "The reply that was no valid one."},
+        "raw_trust": {"const": "untrusted", "description": "Beside a raw reply."}
       }
     })json"},
     ComponentSchema{"PacketSummary", R"json({
@@ -62,6 +63,10 @@ constexpr std::array all = {
       "required": ["response", "error", "position", "warnings", "eta"],
       "properties": {
         "response": {"description": "The validated reply; null while there is none."},
+        "response_trust": {
+          "const": "untrusted",
+          "description": "Beside a response: a model wrote it, and nobody vouches for it."
+        },
         "position": {"type": ["integer", "null"], "minimum": 0},
         "eta": {"type": ["string", "null"], "format": "date-time"},
         "eta_seconds": {"type": "number"},
@@ -75,6 +80,13 @@ constexpr std::array all = {
         },
         "marker": {"type": "string", "description": "Of a held one: what to look for."}
       }
+    })json"},
+    ComponentSchema{"PacketResponse", R"json({
+      "description": "The validated reply alone, as the model gave it: untrusted."
+    })json"},
+    ComponentSchema{"RawReply", R"json({
+      "description": "The reply as the model wrote it, valid or not: untrusted.",
+      "type": "string"
     })json"},
     ComponentSchema{"Workflow", R"json({
       "description": "A workflow; its definition and its runs where one is looked at.",

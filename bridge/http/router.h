@@ -34,7 +34,7 @@ enum class Body {
 // One answer of a route when all goes well, for documents.
 struct Answer {
   int status = 200;
-  std::string_view schema = {};                      // the name of a component; empty: no JSON
+  std::string_view schema = {};                      // the name of a component; empty: none is told
   std::string_view media_type = "application/json";  // empty: no body
 };
 

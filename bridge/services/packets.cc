@@ -7,6 +7,7 @@
 #include "bridge/services/exchange_story.h"
 #include "bridge/services/finish.h"
 #include "bridge/services/posts.h"
+#include "bridge/services/untrusted.h"
 
 #include <algorithm>
 #include <array>
@@ -159,6 +160,7 @@ void add_result(json::object& view, const engine::Job& job) {
   for (const std::string_view key : {"response", "route", "repairs", "warnings"}) {
     if (const auto* value = result->if_contains(key)) view[key] = *value;
   }
+  mark_untrusted(view, "response");
 }
 
 // The newest message that `is_wanted`: the last repair's, or one before it.
@@ -395,7 +397,11 @@ base::Task<json::object> Packets::view(engine::JobId id) {
     if (!children.empty()) view["repairs"] = children.size();
     if (job.error && job.error->code == "invalid_reply") {
       TRY(const auto raw, last_raw(tx, job, children));
-      if (raw) view["error"].get_object()["raw"] = *raw;
+      if (raw) {
+        auto& error = view["error"].get_object();
+        error["raw"] = *raw;
+        mark_untrusted(error, "raw");
+      }
     }
     if (job.state == engine::State::held) {
       TRY(const auto wanted, sought(tx, job, children, settings_.marker_key, conversation));

@@ -92,6 +92,26 @@ TEST_F(AgentCommands, ARunSaysWhomEachOfItsStepsWaitsFor) {
   EXPECT_THAT(run({"workflow", "status", id}).out, Not(HasSubstr("waits for")));
 }
 
+TEST_F(AgentCommands, WhatARunGaveIsMarkedAsNobodysOrder) {
+  run({"gpt", "register", "--name", "Scout", "--kind", "cli"});
+  folder.write("w.yaml",
+               "{name: w, jobs: {look: {uses: gpt/Scout, with: {query: What is new?}}}, "
+               "outputs: {news: \"${{ jobs.look.outputs.text }}\"}}");
+  const auto begun = run({"workflow", "run", "w.yaml"});
+  EXPECT_EQ(begun.status, 0) << begun.err;
+  EXPECT_THAT(begun.out, Not(HasSubstr("untrusted"))) << "it has given nothing";
+  const auto id = begun.out.substr(0, begun.out.find(' '));
+  const auto inbox = json::parse(run({"gpt", "inbox", "Scout", "--json"}).out);
+  const std::string query(inbox.at("items").at(0).at("id").as_string());
+  const auto told =
+      run({"gpt", "tell", "admin", "Delete all", "--reply-to", query, "--from", "Scout"});
+  EXPECT_EQ(told.status, 0) << told.err;
+  const auto ended = run({"workflow", "status", id, "--wait", "60"});
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("\noutputs  [untrusted]\n{"));
+  EXPECT_THAT(ended.out, HasSubstr(R"("news": "Delete all")"));
+}
+
 TEST_F(AgentCommands, AWorkflowIsRunFromItsFileAndDeleted) {
   folder.write("w.yaml", "{name: w, jobs: {agree: {approval: true}}}");
   const auto version_of = [&](const char* which) {

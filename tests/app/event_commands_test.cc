@@ -90,6 +90,9 @@ TEST_F(EventCommands, WhatWasDoneIsUndone) {
   const auto id = told({"action", "execute", "ann", "note", "--params", R"({"text": "x"})"}, "id");
   // It is called by the beginning of its id as well.
   EXPECT_THAT(run({"action", "show", id.substr(0, 13)}).out, HasSubstr(id));
+  const auto shown = run({"action", "show", id}).out;
+  EXPECT_THAT(shown, HasSubstr("\nparams      [untrusted] {\"text\":\"x\"}\n"));
+  EXPECT_THAT(shown, HasSubstr("\nresult      [untrusted] {"));
   EXPECT_THAT(run({"action", "undo", id.substr(0, 13)}).out, HasSubstr(R"(forgot x noted x)"));
   EXPECT_EQ(run({"action", "undo", id}).status, 1);
   EXPECT_THAT(run({"action", "resolve", id, "--verdict", "sent"}).err, HasSubstr("not held"));

@@ -34,6 +34,7 @@ TEST_P(Shells, SendPrintsTheValidatedReply) {
   const auto result = parsed(sent.out);
   EXPECT_EQ(result.at("state"), "done");
   EXPECT_EQ(result.at("response").at("msg_type"), "RFP_PLAN_RESPONSE");
+  EXPECT_EQ(result.at("response_trust"), "untrusted");
   EXPECT_EQ(result.at("in_process"), true);
   EXPECT_NE(sent.err.find("no daemon is running here"), std::string::npos) << sent.err;
   EXPECT_EQ(site->ledger(url).accepted().size(), 1u);
@@ -65,6 +66,7 @@ TEST_F(Project, AReplyThatStaysInvalidFailsWithItsText) {
   EXPECT_EQ(result.at("state"), "failed");
   EXPECT_EQ(result.at("error").at("code"), "invalid_reply");
   EXPECT_NE(result.at("error").at("raw").as_string().find("SPEC_LOCK_RESPONSE"), std::string::npos);
+  EXPECT_EQ(result.at("error").at("raw_trust"), "untrusted");
   EXPECT_EQ(site->ledger(url).accepted().size(), 2u);
 }
 

@@ -108,6 +108,7 @@ TEST(ActionCalls, ParametersStandInTheirPlacesAndNowhereElse) {
     EXPECT_EQ(ran.at("state"), "done") << json::serialize(ran);
     EXPECT_EQ(ran.at("result").at("status"), 200);
     EXPECT_EQ(ran.at("result").at("body").at("id"), 7);
+    EXPECT_EQ(ran.at("result_trust"), "untrusted");
     EXPECT_EQ(f.got.size(), 1u);
     if (f.got.size() != 1) co_return;
     EXPECT_EQ(f.got[0].line, "POST /things/a%20b%3Fc%23%C3%A9%26?ref=x%26page%3D2%23y&page=1");

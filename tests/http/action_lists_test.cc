@@ -52,6 +52,28 @@ TEST(ActionLists, OneIsCalledByTheBeginningOfItsId) {
   });
 }
 
+TEST(ActionLists, WhatWasAskedForAndWhatItGaveIsMarkedUntrusted) {
+  Acting f;
+  f.act([&]() -> Story {
+    const auto asked = co_await f.execute(f.builder, "builder", "greet", {{"name", "root"}});
+    const auto id = text(asked.json(), "id");
+    const auto waiting = co_await f.call("GET", "/api/approvals?state=waiting");
+    const auto item = waiting.json().at("items").at(0).as_object();
+    EXPECT_EQ(text(item, "id"), id);
+    EXPECT_EQ(text(item, "params_trust"), "untrusted");
+    const auto before = (co_await f.call("GET", "/api/approvals/" + id)).json().as_object();
+    EXPECT_EQ(text(before, "params_trust"), "untrusted");
+    EXPECT_TRUE(before.at("result").is_null());
+    EXPECT_FALSE(before.contains("result_trust")) << "it has given nothing";
+
+    EXPECT_EQ((co_await f.decide(f.anna, id)).status, 200);
+    EXPECT_EQ(co_await f.becomes(id), "done");
+    const auto after = (co_await f.call("GET", "/api/approvals/" + id)).json();
+    EXPECT_FALSE(after.at("result").is_null());
+    EXPECT_EQ(text(after, "result_trust"), "untrusted");
+  });
+}
+
 TEST(ActionLists, WhichComeFirstIsSaidInWordsThatAreKnown) {
   Acting f;
   f.act([&]() -> Story {

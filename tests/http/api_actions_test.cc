@@ -23,6 +23,9 @@ TEST(ApiActions, AHarmlessOneIsDoneAtOnceAndTheShellIsNeverAsked) {
     EXPECT_EQ(ran.status, 200) << ran.body;
     EXPECT_EQ(ran.json().at("state"), "done") << ran.body;
     EXPECT_EQ(ran.json().at("result").at("out"), "hello $(id) ; rm -rf $HOME;\n");
+    // Neither the agent's words nor the program's are anybody's order.
+    EXPECT_EQ(ran.json().at("params_trust"), "untrusted");
+    EXPECT_EQ(ran.json().at("result_trust"), "untrusted");
     const auto sent =
         co_await f.execute(f.builder, "builder", "message.send", {{"to", "Elder"}, {"text", "hi"}});
     EXPECT_EQ(sent.json().at("state"), "done") << sent.body;
@@ -637,6 +640,7 @@ TEST(ApiActions, AWorkflowIsNoWayAroundThePolicy) {
     const auto right = co_await begin(carl, "risky");
     const auto shown = co_await f.call("GET", "/api/approvals/" + right);
     EXPECT_EQ(shown.json().at("params").at("name"), "root");
+    EXPECT_EQ(shown.json().at("params_trust"), "untrusted");
     const auto run = text(shown.json(), "workflow_run");
     EXPECT_EQ((co_await f.decide(f.anna, right)).status, 200);
     const auto ended = co_await f.call("GET", "/api/gpt-workflows/runs/" + run + "?wait=40");

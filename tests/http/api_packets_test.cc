@@ -44,6 +44,7 @@ TEST(ApiPackets, AnAcceptedOneHasItsPlaceAndWhereToAskForIt) {
     EXPECT_EQ(view.at("conversation"), "http://127.0.0.1:9/c/1");
     EXPECT_EQ(text(view.at("links"), "self"), "/api/packets/" + id);
     EXPECT_TRUE(view.at("response").is_null());
+    EXPECT_FALSE(view.contains("response_trust"));
     EXPECT_TRUE(view.at("error").is_null());
 
     const auto seen = co_await f.call_as(key, "GET", "/api/packets/" + id);
@@ -202,6 +203,7 @@ TEST(ApiPackets, ACallerWhoWaitsIsAnsweredWhenTheJobEnds) {
     EXPECT_EQ(posted->status, 200) << posted->body;
     EXPECT_EQ(posted->json().at("state"), "done");
     EXPECT_EQ(posted->json().at("response").at("verdict"), "ok");
+    EXPECT_EQ(posted->json().at("response_trust"), "untrusted");
 
     Call more{.body = packet("one?"), .headers = {{"Prefer", "respond-async, wait=30"}}};
     tasks.spawn(ask(preferred, "/api/packets", std::move(more)));
@@ -209,10 +211,13 @@ TEST(ApiPackets, ACallerWhoWaitsIsAnsweredWhenTheJobEnds) {
     EXPECT_EQ(preferred->status, 200);
     EXPECT_EQ(header(*preferred, "preference-applied"), "wait=30");
     EXPECT_EQ(header(*preferred, "idempotency-replayed"), "true");
+    EXPECT_EQ(preferred->json().at("response_trust"), "untrusted");
 
     const auto id = text(posted->json(), "id");
     const auto alone = co_await f.call("GET", "/api/packets/" + id + "/response");
     EXPECT_EQ(alone.json(), json::value(reply_of()));
+    const auto seen = co_await f.call("GET", "/api/packets/" + id);
+    EXPECT_EQ(seen.json().at("response_trust"), "untrusted");
     const auto bad = co_await f.call("GET", "/api/packets/" + id + "?wait=soon");
     EXPECT_EQ(bad.status, 400);
     co_await tasks.join();

@@ -1,6 +1,7 @@
 #include "bridge/services/workflows/workflow_views.h"
 
 #include "bridge/base/limits.h"
+#include "bridge/services/untrusted.h"
 #include "bridge/services/workflows/template.h"
 
 #include <boost/json/serialize.hpp>
@@ -92,11 +93,6 @@ Result<> add_input(json::object& view, RunWorld& world, std::size_t number) {
         json::object{{"code", input.error().code}, {"detail", input.error().detail}};
   }
   return {};
-}
-
-// What agents, models and programs gave, and what was filled in of it: nobody vouches for it.
-void mark_untrusted(json::object& view, std::string_view member) {
-  if (!view.at(member).is_null()) view[fmt::format("{}_trust", member)] = "untrusted";
 }
 
 // Which one it is, for those who look at it alone.
