@@ -17,7 +17,13 @@ HeldSignals::HeldSignals() {
   ::pthread_sigmask(SIG_BLOCK, &held_, &before_);
 }
 
-HeldSignals::~HeldSignals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+// What came too late to stop anything does not end the program before it has told what it did.
+HeldSignals::~HeldSignals() {
+  const timespec at_once{};
+  while (::sigtimedwait(&held_, nullptr, &at_once) > 0) {
+  }
+  ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
 
 bool HeldSignals::have_come() {
   const timespec at_once{};

@@ -39,11 +39,14 @@ base::Result<std::map<std::string, Source>> gather(const fs::path& folder) {
     std::ifstream in(entry->path(), std::ios::binary);
     std::ostringstream text;
     text << in.rdbuf();
-    if (!in) return fail(Code::invalid, fmt::format("read {}", entry->path().string()));
+    if (!in) {
+      return fail(Code::unavailable, fmt::format("read {}", entry->path().string()), "file_failed");
+    }
     sources[entry->path().filename().string()] = {entry->path().string(), text.str()};
   }
   if (error && error != std::errc::no_such_file_or_directory) {
-    return fail(Code::invalid, fmt::format("read {}: {}", folder.string(), error.message()));
+    return fail(Code::unavailable, fmt::format("read {}: {}", folder.string(), error.message()),
+                "file_failed");
   }
   return sources;
 }

@@ -262,6 +262,15 @@ CREATE TABLE engine_pause (
 ) STRICT
 )";
 
+// Before that, to pause everything was to pause all lanes there were, for one reason.
+constexpr std::string_view everything_was_paused = R"(
+INSERT INTO engine_pause (id, reason)
+  SELECT 1, MIN(paused) FROM lanes
+  WHERE retired = 0 AND NOT EXISTS (SELECT 1 FROM engine_pause)
+  HAVING MIN(paused) <> '' AND MIN(paused) = MAX(paused);
+UPDATE lanes SET paused = '' WHERE paused = (SELECT reason FROM engine_pause WHERE id = 1)
+)";
+
 }  // namespace
 
 std::span<const store::Migration> migrations() {
@@ -273,7 +282,8 @@ std::span<const store::Migration> migrations() {
                                          {"engine", 6, lanes_have_pages},
                                          {"engine", 7, blocks_have_pages},
                                          {"engine", 8, agents_have_lists},
-                                         {"engine", 9, everything_pauses}};
+                                         {"engine", 9, everything_pauses},
+                                         {"engine", 10, everything_was_paused}};
   return all;
 }
 

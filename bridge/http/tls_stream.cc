@@ -182,8 +182,11 @@ std::unexpected<base::Error> bad_file(std::string_view what, const std::filesyst
   const unsigned long code = ERR_get_error();
   const char* reason = ERR_reason_error_string(code);
   ERR_clear_error();
-  return base::fail(base::Code::invalid, fmt::format("read the {} in {}: {}", what, file.string(),
-                                                     reason == nullptr ? "unreadable" : reason));
+  // Files are renewed one after the other: a next try may find them well.
+  return base::fail(base::Code::unavailable,
+                    fmt::format("read the {} in {}: {}", what, file.string(),
+                                reason == nullptr ? "unreadable" : reason),
+                    "file_failed");
 }
 
 // In place of all checks of OpenSSL.

@@ -107,6 +107,14 @@ base::Result<> copy_pages(Connection& source, Connection& copy, const Stops& sto
   return {};
 }
 
+// Has whatever it is asked end early once that is wanted. `stops` outlives the connection.
+void heed(Connection& connection, const Stops& stops) {
+  sqlite3_progress_handler(
+      connection.handle(), limits::store_check_steps,
+      [](void* asked) { return (*static_cast<const Stops*>(asked))() ? 1 : 0; },
+      const_cast<Stops*>(&stops));
+}
+
 // A file of its own, without a log beside it, durable.
 base::Result<> copy_store(Connection& source, const std::string& path, const Stops& stops) {
   TRY_OK(open_file(path, O_RDWR | O_CREAT | O_EXCL));
@@ -129,10 +137,7 @@ base::Result<> check_whole(Connection& connection, const std::string& path) {
 // Whether the copy `part` may be called `path`: a page that is damaged was copied as it is.
 base::Result<> check_copy(const std::string& part, const std::string& path, const Stops& stops) {
   TRY(const auto copy, Connection::open_unchanging(part));
-  sqlite3_progress_handler(
-      copy->handle(), limits::store_check_steps,
-      [](void* asked) { return (*static_cast<const Stops*>(asked))() ? 1 : 0; },
-      const_cast<Stops*>(&stops));
+  heed(*copy, stops);
   auto whole = check_whole(*copy, path);
   TRY_OK(go_on(stops));
   if (!whole) {
@@ -144,14 +149,17 @@ base::Result<> check_copy(const std::string& part, const std::string& path, cons
 }
 
 // A store that need not be ours to write. One with a log beside it is read with its log.
-base::Result<std::unique_ptr<Connection>> open_source(const std::string& path) {
+base::Result<std::unique_ptr<Connection>> open_source(const std::string& path, const Stops& stops) {
   if (!fs::exists(path)) {
     return base::fail(Code::not_found, fmt::format("open {}: no such file", path));
   }
   auto connection = fs::exists(path + "-wal") ? Connection::open(path, Access::read)
                                               : Connection::open_unchanging(path);
   if (!connection) return connection;
-  TRY_OK(check_whole(**connection, path));
+  heed(**connection, stops);
+  const auto whole = check_whole(**connection, path);
+  TRY_OK(go_on(stops));
+  TRY_OK(whole);
   return connection;
 }
 
@@ -235,7 +243,7 @@ base::Result<Restored> restore(const std::string& source, const std::string& des
                                base::WallTime now, const Restoring& how) {
   TRY_OK(make_folder_of(destination));
   TRY(const auto lock, LockFile::acquire(destination + ".lock", "flywheel restore"));
-  TRY(auto backup, open_source(source));
+  TRY(auto backup, open_source(source, how.stops));
   remove_abandoned(destination);
   const Unfinished unfinished(part_of(destination));
   TRY(const auto snapshot, Transaction::begin(*backup, Access::read));

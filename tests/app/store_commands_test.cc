@@ -173,6 +173,18 @@ TEST(HeldSignals, WaitUntilTheyAreAskedFor) {
   EXPECT_TRUE(signals.have_come());
 }
 
+TEST(HeldSignals, WhatComesTooLateEndsNobody) {
+  {
+    HeldSignals signals;
+    ::raise(SIGTERM);
+    EXPECT_TRUE(signals.have_come());
+    ::raise(SIGINT);
+    ::raise(SIGHUP);
+  }
+  HeldSignals later;
+  EXPECT_FALSE(later.have_come());
+}
+
 TEST(HeldSignals, WhatIsIgnoredStaysIgnored) {
   const auto before = std::signal(SIGHUP, SIG_IGN);
   {

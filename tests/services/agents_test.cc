@@ -488,6 +488,14 @@ TEST_F(ImportsTest, ALinkTellsWhoAnEntryIsAboutOnlyIfOneAgentAndOneEntryHaveIt) 
   EXPECT_THAT(
       outcomes(import({{.name = "Six", .link = "https://chatgpt.com/g/g-p-77cc-map/project"}})),
       ElementsAre("created six"));
+  // Two conversations of one project are two agents, whatever the project is called.
+  const std::string lab = "https://chatgpt.com/g/g-p-88dd-lab/c/",
+                    den = "https://chatgpt.com/g/g-p-88dd-den/c/";
+  added({.name = "Writer", .link = lab + "111"});
+  EXPECT_THAT(outcomes(import({{.name = "Reader", .link = lab + "222"}})),
+              ElementsAre("created reader"));
+  EXPECT_THAT(outcomes(import({{.name = "Lector", .link = den + "222"}})),
+              ElementsAre("updated reader"));
   added({.name = "Server", .kind = agents::Kind::mcp_client, .link = "https://example.com/mcp"});
   EXPECT_THAT(outcomes(import({{.name = "Seven",
                                 .kind = agents::Kind::mcp_client,

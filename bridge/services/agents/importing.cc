@@ -3,8 +3,10 @@
 #include "bridge/services/agents/rules.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
+#include <string>
 #include <utility>
 
 #include <fmt/format.h>
@@ -38,14 +40,17 @@ bool is_among(const AliasWords& words, const std::string& word) {
 }
 
 // The GPT that a link leads to, whatever it is called there: "…/g/g-1a2b-some-name" is
-// "…/g/g-1a2b".
-std::string_view gpt_of(std::string_view link) {
-  constexpr std::string_view of_gpt = "/g/g-", of_project = "p-";
+// "…/g/g-1a2b". Two conversations of one GPT or project are two agents.
+std::string gpt_of(std::string_view link) {
+  constexpr std::string_view of_gpt = "/g/g-", of_project = "p-", of_chat = "/c/";
   const auto found = link.find(of_gpt);
-  if (found == std::string_view::npos) return link;
+  if (found == std::string_view::npos) return std::string(link);
   auto id = found + of_gpt.size();
   if (link.substr(id).starts_with(of_project)) id += of_project.size();
-  return link.substr(0, link.find_first_of("-/?#", id));
+  std::string gpt(link.substr(0, link.find_first_of("-/?#", id)));
+  const auto path = link.substr(0, link.find_first_of("?#", id));
+  if (const auto chat = path.find(of_chat, id); chat != path.npos) gpt += path.substr(chat);
+  return gpt;
 }
 
 // Finds whom each entry is about, before anything is written: by exact name, then by an alias, then
@@ -77,9 +82,11 @@ class Matching {
   }
 
  private:
-  using ByWord = std::map<std::string_view, const Agent*>;
+  template <class Word>
+  using AgentsBy = std::map<Word, const Agent*, std::less<>>;
 
-  static const Agent* in(const ByWord& agents, std::string_view key) {
+  template <class Word>
+  static const Agent* in(const AgentsBy<Word>& agents, std::string_view key) {
     const auto found = agents.find(key);
     return found == agents.end() ? nullptr : found->second;
   }
@@ -100,7 +107,8 @@ class Matching {
   }
 
   std::vector<Entry>& entries_;
-  ByWord names_, aliases_, gpts_;  // a null GPT has several agents
+  AgentsBy<std::string_view> names_, aliases_;
+  AgentsBy<std::string> gpts_;  // a null one has several agents
   std::set<const Agent*> taken_;
 };
 
