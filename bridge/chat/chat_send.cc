@@ -50,6 +50,13 @@ std::unexpected<base::Error> refused_by_page(const json::value& answer, std::str
   return fail(Code::conflict, std::move(why), is_altered ? "payload_altered" : "ui_changed");
 }
 
+std::unexpected<base::Error> too_slow(std::chrono::milliseconds limit) {
+  return fail(
+      Code::timeout,
+      fmt::format("not sent: it took longer than {} s to insert the prompt", seconds_of(limit)),
+      "ui_changed");
+}
+
 // What was cancelled just as it ended would learn that only at its next wait.
 asio::awaitable<void> stop_if_cancelled() {
   const auto cancelled = (co_await asio::this_coro::cancellation_state).cancelled();
@@ -125,6 +132,10 @@ base::Task<Sent> ChatPage::send(const Prompt& prompt, SendSteps& steps) {
     (void)co_await text.take_back();
     co_return std::unexpected(armed.error());
   }
+  if (clock_.now() >= deadline) {
+    (void)co_await text.take_back();
+    co_return too_slow(options_.send_limit);
+  }
   const base::Instant document = eyes_->document_since();
   if (auto clicked = co_await click_once(prompt, baseline, text); !clicked) {
     is_unresolved_ = clicked.error().reason == "unknown_outcome";
@@ -176,15 +187,18 @@ base::Task<> ChatPage::insert(const Prompt& prompt, StandingText& text, base::In
   const auto guard_ms = std::chrono::milliseconds(limits::guard_up).count();
   json::object what{{"shell", text.shell()}, {"text", prompt.text}};
   // One call: the guard is up before the first character is in the composer.
-  constexpr cdp::Duration longest = limits::page_insert;
-  auto inserted = co_await eyes_->run(
-      fmt::format("guarded_insert({}, {})", guard_ms, json::serialize(what)), "insert the prompt",
-      std::min<cdp::Duration>(longest, options_.send_limit), /*is_promise=*/true);
+  constexpr std::chrono::milliseconds longest = limits::page_insert;
+  const auto limit = std::min(longest, options_.send_limit);
+  auto inserted =
+      co_await eyes_->run(fmt::format("guarded_insert({}, {})", guard_ms, json::serialize(what)),
+                          "insert the prompt", limit, /*is_promise=*/true);
   if (!inserted && inserted.error().reason == "navigated") {
     // The text has gone with its document.
     co_return std::unexpected(
         co_await explain({Code::conflict, "not sent: " + inserted.error().message, "ui_changed"}));
   }
+  // It is taken out as soon as the page gets to that.
+  if (!inserted && inserted.error().code == Code::timeout) co_return too_slow(limit);
   if (!inserted) co_return std::unexpected(inserted.error());
   const json::value& answer = *inserted;
   std::string trouble = refusal_in(answer);
@@ -200,12 +214,7 @@ base::Task<> ChatPage::insert(const Prompt& prompt, StandingText& text, base::In
   const bool is_late = clock_.now() >= deadline;
   if (trouble.empty() && !is_late) co_return base::Result<>();
   (void)co_await text.take_back();
-  if (trouble.empty()) {
-    co_return fail(Code::timeout,
-                   fmt::format("not sent: it took longer than {} s to insert the prompt",
-                               seconds_of(options_.send_limit)),
-                   "ui_changed");
-  }
+  if (trouble.empty()) co_return too_slow(options_.send_limit);
   co_return std::unexpected(
       co_await explain({Code::conflict, "insert the prompt: " + trouble, "payload_altered"}));
 }

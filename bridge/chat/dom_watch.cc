@@ -29,6 +29,13 @@ std::optional<DomNews::Kind> kind_named(std::string_view wanted) {
   return std::nullopt;
 }
 
+// A reply is often nothing but one block of code.
+std::size_t fingerprint(const Turn& answer) {
+  std::string all = answer.text;
+  for (const auto& block : answer.blocks) all += '\n' + block.text;
+  return std::hash<std::string>()(all);
+}
+
 std::optional<Turn> last_answer(const json::object& news) {
   const auto* exchange = object_at(news, "exchange");
   const auto* answers = exchange ? exchange->if_contains("answers") : nullptr;
@@ -89,8 +96,8 @@ asio::awaitable<void> DomWatch::watch(std::shared_ptr<Eyes> eyes, std::shared_pt
     const auto* object = answer->if_object();
     auto shown = object ? last_answer(*object) : std::nullopt;
     if (shown) {
-      const auto text = std::hash<std::string>()(shown->text);
-      if (std::exchange(shared->shown, text) != text) ++shared->changes;
+      const auto now = fingerprint(*shown);
+      if (std::exchange(shared->shown, now) != now) ++shared->changes;
     }
     const auto kind = object ? kind_named(text_at(*object, "kind")) : std::nullopt;
     const auto* look = object ? object->if_contains("seen") : nullptr;

@@ -56,7 +56,7 @@ class DomWatch {
     std::set<std::string> ignored;
     std::optional<DomNews> news;
     std::optional<base::Error> blocked;
-    std::size_t shown = 0;  // the hash of the answer's text
+    std::size_t shown = 0;  // of the answer's words and code
     std::uint64_t changes = 0;
     boost::asio::cancellation_signal cancel;
     bool is_over = false;

@@ -236,7 +236,11 @@ void NetworkWatch::judge_status(const std::string& path, std::string_view type, 
   // Just after a send the server may not know the conversation yet.
   const bool is_bound =
       !conversation_id_.empty() && path == "/backend-api/conversation/" + conversation_id_;
-  if (!is_bound || !posts_.empty()) return;
+  if (!is_bound) return;
+  if (status >= 200 && status < 300) {
+    evidence_.reading_limited = evidence_.reading_challenged = false;
+  }
+  if (!posts_.empty()) return;
   if (status == 404) evidence_.conversation_missing = true;
   evidence_.reading_limited = status == 429;
   evidence_.reading_challenged = is_challenge;

@@ -172,9 +172,10 @@ class Queue {
   base::Result<> trip(store::Tx& tx, const std::string& account, Trip why,
                       const std::string& detail, std::optional<base::WallTime> until,
                       const Now& now, const std::string& url = {}) const;
-  // When a breaker of the account was last opened, whether it is still open or not; nullopt: never.
-  base::Result<std::optional<base::WallTime>> last_trip(store::Tx& tx,
-                                                        const std::string& account) const;
+  // When a breaker of the account was last opened, by engine time, whether it is still open or not;
+  // nullopt: never.
+  base::Result<std::optional<Milliseconds>> last_trip(store::Tx& tx,
+                                                      const std::string& account) const;
   // Evidence that the account works again.
   base::Result<> close_breaker(store::Tx& tx, const std::string& account) const;
   // The page of this lane, at `url`, shows what stands in the way: nothing is claimed or armed in

@@ -267,12 +267,12 @@ Result<> Queue::trip(store::Tx& tx, const std::string& account, Trip why, const 
   return {};
 }
 
-Result<std::optional<base::WallTime>> Queue::last_trip(store::Tx& tx,
-                                                       const std::string& account) const {
+Result<std::optional<Milliseconds>> Queue::last_trip(store::Tx& tx,
+                                                     const std::string& account) const {
   TRY(const auto row,
-      tx.query_one("SELECT trip_at FROM accounts WHERE id = $1 AND trip_at > 0", {account}));
+      tx.query_one("SELECT trip_et FROM accounts WHERE id = $1 AND trip_at > 0", {account}));
   if (!row) return std::nullopt;
-  return from_stamp(row->at(0).integer());
+  return Milliseconds(row->at(0).integer());
 }
 
 Result<> Queue::close_breaker(store::Tx& tx, const std::string& account) const {

@@ -44,6 +44,12 @@ bool is_away(const base::Error& error) {
   return is_named && base::is_retryable(error.code);
 }
 
+// The provider lets nobody read for a while: the next look must not come at once either.
+bool is_kept_from_reading(Stage stage, const base::Error& error) {
+  const bool is_limit = error.reason == "rate_limited" || error.reason == "usage_cap";
+  return is_limit && stage >= Stage::armed && base::is_retryable(error.code);
+}
+
 }  // namespace
 
 bool begins_chat_at(const std::string& url) {
@@ -95,12 +101,15 @@ base::Task<engine::Outcome> Exchange::handle(engine::Claim claim, engine::LaneCo
     if (story->doubt) {
       co_return engine::Outcome{engine::Outcome::Held{{"unknown_outcome", *story->doubt}}};
     }
-    if (obtained || !is_away(obtained.error())) away_ = 0;
+    const bool is_kept_away = !obtained && is_kept_from_reading(story->stage, obtained.error());
+    const bool is_unseen = is_kept_away || (!obtained && is_away(obtained.error()));
+    if (!is_unseen) away_ = 0;
     if (!obtained) {
       base::Error error = std::move(obtained).error();
-      if (is_away(error)) {
+      if (is_unseen) {
         co_await rest(*story);
-        error.code = Code::busy;
+        // Beyond its time an answer is no more waited for without counting.
+        error.code = is_kept_away && is_overdue(*story) ? Code::unavailable : Code::busy;
       }
       if (!is_last_look(*story, error)) co_return std::unexpected(std::move(error));
       co_return engine::Outcome{engine::Outcome::Held{

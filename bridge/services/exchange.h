@@ -103,6 +103,8 @@ class Exchange {
   engine::Outcome answered(const std::shared_ptr<Story>& story, Answer answer);
   boost::asio::awaitable<void> settle(std::shared_ptr<Story> story);
   base::Instant::duration time_left(const Story& story) const;
+  // The answer's time has passed.
+  bool is_overdue(const Story& story) const;
   base::Task<> trip(Story& story, const base::Error& error);
   boost::asio::awaitable<void> rest(Story& story);
 

@@ -62,7 +62,7 @@ base::Task<> Exchange::read(Story& story) {
 // the answer was not in it: while nobody could look, it may have come.
 base::Task<chat::RawReply> Exchange::listen(Story& story) {
   auto raw = co_await listen_for(story, time_left(story));
-  if (!raw && raw.error().code == Code::timeout && time_left(story) <= read_again_min) {
+  if (!raw && raw.error().code == Code::timeout && is_overdue(story)) {
     auto seen = co_await story.conversation->find(story.post.prompt);
     if (!seen) co_return std::unexpected(std::move(seen).error());
     raw = co_await listen_for(story, read_again_min);
@@ -95,6 +95,10 @@ bool Exchange::is_last_look(const Story& story, const base::Error& error) {
 base::Instant::duration Exchange::time_left(const Story& story) const {
   return std::max<base::Instant::duration>(limits_.reply - (clock_.now() - story.sent_at),
                                            read_again_min);
+}
+
+bool Exchange::is_overdue(const Story& story) const {
+  return story.stage == Stage::sent && time_left(story) <= read_again_min;
 }
 
 // A person's word says that it was sent: the conversation has to show it.

@@ -103,7 +103,7 @@ class Watch {
   Result<> follow_limit(Trip why, const Breaker& breaker) {
     const auto& view = sights_.account;
     TRY(const auto last, queue_.last_trip(tx_, account_.name));
-    if (last && engine::to_stamp(view.since) <= engine::to_stamp(*last)) return {};
+    if (last && !is_later(view.began, *last)) return {};
     if (breaker.trip == why) {  // By what a message was told, which the page shows a moment later.
       return queue_.trip(tx_, account_.name, why, breaker.detail, now_.wall, now_, breaker.url);
     }
@@ -133,6 +133,11 @@ class Watch {
 
   bool is_blocked(const engine::LaneId& lane) const {
     return std::ranges::any_of(shut_, [&](const Shut& one) { return one.lane == lane; });
+  }
+
+  // Whether a moment is after one of engine time, which no calendar moves.
+  bool is_later(base::Instant moment, Milliseconds than) const {
+    return time_ - std::chrono::ceil<Milliseconds>(sights_.at - moment) > than;
   }
 
   bool is_after(base::Instant moment, const Breaker& breaker) const {

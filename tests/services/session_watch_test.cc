@@ -238,6 +238,16 @@ TEST_F(SessionWatch, ANoticeOfALimitCountsOnce) {
   EXPECT_EQ(open(), Open{}) << "its time has passed";
 }
 
+TEST_F(SessionWatch, ANoticeThatACalendarPutsIntoTheFutureCountsOnceToo) {
+  become(State::rate_limited);
+  view.since += 1h;
+  follow();
+  EXPECT_EQ(open(), Open{"account: rate_limited"});
+  f.pass(15min);
+  follow();
+  EXPECT_EQ(open(), Open{});
+}
+
 TEST_F(SessionWatch, TheNoticeOfARefusalThatIsKnownChangesNothingOfItsTime) {
   trip(Trip::rate_limited, f.clock.wall() + 2min);
   become(State::rate_limited);
