@@ -266,6 +266,16 @@ TEST(NetworkWatch, AReadingThatIsRefusedForALimitOrAChallengeIsToldUntilOneSucce
   EXPECT_FALSE(w.watch.evidence().reading_limited) << "an answer may be coming";
 }
 
+TEST(NetworkWatch, AReadingThatSucceedsAfterASendEndsARefusalFromBefore) {
+  const std::string path = "/backend-api/conversation/c-1";
+  Watched w;
+  w.response("1", path, 429);
+  w.request("2", "POST", send_path, body);
+  EXPECT_TRUE(w.watch.evidence().reading_limited);
+  w.response("3", path, 200);
+  EXPECT_FALSE(w.watch.evidence().reading_limited);
+}
+
 TEST(NetworkWatch, FramesOfAHandOffAreReadInOrderEvenWhenTheyComeEarly) {
   Watched w;
   w.request("2", "POST", send_path, body);
