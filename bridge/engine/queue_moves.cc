@@ -76,17 +76,16 @@ Result<> log_send(const Desk& desk, const JobRow& job, const LaneRow& lane, Mill
   return {};
 }
 
-Result<> check_unpaused(const Queue& queue, const Desk& desk, const JobId& job) {
-  TRY(const auto reason, queue.everything_paused(desk.tx));
+Result<> check_unpaused(const Desk& desk, const JobId& job) {
+  TRY(const auto reason, everything_paused(desk.tx));
   if (reason.empty()) return {};
   return base::fail(
       Code::busy, fmt::format("arm job {}: everything is paused: {}", job.text, reason), "paused");
 }
 
 // An error tells why it must not be armed now.
-Result<> may_arm(const Queue& queue, const Desk& desk, const JobRow& job, const LaneRow& lane,
-                 Milliseconds time) {
-  TRY_OK(check_unpaused(queue, desk, job.id));
+Result<> may_arm(const Desk& desk, const JobRow& job, const LaneRow& lane, Milliseconds time) {
+  TRY_OK(check_unpaused(desk, job.id));
   if (job.deadline && desk.now.wall > *job.deadline) {
     return base::fail(Code::conflict,
                       fmt::format("arm job {}: its deadline has passed", job.id.text), "expired");
@@ -113,10 +112,10 @@ Result<> may_arm(const Queue& queue, const Desk& desk, const JobRow& job, const 
   return {};
 }
 
-Result<> arm(const Queue& queue, const Desk& desk, const JobRow& job, Arming arming) {
+Result<> arm(const Desk& desk, const JobRow& job, Arming arming) {
   TRY(const auto time, advance_engine_time(desk.tx, desk.now));
   TRY(const auto lane, desk.lane(job.lane));
-  if (arming == Arming::asked) TRY_OK(may_arm(queue, desk, job, lane, time));
+  if (arming == Arming::asked) TRY_OK(may_arm(desk, job, lane, time));
   return log_send(desk, job, lane, time);
 }
 
@@ -217,7 +216,7 @@ Result<> Queue::set_stage(store::Tx& tx, const Lease& lease, Stage stage, const 
                                   name(job.stage), job.is_doubtful ? " and doubtful" : ""),
                       "wrong_stage");
   }
-  if (stage == Stage::armed) TRY_OK(arm(*this, desk, job, arming));
+  if (stage == Stage::armed) TRY_OK(arm(desk, job, arming));
   JobRow after = job;
   after.stage = stage;
   after.is_doubtful = false;
@@ -230,7 +229,7 @@ Result<std::optional<Milliseconds>> Queue::wait_to_arm(store::Tx& tx, const Leas
                                                        const Now& now) const {
   const Desk desk(tx, options_, now);
   TRY(const auto job, desk.leased(lease));
-  TRY_OK(check_unpaused(*this, desk, job.id));
+  TRY_OK(check_unpaused(desk, job.id));
   TRY(const auto lane, desk.lane(job.lane));
   TRY(const auto time, desk.time());
   return grant(desk, lane, time);
