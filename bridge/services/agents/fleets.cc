@@ -2,6 +2,7 @@
 
 #include "bridge/base/hash.h"
 #include "bridge/base/ids.h"
+#include "bridge/base/utf8.h"
 #include "bridge/services/agents/agent_limits.h"
 #include "bridge/services/agents/mission_rows.h"
 #include "bridge/services/agents/rows.h"
@@ -155,7 +156,7 @@ Result<Fleet> fleet(store::Tx& tx, const Catalogue& catalogue, std::string_view 
     return base::fail(Code::not_found,
                       fmt::format("find fleet {}: it is no ecosystem, no agent is in it, and it is "
                                   "on no mission",
-                                  category.substr(0, limits::agent_name_bytes_max)));
+                                  base::beginning_of(category, limits::agent_name_bytes_max)));
   }
   return fleet;
 }

@@ -1,6 +1,7 @@
 #include "bridge/services/agents/rules.h"
 
 #include "bridge/base/ids.h"
+#include "bridge/base/utf8.h"
 #include "bridge/engine/time.h"
 #include "bridge/services/agents/agent_limits.h"
 #include "bridge/services/agents/fleets.h"
@@ -179,9 +180,10 @@ Result<std::optional<Agent>> with_link(store::Tx& tx, const std::string& link) {
 Result<Agent> find(store::Tx& tx, std::string_view which) {
   TRY(auto found, look(tx, which));
   if (found) return *std::move(found);
-  return base::fail(Code::not_found, fmt::format("find agent {}: there is none with this id, slug, "
-                                                 "name or alias",
-                                                 which.substr(0, limits::agent_name_bytes_max)));
+  return base::fail(Code::not_found,
+                    fmt::format("find agent {}: there is none with this id, slug, "
+                                "name or alias",
+                                base::beginning_of(which, limits::agent_name_bytes_max)));
 }
 
 Result<> check_own(store::Tx& tx, std::string_view bound, const Agent& agent) {
