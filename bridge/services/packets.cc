@@ -147,13 +147,13 @@ bool has_settled(engine::State state) {
 
 const json::object* object_in(const json::value& value) { return value.if_object(); }
 
-// The answer and the text beside it, from the job's result.
 // When it starts, if anybody can tell.
 void add_place(json::object& view, const engine::Place& place) {
   view["position"] = place.position;
   if (place.eta) view["eta_seconds"] = static_cast<double>(place.eta->count()) / 1000;
 }
 
+// The answer and the text beside it, from the job's result.
 void add_result(json::object& view, const engine::Job& job) {
   const auto* result = job.result ? object_in(*job.result) : nullptr;
   if (result == nullptr) return;

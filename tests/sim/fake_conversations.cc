@@ -70,10 +70,18 @@ base::Task<> FakeConversation::way() {
   co_return base::Result<>();
 }
 
+base::Task<> FakeConversation::way_to_read() {
+  CO_TRY_OK(co_await way());
+  if (world_.clock.now() < chat_.account.reads_refused_until) {
+    co_return fail(Code::busy, "the page says: too many requests", "rate_limited");
+  }
+  co_return base::Result<>();
+}
+
 base::Task<chat::Search> FakeConversation::find(const chat::Prompt& prompt) {
   co_await world_.wait(100ms + world_.some(400ms));
   is_error_page_ = is_load_lost();
-  CO_TRY_OK(co_await way());
+  CO_TRY_OK(co_await way_to_read());
   if (!world_.is_offline()) show();
   world_.settle_late(chat_);
   if (world_.happens(world_.chances.find_fails)) {
@@ -234,7 +242,7 @@ base::Task<chat::RawReply> FakeConversation::reply(const chat::Sent&, const chat
   }
   for (;;) {
     co_await world_.wait(200ms + world_.some(300ms));
-    CO_TRY_OK(co_await way());
+    CO_TRY_OK(co_await way_to_read());
     if (!world_.is_offline()) show();
     const Message* own = chat_.find(prompt.marker);
     if (own == nullptr) co_return fail(Code::unavailable, "not there", "upstream_failed");

@@ -57,6 +57,7 @@ class FakeConversation final : public chat::Conversation {
     world_.watch.looks(chat_.lane);
   }
   base::Task<> way();
+  base::Task<> way_to_read();
   std::optional<base::Error> refusal(SendFate fate);
   base::Task<chat::Sent> click(const chat::Prompt& prompt, SendFate fate, chat::SendSteps& steps);
   void begin_turn();

@@ -66,6 +66,7 @@ struct Account {
   base::Instant signed_in_at{};
   base::Instant limited_until{};
   engine::LaneId limited_by = {};  // whose message was refused
+  base::Instant reads_refused_until{};
 };
 
 // One conversation, and the tab that the bridge has of it.

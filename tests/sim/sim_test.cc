@@ -251,6 +251,23 @@ TEST(Sim, ANetworkThatStaysAwayIsLookedForMoreAndMoreRarely) {
   EXPECT_LT(job.attempt, 24h / limits::away_rest_max + 2 * limits::away_looks);
 }
 
+// Each look is a load that the provider has asked not to come.
+TEST(Sim, AReadingThatTheProviderRefusesIsTriedMoreAndMoreRarely) {
+  Ground ground;
+  World world(ground, 3);
+  world.submit(1, "alice");
+  const auto& transcript = world.chats.front().transcript;
+  ASSERT_TRUE(comes(world, [&] { return !transcript.empty(); }, 1ms));
+  world.chats.front().account.reads_refused_until = world.clock.now() + 20min;
+  expect_kept(world, settle(world, 2h));
+  const auto& job = world.watch.jobs().at(world.job_of_bead.at(bead_of(1, "alice")));
+  // Each claims the lane anew.
+  const auto looks = job.epoch;
+  EXPECT_EQ(job.state, engine::State::done);
+  EXPECT_GT(looks, limits::away_looks);
+  EXPECT_LT(looks, 20min / limits::away_rest_max + 2 * limits::away_looks);
+}
+
 // The network went before the provider had named it.
 TEST(Sim, AChatThatTheSendingPageDidNotLearnOfIsFound) {
   Ground ground;
