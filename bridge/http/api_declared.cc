@@ -1,5 +1,7 @@
 #include "bridge/http/api_declared.h"
 
+#include "bridge/http/api_parts.h"
+
 #include <algorithm>
 #include <charconv>
 
@@ -74,6 +76,19 @@ json::object page_schema(std::string_view item) {
                         {"next_cursor", json::object{{"type", json::array{"string", "null"}}}}}}};
 }
 
+// Refuses a wish that has one key in its head and another in its body.
+Handler with_one_key(Handler handler) {
+  return [handler = std::move(handler)](Request& request) -> base::Task<Response> {
+    CO_TRY(const auto key, idempotency_key(request));
+    const auto own = text_in(request.json, "idempotency_key");
+    if (key.empty() || own.empty() || key == own) co_return co_await handler(request);
+    Problem problem{.status = 422, .code = "invalid"};
+    problem.detail = "the body's idempotency_key is not the one of the Idempotency-Key header";
+    problem.errors = {{"/idempotency_key", "const", "must be what the header says, or missing"}};
+    co_return problem_response(std::move(problem));
+  };
+}
+
 }  // namespace
 
 json::object component_schemas(const protocol::MessageTypes& types) {
@@ -105,6 +120,9 @@ void add_declared(Router& router, Route route, Handler handler) {
   route.answers = answers_of(found->answers);
   route.headers = headers_of(found->headers);
   route.operation_id = found->id;
+  const bool has_key =
+      std::ranges::contains(route.headers, "Idempotency-Key", &HeaderParameter::name);
+  if (has_key) handler = with_one_key(std::move(handler));
   router.add(std::move(route), std::move(handler));
 }
 

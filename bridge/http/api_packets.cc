@@ -73,16 +73,6 @@ void add_preference(const Request& request, std::chrono::seconds wait, Response&
   response.add("Preference-Applied", fmt::format("wait={}", wait.count()));
 }
 
-// The header's key wins; a packet that has another one of its own is refused.
-std::optional<Response> contradiction(const Request& request, const std::string& key) {
-  const auto own = text_in(request.json, "idempotency_key");
-  if (key.empty() || own.empty() || key == own) return std::nullopt;
-  Problem problem{.status = 422, .code = "invalid"};
-  problem.detail = "the packet's idempotency_key is not the one of the Idempotency-Key header";
-  problem.errors = {{"/idempotency_key", "const", "must be what the header says, or missing"}};
-  return problem_response(std::move(problem));
-}
-
 Result<services::SubmitOptions> submit_options(const Request& request, std::string key) {
   services::SubmitOptions options{.key = std::move(key)};
   TRY(const auto deadline,
@@ -102,7 +92,6 @@ Result<services::SubmitOptions> submit_options(const Request& request, std::stri
 Task<Response> submit(ApiNeeds& needs, Request& request) {
   CO_TRY(const auto wait, request.wait());
   CO_TRY(const auto key, idempotency_key(request));
-  if (auto refusal = contradiction(request, key)) co_return *std::move(refusal);
   CO_TRY(auto options, submit_options(request, key));
   auto submitted = co_await needs.packets.submit(caller_of(request.principal),
                                                  std::move(request.json), std::move(options));

@@ -79,7 +79,12 @@ Result<Asked> asked_in(const Request& request) {
     if (own.size() > limits::idempotency_key_bytes_max) {
       return base::fail(Code::invalid, "/idempotency_key: it is too long", "bad_request");
     }
-    if (asked.key.empty()) asked.key = own;
+    if (!asked.key.empty() && asked.key != own) {
+      return base::fail(
+          Code::invalid,
+          "/idempotency_key: must be what the Idempotency-Key header says, or missing");
+    }
+    asked.key = own;
     object->erase("idempotency_key");
   }
   const auto* yaml = object->if_contains("yaml");

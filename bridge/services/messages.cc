@@ -144,17 +144,28 @@ messages::Draft query_of(const Caller& caller, const Messages::Ask& ask, Party f
   return draft;
 }
 
-// not_found: nobody is of that category, and nobody can do that.
+// not_found: nobody is meant, which a misspelt name looks like.
 base::Result<std::vector<agents::Agent>> everybody(store::Tx& tx, const Messages::Everybody& whom) {
   const auto found = [&](const std::string& category, const std::string& capability) {
     return agents::list(tx, {.category = category, .capability = capability}, "",
                         limits::broadcast_max + 1);
   };
-  if (whom.either.empty()) return found(whom.category, whom.capability);
-  TRY(auto of_category, found(whom.either, {}));
-  if (!of_category.empty()) return of_category;
-  TRY(auto able, found({}, whom.either));
-  if (!able.empty()) return able;
+  const auto& category = whom.either.empty() ? whom.category : whom.either;
+  const auto& capability = whom.either.empty() ? whom.capability : whom.either;
+  if (!category.empty()) {
+    TRY(auto members, found(category, {}));
+    if (!members.empty()) return members;
+  }
+  if (!capability.empty()) {
+    TRY(auto able, found({}, capability));
+    if (!able.empty()) return able;
+  }
+  if (whom.either.empty()) {
+    return base::fail(Code::not_found, fmt::format("broadcast to the {} \"{}\": nobody {} it",
+                                                   capability.empty() ? "category" : "capability",
+                                                   capability.empty() ? category : capability,
+                                                   capability.empty() ? "is of" : "has"));
+  }
   return base::fail(Code::not_found,
                     fmt::format("broadcast to \"{}\": nobody is of this category or has this "
                                 "capability; agents are named in a list",

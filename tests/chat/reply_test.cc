@@ -92,6 +92,22 @@ TEST(Reply, ABrokenStreamIsReadBackAndATruncatedAnswerSaysSo) {
                                   }));
 }
 
+// Also when it is loaded anew. C and D show no sign of it that is known.
+TEST(Reply, AStoppedAnswerIsToldAsTheStateOfItsPageAndTheNextPromptGoesBesideIt) {
+  in_world(with("B", R"({"cut": "interrupted"})"), [](World& w) -> Story {
+    const auto sent = must_be(co_await w.send());
+    EXPECT_TRUE(must_be(co_await w.reply(sent)).is_cut_off);
+    for (const bool anew : {false, true}) {
+      if (anew) must(co_await w.chat->page().reload());
+      const auto seen = must_be(co_await w.chat->wait_until_ready());
+      const auto judged = must_be(co_await w.chat->judge_now(seen));
+      EXPECT_EQ(chat::name(judged.state), "stopped") << judged.evidence;
+    }
+    w.next_prompt();
+    EXPECT_EQ(outcome(co_await w.send()), "sent");
+  });
+}
+
 // The page reads the same items, so it is no better until it is loaded anew.
 TEST(Reply, AnItemThatIsMissingAfterAHandOffLeavesTheAnswerToTheServersCopy) {
   const auto reads_back = [](World& w) -> Story {

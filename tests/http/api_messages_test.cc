@@ -425,9 +425,14 @@ TEST(ApiMessages, ABroadcastGoesToACategoryOrElseToWhoeverCanDoSomething) {
     EXPECT_EQ(co_await reached({{"to", "core"}}), "Critic.Planner.");
     EXPECT_EQ(co_await reached({{"to", "audit"}}), "Critic.");
     EXPECT_EQ(co_await reached({{"to", "creative"}}), "Culture Code.") << "the category goes first";
-    const auto nobody =
-        co_await f.post(f.admin, "broadcast", json::object{{"to", "Critic"}, {"text", "hello"}});
-    EXPECT_EQ(nobody.status, 404) << nobody.body;
+    const std::pair<const char*, const char*> nobodies[] = {
+        {"to", "Critic"}, {"category", "Cor"}, {"capability", "aud"}};
+    for (const auto& [way, whom] : nobodies) {
+      const auto nobody =
+          co_await f.post(f.admin, "broadcast", json::object{{way, whom}, {"text", "hello"}});
+      EXPECT_EQ(nobody.status, 404) << nobody.body;
+      EXPECT_THAT(text(nobody.json(), "detail"), HasSubstr(whom));
+    }
   });
 }
 

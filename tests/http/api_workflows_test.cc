@@ -276,6 +276,28 @@ TEST(ApiWorkflows, ARunIsCancelledRetriedAndAnsweredOnceForAKey) {
   });
 }
 
+TEST(ApiWorkflows, AWishWithTwoKeysIsRefused) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    auto keyed = definition();
+    keyed["idempotency_key"] = "of the body";
+    const std::vector<std::pair<std::string, std::string>> header = {
+        {"Idempotency-Key", "another"}};
+    const auto create = "/api/gpt-workflows/create";
+    const auto made = co_await f.call("POST", create, {.body = keyed, .headers = header});
+    EXPECT_EQ(made.status, 422) << made.body;
+    EXPECT_THAT(text(made.json(), "detail"), HasSubstr("/idempotency_key"));
+    EXPECT_EQ((co_await f.call("POST", create, {.body = keyed})).status, 201);
+
+    const json::object wish{{"idempotency_key", "of the body"}};
+    const auto execute = "/api/gpt-workflows/plan/execute";
+    const auto run = co_await f.call("POST", execute, {.body = wish, .headers = header});
+    EXPECT_EQ(run.status, 422) << run.body;
+    EXPECT_THAT(pointers(run.json()), ElementsAre("/idempotency_key"));
+    EXPECT_EQ((co_await f.call("POST", execute, {.body = wish})).status, 202);
+  });
+}
+
 TEST(ApiWorkflows, AKeyBeginsNothingThatItMayNotDoOtherwise) {
   ApiFixture f;
   f.run([&]() -> Story {
