@@ -145,7 +145,7 @@ class Queue {
   // Declaring it brings it back. Its row stays, for its jobs refer to it, and those that
   // keys and the audit lead to are never deleted.
   base::Result<> retire_lane(store::Tx& tx, const LaneId& lane) const;
-  // While paused nothing new is claimed; what runs goes on.
+  // While paused nothing is claimed or armed; what runs and was sent goes on.
   base::Result<> pause(store::Tx& tx, const LaneId& lane, const std::string& reason) const;
   // Until it is resumed nothing is claimed or armed, not in lanes that are made later either; what
   // runs and was sent goes on. The pauses of single lanes are apart from it.

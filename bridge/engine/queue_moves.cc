@@ -76,16 +76,19 @@ Result<> log_send(const Desk& desk, const JobRow& job, const LaneRow& lane, Mill
   return {};
 }
 
-Result<> check_unpaused(const Desk& desk, const JobId& job) {
-  TRY(const auto reason, everything_paused(desk.tx));
-  if (reason.empty()) return {};
-  return base::fail(
-      Code::busy, fmt::format("arm job {}: everything is paused: {}", job.text, reason), "paused");
+Result<> check_unpaused(const Desk& desk, const JobId& job, const LaneRow& lane) {
+  TRY(const auto everything, everything_paused(desk.tx));
+  if (everything.empty() && lane.paused.empty()) return {};
+  return base::fail(Code::busy,
+                    everything.empty()
+                        ? fmt::format("arm job {}: its lane is paused: {}", job.text, lane.paused)
+                        : fmt::format("arm job {}: everything is paused: {}", job.text, everything),
+                    "paused");
 }
 
 // An error tells why it must not be armed now.
 Result<> may_arm(const Desk& desk, const JobRow& job, const LaneRow& lane, Milliseconds time) {
-  TRY_OK(check_unpaused(desk, job.id));
+  TRY_OK(check_unpaused(desk, job.id, lane));
   if (job.deadline && desk.now.wall > *job.deadline) {
     return base::fail(Code::conflict,
                       fmt::format("arm job {}: its deadline has passed", job.id.text), "expired");
@@ -229,8 +232,8 @@ Result<std::optional<Milliseconds>> Queue::wait_to_arm(store::Tx& tx, const Leas
                                                        const Now& now) const {
   const Desk desk(tx, options_, now);
   TRY(const auto job, desk.leased(lease));
-  TRY_OK(check_unpaused(desk, job.id));
   TRY(const auto lane, desk.lane(job.lane));
+  TRY_OK(check_unpaused(desk, job.id, lane));
   TRY(const auto time, desk.time());
   return grant(desk, lane, time);
 }

@@ -120,8 +120,8 @@ void add_declared(Router& router, Route route, Handler handler) {
   route.answers = answers_of(found->answers);
   route.headers = headers_of(found->headers);
   route.operation_id = found->id;
-  const bool has_key =
-      std::ranges::contains(route.headers, "Idempotency-Key", &HeaderParameter::name);
+  const bool has_key = std::ranges::any_of(
+      route.headers, [](const auto& header) { return header.name == "Idempotency-Key"; });
   if (has_key) handler = with_one_key(std::move(handler));
   router.add(std::move(route), std::move(handler));
 }

@@ -1,6 +1,8 @@
 #include "bridge/base/limits.h"
 #include "tests/engine/fixture.h"
 
+#include <functional>
+
 namespace engine {
 namespace {
 
@@ -524,20 +526,21 @@ TEST(EverythingPaused, LeavesWhatIsPausedByItselfPaused) {
   f.claim();
 }
 
-TEST(EverythingPaused, ArmsNothingAndReadsWhatWasSent) {
+void expect_nothing_is_armed_while(const std::function<bool(Fixture&)>& pause,
+                                   const std::function<bool(Fixture&)>& resume) {
   Fixture f;
   f.add();
   const auto sent = f.claim();
   ASSERT_TRUE(f.advance(sent.lease, Stage::sent));
-  ASSERT_TRUE(pause_everything(f));
+  ASSERT_TRUE(pause(f));
   ASSERT_TRUE(f.stage(sent.lease, Stage::replied));
   ASSERT_TRUE(f.complete(sent.lease));
-  ASSERT_TRUE(resume_everything(f));
+  ASSERT_TRUE(resume(f));
 
   f.add();
   const auto claim = f.claim();
   ASSERT_TRUE(f.stage(claim.lease, Stage::intent));
-  ASSERT_TRUE(pause_everything(f));
+  ASSERT_TRUE(pause(f));
   const auto wait =
       f.write([&](store::Tx& tx) { return f.queue.wait_to_arm(tx, claim.lease, f.now()); });
   ASSERT_FALSE(wait);
@@ -549,6 +552,20 @@ TEST(EverythingPaused, ArmsNothingAndReadsWhatWasSent) {
   ASSERT_TRUE(f.fail(claim.lease, base::Code::busy, "paused"));
   EXPECT_EQ(f.get(claim.job.id).state, State::queued);
   EXPECT_EQ(f.get(claim.job.id).stage, Stage::none);
+}
+
+TEST(EverythingPaused, ArmsNothingAndReadsWhatWasSent) {
+  expect_nothing_is_armed_while(pause_everything, resume_everything);
+}
+
+TEST(APausedLane, ArmsNothingAndReadsWhatWasSent) {
+  expect_nothing_is_armed_while(
+      [](Fixture& f) {
+        return f.write([&](store::Tx& tx) { return f.queue.pause(tx, lane, "lunch"); }).has_value();
+      },
+      [](Fixture& f) {
+        return f.write([&](store::Tx& tx) { return f.queue.resume(tx, lane); }).has_value();
+      });
 }
 
 // What a page did by itself is not undone by refusing to note it.
