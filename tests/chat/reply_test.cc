@@ -92,9 +92,10 @@ TEST(Reply, ABrokenStreamIsReadBackAndATruncatedAnswerSaysSo) {
                                   }));
 }
 
-// Also when it is loaded anew. C and D show no sign of it that is known.
+// Also when it is loaded anew. It shows by its commentary, and only on B, as far as is known.
 TEST(Reply, AStoppedAnswerIsToldAsTheStateOfItsPageAndTheNextPromptGoesBesideIt) {
-  in_world(with("B", R"({"cut": "interrupted"})"), [](World& w) -> Story {
+  const auto knobs = with("B", R"({"cut": "interrupted", "commentary": "Looking around"})");
+  in_world(knobs, [](World& w) -> Story {
     const auto sent = must_be(co_await w.send());
     EXPECT_TRUE(must_be(co_await w.reply(sent)).is_cut_off);
     for (const bool anew : {false, true}) {
