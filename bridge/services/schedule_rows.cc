@@ -183,6 +183,8 @@ Result<std::optional<Schedule>> with_id(store::Tx& tx, const std::string& id) {
 }
 
 Result<Schedule> find(store::Tx& tx, const std::string& which) {
+  TRY(auto itself, with_id(tx, which));
+  if (itself) return *std::move(itself);
   TRY(auto named, all(tx, "WHERE s.name = $1", {which}));
   if (!named.empty()) return std::move(named.front());
   return store::find_by_prefix({.noun = "schedule", .column = "s.id", .prefix = which},

@@ -2,6 +2,7 @@
 
 #include "bridge/base/ids.h"
 #include "bridge/base/limits.h"
+#include "bridge/schema/format.h"
 #include "bridge/services/schedule/schedule.h"
 #include "bridge/services/schedule/zone.h"
 #include "bridge/services/schedule_rows.h"
@@ -169,6 +170,10 @@ asio::awaitable<protocol::Checked<Schedules::Created>> Schedules::create(Caller 
     TRY(auto known, rows::of_request(tx, plan.creator, asked));
     if (known) return Outcome{.created = {*std::move(known), true}};
     Schedule made = plan;
+    // An id calls the one that has it, and nobody is to take another for that one.
+    if (schema::is_uuid(made.name)) {
+      return Outcome{.refusal = wrong("/name", "not", {Code::invalid, "it looks like an id"})};
+    }
     if (made.flow) {
       TRY(auto refusal, check_flow(tx, needs, caller, *made.flow, now));
       if (refusal) return Outcome{.refusal = *std::move(refusal)};

@@ -138,13 +138,14 @@ class Schedules {
     bool is_replay = false;  // the request was known: this is the first one, as it is now
   };
   // `caller` must be allowed to hand the packet in. Refusals name the member of the request that is
-  // wrong ("/cron", "/time_zone", "/packet/bead_id", "/workflow", "/inputs/city"). conflict, reason
-  // name_taken; conflict, reason idempotency_mismatch; conflict, reason too_many:
-  // limits::schedules_max are there.
+  // wrong ("/name": it is in the form of an id; "/cron", "/time_zone", "/packet/bead_id",
+  // "/workflow", "/inputs/city"). conflict, reason name_taken; conflict, reason
+  // idempotency_mismatch; conflict, reason too_many: limits::schedules_max are there.
   boost::asio::awaitable<protocol::Checked<Created>> create(Caller caller, NewSchedule asked);
 
-  // By name, or by the beginning of its id, at least limits::id_prefix_min characters. not_found;
-  // invalid, reason ambiguous_id: several begin so. So do all that take a `which`.
+  // By id, else by name, else by the beginning of its id, at least limits::id_prefix_min
+  // characters. not_found; invalid, reason ambiguous_id: several begin so. So do all that take a
+  // `which`.
   base::Task<Schedule> get(std::string which);
   // Newest first.
   base::Task<std::vector<ScheduleRun>> runs(std::string id, int limit);

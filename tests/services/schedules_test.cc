@@ -574,6 +574,21 @@ TEST_F(SchedulesTest, RefusalsSayWhatIsWrongAndWhere) {
   EXPECT_EQ(refusal({.name = "a", .interval = "6m"}).reason, "name_taken");
 }
 
+TEST_F(SchedulesTest, AnIdCallsTheOneThatHasItWhateverAnotherIsNamed) {
+  const auto meant = create({.name = "nightly", .interval = "5m"});
+  EXPECT_EQ(where(refusal({.name = meant.id, .interval = "5m"})), "/name");
+  // One that was named so before names were looked at.
+  const auto other = create({.name = "other", .interval = "5m"});
+  ASSERT_TRUE(run(store->write([&](store::Tx& tx) {
+    return tx.execute("UPDATE schedules SET name = $1 WHERE id = $2", {meant.id, other.id});
+  })));
+  EXPECT_EQ(run(schedules->get(meant.id))->name, "nightly");
+  EXPECT_EQ(run(schedules->pause(meant.id, "key:1"))->id, meant.id);
+  ASSERT_TRUE(run(schedules->remove(meant.id, "key:1")));
+  EXPECT_EQ(run(schedules->get("nightly")).error().code, base::Code::not_found);
+  EXPECT_EQ(run(schedules->get(other.id))->name, meant.id);
+}
+
 TEST_F(SchedulesTest, TheSameRequestMakesOneScheduleAndTheirNumberIsBounded) {
   const auto first = create({.interval = "5m", .request = "r", .request_hash = "h"});
   EXPECT_EQ(create({.interval = "5m", .request = "r", .request_hash = "h"}).id, first.id);

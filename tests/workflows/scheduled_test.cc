@@ -214,6 +214,18 @@ TEST(Scheduled, AWorkflowThatIsCalledLikeAPartOfAnIdIsNotMistakenForIt) {
   EXPECT_EQ(life.flow_runs().at(0).at("workflow"), "report");
 }
 
+TEST(Scheduled, AWorkflowThatIsNamedLikeAnIdIsNotMistakenForIt) {
+  Timed life;
+  const auto id = std::string(life.run(life.flows->view("report"))->at("id").as_string());
+  life.create("{name: other, jobs: {a: {uses: gpt/x}}}");
+  ASSERT_TRUE(life.run(life.store->write([&](store::Tx& tx) {
+    return tx.execute("UPDATE workflows SET name = $1 WHERE name = 'other'", {id});
+  })));
+  const auto made = life.try_schedule({id, {{"city", "Rome"}}});
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(made->schedule.flow->workflow, "report");
+}
+
 TEST(Scheduled, NothingIsBegunForAKeyThatIsNoLongerGood) {
   Timed life;
   life.schedule();

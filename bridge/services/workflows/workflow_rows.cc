@@ -167,7 +167,16 @@ Result<std::optional<Workflow>> named(store::Tx& tx, const std::string& name) {
   return found;
 }
 
+Result<std::optional<Workflow>> with_id(store::Tx& tx, const std::string& id) {
+  TRY(auto found, workflows(tx, "WHERE id = $1", {id}));
+  if (found.empty()) return std::nullopt;
+  return std::move(found.front());
+}
+
 Result<Workflow> find(store::Tx& tx, const std::string& which) {
+  TRY(auto itself, with_id(tx, which));
+  if (itself && itself->is_deleted) return std::unexpected(store::no_such_id("workflow", which));
+  if (itself) return *std::move(itself);
   TRY(auto by_name, named(tx, which));
   if (by_name) return *std::move(by_name);
   return store::find_by_prefix(

@@ -67,8 +67,11 @@ base::json::object facts(const Run& run);
 base::Result<std::optional<Workflow>> named(store::Tx& tx, const std::string& name);
 // The same, also if it is deleted: what takes its name is its next version.
 base::Result<std::optional<Workflow>> once_named(store::Tx& tx, const std::string& name);
-// By name, or by the beginning of an id, at least limits::id_prefix_min characters. not_found;
-// invalid, reason ambiguous_id.
+// Also if it is deleted. Not found: nothing.
+base::Result<std::optional<Workflow>> with_id(store::Tx& tx, const std::string& id);
+// By id, else by name, else by the beginning of an id, at least limits::id_prefix_min characters:
+// an id calls the one that has it, whatever others are named. not_found; invalid, reason
+// ambiguous_id.
 base::Result<Workflow> find(store::Tx& tx, const std::string& which);
 // Newest first, older than the one with the id `before`; empty: from the newest.
 base::Result<std::vector<Workflow>> list(store::Tx& tx, const std::string& before,

@@ -2,6 +2,7 @@
 
 #include "bridge/base/hash.h"
 #include "bridge/base/ids.h"
+#include "bridge/schema/format.h"
 #include "bridge/services/schedules.h"
 #include "bridge/services/workflows/step_scopes.h"
 #include "bridge/services/workflows/template.h"
@@ -58,13 +59,22 @@ Result<> check_idle(store::Tx& tx, const rows::Workflow& workflow) {
 
 // What a request made that is known.
 Result<rows::Workflow> made_by(store::Tx& tx, const std::string& id, const std::string& request) {
-  auto found = rows::find(tx, id);
-  if (found || found.error().code != Code::not_found) return found;
+  TRY(auto found, rows::with_id(tx, id));
+  if (found && !found->is_deleted) return *std::move(found);
   return base::fail(Code::conflict,
                     fmt::format("create workflow: request {} made {}, which was deleted since; use "
                                 "another key",
                                 request, id),
                     "workflow_deleted");
+}
+
+// An id calls the one that has it, and nobody is to take another for that one. What was named so
+// before this was a rule goes on.
+Result<std::vector<Violation>> faults_of_name(store::Tx& tx, const std::string& name) {
+  if (!schema::is_uuid(name)) return std::vector<Violation>();
+  TRY(const auto known, rows::named(tx, name));
+  if (known) return std::vector<Violation>();
+  return std::vector<Violation>{{"/name", "not", "it looks like an id"}};
 }
 
 }  // namespace
@@ -81,9 +91,9 @@ Workflows::Workflows(asio::any_io_executor executor, Needs needs, StepKinds kind
       parts_{needs.queue, needs.journal, kinds_},
       notice_(std::move(executor)) {}
 
-Result<std::vector<Violation>> Workflows::check_steps(
+Result<std::vector<Violation>> Workflows::violations_of(
     store::Tx& tx, const workflow::Definition& definition) const {
-  std::vector<Violation> violations;
+  TRY(auto violations, faults_of_name(tx, definition.name));
   for (const auto& step : definition.steps) {
     if (step.kind.empty()) continue;
     const std::string pointer = "/jobs" + workflow::pointer_token(step.id);
@@ -103,7 +113,7 @@ Result<std::vector<Violation>> Workflows::check_steps(
 
 Task<std::vector<Violation>> Workflows::check(workflow::Definition definition) {
   co_return co_await needs_.store.read(
-      [this, &definition](store::Tx& tx) { return check_steps(tx, definition); });
+      [this, &definition](store::Tx& tx) { return violations_of(tx, definition); });
 }
 
 // In the transaction that makes the version; the violations of kinds, if there are any.
@@ -111,7 +121,7 @@ Result<std::vector<Violation>> Workflows::add(store::Tx& tx, const Caller& calle
                                               const workflow::Definition& definition,
                                               const rows::Request& asked, base::WallTime now,
                                               Created& created) const {
-  TRY(auto violations, check_steps(tx, definition));
+  TRY(auto violations, violations_of(tx, definition));
   if (!violations.empty()) return violations;
   TRY(const auto before, rows::once_named(tx, definition.name));
   const bool is_there = before && !before->is_deleted;

@@ -62,15 +62,16 @@ class Workflows {
   // the place in the definition. denied, reason not_owner: the workflow is another's, and the
   // caller may not act for others; no_packets, no_messages or no_actions: see check_scopes.
   // conflict, reason idempotency_mismatch or too_many; workflow_deleted: the request made one that
-  // is there no more. The name of one that was deleted is anybody's, and its versions count on.
+  // is there no more. The name of one that was deleted is anybody's, and its versions count on. A
+  // new name is not in the form of an id.
   boost::asio::awaitable<protocol::Checked<Created>> create(Caller caller,
                                                             workflow::Definition definition,
                                                             std::string request);
-  // Everything that is wrong with it besides what Definition says: kinds and targets.
+  // Everything that is wrong with it besides what Definition says: its name, kinds and targets.
   base::Task<std::vector<protocol::Violation>> check(workflow::Definition definition);
 
-  // By name, or by the beginning of an id. not_found; invalid, reason ambiguous_id. So do all that
-  // take a `which`.
+  // By id, else by name, else by the beginning of an id. not_found; invalid, reason ambiguous_id.
+  // So do all that take a `which`.
   base::Task<base::json::object> view(std::string which);
   // With its runs, as far as the caller sees them: see `run`.
   base::Task<base::json::object> status(Caller caller, std::string which);
@@ -163,7 +164,7 @@ class Workflows {
                         std::string actor, const Act& work) const;
   base::Result<workflow_rows::Run> begin(store::Tx& tx, workflow_rows::Run run,
                                          base::json::object inputs, const engine::Now& now) const;
-  base::Result<std::vector<protocol::Violation>> check_steps(
+  base::Result<std::vector<protocol::Violation>> violations_of(
       store::Tx& tx, const workflow::Definition& definition) const;
   base::Result<std::vector<protocol::Violation>> add(store::Tx& tx, const Caller& caller,
                                                      const workflow::Definition& definition,
