@@ -215,7 +215,11 @@ Task<Response> events(ApiNeeds& needs, Request& request) {
   }
   auto wish = ::events::wish_of(request.query_value("types").value_or(""),
                                 request.query_value("subject").value_or(""));
-  const JournalEvents::Wants wants = [wish = std::move(wish)](const engine::Entry& entry) {
+  if (!wish) {
+    co_return base::fail(Code::invalid, "query parameter types: " + wish.error().message,
+                         "invalid_query");
+  }
+  const JournalEvents::Wants wants = [wish = *std::move(wish)](const engine::Entry& entry) {
     return wish.matches(entry);
   };
   co_return co_await events_answer(needs, request, wants, wants);

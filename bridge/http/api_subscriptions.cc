@@ -3,7 +3,9 @@
 #include "bridge/http/caching.h"
 #include "bridge/services/events/subscriptions.h"
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -23,7 +25,8 @@ constexpr std::string_view subscribe_schema = R"json({
   "properties": {
     "types": {
       "type": "array", "maxItems": 50,
-      "items": {"type": "string", "pattern": "^[a-z][a-z0-9_]*(?:\\.(?:[a-z0-9_]+|\\*))*\\.?$",
+      "items": {"type": "string",
+                "pattern": "^(?:\\*|[a-z][a-z0-9_]*(?:\\.(?:[a-z0-9_]+|\\*))*\\.?)$",
                 "maxLength": 200}
     },
     "subjects": {
@@ -68,10 +71,30 @@ constexpr std::string_view nothing_schema = R"json({
   "type": ["object", "null"], "additionalProperties": false
 })json";
 
+std::vector<std::string> words(const json::object& body, std::string_view name) {
+  std::vector<std::string> found;
+  const auto* list = body.if_contains(name);
+  if (list == nullptr) return found;
+  for (const auto& word : list->get_array()) found.emplace_back(word.get_string());
+  return found;
+}
+
 Via via_of(const json::object& body) {
   const auto word = text_in(body, "delivery");
   if (word.empty()) return body.contains("url") ? Via::webhook : Via::sse;
   return word == name(Via::webhook) ? Via::webhook : Via::sse;
+}
+
+// Where a "*" may stand.
+std::vector<BodyError> check_types(const json::object& body) {
+  std::vector<BodyError> errors;
+  const auto types = words(body, "types");
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    const auto pattern = ::events::type_pattern(types[i]);
+    if (pattern) continue;
+    errors.push_back({fmt::format("/types/{}", i), "pattern", pattern.error().message});
+  }
+  return errors;
 }
 
 // Types of which no event is of a category would wait for ever.
@@ -80,7 +103,8 @@ std::vector<BodyError> check_categories(const json::object& body) {
   const auto* types = body.if_contains("types");
   if (!categories || categories->get_array().empty() || !types) return {};
   for (const auto& type : types->get_array()) {
-    if (::events::may_have_category(::events::type_pattern(type.get_string()))) continue;
+    const auto pattern = ::events::type_pattern(type.get_string());
+    if (!pattern || ::events::may_have_category(*pattern)) continue;
     return {{"/categories", "dependentSchemas",
              fmt::format("no event \"{}\" is of a category: only those of agents, missions, "
                          "messages and memory are",
@@ -91,7 +115,8 @@ std::vector<BodyError> check_categories(const json::object& body) {
 
 std::vector<BodyError> check_new(const json::value& body) {
   const auto& object = body.get_object();
-  auto errors = check_categories(object);
+  auto errors = check_types(object);
+  std::ranges::move(check_categories(object), std::back_inserter(errors));
   if (via_of(object) == Via::webhook) {
     if (!object.contains("url")) {
       errors.push_back({"", "required", "a webhook needs \"url\""});
@@ -121,7 +146,8 @@ std::string path_of(const Subscription& subscription) {
 json::object view_of(const Subscription& subscription) {
   json::array types;
   for (const auto& type : subscription.wish.types) {
-    types.push_back(json::value(type.ends_with('.') ? type + "*" : type));
+    const bool is_start = type == ::events::everything || type.ends_with('.');
+    types.push_back(json::value(is_start ? type + "*" : type));
   }
   const auto agent_path = "/api/gpt-agents/" + subscription.agent;
   json::object view{{"id", subscription.id},
@@ -189,14 +215,6 @@ Response refused(base::Error error) {
   return refusal_response({error, {{std::string(pointer), error.reason, error.message}}});
 }
 
-std::vector<std::string> words(const json::object& body, std::string_view name) {
-  std::vector<std::string> found;
-  const auto* list = body.if_contains(name);
-  if (list == nullptr) return found;
-  for (const auto& word : list->get_array()) found.emplace_back(word.get_string());
-  return found;
-}
-
 Task<Response> subscribe(ApiNeeds& needs, Request& request) {
   const auto& body = request.json.get_object();
   CO_TRY(auto keyed, asked_with(request, "gptId"));
@@ -208,7 +226,9 @@ Task<Response> subscribe(ApiNeeds& needs, Request& request) {
                                   .secret = text_in(body, "secret"),
                                   .request = std::move(keyed.key),
                                   .request_hash = std::move(keyed.hash)};
-  for (auto& type : asked.wish.types) type = ::events::type_pattern(type);
+  for (auto& type : asked.wish.types) {
+    CO_TRY(type, ::events::type_pattern(type));
+  }
   for (auto& category : asked.wish.categories) category = ::events::category_key(category);
   auto created = co_await needs.subscriptions.subscribe(request.param("gptId"), std::move(asked),
                                                         actor_of(request));

@@ -93,7 +93,9 @@ TEST(ApiEvents, WishesNameTypesInEveryWayPeopleWriteThem) {
   const auto wants = [](std::string_view types, std::string type) {
     engine::Entry entry;
     entry.type = std::move(type);
-    return events::wish_of(types, {}).matches(entry);
+    const auto wish = events::wish_of(types, {});
+    EXPECT_TRUE(wish) << types;
+    return wish && wish->matches(entry);
   };
   EXPECT_TRUE(wants("", "packet.sent"));
   for (const auto* same : {"packet.sent", "flywheel.packet.sent.v1", "key.created, packet.sent"}) {
@@ -152,6 +154,24 @@ TEST(ApiEvents, AReaderGetsWhatItWants) {
     co_await append(f, "packet.sent", "c");
     EXPECT_EQ((co_await next(reader)).at("subject"), "b");
     EXPECT_EQ((co_await next(reader)).at("type"), "flywheel.packet.sent.v1");
+  });
+}
+
+TEST(ApiEvents, WhoAsksForEveryTypeGetsAllAndAStarElsewhereIsRefused) {
+  ApiFixture f;
+  f.run([&]() -> Story {
+    const Call pages{.headers = {{"Accept", "application/json"}}};
+    co_await append(f, "thing.happened", "a");
+    for (const auto* all : {"flywheel.*", "*"}) {
+      const auto page =
+          co_await f.call("GET", fmt::format("/api/events?types={}&subject=a", all), pages);
+      EXPECT_EQ(page.status, 200) << page.body;
+      EXPECT_EQ(page.json().at("items").as_array().size(), 1u) << all;
+    }
+    const auto refused = co_await f.call("GET", "/api/events?types=packet.sent,a.*.b", pages);
+    EXPECT_EQ(refused.status, 422) << refused.body;
+    EXPECT_EQ(refused.json().at("code"), "invalid_query");
+    EXPECT_THAT(text(refused.json(), "detail"), HasSubstr("\"a.*.b\""));
   });
 }
 

@@ -175,6 +175,10 @@ TEST_F(SubscriptionsTest, WhatIsWrongWithAWishIsNamed) {
     };
     EXPECT_THAT(co_await wrong({{"kinds", json::array()}}), ElementsAre("/kinds"));
     EXPECT_THAT(co_await wrong({{"types", json::array{"a b"}}}), ElementsAre("/types/0"));
+    EXPECT_THAT(co_await wrong({{"types", json::array{"agent.*", "a.*.b", "a.*b"}}}),
+                ElementsAre("/types/2"));
+    EXPECT_THAT(co_await wrong({{"types", json::array{"agent.*", "a.*.b"}}}),
+                ElementsAre("/types/1"));
     EXPECT_THAT(co_await wrong({{"types", json::array{"message.*", "packet.sent"}},
                                 {"categories", json::array{"core"}}}),
                 ElementsAre("/categories"));
@@ -188,6 +192,18 @@ TEST_F(SubscriptionsTest, WhatIsWrongWithAWishIsNamed) {
     auto weak = webhook();
     weak["secret"] = "whsec_c2hvcnQ=";
     EXPECT_THAT(co_await wrong(weak), ElementsAre("/secret"));
+  });
+}
+
+TEST_F(SubscriptionsTest, OneOfEveryTypeHearsAll) {
+  tell([&]() -> Story {
+    const auto shown = co_await subscribe(json::object{{"types", json::array{"*"}}});
+    EXPECT_EQ(shown.at("types"), (json::array{"*"}));
+    auto body = webhook();
+    body["types"] = json::array{"flywheel.*"};
+    EXPECT_EQ((co_await subscribe(body)).at("types"), (json::array{"*"}));
+    co_await happen("a");
+    co_await until("flywheel.thing.happened.v1");
   });
 }
 

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view type_start = "flywheel.";
 constexpr std::string_view type_end = ".v1";
+constexpr std::string_view all_types = "flywheel";
 
 std::vector<std::string> words(std::string_view list) {
   std::vector<std::string> found;
@@ -40,11 +41,19 @@ json::object cloud_event(const engine::Entry& entry, std::string_view instance) 
   return event;
 }
 
-std::string type_pattern(std::string_view word) {
-  if (word.starts_with(type_start)) word.remove_prefix(type_start.size());
-  if (word.ends_with(type_end)) word.remove_suffix(type_end.size());
-  if (word.ends_with(".*")) word.remove_suffix(1);
-  std::string pattern(word);
+base::Result<std::string> type_pattern(std::string_view word) {
+  auto rest = word;
+  if (rest.starts_with(type_start)) rest.remove_prefix(type_start.size());
+  if (rest.ends_with(type_end)) rest.remove_suffix(type_end.size());
+  if (rest.empty() || rest == "*" || word == all_types) return std::string(everything);
+  if (rest.ends_with(".*")) rest.remove_suffix(1);
+  if (rest.find('*') != std::string_view::npos) {
+    return base::fail(base::Code::invalid,
+                      fmt::format("\"{}\": a \"*\" stands for all the rest of a type, after a dot "
+                                  "and as its end",
+                                  word));
+  }
+  std::string pattern(rest);
   if (pattern.find('.') == std::string::npos) pattern += '.';
   return pattern;
 }
@@ -71,13 +80,15 @@ std::string category_of(const engine::Entry& entry) {
 
 bool may_have_category(std::string_view pattern) {
   constexpr std::array<std::string_view, 4> nouns = {"agent", "mission", "message", "memory"};
-  return std::ranges::find(nouns, pattern.substr(0, pattern.find('.'))) != nouns.end();
+  return pattern == everything ||
+         std::ranges::find(nouns, pattern.substr(0, pattern.find('.'))) != nouns.end();
 }
 
 bool Wish::matches(const engine::Entry& entry) const {
   if (only && !is_own(entry, *only)) return false;
   const auto names_type = [&](const std::string& wanted) {
-    return wanted.ends_with('.') ? entry.type.starts_with(wanted) : entry.type == wanted;
+    const bool is_start = wanted == everything || wanted.ends_with('.');
+    return is_start ? entry.type.starts_with(wanted) : entry.type == wanted;
   };
   if (!types.empty() && std::ranges::none_of(types, names_type)) return false;
   if (!subjects.empty() && std::ranges::find(subjects, entry.subject) == subjects.end()) {
@@ -91,9 +102,11 @@ bool is_wanted_by(const std::vector<Wish>& wishes, const engine::Entry& entry) {
   return std::ranges::any_of(wishes, [&](const Wish& wish) { return wish.matches(entry); });
 }
 
-Wish wish_of(std::string_view types, std::string_view subjects) {
+base::Result<Wish> wish_of(std::string_view types, std::string_view subjects) {
   Wish wish{.types = words(types), .subjects = words(subjects)};
-  for (auto& type : wish.types) type = type_pattern(type);
+  for (auto& type : wish.types) {
+    TRY(type, type_pattern(type));
+  }
   return wish;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bridge/base/json.h"
+#include "bridge/base/result.h"
 #include "bridge/engine/journal.h"
 #include "bridge/services/events/own.h"
 
@@ -18,13 +19,16 @@ namespace json = boost::json;
 json::object cloud_event(const engine::Entry& entry, std::string_view instance);
 
 // A type as events have it, as entries have it, as a noun alone or with "*" for the verb, as Wish
-// wants it: "packet.sent", or "packet." for all that begin so.
-std::string type_pattern(std::string_view word);
+// wants it: "packet.sent", or "packet." for all that begin so. "*" alone and what is written for no
+// noun ("flywheel.*") is everything. invalid: a "*" that is not the last of its parts.
+base::Result<std::string> type_pattern(std::string_view word);
+// The pattern of all types.
+inline constexpr std::string_view everything = "";
 
 // The category that an entry says it is of ("travel-commerce"), lower case with dashes; empty:
 // none.
 std::string category_of(const engine::Entry& entry);
-// Whether entries of this pattern may say one; others never match a wish for categories.
+// Whether some entry of this pattern may say one; others never match a wish for categories.
 bool may_have_category(std::string_view pattern);
 // The same spelling for what people write: "Travel & Commerce" is "travel-commerce".
 std::string category_key(std::string_view name);
@@ -43,7 +47,7 @@ struct Wish {
 // By one of several.
 bool is_wanted_by(const std::vector<Wish>& wishes, const engine::Entry& entry);
 
-// From lists separated by commas.
-Wish wish_of(std::string_view types, std::string_view subjects);
+// From lists separated by commas. invalid: see type_pattern.
+base::Result<Wish> wish_of(std::string_view types, std::string_view subjects);
 
 }  // namespace events

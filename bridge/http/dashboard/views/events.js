@@ -8,17 +8,27 @@ import { eventLine } from "./event_line.js";
 const shownMost = 300;
 const before = 100;
 
+// How the names of the types begin that are meant: "packet." by "flywheel.packet.*", all by "*".
+function beginning(word) {
+  return word
+    .replace(/^flywheel(\.|$)/, "")
+    .replace(/\.v1$/, "")
+    .replace(/\*$/, "");
+}
+
 function matcher({ types = "", subject = "", words = "" }) {
   const wanted = types
     .split(",")
     .map((one) => one.trim())
-    .filter((one) => one !== "");
+    .filter((one) => one !== "")
+    .map(beginning);
   return (event) => {
     const name = nameOf(event);
     const isType =
       wanted.length === 0 ||
       wanted.some(
-        (type) => name === type || name.startsWith(type.endsWith(".") ? type : `${type}.`),
+        (type) =>
+          type === "" || name === type || name.startsWith(type.endsWith(".") ? type : `${type}.`),
       );
     const isSubject = subject === "" || String(event.subject ?? "").startsWith(subject);
     return (
