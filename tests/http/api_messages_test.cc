@@ -552,6 +552,50 @@ TEST(ApiMessages, WhatWaitsForAnAgentThatIsRemovedEndsAtOnceAndItsSendersSeeIt) 
   });
 }
 
+TEST(ApiMessages, WhatAnAgentThatIsRemovedAskedEndsAndItsRunWithIt) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    const auto job = [](std::string_view query) {
+      return json::object{{"uses", "gpt/Critic"}, {"with", json::object{{"query", query}}}};
+    };
+    auto ask = job("of a run");
+    ask["retry"] = json::object{{"max_attempts", 2}};
+    auto after = job("after that");
+    after["needs"] = "ask";
+    after["if"] = "always()";
+    const json::object flow{{"name", "w"}, {"jobs", json::object{{"ask", ask}, {"after", after}}}};
+    EXPECT_EQ((co_await f.call("POST", "/api/gpt-workflows/create", {.body = flow})).status, 201);
+    const auto runner = co_await f.key("runner", {"workflows", "messages"}, "Planner");
+    const auto begun = co_await f.call_as(runner, "POST", "/api/gpt-workflows/w/execute");
+    EXPECT_EQ(begun.status, 202) << begun.body;
+    const auto asked =
+        co_await f.post(f.planner, "critic/query", json::object{{"query", "by hand"}});
+    const auto ack = "critic/messages/" + text(asked.json(), "id") + "/ack";
+    EXPECT_EQ((co_await f.post(f.critic, ack, nullptr)).status, 200);
+    co_await f.post(f.admin, "critic/query", json::object{{"query", "another's"}});
+
+    EXPECT_EQ((co_await f.call("DELETE", "/api/gpt-agents/planner")).status, 204);
+    std::map<std::string, std::string> outcomes;
+    const auto page = co_await f.get(f.critic, "critic/messages");
+    for (const auto& item : page.json().at("items").as_array()) {
+      const auto& outcome = item.at("outcome");
+      outcomes[text(item, "text")] = outcome.is_null() ? "" : std::string(outcome.as_string());
+    }
+    EXPECT_THAT(outcomes,
+                UnorderedElementsAre(Pair("of a run", "asker_removed"),
+                                     Pair("by hand", "asker_removed"), Pair("another's", "")));
+    EXPECT_EQ(page.header("flywheel-unread"), "1");
+    const auto run = co_await f.call("GET", text(begun.json().at("links"), "self"));
+    EXPECT_EQ(run.json().at("state"), "finished") << run.body;
+    EXPECT_EQ(run.json().at("result"), "failure");
+    EXPECT_EQ(run.json().at("jobs").at("ask").at("error").at("code"), "asker_removed");
+    EXPECT_EQ(run.json().at("jobs").at("ask").at("attempts"), 1);
+    EXPECT_EQ(run.json().at("jobs").at("after").at("result"), "failure");
+    EXPECT_EQ((co_await f.call("DELETE", "/api/gpt-workflows/w")).status, 204);
+  });
+}
+
 TEST(ApiMessages, WhereTheThreadsOfAnAgentThatIsRemovedWentOnIsForgotten) {
   Talk f;
   f.run([&]() -> Story {

@@ -359,20 +359,35 @@ Result<int> sweep(const Act& act) {
   return unread + unanswered;
 }
 
-Result<> bury(const Act& act, const agents::Agent& agent) {
+namespace {
+
+// Ends so what `which` picks of an agent's, the id being $1, and what is sent meanwhile.
+Result<> end_all(const Act& act, const agents::Agent& agent, std::string_view which,
+                 std::string_view outcome) {
+  std::int64_t after = 0;
   // A few at a time: they may be long.
-  for (const std::string_view which : {"acked_ms IS NULL", "kind = 'query' AND job = ''"}) {
-    for (;;) {
-      TRY(const auto some,
-          rows::all(act.tx,
-                    fmt::format("WHERE recipient = $1 AND recipient <> '' AND outcome = '' AND {} "
-                                "ORDER BY seq LIMIT $2",
-                                which),
-                    {agent.id, limits::letters_buried_at_once}));
-      if (some.empty()) break;
-      for (const auto& message : some) TRY_OK(die(act, message, "agent_removed"));
-    }
+  for (;;) {
+    TRY(const auto some,
+        rows::all(
+            act.tx,
+            fmt::format("WHERE {} AND outcome = '' AND seq > $2 ORDER BY seq LIMIT $3", which),
+            {agent.id, after, limits::letters_buried_at_once}));
+    if (some.empty()) return {};
+    for (const auto& message : some) TRY_OK(die(act, message, std::string(outcome)));
+    after = some.back().sequence;
   }
+}
+
+}  // namespace
+
+Result<> bury(const Act& act, const agents::Agent& agent) {
+  TRY_OK(end_all(act, agent, "recipient = $1 AND recipient <> '' AND acked_ms IS NULL",
+                 agent_removed));
+  TRY_OK(end_all(act, agent, "recipient = $1 AND recipient <> '' AND kind = 'query' AND job = ''",
+                 agent_removed));
+  // Nobody is there any more to whom an answer could go.
+  TRY_OK(end_all(act, agent, "sender = $1 AND sender <> '' AND kind = 'query' AND job = ''",
+                 asker_removed));
   return rows::forget_chats(act.tx, agent.id);
 }
 

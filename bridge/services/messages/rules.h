@@ -116,8 +116,11 @@ base::Result<Message> ack(const Act& act, const agents::Agent& agent, const std:
 // limits::letters_swept_at_once. Who is no agent acks nothing: what was written to them stays.
 base::Result<int> sweep(const Act& act);
 // The agent is removed: what it has not read becomes a dead letter and what it was asked and has
-// not answered ends, all with the outcome "agent_removed". Those who wait for an answer are woken.
-// Queries that a conversation answers go on; where its threads went on is forgotten.
+// not answered ends, all with the outcome `agent_removed`, and so does what it asked and nobody has
+// answered, with `asker_removed`. Those who wait for an answer are woken. Queries that a
+// conversation answers go on; where its threads went on is forgotten.
+inline constexpr std::string_view agent_removed = "agent_removed";
+inline constexpr std::string_view asker_removed = "asker_removed";
 base::Result<> bury(const Act& act, const agents::Agent& agent);
 
 std::string bell_of_inbox(const std::string& agent);

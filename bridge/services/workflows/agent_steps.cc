@@ -134,9 +134,12 @@ Result<std::optional<ErrandEnd>> end_of_query(store::Tx& tx, const std::string& 
   if (answer) {
     return ErrandEnd{.outputs = json::object{{"text", answer->text}, {"value", answer->value}}};
   }
+  if (query.outcome == messages::asker_removed) {
+    return ErrandEnd{.error = workflow::StepError{query.outcome, "the agent that asked is gone"}};
+  }
   // It is closed, so nobody answers the first when it is asked again; one that is gone never does.
   return ErrandEnd{.error = workflow::StepError{query.outcome, "the agent gave no answer"},
-                   .may_retry = query.outcome != "agent_removed"};
+                   .may_retry = query.outcome != messages::agent_removed};
 }
 
 Result<json::object> view_of_query(store::Tx& tx, const std::string& id) {
