@@ -158,6 +158,45 @@ TEST_F(AgentsTest, ANameThatIsAnothersSlugOrIdIsRefused) {
   EXPECT_TRUE(own) << "its own slug is its to take";
 }
 
+TEST_F(AgentsTest, NobodyIsCalledByAWordThatMeansSomethingElse) {
+  const auto other = added({.name = "Other"});
+  for (const auto* word : {"broadcast", "conversation", "register", "stats"}) {
+    const auto named = run(registry->add(admin, {.name = word}, {}));
+    ASSERT_FALSE(named) << word;
+    EXPECT_EQ(named.error().code, Code::conflict);
+    EXPECT_EQ(named.error().reason, "name_taken") << word;
+    EXPECT_EQ(named.error().violations.at(0).pointer, "/name");
+    const auto aliased = run(registry->add(admin, {.name = "New", .aliases = {{word}}}, {}));
+    EXPECT_EQ(aliased.error().reason, "alias_taken") << word;
+    const auto renamed = run(registry->change(admin, other.slug, {.name = word}, {}));
+    EXPECT_EQ(renamed.error().reason, "name_taken") << word;
+    const auto imported = run(registry->import(admin, {{.name = "Fine"}, {.name = word}}, {}));
+    ASSERT_FALSE(imported) << word;
+    EXPECT_EQ(imported.error().violations.at(0).pointer, "/import/1/name");
+    const auto listed = run(registry->import(admin, {{.name = "Fine", .aliases = {{word}}}}, {}));
+    ASSERT_FALSE(listed) << word;
+    EXPECT_EQ(listed.error().violations.at(0).pointer, "/import/0/aliases/0");
+    EXPECT_EQ(answers(word), "") << word;
+  }
+  EXPECT_EQ(answers("Fine"), "");
+}
+
+TEST_F(AgentsTest, WhoWasCalledByAReservedWordBeforeKeepsIt) {
+  const auto agent = added({.name = "Old", .kind = agents::Kind::cli, .aliases = {{"older"}}});
+  ASSERT_TRUE(run(store->write([&](store::Tx& tx) -> base::Result<> {
+    TRY_OK(tx.execute("UPDATE agents SET name = 'conversation', aliases = '[\"stats\"]'"));
+    TRY_OK(tx.execute("UPDATE agent_aliases SET alias = 'stats'"));
+    return {};
+  })));
+  const Facts facts{.name = "conversation", .purpose = "Talks.", .aliases = {{"stats"}}};
+  const auto changed = run(registry->change(admin, agent.slug, facts, {}));
+  EXPECT_TRUE(changed) << (changed ? "" : changed.error().message);
+  const auto imported = run(registry->import(admin, {facts}, {}));
+  ASSERT_TRUE(imported) << imported.error().message;
+  EXPECT_EQ(imported->agents.at(0).id, agent.id);
+  EXPECT_EQ(run(registry->add(admin, {.name = "conversation"}, {})).error().reason, "name_taken");
+}
+
 TEST_F(AgentsTest, AWindowThatPassesIsToldOnceAndAReturnToo) {
   added({.name = "Pulse"});
 

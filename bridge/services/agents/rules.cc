@@ -22,8 +22,14 @@ using base::Result;
 
 namespace {
 
-// Paths below /api/gpt-agents and /api/custom-gpt-fleets that are no agents.
-constexpr std::array reserved = {"broadcast", "conversation", "register", "stats"};
+// Words that mean something else where an agent is named: paths below /api/gpt-agents and
+// /api/custom-gpt-fleets, and whose memory the shared one is.
+constexpr std::array<std::string_view, 4> reserved = {"broadcast", "conversation", "register",
+                                                      "stats"};
+
+bool is_reserved(std::string_view word) {
+  return std::ranges::find(reserved, word) != reserved.end();
+}
 
 base::WallTime to_milliseconds(base::WallTime time) {
   return std::chrono::floor<std::chrono::milliseconds>(time);
@@ -36,7 +42,7 @@ Result<std::string> free_slug(store::Tx& tx, const std::string& name,
   const auto start = words.empty() ? std::string("agent") : words;
   for (int i = 1; i <= limits::agent_slug_tries; ++i) {
     auto slug = i == 1 ? start : fmt::format("{}-{}", start, i);
-    if (std::ranges::find(reserved, slug) != reserved.end()) continue;
+    if (is_reserved(slug)) continue;
     if (is_spoken_for && is_spoken_for(slug)) continue;
     TRY(const auto holder, tx.query_one(R"sql(
       SELECT 1
@@ -89,10 +95,34 @@ std::unexpected<base::Error> taken(std::string_view doing, const std::string& na
                     clash.pointer == "/name" ? "name_taken" : "alias_taken");
 }
 
+// True if the agent has the word as its name or an alias.
+Result<bool> answers_to(store::Tx& tx, const std::string& id, const std::string& word) {
+  TRY(const auto row, tx.query_one(R"sql(
+    SELECT 1
+    WHERE EXISTS (SELECT 1 FROM agents WHERE id = $1 AND name = $2)
+       OR EXISTS (SELECT 1 FROM agent_aliases WHERE agent = $1 AND alias = $2)
+  )sql",
+                                   {id, word}));
+  return row.has_value();
+}
+
+// The word if it is reserved; who was called so before it was keeps it.
+Result<std::optional<protocol::Violation>> no_name(store::Tx& tx, const std::string& own_id,
+                                                   const std::string& word,
+                                                   const std::string& pointer) {
+  if (!is_reserved(word)) return std::nullopt;
+  TRY(const bool is_own, answers_to(tx, own_id, word));
+  if (is_own) return std::nullopt;
+  return protocol::Violation{pointer, "not",
+                             fmt::format("\"{}\" means something else than an agent", word)};
+}
+
 // Who else answers to the word by an id, slug, name or alias. Not `look`, which stops at the first:
 // that one's own slug must not hide another's name.
 Result<std::optional<protocol::Violation>> clash_of(store::Tx& tx, const std::string& own_id,
                                                     const std::string& word, std::string pointer) {
+  TRY(auto reserved_word, no_name(tx, own_id, word, pointer));
+  if (reserved_word) return reserved_word;
   TRY(const auto other, tx.query_one(R"sql(
     SELECT slug
     FROM agents

@@ -68,7 +68,8 @@ base::Result<Agent> change(const Act& act, const Catalogue& catalogue, Agent age
                            const Facts& facts);
 base::Result<> remove(const Act& act, const Catalogue& catalogue, const Agent& agent);
 
-// Who else answers to one of these, as a sentence with the pointer of the word; nothing: nobody.
+// Who else answers to one of these, or that it means something else than an agent, as a sentence
+// with the pointer of the word; nothing: they are free, or the agent's own already.
 base::Result<std::optional<protocol::Violation>> clash(store::Tx& tx, const std::string& own_id,
                                                        const Facts& facts);
 
