@@ -72,6 +72,7 @@ struct NewJob {
   Payload payload = {};
   std::string subject = {};  // what it is about ("bd-12"), for lists
   std::string thread = {};   // for the journal
+  bool has_room = false;     // who hands it in bounds what waits: a full lane takes it, too
 };
 
 struct JobError {

@@ -172,7 +172,7 @@ Result<Entered> enter(const Queue& queue, const Desk& desk, const NewJob& job) {
   }
   TRY(auto lane, desk.lane(job.lane));
   TRY(const auto before, waiting(desk.tx, job.lane, job.band));
-  if (before.all >= desk.options.depth_max) {
+  if (!job.has_room && before.all >= desk.options.depth_max) {
     TRY(const auto wait, queue.retry_after(desk.tx, job.lane, desk.now));
     return std::unexpected(base::Error{
         .code = Code::busy,

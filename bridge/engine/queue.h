@@ -187,7 +187,7 @@ class Queue {
 
   // Accepts a job once per principal and key. Same key and body: the first job again. conflict,
   // reason idempotency_mismatch: another body. busy, reason queue_full: its `retry_after` says when
-  // there is probably room; nothing was changed.
+  // there is probably room; nothing was changed. One that has room is never refused for want of it.
   // not_found: no such lane. invalid: band, cost or size out of bounds.
   base::Result<Accepted> submit(store::Tx& tx, const NewJob& job, const Now& now) const;
   // The same for who does not ask where the job stands, which costs as much as half of the rest.

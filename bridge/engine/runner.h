@@ -19,7 +19,8 @@ namespace engine {
 
 // How a handler's work ended. `record`, if given, runs in the same transaction as the change of the
 // job, before it: the place for the handler's own rows. An error of it undoes both and counts as
-// the job's failure.
+// the job's failure; but one that is busy or unavailable is taken for the store's, and the lane
+// tries the same again until it is recorded. So jobs that it hands in have room (NewJob::has_room).
 struct Outcome {
   struct Done {
     base::json::value result;

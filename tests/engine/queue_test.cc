@@ -70,6 +70,19 @@ TEST(Submit, AFullLaneIsBusyAndTellsWhen) {
   EXPECT_TRUE(f.submit(f.job()));
 }
 
+TEST(Submit, AFullLaneTakesWhatHasRoom) {
+  QueueOptions options;
+  options.depth_max = 1;
+  Fixture f(options);
+  f.add();
+  auto job = f.job();
+  job.has_room = true;
+  const auto taken = f.submit(job);
+  ASSERT_TRUE(taken) << taken.error().message;
+  EXPECT_EQ(taken->place.position, 2);
+  EXPECT_EQ(f.submit(f.job()).error().reason, "queue_full");
+}
+
 TEST(Submit, PositionCountsTurnsNotArrivals) {
   Fixture f;
   for (int i = 0; i < 50; ++i) f.add("alice");

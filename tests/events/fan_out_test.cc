@@ -109,6 +109,28 @@ TEST_F(FanOutTest, AJobThatSomebodyElseEndedIsReplacedAtTheNextStart) {
   EXPECT_THAT(states(subscription), ElementsAre("delivered", "delivered"));
 }
 
+TEST_F(FanOutTest, WhatIsPendingGoesOnThoughALaneMayHoldLessNow) {
+  receiver.answers = {{.status = 503}};
+  const auto subscription = webhook();
+  happen_often(5);
+  pass(1s);
+  const auto made = deliveries(subscription);
+  ASSERT_THAT(states(subscription),
+              ElementsAre("pending", "pending", "pending", "pending", "pending"));
+  ASSERT_TRUE(run(store->write([&](store::Tx& tx) {
+    return queue->cancel(tx, {made[4].job}, "by mistake", timeline.now());
+  })));
+  stop();
+  build_queue(2);
+  receiver.answers = {{.status = 503}, {.status = 204}};
+  start();
+  const auto at_once = run(subscriptions->replay(made[3].id, actor()));
+  EXPECT_TRUE(at_once) << at_once.error().message;
+  pass(1h);
+  EXPECT_THAT(states(subscription),
+              ElementsAre("delivered", "delivered", "delivered", "delivered", "delivered"));
+}
+
 TEST_F(FanOutTest, WhatEndedLongAgoIsForgottenWithItsJobs) {
   const auto subscription = webhook();
   happen("a");

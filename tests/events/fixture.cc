@@ -75,6 +75,13 @@ Bench::Bench(int depth_max) {
   auto opened = store::SqliteStore::open({.path = ":memory:"}, loop.get_executor(), steps);
   BRIDGE_ASSERT(opened);
   store = *std::move(opened);
+  build_queue(depth_max);
+  start();
+}
+
+Bench::~Bench() { stop(); }
+
+void Bench::build_queue(int depth_max) {
   engine::QueueOptions options;
   options.depth_max = depth_max;
   options.retries[std::string(events::webhook_kind)] = events::webhook_retries();
@@ -84,10 +91,7 @@ Bench::Bench(int depth_max) {
     return base::fail(Code::unavailable, "the power went");
   };
   queue.emplace(std::move(options), random);
-  start();
 }
-
-Bench::~Bench() { stop(); }
 
 void Bench::start() {
   const auto holder = "life-" + std::to_string(++lives_);

@@ -71,6 +71,8 @@ class Bench {
   explicit Bench(int depth_max = 10'000);
   ~Bench();
 
+  // Between two lives: what a lane may hold in the next.
+  void build_queue(int depth_max);
   // A new life of the program on the same store.
   void start();
   void stop();

@@ -18,7 +18,9 @@ namespace {
 
 constexpr std::string_view account = "webhooks";  // without limits
 
-// Hands in the job of the next attempt.
+// Hands in the job of the next attempt. Of the jobs in the lane each belongs to a delivery that is
+// pending, and backlog_max bounds how many begin. What has begun goes on, also where a lane may
+// hold less than in the program's life before.
 Result<> schedule(const Act& act, const Subscription& subscription, Delivery& delivery,
                   base::WallTime when) {
   ++delivery.jobs;
@@ -32,7 +34,8 @@ Result<> schedule(const Act& act, const Subscription& subscription, Delivery& de
                         .key = fmt::format("{}/{}", delivery.id, delivery.jobs),
                         .not_before = when,
                         .payload = {{"delivery", delivery.id}, {"number", delivery.jobs}},
-                        .subject = delivery.id},
+                        .subject = delivery.id,
+                        .has_room = true},
                        act.now));
   delivery.job = accepted.job.id.text;
   return {};
