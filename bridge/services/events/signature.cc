@@ -85,7 +85,9 @@ Result<> verify_signature(const WebhookSecret& secret, const SignedHeaders& head
   std::int64_t seconds = 0;
   const auto* end = headers.timestamp.data() + headers.timestamp.size();
   const auto parsed = std::from_chars(headers.timestamp.data(), end, seconds);
-  if (parsed.ec != std::errc() || parsed.ptr != end) return denied("its timestamp is no number");
+  if (parsed.ec != std::errc() || parsed.ptr != end || seconds < 0) {
+    return denied("its timestamp is no time");
+  }
   const auto age = std::chrono::floor<std::chrono::seconds>(now).time_since_epoch() -
                    std::chrono::seconds(seconds);
   if (age > limits::webhook_tolerance || -age > limits::webhook_tolerance) {
