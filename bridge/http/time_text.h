@@ -10,7 +10,8 @@
 namespace http {
 
 // RFC 3339 ("2026-11-21T05:06:07Z", with any offset), or a day of UTC ("2026-11-21"): its
-// beginning. Nothing for other texts.
+// beginning. Nothing for other texts. Of a year that WallTime does not reach it is the nearest day
+// that it does: before everything that was stored, or after it.
 std::optional<base::WallTime> time_in(std::string_view text);
 
 // The query parameter of this name, if it is there. invalid: it is no time.

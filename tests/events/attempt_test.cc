@@ -84,6 +84,11 @@ TEST(WebhookAttempt, RetryAfterIsSecondsOrADate) {
   EXPECT_EQ(retry_after_of("Wed, 21 Oct 2015 07:28:00 GMT", now), 60s);
   EXPECT_EQ(retry_after_of("Wed, 21 Oct 2015 07:26:00 GMT", now), 0s);
   EXPECT_GT(retry_after_of("99999999999999999999999", now), 24h);
+  EXPECT_EQ(retry_after_of("Wed, 21 Oct 2015 07:28:00 GMT", now + 300ms), 60s);
+  EXPECT_GT(retry_after_of("Fri, 31 Dec 9999 23:59:59 GMT", now), 24h);
+  for (const auto* past : {"Sat, 01 Jan 1400 00:00:00 GMT", "Fri, 01 Jan 1700 00:00:00 GMT"}) {
+    EXPECT_EQ(retry_after_of(past, now), 0s) << past;
+  }
   for (const auto* bad : {"", "-1", "1.5", "soon", "2015-10-21", "12 "}) {
     EXPECT_EQ(retry_after_of(bad, now), std::nullopt) << bad;
   }

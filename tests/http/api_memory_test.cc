@@ -108,6 +108,38 @@ TEST(ApiMemory, WhatIsWrongIsNamed) {
   });
 }
 
+TEST(ApiMemory, AllIsSinceLongAgoAndNothingSinceTheFarFuture) {
+  Remembering f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    co_await f.store(f.planner, "planner", {{"content", "a word"}});
+    const auto listed = [&](std::string since) -> asio::awaitable<std::size_t> {
+      const auto list = co_await f.call("GET", "/api/gpt-agents/planner/memory?since=" + since);
+      EXPECT_EQ(list.status, 200) << list.body;
+      co_return list.json().at("items").as_array().size();
+    };
+    const auto found = [&](std::string since) -> asio::awaitable<std::size_t> {
+      const auto hits =
+          co_await f.search(f.planner, "planner", {{"query", "word"}, {"since", since}});
+      EXPECT_EQ(hits.status, 200) << hits.body;
+      co_return hits.json().at("items").as_array().size();
+    };
+    for (const std::string past : {"0000-01-01", "1500-01-01", "1677-09-21T00:12:43Z"}) {
+      EXPECT_EQ(co_await listed(past), 1u) << past;
+      EXPECT_EQ(co_await found(past), 1u) << past;
+    }
+    for (const std::string future :
+         {"2262-04-11T23:47:17Z", "9999-12-31", "9999-12-31T23:59:59Z"}) {
+      EXPECT_EQ(co_await listed(future), 0u) << future;
+      EXPECT_EQ(co_await found(future), 0u) << future;
+    }
+    for (const std::string year : {"26-11-21", "20260-01-01", "300000000000-01-01"}) {
+      const auto list = co_await f.call("GET", "/api/gpt-agents/planner/memory?since=" + year);
+      EXPECT_EQ(list.status, 400) << year;
+    }
+  });
+}
+
 TEST(ApiMemory, AKeyActsAsItsAgentOnly) {
   Remembering f;
   f.run([&]() -> Story {

@@ -56,8 +56,9 @@ std::optional<seconds> retry_after_of(std::string_view header, base::WallTime no
   const std::string text(header);
   const char* rest = ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
   if (rest == nullptr || *rest != '\0') return std::nullopt;
-  const auto when = base::WallTime(seconds(::timegm(&parts)));
-  return std::max(seconds(0), std::chrono::ceil<seconds>(when - now));
+  // Of whole seconds, since WallTime need not reach as far as the date or from there to now.
+  const std::chrono::sys_seconds when{seconds(::timegm(&parts))};
+  return std::max(seconds(0), when - std::chrono::floor<seconds>(now));
 }
 
 Verdict judge(const Attempt& attempt, int attempts, int throttles) {
