@@ -172,21 +172,21 @@ bool is_given_up(const json::object& view) {
 }
 
 // Under the time its job was queued: of two answers the one to the later question counts, whenever
-// they were fetched. Returns the name under which both lie.
-base::Result<std::string> keep_pair(const Asked& asked, const beads::Archive& archive, Filed filed,
-                                    const json::object& view, const json::object& response) {
+// they were fetched. So who asked and who took the question up keep it in the same place, even at
+// once. Returns the name under which both lie.
+base::Result<std::string> keep_pair(const Asked& asked, const beads::Archive& archive,
+                                    std::string name, const json::object& view,
+                                    const json::object& response) {
   const auto* timings = view.if_contains("timings");
   const auto queued = http::time_in(
       timings && timings->is_object() ? cdp::text_in(timings->get_object(), "queued") : "");
   std::error_code error;
-  const bool is_kept =
-      std::filesystem::exists(archive.response_path(asked.bead, filed.name), error);
-  const bool is_older = filed.origin == Filed::Origin::an_earlier_one || is_replay(view);
-  if (is_older && queued && !is_kept) {
-    TRY(filed.name, archive.move_request(asked.bead, filed.name, *queued));
+  const bool is_kept = std::filesystem::exists(archive.response_path(asked.bead, name), error);
+  if (queued && !is_kept) {
+    TRY(name, archive.move_request(asked.bead, {name, asked.packet}, *queued));
   }
-  TRY_OK(archive.keep_response(asked.bead, filed.name, response));
-  return std::move(filed.name);
+  TRY_OK(archive.keep_response(asked.bead, name, response));
+  return name;
 }
 
 // Keeps the answer, prints it, and judges the gate if it is what was asked for.
@@ -196,7 +196,7 @@ int keep_answer(Console& console, const Asked& asked, const beads::Archive& arch
   if (answer == nullptr || !answer->is_object()) return print_job(console, view);
   print_warnings(console, view);
   const json::object& response = answer->get_object();
-  const auto kept = keep_pair(asked, archive, filed, view, response);
+  const auto kept = keep_pair(asked, archive, filed.name, view, response);
   json::object result = view;
   result["bead"] = asked.bead.id();
   const std::string& name = kept ? *kept : filed.name;

@@ -148,6 +148,12 @@ class BeadRoundTrip : public BeadCommand {
   static void forget_answer(const json::value& result) {
     ASSERT_TRUE(std::filesystem::remove(std::string(result.at("response_file").as_string())));
   }
+  // Of the pair: the time its job was queued, whoever kept the answer.
+  static std::string place_of(const json::value& result) {
+    std::string queued(result.at("timings").at("queued").as_string());
+    std::erase_if(queued, [](char c) { return c == '-' || c == ':'; });
+    return "/" + queued + "-ACCEPTANCE_GATE.";
+  }
   std::size_t kept(std::string_view ending) const {
     std::size_t count = 0;
     for (const auto& entry :
@@ -172,6 +178,7 @@ TEST_F(BeadRoundTrip, AnAcceptedBeadPassesItsGateUntilItChanges) {
   for (const char* file : {"request_file", "response_file"}) {
     const std::string path(result.at(file).as_string());
     EXPECT_EQ(app::flywheel({"packet", "validate", "--file", path}).status, 0) << path;
+    EXPECT_THAT(path, HasSubstr(place_of(result)));
   }
   EXPECT_EQ(posts(), 1u);
 
@@ -243,10 +250,7 @@ TEST_F(BeadRoundTrip, UnderTheSameKeyTheSameAnswerComesAgainAndCountsAsTheOldOne
   const Finished restored = run(keyed);
   ASSERT_EQ(restored.status, 0) << restored.err;
   const auto result = parsed(restored.out);
-  std::string queued(result.at("timings").at("queued").as_string());
-  std::erase_if(queued, [](char c) { return c == '-' || c == ':'; });
-  EXPECT_THAT(std::string(result.at("response_file").as_string()),
-              HasSubstr("/" + queued + "-ACCEPTANCE_GATE"));
+  EXPECT_THAT(std::string(result.at("response_file").as_string()), HasSubstr(place_of(result)));
   EXPECT_EQ(kept(".request.json"), 1u);
 }
 

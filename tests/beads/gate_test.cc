@@ -1,5 +1,6 @@
 #include "bridge/services/beads/gate.h"
 
+#include "bridge/base/json.h"
 #include "bridge/services/beads/bead_id.h"
 #include "bridge/services/beads/bead_packet.h"
 #include "tests/beads/samples.h"
@@ -27,6 +28,13 @@ class GateTest : public testing::Test {
   void answer(const Bead& bead, const std::string& name, const json::object& response) {
     const auto kept = archive_.keep_response(bead, name, response);
     EXPECT_TRUE(kept) << kept.error().message;
+  }
+  Kept kept(const Bead& bead, const std::string& name) {
+    auto value = base::parse_json(file_text(archive_.request_path(bead, name)));
+    return {name, *protocol::Packet::from_json(*std::move(value), types_)};
+  }
+  std::filesystem::path content_path(const Bead& bead, const std::string& name) const {
+    return folder_.path() / "flywheel" / packet_id(bead.id()) / (name + ".content.json");
   }
   void ask_and_answer(const Bead& bead, std::string_view verdict, bool passed) {
     answer(bead, ask(bead), acceptance(packet_id(bead.id()), verdict, passed));
@@ -113,8 +121,7 @@ TEST_F(GateTest, WhatWasChangedByHandDoesNotOpenIt) {
   std::ofstream(request) << text;
   std::ofstream(archive_.response_path(bead_, name)) << "[]";
   EXPECT_THAT(reasons(bead_), ElementsAre(HasSubstr("no JSON object")));
-  std::filesystem::remove(folder_.path() / "flywheel" / packet_id(bead_.id()) /
-                          (name + ".content.json"));
+  std::filesystem::remove(content_path(bead_, name));
   EXPECT_THAT(reasons(bead_), ElementsAre(HasSubstr("content.json")));
 }
 
@@ -175,7 +182,7 @@ TEST_F(ArchiveTest, AnAnswerThatWasFetchedLateCountsByTheTimeOfItsQuestion) {
   const auto long_ago = now_ - 3600s;
   ask_and_answer(bead_, "ok", false);
   const std::string name = keep(packet("key-first"), "");
-  const auto moved = archive_.move_request(bead_, name, long_ago);
+  const auto moved = archive_.move_request(bead_, kept(bead_, name), long_ago);
   ASSERT_TRUE(moved) << moved.error().message;
   EXPECT_EQ(*moved, "20270115T070000.000Z-ACCEPTANCE_GATE");
   EXPECT_FALSE(std::filesystem::exists(archive_.request_path(bead_, name)));
@@ -186,6 +193,46 @@ TEST_F(ArchiveTest, AnAnswerThatWasFetchedLateCountsByTheTimeOfItsQuestion) {
   ASSERT_TRUE(newest && newest->size() == 2);
   std::filesystem::remove(archive_.response_path(bead_, newest->front().name));
   EXPECT_THAT(reasons(bead_), IsEmpty());
+}
+
+TEST_F(ArchiveTest, AllWhoMoveAQuestionFindItInTheSamePlace) {
+  const auto time = now_ + 3600s;
+  const Kept other = kept(bead_, keep(packet("key-other"), ""));
+  const Kept asked = kept(bead_, keep(packet("key-first"), ""));
+  const auto others_place = archive_.move_request(bead_, other, time);
+  ASSERT_TRUE(others_place) << others_place.error().message;
+  for (const auto* who : {"one", "another"}) {
+    SCOPED_TRACE(who);
+    const auto moved = archive_.move_request(bead_, asked, time);
+    ASSERT_TRUE(moved) << moved.error().message;
+    EXPECT_EQ(*moved, "20270115T090000.001Z-ACCEPTANCE_GATE");
+    EXPECT_FALSE(std::filesystem::exists(archive_.request_path(bead_, asked.name)));
+    answer(bead_, *moved, acceptance(packet_id(bead_.id()), "ok", true));
+    EXPECT_EQ(archive_.move_request(bead_, other, time).value_or(""), *others_place);
+  }
+  EXPECT_EQ(archive_.answered(bead_, "ACCEPTANCE_GATE")->size(), 1u);
+  EXPECT_THAT(reasons(bead_), IsEmpty());
+}
+
+TEST_F(ArchiveTest, AMoveThatEndedHalfwayIsTakenUp) {
+  const std::string place = "20270115T090000.000Z-ACCEPTANCE_GATE";
+  const auto time = now_ + 3600s;
+  for (const int steps : {1, 2, 3}) {
+    SCOPED_TRACE(steps);
+    const Kept asked = kept(bead_, keep(packet("key-first"), ""));
+    const auto from = archive_.request_path(bead_, asked.name);
+    const auto to = archive_.request_path(bead_, place);
+    std::filesystem::create_hard_link(content_path(bead_, asked.name), content_path(bead_, place));
+    if (steps > 1) std::filesystem::remove(content_path(bead_, asked.name));
+    if (steps > 2) std::filesystem::create_hard_link(from, to);
+    const auto moved = archive_.move_request(bead_, asked, time);
+    ASSERT_TRUE(moved) << moved.error().message;
+    EXPECT_EQ(*moved, place);
+    EXPECT_EQ(archive_.unanswered(bead_, "ACCEPTANCE_GATE").value(), std::vector{place});
+    EXPECT_TRUE(kept(bead_, place).packet == asked.packet);
+    EXPECT_FALSE(std::filesystem::exists(content_path(bead_, asked.name)));
+    EXPECT_TRUE(std::filesystem::remove(content_path(bead_, place)) && std::filesystem::remove(to));
+  }
 }
 
 TEST_F(GateTest, NothingKeptIsEverOverwritten) {
@@ -200,7 +247,8 @@ TEST_F(GateTest, NothingKeptIsEverOverwritten) {
   EXPECT_EQ(again.error().code, base::Code::conflict);
   EXPECT_THAT(reasons(bead_), IsEmpty());
   answer(bead_, first, acceptance(packet_id(bead_.id()), "ok", true));  // the same again is fine
-  const auto moved = archive_.move_request(bead_, second, base::WallTime(1'800'000'000s));
+  const auto moved =
+      archive_.move_request(bead_, kept(bead_, second), base::WallTime(1'800'000'000s));
   ASSERT_TRUE(moved) << moved.error().message;
   EXPECT_NE(*moved, first);
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path())) {

@@ -141,28 +141,43 @@ base::Result<> Archive::keep_end(const Bead& bead, std::string_view name,
   return created;
 }
 
-// The content goes first: a request without its content is open no more and decides nothing.
-base::Result<std::string> Archive::move_request(const Bead& bead, std::string_view name,
+bool Archive::is_content_at(const Bead& bead, const Kept& kept, std::string_view moved) const {
+  const fs::path from = content_path(bead, kept.name);
+  const fs::path to = content_path(bead, moved);
+  std::error_code error;
+  if (fs::equivalent(from, to, error)) return true;
+  if (fs::exists(from, error)) return false;
+  const auto note = read_object(to);
+  return note && member(*note, "packet_sha256") == base::sha256_hex(to_text(kept.packet.body()));
+}
+
+// The content goes first: a request without its content is open no more and decides nothing. Each
+// step may have been done already, by another command or by one that ended halfway.
+base::Result<std::string> Archive::move_request(const Bead& bead, const Kept& kept,
                                                 base::WallTime time) const {
-  const std::string type(name.substr(name.find('-')));
+  const std::string& name = kept.name;
+  const std::string type = name.substr(name.find('-'));
   const auto failed = [&](const std::error_code& error) {
     return fail(Code::unavailable,
                 fmt::format("move {}: {}", request_path(bead, name).string(), error.message()));
   };
+  std::error_code error;
   for (int i = 0; i < limits::beads_reads_max; ++i, time += std::chrono::milliseconds(1)) {
     const std::string moved = stamp(time) + type;
     if (moved == name) return moved;
-    std::error_code error;
     // Unlike a rename, a link never takes the place of another file.
     fs::create_hard_link(content_path(bead, name), content_path(bead, moved), error);
-    if (error == std::errc::file_exists) continue;
-    if (!error) fs::remove(content_path(bead, name), error);
-    if (!error) fs::create_hard_link(request_path(bead, name), request_path(bead, moved), error);
-    if (!error) fs::remove(request_path(bead, name), error);
+    if (error && !is_content_at(bead, kept, moved)) continue;
+    fs::remove(content_path(bead, name), error);
+    if (error) return failed(error);
+    fs::create_hard_link(request_path(bead, name), request_path(bead, moved), error);
+    std::error_code unknown;
+    if (error && !fs::exists(request_path(bead, moved), unknown)) return failed(error);
+    fs::remove(request_path(bead, name), error);
     if (error) return failed(error);
     return moved;
   }
-  return failed(std::make_error_code(std::errc::file_exists));
+  return failed(error);
 }
 
 base::Result<std::optional<Kept>> Archive::open_question(

@@ -6,7 +6,8 @@
 //                                              what the bead said when the question was asked, and
 //                                              where its repository was
 //   <bead>/<time>-<TYPE>.request.json          the packet
-//   <bead>/<time>-<TYPE>.response.json         its validated answer
+//   <bead>/<time>-<TYPE>.response.json         its validated answer; from then on <time> is when it
+//                                              was handed in
 //   <bead>/<time>-<TYPE>.ended.json            {"state", "error"}: that it gets none, and why
 #pragma once
 
@@ -52,8 +53,8 @@ class Archive {
   // Keeps that the packet of that name gets no answer, and why.
   base::Result<> keep_end(const Bead& bead, std::string_view name, const json::object& why) const;
   // Moves a packet without an answer to the time at which it was really handed in, and returns its
-  // new name.
-  base::Result<std::string> move_request(const Bead& bead, std::string_view name,
+  // new name: the same to all who move it there, at once or one after another.
+  base::Result<std::string> move_request(const Bead& bead, const Kept& kept,
                                          base::WallTime time) const;
 
   // The newest question that still waits for its answer and asks what `packet` asks, of the bead as
@@ -84,6 +85,8 @@ class Archive {
   std::filesystem::path content_path(const Bead& bead, std::string_view name) const;
   std::filesystem::path end_path(const Bead& bead, std::string_view name) const;
   base::Result<std::vector<std::string>> names(const Bead& bead, std::string_view type) const;
+  // Whether a move has brought the content of the packet there.
+  bool is_content_at(const Bead& bead, const Kept& kept, std::string_view moved) const;
 
   std::filesystem::path folder_;
 };
