@@ -98,14 +98,17 @@ class EventFeed::Reader final : public EventSource {
       reset(batch);
       co_return true;
     }
-    auto older = co_await older_(after_);
+    const auto before = after_;
+    auto older = co_await older_(before);
     if (!older) co_return false;
     for (auto& entry : *older) {
       BRIDGE_ASSERT(entry.number > after_);
+      // It was committed a moment ago, and the feed will bring it.
+      if (entry.number > feed_->last_number_) break;
       after_ = entry.number;
       if (!wants_ || wants_(entry)) batch.push_back(std::move(entry.bytes));
     }
-    if (older->empty()) after_ = feed_->oldest_missing_;
+    if (after_ == before) after_ = feed_->oldest_missing_;
     co_return true;
   }
 

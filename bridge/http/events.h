@@ -48,7 +48,8 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
   };
   using Wants = std::function<bool(const Entry&)>;
   // Entries after a number, oldest first, at most limits::http_event_batch_max of them, for a
-  // reader that is further behind than the feed's memory. Must reach the feed's oldest entry.
+  // reader that is further behind than the feed's memory. Must reach the feed's oldest entry; what
+  // it has beyond the newest one the reader gets once that is published.
   using Older = std::function<base::Task<std::vector<Entry>>(std::uint64_t after)>;
 
   EventFeed(boost::asio::any_io_executor executor, std::uint64_t last_number);

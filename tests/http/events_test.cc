@@ -111,6 +111,42 @@ TEST(Events, WhatWasSkippedIsAskedOfTheLog) {
   EXPECT_EQ(f.feed->last_number(), 2u);
 }
 
+// Between its commit and its publication an entry is in the log alone.
+TEST(Events, WhatTheLogHasBeforeTheFeedComesOnceAndWithoutAReset) {
+  for (const bool has_skipped_one : {true, false}) {
+    FeedFixture f;
+    f.feed->publish(entry(1, "x"));
+    f.feed->skip(2);
+    const auto older =
+        [has_skipped_one](std::uint64_t after) -> base::Task<std::vector<EventFeed::Entry>> {
+      EXPECT_EQ(after, 1u);
+      std::vector<EventFeed::Entry> entries;
+      if (has_skipped_one) entries.push_back(entry(2, "of the log"));
+      entries.push_back(entry(3, "of the log"));
+      co_return entries;
+    };
+    const auto reader = f.feed->reader(1, nullptr, older);
+    f.run([&]() -> Story {
+      std::string read;
+      const auto read_on = [&]() -> Story {
+        const auto batch = co_await reader->next(f.clock.now());
+        EXPECT_TRUE(batch);
+        if (!batch) co_return;
+        for (const auto& bytes : *batch) read += *bytes;
+      };
+      co_await read_on();
+      EXPECT_EQ(read, has_skipped_one ? "id: 2\nevent: test\ndata: of the log\n\n" : "");
+      f.feed->publish(entry(3, "published"));
+      read.clear();
+      co_await read_on();
+      EXPECT_EQ(read, "id: 3\nevent: test\ndata: published\n\n");
+      read.clear();
+      co_await read_on();
+      EXPECT_EQ(read, "");
+    });
+  }
+}
+
 TEST(Events, AReaderFarBehindMissesNothingItWants) {
   FeedFixture f;
   const auto count = limits::http_event_feed_max + 10;
