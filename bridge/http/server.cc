@@ -144,8 +144,8 @@ class Server::Body {
     while (!hub_->connections.empty() && std::chrono::steady_clock::now() < until) {
       co_await connection_ended_.wait(until);
     }
+    co_await services_.join();  // nobody begins to serve a client after this
     co_await clients_.join();
-    co_await services_.join();
     is_stopped_ = true;
   }
 
@@ -153,6 +153,7 @@ class Server::Body {
   asio::awaitable<void> accept_all() {
     while (acceptor_.is_open()) {
       auto [error, socket] = co_await acceptor_.async_accept(asio::as_tuple(asio::use_awaitable));
+      if (hub_->is_stopping) co_return;  // Also where it was accepted just before.
       if (!error) {
         welcome(std::move(socket));
       } else if (acceptor_.is_open()) {

@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -352,6 +353,30 @@ TEST(Server, StopCancelsWhatDoesNotEndInTime) {
     co_await f.server->stop(std::chrono::milliseconds(50));
     EXPECT_TRUE(has_unwound);
     EXPECT_EQ(co_await client.rest(), "");
+  });
+}
+
+TEST(Server, StopServesNobodyWhoWasAcceptedAtTheLastMoment) {
+  Fixture f;
+  bool is_asked = false;
+  f.add(Method::get, "/never", [&](http::Request&) -> base::Task<http::Response> {
+    is_asked = true;
+    asio::steady_timer never(f.executor(), asio::steady_timer::time_point::max());
+    co_await never.async_wait(asio::use_awaitable);
+    co_return http::Response();
+  });
+  auto started = http::Server::start(f.executor(), f.clock, f.router, f.options);
+  ASSERT_TRUE(started) << started.error().message;
+  f.server = *std::move(started);
+  // Who waits when the server first looks is accepted at once, and the server hears of it when the
+  // loop has come round, which is after the story has begun.
+  asio::ip::tcp::socket client(f.executor());
+  client.connect({asio::ip::address_v4::loopback(), f.server->port()});
+  asio::write(client, asio::buffer(f.request("GET /never")));
+  f.run([&]() -> Story {
+    co_await f.server->stop(std::chrono::seconds(0));
+    EXPECT_EQ(f.server->connection_count(), 0u);
+    EXPECT_FALSE(is_asked);
   });
 }
 
