@@ -1,5 +1,7 @@
 #include "cdp/crash_handlers.h"
 
+#include "cdp/children.h"
+
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -18,26 +20,26 @@ std::string read_file(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
+fs::path folder_of(int process) { return fs::path("/proc") / std::to_string(process); }
+
 bool is_handler(int process, const fs::path& crash_directory) {
-  auto folder = fs::path("/proc") / std::to_string(process);
-  auto status = read_file(folder / "stat");
+  auto status = read_file(folder_of(process) / "stat");
   auto name = status.find(handler_name);
   if (name == status.npos) return false;
   if (status.substr(name + handler_name.size(), 2) == " Z") return true;
-  return read_file(folder / "cmdline").find(crash_directory.string()) != std::string::npos;
+  return read_file(folder_of(process) / "cmdline").find(crash_directory.string()) !=
+         std::string::npos;
 }
 
 }  // namespace
 
+bool is_crash_handler(int process) {
+  return read_file(folder_of(process) / "stat").find(handler_name) != std::string::npos;
+}
+
 std::vector<int> find_crash_handlers(const fs::path& crash_directory) {
-  std::vector<int> handlers;
-  std::error_code error;
-  for (const auto& thread : fs::directory_iterator("/proc/self/task", error)) {
-    std::ifstream children(thread.path() / "children");
-    for (int child = 0; children >> child;) {
-      if (is_handler(child, crash_directory)) handlers.push_back(child);
-    }
-  }
+  auto handlers = children();
+  std::erase_if(handlers, [&](int child) { return !is_handler(child, crash_directory); });
   return handlers;
 }
 

@@ -197,6 +197,7 @@ Result<std::unique_ptr<Process>> Process::start(const asio::any_io_executor& exe
 Process::Process(const asio::any_io_executor& executor, int id, Descriptor handle, Pipe pipe,
                  Descriptor standard_error, std::filesystem::path crash_directory)
     : id_(id),
+      group_(std::in_place, id),
       crash_directory_(std::move(crash_directory)),
       handle_(executor, handle.release()),
       pipe_(std::move(pipe)),
@@ -257,6 +258,7 @@ bool Process::has_reaped_all() {
     reaped = ::waitpid(-id_, nullptr, WNOHANG);
   } while (reaped > 0);
   has_ended_ = reaped < 0 && crash_handlers_.empty();
+  if (has_ended_) group_.reset();
   return has_ended_;
 }
 

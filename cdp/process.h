@@ -1,6 +1,7 @@
 // A browser process started by us, with all its descendants.
 #pragma once
 
+#include "cdp/children.h"
 #include "cdp/result.h"
 
 #include <filesystem>
@@ -80,6 +81,7 @@ class Process {
   bool has_reaped_all();
 
   const int id_;
+  std::optional<WaitedGroup> group_;  // until it has ended
   const std::filesystem::path crash_directory_;
   std::vector<int> crash_handlers_;
   boost::asio::posix::stream_descriptor handle_;  // readable once the process has ended

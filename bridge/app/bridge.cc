@@ -19,6 +19,7 @@
 #include "bridge/services/schedules.h"
 #include "bridge/services/session_changes.h"
 #include "bridge/services/workflows/workflow_rows.h"
+#include "cdp/children.h"
 
 #include <algorithm>
 #include <array>
@@ -414,9 +415,10 @@ void Bridge::note(std::string_view what, const Result<>& done) {
   if (is_new) on_trouble(what, &done.error());
 }
 
-// What a journal needs from time to time.
+// What a journal and the table of processes need from time to time.
 asio::awaitable<void> Bridge::keep_house() {
   for (;;) {
+    cdp::reap_orphans();
     note("tidy the queue", co_await tidy());
     co_await clock_.sleep_until(clock_.now() + limits::house_pause);
   }

@@ -6,6 +6,7 @@
 #include "tests/app/process.h"
 #include "tests/support/virtual_clock.h"
 
+#include <cerrno>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -17,6 +18,8 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace app {
 namespace {
@@ -158,6 +161,23 @@ TEST_F(BridgeTest, ACheckpointThatCannotBeMadeIsToldOfUntilOneIsMade) {
   sql("DROP TRIGGER none");
   until([&] { return bridge->troubles().empty(); });
   EXPECT_THAT(told, ElementsAre("make a checkpoint: failed", "make a checkpoint: works"));
+}
+
+TEST_F(BridgeTest, AnEndedChildThatNobodyWaitsForIsReaped) {
+  start();
+  const pid_t orphan = ::fork();
+  ASSERT_GE(orphan, 0);
+  if (orphan == 0) {
+    ::setsid();
+    ::_exit(0);
+  }
+  const auto look = [orphan](int how) {
+    siginfo_t info{};
+    return ::waitid(P_PID, static_cast<id_t>(orphan), &info, WEXITED | WNOWAIT | how);
+  };
+  ASSERT_EQ(look(0), 0);
+  until([&] { return look(WNOHANG) != 0; });
+  EXPECT_EQ(errno, ECHILD);
 }
 
 TEST_F(BridgeTest, WhatAnEarlierLifeLeftShutIsToldAndLookedInto) {

@@ -2,6 +2,7 @@
 
 #include "bridge/base/scope.h"
 #include "bridge/services/actions/place.h"
+#include "cdp/children.h"
 
 #include <algorithm>
 #include <array>
@@ -36,7 +37,7 @@ constexpr auto reap_pause = std::chrono::milliseconds(2);
 // Leads its group; at the end nothing of the group is left.
 class Child {
  public:
-  explicit Child(pid_t id) : id_(id) {}
+  explicit Child(pid_t id) : group_(id), id_(id) {}
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
   ~Child() { end(); }
@@ -54,6 +55,7 @@ class Child {
   }
 
  private:
+  const cdp::WaitedGroup group_;
   pid_t id_;
   int status_ = 0;
 };
