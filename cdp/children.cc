@@ -28,8 +28,9 @@ bool is_orphan(int child) {
   if (!has_ended) return false;
   // Until it is waited for, it keeps its number, its group and its name.
   const int group = ::getpgid(child);
-  return group > 0 && group != ::getpgrp() && !waited_groups().contains(group) &&
-         !is_crash_handler(child);
+  if (group <= 0 || group == ::getpgrp() || is_crash_handler(child)) return false;
+  // A leader that went over to another group is still waited for.
+  return !waited_groups().contains(group) && !waited_groups().contains(child);
 }
 
 }  // namespace

@@ -9,7 +9,8 @@ namespace cdp {
 // Those of every thread, the ended ones that nobody has waited for among them.
 std::vector<int> children();
 
-// As long as this lives, its owner waits for the ended children of a process group. For one thread.
+// As long as this lives, its owner waits for the ended children of a process group, and for the one
+// that leads or led it. For one thread.
 class WaitedGroup {
  public:
   explicit WaitedGroup(int group);

@@ -80,17 +80,36 @@ TEST(Children, ACrashHandlerIsLeftToItsBrowser) {
   EXPECT_EQ(::waitpid(handler, nullptr, WNOHANG), handler);
 }
 
-TEST(Children, OneThatStillRunsIsLeftAlone) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::pause();
-    ::_exit(0);
+// A child in a group of its own, until this ends.
+struct Running {
+  Running() {
+    if (id == 0) {
+      ::pause();
+      ::_exit(0);
+    }
+    ::setpgid(id, id);
   }
-  ::setpgid(child, child);
+  ~Running() {
+    ::kill(id, SIGKILL);
+    EXPECT_EQ(::waitpid(id, nullptr, 0), id);
+  }
+  const pid_t id = ::fork();
+};
+
+TEST(Children, OneThatStillRunsIsLeftAlone) {
+  const Running child;
   EXPECT_EQ(cdp::reap_orphans(), 0);
-  EXPECT_TRUE(is_child(child));
-  ::kill(child, SIGKILL);
-  EXPECT_EQ(::waitpid(child, nullptr, 0), child);
+  EXPECT_TRUE(is_child(child.id));
+}
+
+TEST(Children, ALeaderThatWentOverToAnotherGroupIsLeftToItsOwner) {
+  const Running other;
+  const pid_t leader = ended_child([&] { ::setpgid(0, other.id); });
+  {
+    const cdp::WaitedGroup waited(leader);
+    EXPECT_EQ(cdp::reap_orphans(), 0);
+  }
+  EXPECT_EQ(cdp::reap_orphans(), 1);
 }
 
 }  // namespace
