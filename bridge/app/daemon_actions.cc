@@ -91,16 +91,17 @@ base::Result<> Daemon::build_actions() {
   builtins["agent.deregister"] = [this](const Asked& asked, Caller as) {
     return deregister(*agents_, *authenticator_, asked, std::move(as));
   };
-  TRY(actions_, services::Actions::create({.store = bridge_->store(),
-                                           .queue = bridge_->queue(),
-                                           .journal = bridge_->journal(),
-                                           .timeline = bridge_->timeline(),
-                                           .bells = bridge_->bells(),
-                                           .clock = clock_,
-                                           .outbound = internet_.get(),
-                                           .allowed_networks = settings_.webhooks.allow_private,
-                                           .program_open_files = settings_.program_open_files},
-                                          settings_.actions, std::move(builtins)));
+  TRY(actions_,
+      services::Actions::create({.store = bridge_->store(),
+                                 .queue = bridge_->queue(),
+                                 .journal = bridge_->journal(),
+                                 .timeline = bridge_->timeline(),
+                                 .bells = bridge_->bells(),
+                                 .clock = clock_,
+                                 .outbound = internet_.get(),
+                                 .allowed_networks = settings_.webhooks.allow_private,
+                                 .program_means = {.open_files = settings_.program_open_files}},
+                                settings_.actions, std::move(builtins)));
   actions_->find_targets(services::action_targets());
   bridge_->add_kind(std::string(services::actions::action_kind),
                     {.handler =

@@ -95,7 +95,8 @@ Task<engine::Outcome> Actions::run_program(Asked asked, const actions::Definitio
   CO_TRY_OK(co_await lane.set_stage(lane.lease(), engine::Stage::intent));
   CO_TRY_OK(co_await lane.set_stage(lane.lease(), engine::Stage::armed));
   auto ran = co_await actions::run(what.program, actions::words_of(what.program, asked.params),
-                                   needs_.program_open_files);
+                                   needs_.program_means);
+  if (!ran && ran.error().reason == actions::still_runs) co_return held(ran.error().message);
   // From here on it is known how it ended.
   CO_TRY_OK(co_await lane.set_stage(lane.lease(), engine::Stage::sent));
   if (!ran) co_return failed(ran.error());

@@ -12,6 +12,7 @@
 #include "bridge/engine/queue.h"
 #include "bridge/engine/runner.h"
 #include "bridge/services/action_trust.h"
+#include "bridge/services/actions/program.h"
 #include "bridge/services/actions/rules.h"
 #include "bridge/services/agents/rules.h"
 #include "bridge/services/caller.h"
@@ -37,7 +38,7 @@ class Actions {
     base::Clock& clock;
     events::Outbound* outbound = nullptr;  // null: nobody is called
     std::vector<events::Network> allowed_networks = {};
-    std::optional<std::size_t> program_open_files = {};  // see actions::run
+    actions::Means program_means = {};
   };
   // Does a built-in action as its asker; done twice it must do once (the key is the action's id).
   using BuiltIn = std::function<base::Task<base::json::value>(const actions::Asked&, Caller)>;

@@ -1,11 +1,15 @@
 // Actions of which nobody knows whether they were done, and what a person says to them.
 #include "tests/http/acting.h"
 
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
 #include <gmock/gmock.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 
 namespace http_test {
 namespace {
@@ -68,6 +72,28 @@ TEST(ActionResolution, WhatWasNotDoneIsDoneOnceIfTheApprovalStillHolds) {
     EXPECT_EQ(f.marks(), "x\n");
     EXPECT_EQ((co_await f.resolve(f.anna, id, "not-sent")).json().at("code"), "not_held");
   });
+}
+
+TEST(ActionResolution, WhatCouldNotBeKilledAfterItsTimeIsHeldToo) {
+  Acting f;
+  pid_t program = 0;
+  f.program_means.kill = [&](pid_t whom, int) {
+    program = std::abs(whom);
+    errno = EPERM;
+    return -1;
+  };
+  f.build_actions({});
+  f.act([&]() -> Story {
+    const auto slow = co_await f.execute(f.builder, "builder", "slow", {});
+    const auto id = text(slow.json(), "id");
+    EXPECT_EQ(co_await f.becomes(id), "held") << slow.body;
+    EXPECT_EQ(slow.json().at("error"), "unknown_outcome") << slow.body;
+    EXPECT_EQ((co_await f.resolve(f.anna, id, "sent", "seen in the console")).status, 200);
+    EXPECT_EQ(co_await f.becomes(id), "done");
+  });
+  ASSERT_GT(program, 1);
+  EXPECT_EQ(::kill(program, SIGKILL), 0);
+  EXPECT_EQ(::waitpid(program, nullptr, 0), program);
 }
 
 TEST(ActionResolution, WhatMayNotBeDoneAnyMoreSaysWhy) {

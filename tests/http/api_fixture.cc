@@ -196,7 +196,8 @@ void ApiFixture::build_actions(json::object more) {
                                          .bells = bells,
                                          .clock = clock,
                                          .outbound = internet.get(),
-                                         .allowed_networks = webhooks.allow_private},
+                                         .allowed_networks = webhooks.allow_private,
+                                         .program_means = program_means},
                                         configured.as_object(), std::move(builtins));
   BRIDGE_ASSERT(made);
   actions = *std::move(made);

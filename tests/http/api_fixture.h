@@ -78,7 +78,7 @@ class ApiFixture {
   // A key's text.
   asio::awaitable<std::string> key(std::string name, std::vector<std::string> scopes,
                                    std::string agent = "");
-  // Before `run`: more actions than the usual ones.
+  // Before `run`: more actions than the usual ones, run with `program_means`.
   void build_actions(json::object more);
   // One call with the admin's key, or with another.
   asio::awaitable<http::ClientReply> call(std::string method, std::string target, Call more = {});
@@ -118,6 +118,7 @@ class ApiFixture {
   std::optional<services::Agents> agents;
   std::optional<services::Messages> messages;
   std::unique_ptr<http::Internet> internet;
+  services::actions::Means program_means;
   std::unique_ptr<services::Actions> actions;
   std::optional<services::Fleets> fleets;
   std::optional<services::memory::Memory> memory;

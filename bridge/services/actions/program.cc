@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -30,34 +31,59 @@ using base::Code;
 namespace {
 
 constexpr std::size_t piece_bytes = 4096;
-// Looks for what is left of a group that was killed; what cannot be killed is left alone then.
+// Looks at what was killed; what has not ended then is left to whoever reaps orphans.
 constexpr int reaps_max = 500;
 constexpr auto reap_pause = std::chrono::milliseconds(2);
 
-// Leads its group; at the end nothing of the group is left.
+int status_of(int how) { return WIFSIGNALED(how) ? 128 + WTERMSIG(how) : WEXITSTATUS(how); }
+
+// Leads its group. Nothing here waits: what is killed may take its time to end, and a program that
+// has become another user's cannot be killed at all.
 class Child {
  public:
-  explicit Child(pid_t id) : group_(id), id_(id) {}
+  Child(pid_t id, Kill kill) : id_(id), kill_(std::move(kill)), group_(id) {}
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
-  ~Child() { end(); }
-
-  pid_t id() const { return id_; }
-  int end() {
-    if (id_ == 0) return status_;
-    ::kill(-id_, SIGKILL);
-    int how = 0;
-    while (::waitpid(id_, &how, 0) < 0 && errno == EINTR) {
-    }
-    id_ = 0;
-    status_ = WIFSIGNALED(how) ? 128 + WTERMSIG(how) : WEXITSTATUS(how);
-    return status_;
+  ~Child() {
+    end();
+    has_reaped_all();
   }
 
+  // Kills whatever is left of it.
+  void end() {
+    if (std::exchange(is_told_to_end_, true)) return;
+    kill_(-id_, SIGKILL);
+    // It may have left the group; its number is its own until it is reaped.
+    if (!status_) kill_(id_, SIGKILL);
+  }
+  // True once nothing of it is left for us to wait for.
+  bool has_reaped_all() {
+    if (!group_) return true;
+    pid_t reaped = 0;
+    do {
+      reaped = reap(-id_);
+    } while (reaped > 0);
+    const bool is_group_gone = reaped < 0;
+    if (!status_) reap(id_);
+    if (is_group_gone && status_) group_.reset();
+    return !group_;
+  }
+  // None while it runs.
+  std::optional<int> status() const { return status_; }
+
  private:
-  const cdp::WaitedGroup group_;
-  pid_t id_;
-  int status_ = 0;
+  pid_t reap(pid_t whom) {
+    int how = 0;
+    const pid_t reaped = ::waitpid(whom, &how, WNOHANG);
+    if (reaped == id_) status_ = status_of(how);
+    return reaped;
+  }
+
+  const pid_t id_;
+  const Kill kill_;
+  std::optional<cdp::WaitedGroup> group_;  // until all of it is reaped
+  std::optional<int> status_;
+  bool is_told_to_end_ = false;
 };
 
 struct Output {
@@ -171,15 +197,10 @@ base::Task<> ended(stream_descriptor& handle) {
 }
 
 // Who outlives the leader of a group becomes a child of ours, as this process reaps for its
-// browser: killed and not reaped, it would stay in the table of processes for good.
-asio::awaitable<void> reap(pid_t group) {
+// browser: killed and not reaped, it would stay in the table of processes.
+asio::awaitable<void> reap_all(Child& child) {
   asio::steady_timer pause(co_await asio::this_coro::executor);
-  for (int look = 0; look < reaps_max; ++look) {
-    pid_t reaped = 0;
-    do {
-      reaped = ::waitpid(-group, nullptr, WNOHANG);
-    } while (reaped > 0);
-    if (reaped < 0) co_return;
+  for (int look = 0; look < reaps_max && !child.has_reaped_all(); ++look) {
     pause.expires_after(reap_pause);
     co_await pause.async_wait(asio::use_awaitable);
   }
@@ -187,13 +208,18 @@ asio::awaitable<void> reap(pid_t group) {
 
 // Its status, once nothing of its group is left.
 base::Task<int> watch(Child& child, stream_descriptor& handle, const Program& program) {
-  const auto in_time = co_await base::with_deadline(
-      ended(handle), std::chrono::seconds(program.timeout_s), "run " + program.argv.front());
-  const pid_t group = child.id();
-  const int status = child.end();
-  co_await reap(group);
+  const std::string doing = "run " + program.argv.front();
+  const auto in_time =
+      co_await base::with_deadline(ended(handle), std::chrono::seconds(program.timeout_s), doing);
+  child.end();
+  co_await reap_all(child);
+  const auto status = child.status();
+  if (!status) {
+    co_return base::fail(Code::timeout, doing + ": no answer in time, and it cannot be killed",
+                         std::string(still_runs));
+  }
   if (!in_time) co_return std::unexpected(in_time.error());
-  co_return status;
+  co_return *status;
 }
 
 }  // namespace
@@ -208,8 +234,7 @@ std::vector<std::string> words_of(const Program& program, const base::json::valu
   return words;
 }
 
-base::Task<Ran> run(const Program& program, std::vector<std::string> words,
-                    std::optional<std::size_t> open_files) {
+base::Task<Ran> run(const Program& program, std::vector<std::string> words, Means means) {
   const auto executor = co_await asio::this_coro::executor;
   for (const auto& word : words) {
     if (word.contains('\0')) {
@@ -227,8 +252,8 @@ base::Task<Ran> run(const Program& program, std::vector<std::string> words,
   out_pipe.close_theirs();
   err_pipe.close_theirs();
   if (!id) co_return std::unexpected(std::move(id).error());
-  Child child(*id);
-  if (open_files) limit_files(*id, *open_files);
+  Child child(*id, std::move(means.kill));
+  if (means.open_files) limit_files(*id, *means.open_files);
   handle.assign(static_cast<int>(::syscall(SYS_pidfd_open, *id, 0)));
   Output told{.text = {}, .most = program.output_bytes_max};
   Output complained{.text = {}, .most = program.output_bytes_max};
