@@ -43,7 +43,7 @@ base::Result<Read> read_definition(Console& console, const std::string& path) {
   if (path.ends_with(".json")) {
     TRY(document.value, base::parse_json(text));
   } else {
-    TRY(document, workflow::parse_yaml(text));
+    TRY(document, workflow::parse_yaml(text, workflow::YamlPlaces::kept));
   }
   return Read{std::move(document.places),
               workflow::Definition::from_json(std::move(document.value))};

@@ -198,5 +198,35 @@ TEST(Definition, TheExamplesAreValid) {
   EXPECT_GE(examples, 6);
 }
 
+std::vector<std::string> mistakes_with(json::object with, json::object outputs = {}) {
+  const json::object job{{"uses", "gpt/a"}, {"with", std::move(with)}};
+  const auto made = Definition::from_json(json::object{
+      {"name", "w"}, {"jobs", json::object{{"a", job}}}, {"outputs", std::move(outputs)}});
+  std::vector<std::string> lines;
+  if (made) return lines;
+  for (const auto& violation : made.error().violations) lines.push_back(to_line(violation));
+  return lines;
+}
+
+TEST(Definition, AKeyThatEveryPointerWouldRepeatIsAMistake) {
+  const std::string longest(limits::workflow_key_bytes_max, 'k');
+  const json::object good{{longest, json::array(1000, "x")}};
+  const json::object bad{{longest + "k", json::array(1000, "${{ }}")}};
+  const std::string line = "a key has more than 1024 bytes";
+
+  EXPECT_THAT(mistakes_with(good, good), IsEmpty());
+  EXPECT_THAT(mistakes_with(bad), ElementsAre("/jobs/a/with: " + line));
+  EXPECT_THAT(mistakes_with({{"b", json::array{0, bad}}}),
+              ElementsAre("/jobs/a/with/b/1: " + line));
+  EXPECT_THAT(mistakes_with({}, {{"o", bad}}), ElementsAre("/outputs/o: " + line));
+}
+
+TEST(Definition, NotMoreMistakesAreToldThanAnybodyReads) {
+  const json::array wrong(2 * limits::workflow_violations_max, "${{ jobs.none.result }}");
+
+  EXPECT_EQ(mistakes_with({{"list", wrong}}, {{"list", wrong}}).size(),
+            limits::workflow_violations_max);
+}
+
 }  // namespace
 }  // namespace workflow

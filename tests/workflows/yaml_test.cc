@@ -116,8 +116,23 @@ TEST(Yaml, WhatGrowsIsBounded) {
   EXPECT_THAT(refusal(std::string(limits::yaml_bytes_max + 1, ' ')), HasSubstr("bytes"));
 }
 
+TEST(Yaml, AKeyThatEveryPointerWouldRepeatIsRefused) {
+  std::string items = "0";
+  for (int i = 1; i < 50'000; ++i) items += ",0";
+  const auto under = [&](std::size_t size) {
+    return "? \"" + std::string(size, 'k') + "\"\n: [" + items + "]\n";
+  };
+
+  EXPECT_THAT(refusal(under(100 * limits::workflow_key_bytes_max)),
+              HasSubstr("line 1, column 3: a key of more than 1024 bytes"));
+  EXPECT_THAT(refusal(under(limits::workflow_key_bytes_max + 1)), HasSubstr("a key of more"));
+  const auto parsed = parse_yaml(under(limits::workflow_key_bytes_max));
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_TRUE(parsed->places.empty());
+}
+
 TEST(Yaml, EveryMemberHasAPlace) {
-  const auto parsed = parse_yaml("name: x\njobs:\n  a/b:\n    needs: [c, d]\n");
+  const auto parsed = parse_yaml("name: x\njobs:\n  a/b:\n    needs: [c, d]\n", YamlPlaces::kept);
   ASSERT_TRUE(parsed);
   const auto at = [&](const std::string& pointer) { return parsed->places.at(pointer); };
   EXPECT_EQ(at("/jobs").line, 2u);

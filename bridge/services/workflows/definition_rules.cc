@@ -39,7 +39,7 @@ class Rules {
     }
     const bool is_acyclic = order_steps();
     for (std::size_t i = 0; i < steps_.size(); ++i) read_texts(i, is_acyclic);
-    read_outputs();
+    if (has_good_keys(definition_.outputs, "/outputs")) read_outputs();
   }
 
  private:
@@ -47,7 +47,9 @@ class Rules {
   const json::object& document_of(const Step& step) const {
     return definition_.document.at("jobs").get_object().at(step.id).get_object();
   }
+  bool is_full() const { return violations_.size() >= limits::workflow_violations_max; }
   void add(std::string pointer, std::string keyword, std::string detail) {
+    if (is_full()) return;
     violations_.push_back({std::move(pointer), std::move(keyword), std::move(detail)});
   }
 
@@ -167,13 +169,23 @@ class Rules {
     }
   }
 
+  bool has_good_keys(const json::value& tree, const std::string& pointer) {
+    const auto wrong = object_with_long_key(tree, limits::workflow_key_bytes_max);
+    if (!wrong) return true;
+    add(pointer + *wrong, "limits",
+        fmt::format("a key has more than {} bytes", limits::workflow_key_bytes_max));
+    return false;
+  }
+
   void read_texts(std::size_t number, bool is_acyclic) {
     const Step& step = steps_[number];
     std::size_t expressions = 0;
     const auto look = [&](const std::string& pointer, std::string_view text) {
+      if (is_full()) return;
       const auto parsed = Template::parse(text);
       if (!parsed) return add(pointer, "expression", parsed.error().message);
       for (const auto* expression : parsed->expressions()) {
+        if (is_full()) return;
         if (expression->asks_status()) {
           add(pointer, "expression",
               "always(), success(), failure() and cancelled() are for \"if\"");
@@ -184,7 +196,8 @@ class Rules {
         read_expression(number, *expression, pointer, is_acyclic);
       }
     };
-    each_text(step.with, pointer_of(step) + "/with", look);
+    const std::string with = pointer_of(step) + "/with";
+    if (has_good_keys(step.with, with)) each_text(step.with, with, look);
     if (!step.approval_note.empty()) {
       look(pointer_of(step) + "/approval/note", step.approval_note);
     }
@@ -197,9 +210,11 @@ class Rules {
 
   void read_outputs() {
     const auto look = [&](const std::string& pointer, std::string_view text) {
+      if (is_full()) return;
       const auto parsed = Template::parse(text);
       if (!parsed) return add(pointer, "expression", parsed.error().message);
       for (const auto* expression : parsed->expressions()) {
+        if (is_full()) return;
         check_inputs(*expression, pointer);
         if (expression->asks_status()) {
           add(pointer, "expression",

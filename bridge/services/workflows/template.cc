@@ -3,6 +3,8 @@
 #include "bridge/services/workflows/expression_functions.h"
 #include "bridge/services/workflows/expression_tokens.h"
 
+#include <iterator>
+
 #include <fmt/format.h>
 
 namespace workflow {
@@ -39,7 +41,8 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
 }
 
-Result<json::value> fill_at(const json::value& tree, const std::string& pointer, const Known& known,
+// The pointer is one for the whole walk, and said only where something is wrong.
+Result<json::value> fill_at(const json::value& tree, std::string& pointer, const Known& known,
                             Budget& budget) {
   if (const auto* text = tree.if_string()) {
     auto parsed = Template::parse(*text);
@@ -50,10 +53,13 @@ Result<json::value> fill_at(const json::value& tree, const std::string& pointer,
     error.message = fmt::format("{}: {}", pointer.empty() ? "the text" : pointer, error.message);
     return std::unexpected(std::move(error));
   }
+  const std::size_t here = pointer.size();
   if (const auto* list = tree.if_array()) {
     json::array filled;
     for (std::size_t i = 0; i < list->size(); ++i) {
-      TRY(auto item, fill_at((*list)[i], fmt::format("{}/{}", pointer, i), known, budget));
+      fmt::format_to(std::back_inserter(pointer), "/{}", i);
+      TRY(auto item, fill_at((*list)[i], pointer, known, budget));
+      pointer.resize(here);
       filled.push_back(std::move(item));
     }
     return filled;
@@ -61,12 +67,35 @@ Result<json::value> fill_at(const json::value& tree, const std::string& pointer,
   if (const auto* object = tree.if_object()) {
     json::object filled;
     for (const auto& [key, member] : *object) {
-      TRY(auto value, fill_at(member, pointer + pointer_token(key), known, budget));
+      pointer += pointer_token(key);
+      TRY(auto value, fill_at(member, pointer, known, budget));
+      pointer.resize(here);
       filled.emplace(key, std::move(value));
     }
     return filled;
   }
   return tree;
+}
+
+using Look = std::function<void(const std::string&, std::string_view)>;
+
+void look_at(const json::value& tree, std::string& pointer, const Look& look) {
+  if (const auto* text = tree.if_string()) look(pointer, *text);
+  const std::size_t here = pointer.size();
+  if (const auto* list = tree.if_array()) {
+    for (std::size_t i = 0; i < list->size(); ++i) {
+      fmt::format_to(std::back_inserter(pointer), "/{}", i);
+      look_at((*list)[i], pointer, look);
+      pointer.resize(here);
+    }
+  }
+  if (const auto* object = tree.if_object()) {
+    for (const auto& [key, member] : *object) {
+      pointer += pointer_token(key);
+      look_at(member, pointer, look);
+      pointer.resize(here);
+    }
+  }
 }
 
 }  // namespace
@@ -128,20 +157,29 @@ Result<Expression> parse_condition(std::string_view text) {
 }
 
 Result<json::value> fill(const json::value& tree, const Known& known, Budget& budget) {
-  return fill_at(tree, "", known, budget);
+  std::string pointer;
+  return fill_at(tree, pointer, known, budget);
 }
 
-void each_text(const json::value& tree, const std::string& pointer,
-               const std::function<void(const std::string&, std::string_view)>& look) {
-  if (const auto* text = tree.if_string()) look(pointer, *text);
+void each_text(const json::value& tree, const std::string& pointer, const Look& look) {
+  std::string at = pointer;
+  look_at(tree, at, look);
+}
+
+std::optional<std::string> object_with_long_key(const json::value& tree, std::size_t most) {
   if (const auto* list = tree.if_array()) {
     for (std::size_t i = 0; i < list->size(); ++i) {
-      each_text((*list)[i], fmt::format("{}/{}", pointer, i), look);
+      if (auto found = object_with_long_key((*list)[i], most))
+        return fmt::format("/{}{}", i, *found);
     }
   }
   if (const auto* object = tree.if_object()) {
-    for (const auto& [key, member] : *object) each_text(member, pointer + pointer_token(key), look);
+    for (const auto& [key, member] : *object) {
+      if (key.size() > most) return "";
+      if (auto found = object_with_long_key(member, most)) return pointer_token(key) + *found;
+    }
   }
+  return std::nullopt;
 }
 
 std::string pointer_token(std::string_view name) {

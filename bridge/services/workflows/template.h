@@ -36,9 +36,13 @@ base::Result<Expression> parse_condition(std::string_view text);
 base::Result<base::json::value> fill(const base::json::value& tree, const Known& known,
                                      Budget& budget);
 
-// Calls `look` with the pointer and the content of every text of the tree.
+// Calls `look` with the pointer and the content of every text of the tree. The pointer changes
+// after the call.
 void each_text(const base::json::value& tree, const std::string& pointer,
                const std::function<void(const std::string&, std::string_view)>& look);
+
+// The pointer of the first object in which a key has more than `most` bytes.
+std::optional<std::string> object_with_long_key(const base::json::value& tree, std::size_t most);
 
 // A name as a token of a JSON Pointer, with the slash before it.
 std::string pointer_token(std::string_view name);

@@ -15,6 +15,10 @@ inline constexpr std::size_t yaml_depth_max = 64;
 inline constexpr std::size_t yaml_values_max = 100'000;  // aliases counted with all they stand for
 inline constexpr std::size_t yaml_aliases_max = 200;
 
+// Of a key in YAML, and in what a job is given: a pointer to each thing below holds it.
+inline constexpr std::size_t workflow_key_bytes_max = 1024;
+inline constexpr std::size_t workflow_violations_max = 1000;  // that are told of one definition
+
 // Expressions.
 inline constexpr std::size_t expression_bytes_max = 4096;
 inline constexpr std::size_t expression_depth_max = 32;  // parentheses, calls and indices

@@ -4,6 +4,7 @@
 #include "bridge/services/workflows/workflow_limits.h"
 #include "bridge/services/workflows/yaml_scalar.h"
 
+#include <iterator>
 #include <optional>
 
 #include <fmt/format.h>
@@ -50,7 +51,7 @@ std::unexpected<base::Error> wrong(const Place& place, std::string_view what) {
 // Makes a value of the parser's events.
 class Composer {
  public:
-  explicit Composer(std::string_view text) {
+  Composer(std::string_view text, YamlPlaces places) : keeps_places_(places == YamlPlaces::kept) {
     const bool has_begun = yaml_parser_initialize(&parser_) == 1;
     BRIDGE_ASSERT(has_begun);
     yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()),
@@ -67,7 +68,7 @@ class Composer {
       return wrong(place_of(event_->start_mark), "there is nothing in it");
     }
     TRY_OK(next());
-    TRY(yaml_.value, node("", 1));
+    TRY(yaml_.value, node(1));
     TRY_OK(next());  // the document's end
     TRY_OK(next());
     if (event_->type != YAML_STREAM_END_EVENT) {
@@ -97,10 +98,15 @@ class Composer {
                  fmt::format("more than {} values", limits::yaml_values_max));
   }
 
+  // The first place counts: of a member it is that of its key.
+  void keep_place(const Place& place) {
+    if (keeps_places_) yaml_.places.try_emplace(pointer_, place);
+  }
+
   // What the event begins, up to its end.
-  Result<json::value> node(const std::string& pointer, std::size_t depth) {
+  Result<json::value> node(std::size_t depth) {
     const Place place = place_of(event_->start_mark);
-    yaml_.places.try_emplace(pointer, place);
+    keep_place(place);
     if (depth > limits::yaml_depth_max) {
       return wrong(place, fmt::format("more than {} levels", limits::yaml_depth_max));
     }
@@ -118,13 +124,13 @@ class Composer {
       case YAML_SEQUENCE_START_EVENT: {
         anchor = text_of(event_->data.sequence_start.anchor);
         TRY_OK(only_tag(event_->data.sequence_start.tag, "seq", place));
-        TRY(made, sequence(pointer, depth));
+        TRY(made, sequence(depth));
         break;
       }
       case YAML_MAPPING_START_EVENT: {
         anchor = text_of(event_->data.mapping_start.anchor);
         TRY_OK(only_tag(event_->data.mapping_start.tag, "map", place));
-        TRY(made, mapping(pointer, depth));
+        TRY(made, mapping(depth));
         break;
       }
       default:
@@ -162,18 +168,22 @@ class Composer {
     return *std::move(value);
   }
 
-  Result<json::value> sequence(const std::string& pointer, std::size_t depth) {
+  Result<json::value> sequence(std::size_t depth) {
     json::array items;
+    const std::size_t here = pointer_.size();
     for (;;) {
       TRY_OK(next());
       if (event_->type == YAML_SEQUENCE_END_EVENT) return items;
-      TRY(auto item, node(fmt::format("{}/{}", pointer, items.size()), depth + 1));
+      fmt::format_to(std::back_inserter(pointer_), "/{}", items.size());
+      TRY(auto item, node(depth + 1));
+      pointer_.resize(here);
       items.push_back(std::move(item));
     }
   }
 
-  Result<json::value> mapping(const std::string& pointer, std::size_t depth) {
+  Result<json::value> mapping(std::size_t depth) {
     json::object members;
+    const std::size_t here = pointer_.size();
     for (;;) {
       TRY_OK(next());
       if (event_->type == YAML_MAPPING_END_EVENT) return members;
@@ -181,6 +191,10 @@ class Composer {
       if (event_->type != YAML_SCALAR_EVENT) return wrong(place, "a key must be a text");
       TRY_OK(count(1));
       const auto& data = event_->data.scalar;
+      if (data.length > limits::workflow_key_bytes_max) {
+        return wrong(place,
+                     fmt::format("a key of more than {} bytes", limits::workflow_key_bytes_max));
+      }
       const std::string key(reinterpret_cast<const char*>(data.value), data.length);
       if (data.style == YAML_PLAIN_SCALAR_STYLE && key.empty()) {
         return wrong(place, "a key is missing");
@@ -188,16 +202,19 @@ class Composer {
       if (members.contains(key)) {
         return wrong(place, fmt::format("the key \"{}\" comes a second time", key));
       }
-      const std::string below = pointer + pointer_token(key);
-      yaml_.places.emplace(below, place);
+      pointer_ += pointer_token(key);
+      keep_place(place);
       TRY_OK(next());
-      TRY(members[key], node(below, depth + 1));
+      TRY(members[key], node(depth + 1));
+      pointer_.resize(here);
     }
   }
 
   yaml_parser_t parser_{};
   Event event_;
   Yaml yaml_;
+  const bool keeps_places_;
+  std::string pointer_;  // of what is being read
   std::map<std::string, Anchored> anchors_;
   std::size_t values_ = 0;
   std::size_t aliases_ = 0;
@@ -205,14 +222,14 @@ class Composer {
 
 }  // namespace
 
-Result<Yaml> parse_yaml(std::string_view text) {
+Result<Yaml> parse_yaml(std::string_view text, YamlPlaces places) {
   if (text.size() > limits::yaml_bytes_max) {
     return base::fail(
         Code::invalid,
         fmt::format("YAML of {} bytes: at most {} are read", text.size(), limits::yaml_bytes_max),
         "not_yaml");
   }
-  return Composer(text).document();
+  return Composer(text, places).document();
 }
 
 }  // namespace workflow

@@ -19,10 +19,13 @@ struct Yaml {
   std::map<std::string, Place> places;  // by JSON Pointer: where the member or item begins
 };
 
+// Every place is kept with its whole pointer: only for who tells them, of a document of his own.
+enum class YamlPlaces { unknown, kept };
+
 // One document. Plain scalars are null, true, false and numbers in the spellings of the core schema
 // and nothing else ("yes" is a text). invalid, with line and column: no YAML, two documents, a key
-// that is no text or comes twice, a number that JSON has not (.inf, .nan), a tag of the writer's
-// own, and what is larger or deeper than the limits, aliases included.
-base::Result<Yaml> parse_yaml(std::string_view text);
+// that is no text, too long or comes twice, a number that JSON has not (.inf, .nan), a tag of the
+// writer's own, and what is larger or deeper than the limits, aliases included.
+base::Result<Yaml> parse_yaml(std::string_view text, YamlPlaces places = YamlPlaces::unknown);
 
 }  // namespace workflow
