@@ -182,6 +182,31 @@ TEST_F(ExpressionTest, TreesAreFilledAndMistakesNameThePointer) {
   EXPECT_THAT(bad.error().message, HasSubstr("/a/1: "));
 }
 
+TEST_F(ExpressionTest, LongTextsAreSearchedWithoutComparingAllPlaces) {
+  inputs["a"] = std::string(600'000, 'a');
+  inputs["b"] = std::string(299'999, 'a') + "b";
+  inputs["c"] = std::string(299'999, 'a');
+
+  EXPECT_EQ(of("contains(inputs.a, inputs.b)"), false);
+  EXPECT_EQ(of("contains(inputs.a, inputs.c)"), true);
+  EXPECT_EQ(of("contains(inputs.c, inputs.a)"), false);
+  EXPECT_EQ(of("contains(inputs.city, '')"), true);
+  EXPECT_EQ(of("contains('', inputs.city)"), false);
+}
+
+TEST_F(ExpressionTest, WhatIsComparedCounts) {
+  inputs["a"] = std::string(600'000, 'a');
+  inputs["b"] = inputs["a"];
+  const auto compared = [&](int times) {
+    std::string text = "inputs.a != inputs.b";
+    for (int i = 1; i < times; ++i) text += " || inputs.a != inputs.b";
+    return of(text);
+  };
+
+  EXPECT_EQ(compared(10), false);
+  EXPECT_THAT(std::string(compared(50).as_string()), HasSubstr("compared would be too much"));
+}
+
 TEST_F(ExpressionTest, ConditionsStandBareOrInBraces) {
   for (const auto* text : {"inputs.n == 3", "${{ inputs.n == 3 }}", "  ${{inputs.n == 3}} "}) {
     const auto parsed = parse_condition(text);

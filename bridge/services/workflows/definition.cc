@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
 namespace workflow {
@@ -105,6 +106,15 @@ Result<schema::Schema> compile_input(const json::value& declared) {
   return schema::Schema::compile(schema::Registry(), declared);
 }
 
+bool has_room_for(const json::object& inputs, std::vector<Violation>& violations) {
+  const std::size_t size = json::serialize(inputs).size();
+  if (size <= limits::workflow_inputs_bytes_max) return true;
+  violations.push_back({"/inputs", "limits",
+                        fmt::format("the inputs have {} bytes as JSON, and a run takes at most {}",
+                                    size, limits::workflow_inputs_bytes_max)});
+  return false;
+}
+
 }  // namespace
 
 std::string_view definition_schema() { return embedded::workflow_schema().front().content; }
@@ -195,6 +205,7 @@ protocol::Checked<json::object> checked_inputs(const json::object& declared,
   std::vector<Violation> violations;
   std::vector<std::string> names;
   json::object inputs;
+  if (!has_room_for(given, violations)) return refused("execute workflow", std::move(violations));
   for (const auto& [name, document] : declared) {
     names.emplace_back(name);
     const std::string pointer = "/inputs" + pointer_token(name);
@@ -228,6 +239,8 @@ protocol::Checked<json::object> checked_inputs(const json::object& declared,
         {"/inputs" + pointer_token(name), "additionalProperties",
          fmt::format("the workflow has no such input{}", base::suggestion(name, names))});
   }
+  // What stands instead of an input that is not given counts too.
+  if (violations.empty()) has_room_for(inputs, violations);
   if (!violations.empty()) return refused("execute workflow", std::move(violations));
   return inputs;
 }

@@ -42,7 +42,7 @@ struct Known {
 // What an evaluation may still use; one for all the expressions of a step.
 struct Budget {
   std::size_t steps;
-  std::size_t bytes;  // of texts and copies that are made
+  std::size_t bytes;  // of texts and copies that are made; what is compared counts in part
   Budget();
 };
 

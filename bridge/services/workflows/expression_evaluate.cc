@@ -1,7 +1,10 @@
 #include "bridge/services/workflows/expression.h"
 #include "bridge/services/workflows/expression_functions.h"
 #include "bridge/services/workflows/expression_tokens.h"
+#include "bridge/services/workflows/workflow_limits.h"
 
+#include <algorithm>
+#include <optional>
 #include <variant>
 
 #include <fmt/format.h>
@@ -46,6 +49,15 @@ std::size_t weight(const json::value& value, std::size_t most) {
     }
   }
   return sum;
+}
+
+// Looking at two values is as much work as copying a part of one.
+constexpr std::size_t comparisons_a_copy = 16;
+
+std::size_t compared_bytes(const json::value& left, const json::value& right) {
+  if (left.kind() != right.kind()) return 0;
+  const std::size_t most = limits::expression_output_bytes_max * comparisons_a_copy;
+  return std::min(weight(left, most), weight(right, most));
 }
 
 std::optional<std::size_t> position_in(const json::array& list, const json::value& key) {
@@ -162,6 +174,7 @@ class Evaluation {
   Result<Held> comparison(const Expression::Node& node) {
     TRY(const auto left, value(node.children[0]));
     TRY(const auto right, value(node.children[1]));
+    TRY_OK(spend(budget_, compared_bytes(*left, *right) / comparisons_a_copy));
     if (node.kind == Kind::equal || node.kind == Kind::unequal) {
       return Held(json::value(is_equal(*left, *right) == (node.kind == Kind::equal)));
     }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
@@ -37,6 +38,10 @@ std::size_t depth_of(const json::value& value) {
   }
   return 0;
 }
+
+// Of what is read and made at a time: others have their turn before the rest.
+constexpr std::string_view evaluated_enough = "too_much_at_once";
+constexpr auto evaluation_pause = std::chrono::milliseconds(100);
 
 // An error that says something about the step, not about the store.
 bool is_about_step(const base::Error& error) {
@@ -137,6 +142,7 @@ Result<json::value> RunWorld::known_job(std::size_t step, std::size_t& room) {
   if (state->outcome != workflow::Outcome::success) return job;
   TRY(const auto outputs, outputs_of(step));
   if (!outputs) return job;
+  evaluated_bytes_ += outputs->size();
   if (outputs->size() > room) {
     return base::fail(Code::invalid, ": what it reads of other jobs is too much", "too_big");
   }
@@ -158,34 +164,51 @@ Result<json::value> RunWorld::evaluate(const std::vector<std::size_t>& reads, bo
     TRY(const auto* plan, this->plan(number));
     TRY(jobs[plan->id], known_job(number, room));
   }
-  return work({inputs_ ? *inputs_ : nothing, jobs, about_, situation});
+  workflow::Budget budget;
+  const std::size_t before = budget.bytes;
+  auto value = work({inputs_ ? *inputs_ : nothing, jobs, about_, situation}, budget);
+  evaluated_bytes_ += before - budget.bytes;
+  return value;
+}
+
+Result<> RunWorld::may_evaluate() const {
+  if (evaluated_bytes_ < limits::run_evaluation_bytes_max) return {};
+  return std::unexpected(base::Error{
+      .code = Code::invalid,
+      .message = fmt::format(": the jobs that were looked at before it read {} MiB, and no more is "
+                             "read at a time",
+                             limits::run_evaluation_bytes_max >> 20),
+      .reason = std::string(evaluated_enough),
+      .retry_after = evaluation_pause});
 }
 
 Result<workflow::World::Asked> RunWorld::asks(std::size_t step,
                                               const workflow::Situation& situation) {
   TRY(const auto* plan, this->plan(step));
   if (plan->condition.empty()) return Asked(situation.is_success());
-  const auto value =
-      evaluate(plan->reads, plan->reads_inputs, situation,
-               [&](const workflow::Known& known) -> Result<json::value> {
-                 TRY(const auto condition, workflow::parse_condition(plan->condition));
-                 const bool may_run = condition.asks_status() || situation.is_success();
-                 if (!may_run) return false;
-                 workflow::Budget budget;
-                 return condition.evaluate(known, budget);
-               });
+  const auto condition_of = [&](const workflow::Known& known,
+                                workflow::Budget& budget) -> Result<json::value> {
+    TRY(const auto condition, workflow::parse_condition(plan->condition));
+    const bool may_run = condition.asks_status() || situation.is_success();
+    if (!may_run) return false;
+    return condition.evaluate(known, budget);
+  };
+  const auto may = may_evaluate();
+  const auto value = may ? evaluate(plan->reads, plan->reads_inputs, situation, condition_of)
+                         : Result<json::value>(std::unexpected(may.error()));
   if (value) return Asked(workflow::is_true(*value));
   if (!is_about_step(value.error())) return std::unexpected(value.error());
-  return Asked(std::unexpected(StepError{value.error().reason, "if: " + value.error().message}));
+  const auto& message = value.error().message;
+  return Asked(std::unexpected(
+      StepError{value.error().reason, (message.starts_with(": ") ? "if" : "if: ") + message}));
 }
 
 Result<std::string> RunWorld::text_of(std::size_t step, std::string_view text) {
   TRY(const auto* plan, this->plan(step));
-  TRY(const auto value,
-      evaluate(plan->reads, plan->reads_inputs, {}, [&](const workflow::Known& known) {
-        workflow::Budget budget;
-        return workflow::fill(json::value(text), known, budget);
-      }));
+  TRY(const auto value, evaluate(plan->reads, plan->reads_inputs, {},
+                                 [&](const workflow::Known& known, workflow::Budget& budget) {
+                                   return workflow::fill(json::value(text), known, budget);
+                                 }));
   return workflow::as_text(value);
 }
 
@@ -221,10 +244,12 @@ Result<std::optional<RunWorld::ErrandView>> RunWorld::errand_view(const Step& pl
 
 // `with` as this attempt is given it.
 Result<json::object> RunWorld::filled(const Step& plan) {
-  auto with = evaluate(plan.reads, plan.reads_inputs, {}, [&](const workflow::Known& known) {
-    workflow::Budget budget;
+  const auto fill = [&](const workflow::Known& known, workflow::Budget& budget) {
     return workflow::fill(json::value(plan.with), known, budget);
-  });
+  };
+  const auto may = may_evaluate();
+  auto with = may ? evaluate(plan.reads, plan.reads_inputs, {}, fill)
+                  : Result<json::value>(std::unexpected(may.error()));
   if (!with) {
     with.error().message.insert(0, "/with");
     return std::unexpected(std::move(with).error());
@@ -293,8 +318,8 @@ Result<workflow::World::Submitted> RunWorld::submit(std::size_t step,
                     : Result<std::string>(std::unexpected(std::move(with).error()));
   if (begun) return Submitted(*std::move(begun));
   const auto& error = begun.error();
-  static constexpr std::array<std::string_view, 3> full = {"queue_full", "too_many_waiting",
-                                                           "inbox_full"};
+  static constexpr std::array<std::string_view, 4> full = {"queue_full", "too_many_waiting",
+                                                           "inbox_full", evaluated_enough};
   if (std::ranges::find(full, error.reason) != full.end()) {
     const auto pause = error.retry_after.value_or(limits::workflow_look);
     return Submitted(std::unexpected(Refused{step_error(error), pause}));
@@ -396,11 +421,10 @@ Result<> RunWorld::end_run() {
   TRY(const auto version, rows::version(tx_, run_.workflow, run_.version));
   const auto* wanted = version.document.if_contains("outputs");
   if (wanted) {
-    const auto outputs =
-        evaluate(version.output_reads, true, {}, [&](const workflow::Known& known) {
-          workflow::Budget budget;
-          return workflow::fill(*wanted, known, budget);
-        });
+    const auto outputs = evaluate(version.output_reads, true, {},
+                                  [&](const workflow::Known& known, workflow::Budget& budget) {
+                                    return workflow::fill(*wanted, known, budget);
+                                  });
     if (!outputs && !is_about_step(outputs.error())) return std::unexpected(outputs.error());
     if (outputs && depth_of(*outputs) <= depth_max) {
       TRY_OK(rows::set_outputs(tx_, run_.id, *outputs));

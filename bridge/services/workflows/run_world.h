@@ -74,10 +74,13 @@ class RunWorld final : public workflow::World {
   base::Result<> end_run();
   // What `work` evaluates with what these steps gave. invalid: the definition's fault, or too much
   // to be read; others are the store's.
-  using Evaluation = std::function<base::Result<base::json::value>(const workflow::Known&)>;
+  using Evaluation =
+      std::function<base::Result<base::json::value>(const workflow::Known&, workflow::Budget&)>;
   base::Result<base::json::value> evaluate(const std::vector<std::size_t>& reads, bool reads_inputs,
                                            const workflow::Situation& situation,
                                            const Evaluation& work);
+  // invalid, with a pause: what was evaluated in this transaction kept others waiting long enough.
+  base::Result<> may_evaluate() const;
   base::Result<std::optional<std::string>> outputs_of(std::size_t step);
   base::Result<base::json::value> known_job(std::size_t step, std::size_t& room);
   base::Result<base::json::object> filled(const workflow::Step& plan);
@@ -99,6 +102,7 @@ class RunWorld final : public workflow::World {
   std::map<std::size_t, workflow::Step> plans_;
   std::map<std::size_t, std::string> given_;  // outputs that came in this transaction
   std::optional<base::json::object> inputs_;
+  std::size_t evaluated_bytes_ = 0;
   base::json::object about_;  // what expressions know as `run`
 };
 

@@ -26,6 +26,8 @@ inline constexpr std::size_t expression_nodes_max = 300;
 inline constexpr std::size_t expression_steps_max = 10'000;
 inline constexpr std::size_t expression_output_bytes_max = 1u << 20;  // of one text, all told
 inline constexpr std::size_t template_expressions_max = 1000;         // in one definition's step
+// Of what all the expressions of a run read and make in one transaction: others wait for its end.
+inline constexpr std::size_t run_evaluation_bytes_max = 128u << 20;
 
 // Definitions and runs.
 inline constexpr std::size_t workflow_steps_max = 2000;
