@@ -53,6 +53,29 @@ void SqliteTx::after_commit(std::function<void()> told) {
   told_.push_back(std::move(told));
 }
 
+base::Result<> SqliteTx::control(std::string_view sql) {
+  auto done = connection_.control(sql);
+  if (!done) broken_ = done.error();
+  return done;
+}
+
+base::Result<> SqliteTx::undoing(const std::function<base::Result<>()>& work) {
+  BRIDGE_ASSERT(access_ == Access::write);
+  if (broken_) return std::unexpected(*broken_);
+  const auto told = told_.size();
+  // One within another has the same name: SQLite means the latest.
+  TRY_OK(control("SAVEPOINT attempt"));
+  auto done = work();
+  // The savepoint goes with the whole transaction.
+  if (broken_) return std::unexpected(*broken_);
+  if (!done) {
+    told_.resize(told);
+    TRY_OK(control("ROLLBACK TO attempt"));
+  }
+  TRY_OK(control("RELEASE attempt"));
+  return done;
+}
+
 base::Result<> SqliteTx::run(const std::function<base::Result<>(Tx&)>& work) {
   TRY_OK(work(*this));
   if (broken_) return std::unexpected(*broken_);

@@ -34,6 +34,7 @@ class SqliteTx final : public Tx {
   base::Result<std::vector<Row>> query(std::string_view sql, Values values = {}) override;
   base::Result<std::int64_t> execute(std::string_view sql, Values values = {}) override;
   void after_commit(std::function<void()> told) override;
+  base::Result<> undoing(const std::function<base::Result<>()>& work) override;
 
   // Runs `work` and finds out whether what it did may stay. Does not undo anything.
   base::Result<> run(const std::function<base::Result<>(Tx&)>& work);
@@ -46,6 +47,7 @@ class SqliteTx final : public Tx {
  private:
   base::Result<std::int64_t> statement(std::string_view sql, std::span<const Value> values,
                                        std::vector<Row>* rows);
+  base::Result<> control(std::string_view sql);
 
   Connection& connection_;
   Access access_;

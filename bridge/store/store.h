@@ -82,6 +82,23 @@ class Tx {
   // Exactly one row or none. Two are a bug.
   base::Result<std::optional<Row>> query_one(std::string_view sql, Values values = {});
 
+  // Runs `work` within the transaction and gives what it gives. If it fails, all that it did is
+  // undone, what it would have told after the commit with it, and the transaction may go on; after
+  // an error that fails the transaction it may not. Write transactions only.
+  template <class Work, class R = std::invoke_result_t<Work&>>
+  R attempt(Work work) {
+    std::optional<typename R::value_type> made;
+    TRY_OK(undoing([&]() -> base::Result<> {
+      auto result = work();
+      if (!result) return std::unexpected(std::move(result).error());
+      made.emplace(*std::move(result));
+      return {};
+    }));
+    return *std::move(made);
+  }
+  // `attempt`, for what gives nothing.
+  virtual base::Result<> undoing(const std::function<base::Result<>()>& work) = 0;
+
   // Runs `told` on the loop once the transaction is durable, before the writer's own coroutine goes
   // on; dropped if it fails. In commit order. Write transactions only.
   virtual void after_commit(std::function<void()> told) = 0;

@@ -19,6 +19,9 @@ class Explaining final : public store::Tx {
     return tx_.execute(sql, std::move(values));
   }
   void after_commit(std::function<void()> told) override { tx_.after_commit(std::move(told)); }
+  base::Result<> undoing(const std::function<base::Result<>()>& work) override {
+    return tx_.undoing(work);
+  }
 
   std::set<std::string> scans;
   std::set<std::string> by_state;  // looks at all jobs of a state, of whichever lane

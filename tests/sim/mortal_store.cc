@@ -23,6 +23,9 @@ class Remembering final : public store::Tx {
     return tx_.execute(sql, std::move(values));
   }
   void after_commit(std::function<void()> told) override { tx_.after_commit(std::move(told)); }
+  base::Result<> undoing(const std::function<base::Result<>()>& work) override {
+    return tx_.undoing(work);
+  }
 
  private:
   store::Tx& tx_;

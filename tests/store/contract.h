@@ -108,6 +108,59 @@ TYPED_TEST_P(StoreContract, AViolatedConstraintUndoesItsStatementAlone) {
   EXPECT_EQ(this->names(), (Names{"a", "b"}));
 }
 
+TYPED_TEST_P(StoreContract, AFailedAttemptIsUndoneAloneAndTellsNothing) {
+  std::vector<std::string> told;
+  auto done = run(this->loop, this->store->write([&](Tx& tx) -> base::Result<> {
+    const auto add = [&](std::string name) -> base::Result<> {
+      TRY_OK(tx.execute("INSERT INTO things (name, size) VALUES ($1, 1)", {name}));
+      tx.after_commit([&told, name] { told.push_back(name); });
+      return {};
+    };
+    TRY_OK(add("before"));
+    const auto failed = tx.attempt([&]() -> base::Result<int> {
+      TRY_OK(add("failed"));
+      TRY_OK(tx.execute("INSERT INTO children (id, parent) VALUES (1, 99)"));
+      TRY(const int inner, tx.attempt([&]() -> base::Result<int> {
+        TRY_OK(add("failed as well"));
+        return 1;
+      }));
+      EXPECT_EQ(inner, 1);
+      return base::fail(base::Code::denied, "no", "my_reason");
+    });
+    EXPECT_EQ(failed.error().reason, "my_reason");
+    TRY(const auto made, tx.attempt([&]() -> base::Result<std::string> {
+      TRY_OK(add("made"));
+      const auto lost = tx.attempt([&]() -> base::Result<int> {
+        TRY_OK(add("lost"));
+        return base::fail(base::Code::denied, "no");
+      });
+      EXPECT_FALSE(lost);
+      return "result";
+    }));
+    EXPECT_EQ(made, "result");
+    return add("after");
+  }));
+  EXPECT_TRUE(done) << done.error().message;
+  EXPECT_EQ(this->names(), (Names{"before", "made", "after"}));
+  EXPECT_EQ(told, (Names{"before", "made", "after"}));
+}
+
+TYPED_TEST_P(StoreContract, AWrongStatementInAnAttemptFailsTheTransaction) {
+  auto done = run(this->loop, this->store->write([](Tx& tx) -> base::Result<> {
+    TRY_OK(tx.execute("INSERT INTO things (name, size) VALUES ('a', 1)"));
+    const auto failed = tx.attempt([&]() -> base::Result<int> {
+      EXPECT_FALSE(tx.query("SELECT nothing FROM nowhere"));
+      return 1;
+    });
+    EXPECT_EQ(failed.error().reason, "syntax");
+    return {};
+  }));
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().reason, "syntax");
+  EXPECT_EQ(this->names(), Names{});
+  EXPECT_TRUE(this->add("next"));
+}
+
 TYPED_TEST_P(StoreContract, AWrongStatementFailsTheTransactionWhateverWorkSays) {
   auto done = run(this->loop, this->store->write([](Tx& tx) -> base::Result<> {
     EXPECT_TRUE(tx.execute("INSERT INTO things (name, size) VALUES ('a', 1)"));
@@ -241,16 +294,15 @@ TYPED_TEST_P(StoreContract, GenerationsCountFromOneAndEveryOpenHasItsOwnName) {
   EXPECT_FALSE(this->store->is_short_of_space());
 }
 
-REGISTER_TYPED_TEST_SUITE_P(StoreContract, CommittedRowsAreRead,
-                            AFailedTransactionIsUndoneAndGivesItsOwnError,
-                            AThrowingTransactionIsUndoneAndTheExceptionComesOut,
-                            ParametersAreBoundByTheirNumber, ConstraintsAreClassified,
-                            AViolatedConstraintUndoesItsStatementAlone,
-                            AWrongStatementFailsTheTransactionWhateverWorkSays,
-                            ValuesAreCountedAndStatementsAreSingle, AWorkCannotEndTheTransaction,
-                            ValuesComeBackAsTheyWere, ChangedRowsAreCountedAndReturned,
-                            OneRowOrNone, AReadChangesNothing, ErrorsUndoOnlyTheirOwnAmongMany,
-                            WhatIsCommittedIsToldInOrderBeforeTheWriterGoesOn,
-                            GenerationsCountFromOneAndEveryOpenHasItsOwnName);
+REGISTER_TYPED_TEST_SUITE_P(
+    StoreContract, CommittedRowsAreRead, AFailedTransactionIsUndoneAndGivesItsOwnError,
+    AThrowingTransactionIsUndoneAndTheExceptionComesOut, ParametersAreBoundByTheirNumber,
+    ConstraintsAreClassified, AViolatedConstraintUndoesItsStatementAlone,
+    AFailedAttemptIsUndoneAloneAndTellsNothing, AWrongStatementInAnAttemptFailsTheTransaction,
+    AWrongStatementFailsTheTransactionWhateverWorkSays, ValuesAreCountedAndStatementsAreSingle,
+    AWorkCannotEndTheTransaction, ValuesComeBackAsTheyWere, ChangedRowsAreCountedAndReturned,
+    OneRowOrNone, AReadChangesNothing, ErrorsUndoOnlyTheirOwnAmongMany,
+    WhatIsCommittedIsToldInOrderBeforeTheWriterGoesOn,
+    GenerationsCountFromOneAndEveryOpenHasItsOwnName);
 
 }  // namespace store
