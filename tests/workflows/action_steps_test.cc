@@ -78,6 +78,24 @@ jobs:
   EXPECT_EQ(asked.actor, "workflow:" + std::string(view.at("id").as_string()));
 }
 
+// The journal takes no entry with such a name.
+TEST(ActionSteps, AnActionThatCannotBeNotedLeavesNoJob) {
+  Trusted life;
+  life.create("{name: w, jobs: {tell: {uses: action/message.send, with: {to: bea, text: hi}}}}");
+  life.begin();
+  Caller talker = life.elder;
+  talker.name = std::string(2 * limits::entry_bytes_max, 'n');
+  const auto view = life.ended(life.execute("w", {}, talker));
+  EXPECT_EQ(view.at("result"), "failure");
+  EXPECT_EQ(life.error_of(view, "tell"), "invalid");
+  EXPECT_THAT(life.entries("action."), IsEmpty());
+  const auto jobs = life.run(life.store->read(
+      [](store::Tx& tx) { return tx.query("SELECT id FROM jobs WHERE kind = 'action'"); }));
+  ASSERT_TRUE(jobs) << jobs.error().message;
+  EXPECT_THAT(*jobs, IsEmpty());
+  EXPECT_THAT(life.acted, IsEmpty());
+}
+
 TEST(ActionSteps, WhatAModelWroteWaitsForPeopleAndIsDoneOnceAsTheyApprovedIt) {
   Trusted life;
   life.create(removal);

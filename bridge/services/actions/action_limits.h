@@ -8,8 +8,9 @@ namespace limits {
 
 inline constexpr std::size_t actions_max = 200;
 inline constexpr std::size_t action_params_bytes_max = 200'000;
-inline constexpr std::size_t action_address_bytes_max = 8000;  // path and query of a call
-inline constexpr std::size_t action_secret_bytes_min = 8;      // shorter ones could not be hidden
+inline constexpr std::size_t action_params_told_bytes_max = 32u << 10;  // in the journal
+inline constexpr std::size_t action_address_bytes_max = 8000;           // path and query of a call
+inline constexpr std::size_t action_secret_bytes_min = 8;  // shorter ones could not be hidden
 inline constexpr std::size_t action_secret_bytes_max = 4096;
 inline constexpr std::chrono::hours approval_waits{24};  // then the request expires
 inline constexpr std::chrono::seconds approvals_look{30};

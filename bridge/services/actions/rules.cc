@@ -24,6 +24,17 @@ void ring(const Act& act, const std::string& id) {
   act.tx.after_commit([&bells = act.bells, bell = bell_of_action(id)] { bells.ring(bell); });
 }
 
+// What is too long for an entry of the journal is told by its hash.
+void tell_params(json::object& told, const json::value& params) {
+  const auto text = base::canonical_json(params);
+  if (text.size() <= limits::action_params_told_bytes_max) {
+    told["params"] = params;
+  } else {
+    told["params_sha256"] = base::sha256_hex(text);
+    told["params_bytes"] = text.size();
+  }
+}
+
 // Queues what does it. Each action is a lane of its own: one at a time, and none delays another. An
 // approval is for its time only, however long the job then waits.
 Result<> start(const Act& act, Asked& asked) {
@@ -166,7 +177,7 @@ Result<Answer> ask(const Act& act, const Catalogue& catalogue, const Wish& wish,
   // First what a full queue refuses: nothing was written then.
   if (!decision.needs_approval()) TRY_OK(start(act, asked));
   json::object more{{"approvers", decision.approvers}};
-  if (decision.is_told_whole) more["params"] = asked.params;
+  if (decision.is_told_whole) tell_params(more, asked.params);
   TRY_OK(act.tell("action.requested", asked, std::move(more)));
   TRY_OK(rows::insert(act.tx, asked, request.key, request.hash));
   answer.asked = std::move(asked);

@@ -6,7 +6,9 @@
 
 namespace limits {
 
-inline constexpr std::size_t message_text_bytes_max = 200'000;
+inline constexpr std::size_t message_text_bytes_max = 200'000;       // that a command reads
+inline constexpr std::size_t message_text_characters_max = 200'000;  // of a context as well
+inline constexpr std::size_t message_topic_characters_max = 200;
 inline constexpr std::size_t message_meta_bytes_max = 16u << 10;
 inline constexpr std::size_t message_thread_bytes_max = 100;
 inline constexpr int inbox_unread_max = 10'000;                   // of one agent

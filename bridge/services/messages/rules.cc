@@ -3,6 +3,7 @@
 #include "bridge/base/ids.h"
 #include "bridge/base/limits.h"
 #include "bridge/engine/time.h"
+#include "bridge/schema/utf8.h"
 #include "bridge/services/messages/answers.h"
 #include "bridge/services/messages/message_limits.h"
 #include "bridge/services/messages/rows.h"
@@ -10,6 +11,7 @@
 
 #include <limits>
 
+#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
 namespace services::messages {
@@ -39,6 +41,32 @@ Result<Message> replied_to(store::Tx& tx, const Draft& draft) {
       is_same(original->sender, draft.sender) && is_same(original->recipient, draft.recipient);
   if (is_back || (is_on && original->kind != Kind::query)) return original;
   return wrong("it is not between the two of you");
+}
+
+std::unexpected<base::Error> too_big(std::string_view what, std::size_t most,
+                                     std::string_view unit) {
+  return base::fail(Code::invalid, fmt::format("{} is larger than {} {}", what, most, unit),
+                    "too_big");
+}
+
+Result<> check_characters(std::string_view what, std::string_view text, std::size_t most) {
+  if (text.size() <= most || schema::code_point_count(text) <= most) return {};
+  return too_big(what, most, "characters");
+}
+
+// What a step of a workflow says has met no schema yet.
+Result<> check_bounds(const Draft& draft) {
+  TRY_OK(check_thread(draft.thread));
+  TRY_OK(check_characters("the topic", draft.topic, limits::message_topic_characters_max));
+  TRY_OK(check_characters("the text", draft.text, limits::message_text_characters_max));
+  if (draft.kind == Kind::query) {
+    const auto* context = draft.meta.if_contains("context");
+    if (!context) return {};
+    return check_characters("the context", context->as_string(),
+                            limits::message_text_characters_max);
+  }
+  if (base::json::serialize(draft.meta).size() <= limits::message_meta_bytes_max) return {};
+  return too_big("the meta", limits::message_meta_bytes_max, "bytes");
 }
 
 bool goes_into_an_inbox(const Message& message) {
@@ -142,6 +170,11 @@ Result<> Act::tell(std::string type, const Message& message) const {
   return {};
 }
 
+Result<> check_thread(std::string_view thread) {
+  if (thread.size() <= limits::message_thread_bytes_max) return {};
+  return too_big("the thread", limits::message_thread_bytes_max, "bytes");
+}
+
 const Party* other_end(const Message& message, const Party& one) {
   if (is_same(message.recipient, one)) return &message.sender;
   return is_same(message.sender, one) ? &message.recipient : nullptr;
@@ -163,6 +196,7 @@ Result<std::optional<Message>> of_request(store::Tx& tx, const std::string& prin
 }
 
 Result<Message> send(const Act& act, Draft draft, const Request& request) {
+  TRY_OK(check_bounds(draft));
   std::optional<Message> original;
   if (!draft.reply_to.empty()) {
     TRY(original, replied_to(act.tx, draft));

@@ -53,6 +53,9 @@ struct Draft {
   bool is_of_run = false;  // a run says it: the words may be a model's
 };
 
+// invalid, reason too_big: nothing belongs to a thread whose name is so long.
+base::Result<> check_thread(std::string_view thread);
+
 // The message that this request sent, or nothing. conflict, reason idempotency_mismatch.
 base::Result<std::optional<Message>> of_request(store::Tx& tx, const std::string& principal,
                                                 const Request& request);
@@ -62,7 +65,8 @@ base::Result<std::optional<Message>> of_request(store::Tx& tx, const std::string
 // wrong_reply: what it replies to is not between the two. conflict, reason answered: the query
 // has its answer; reason query_closed: it ended without one. invalid, reason wrong_answer: see
 // value_in. busy, reason inbox_full and retry_after: the recipient's, or, of a query, that of the
-// agent who asks and will get the answer; an answer always has room.
+// agent who asks and will get the answer; an answer always has room. invalid, reason too_big: the
+// text, the topic, the thread, the context of a query or the meta of another.
 base::Result<Message> send(const Act& act, Draft draft, const Request& request);
 
 // The answer that a conversation gave to the query, or how else it ended.

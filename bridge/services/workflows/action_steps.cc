@@ -87,9 +87,12 @@ Result<std::string> ask(const Actions& actions, store::Tx& tx, const StepStart& 
                       fmt::format("/with is larger than {} bytes", limits::action_params_bytes_max),
                       "too_big");
   }
-  TRY(const auto answer,
-      actions.ask(tx, start.caller, "", {start.target, start.with},
-                  {start.key, base::sha256_hex(start.target + "\n" + whole)}, start.now));
+  const actions::Request request{start.key, base::sha256_hex(start.target + "\n" + whole)};
+  // A job whose action could not be noted would be nobody's. What the policy refuses is no failure:
+  // the journal tells of it.
+  TRY(const auto answer, tx.attempt([&] {
+    return actions.ask(tx, start.caller, "", {start.target, start.with}, request, start.now);
+  }));
   if (answer.asked) return answer.asked->id;
   return base::fail(Code::denied, refusal_of(answer.decision), answer.decision.code);
 }

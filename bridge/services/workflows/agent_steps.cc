@@ -85,6 +85,7 @@ Result<Messages::Ask> good_ask(const StepStart& start) {
   if (ask.text.empty()) return base::fail(Code::invalid, "/with/query: it is empty");
   if (!ask.schema.is_null()) TRY_OK(messages::check_schema(ask.schema));
   const auto own_thread = text_in(start.with, "thread");
+  TRY_OK(messages::check_thread(own_thread));
   ask.thread = own_thread.empty() ? start.run : own_thread;
   return ask;
 }
@@ -114,7 +115,9 @@ Result<json::value> answer_of(const engine::Job& job) {
 Result<std::string> put_query(store::Tx& tx, const Messages& messages, const StepStart& start) {
   TRY(const auto agent, agents::find(tx, start.target));
   TRY(const auto ask, good_ask(start));
-  TRY(const auto query, messages.ask_inbox(tx, start.caller, agent, ask, start.now));
+  // Nobody would own what a query that is refused has left.
+  TRY(const auto query,
+      tx.attempt([&] { return messages.ask_inbox(tx, start.caller, agent, ask, start.now); }));
   return query.id;
 }
 
@@ -229,6 +232,7 @@ StepKind message_steps(const engine::Queue& queue) {
             if (text_in(start.with, "text").empty()) {
               return base::fail(Code::invalid, "/with/text: it is empty");
             }
+            TRY_OK(messages::check_thread(text_in(start.with, "thread")));
             return letter_job(tx, queue, agent, start);
           },
           .outputs_of = [](const engine::Job& job) -> Result<json::value> { return *job.result; }};
