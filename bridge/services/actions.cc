@@ -100,10 +100,12 @@ Task<actions::Decision> Actions::check(Caller caller, std::string which, Wish wi
 Task<actions::Answer> Actions::ask(Caller caller, std::string which, Wish wish,
                                    actions::Request request) {
   const auto now = needs_.timeline.now();
-  co_return co_await needs_.store.write(
-      [this, caller = std::move(caller), which = std::move(which), wish = std::move(wish),
-       request = std::move(request),
-       now](store::Tx& tx) { return ask(tx, caller, which, wish, request, now); });
+  co_return co_await needs_.store.write([this, caller = std::move(caller), which = std::move(which),
+                                         wish = std::move(wish), request = std::move(request),
+                                         now](store::Tx& tx) -> base::Result<actions::Answer> {
+    TRY_OK(check_room(act(tx, now, caller.principal), request));
+    return ask(tx, caller, which, wish, request, now);
+  });
 }
 
 base::Result<actions::Answer> Actions::ask(store::Tx& tx, const Caller& caller,
@@ -118,6 +120,15 @@ base::Result<actions::Answer> Actions::ask(store::Tx& tx, const Caller& caller,
   if (known) return *std::move(known);
   TRY_OK(aim(tx, wish));
   return actions::ask(acting, catalogue_, wish, caller.name, request);
+}
+
+// What was asked for before needs none.
+base::Result<> Actions::check_room(const actions::Act& acting,
+                                   const actions::Request& request) const {
+  auto room = room_for_new(needs_.store);
+  if (room) return {};
+  TRY(const auto known, actions::replayed(acting, request));
+  return known ? base::Result<>() : std::move(room);
 }
 
 base::Result<> Actions::aim(store::Tx& tx, Wish& wish) const {
@@ -141,6 +152,7 @@ Task<actions::Answer> Actions::undo(Caller caller, std::string id, actions::Requ
                                          now](store::Tx& tx) -> base::Result<actions::Answer> {
     Wish who;
     TRY_OK(complete(tx, caller, "", who, now.wall));
+    TRY_OK(check_room(act(tx, now, caller.principal), request));
     who.behind = caller.behind;
     TRY(const auto done, actions::find(tx, id));
     return actions::undo(act(tx, now, caller.principal), catalogue_, done.id, std::move(who),

@@ -116,6 +116,8 @@ class Actions {
     return {tx,  needs_.journal,   needs_.queue, needs_.bells,
             now, std::move(actor), on_end_,      counts_still};
   }
+  // unavailable, reason disk_full: see room_for_new; the request is a new one.
+  base::Result<> check_room(const actions::Act& acting, const actions::Request& request) const;
   // Of what is refused whatever it is about nothing is looked for.
   base::Result<> aim(store::Tx& tx, actions::Wish& wish) const;
   base::Task<engine::Outcome> reconcile(engine::Claim claim, std::string id);

@@ -157,6 +157,7 @@ asio::awaitable<protocol::Checked<Agents::Registered>> Agents::add(Caller caller
                                         request.key, std::string(known->as_string())),
                             "agent_removed");
         }
+        TRY_OK(room_for_new(needs_.store));
         const auto doing = act(tx, now, caller.principal);
         TRY_OK(agents::check_unlike(tx, {}, facts));
         TRY(auto agent, agents::add(doing, settings_.catalogue, facts));
@@ -194,6 +195,7 @@ asio::awaitable<protocol::Checked<Agents::Import>> Agents::import(Caller caller,
                                                now, wrong](store::Tx& tx) -> Result<Import> {
     TRY(const auto known, agents::answer_of(tx, caller.principal, request.key, request.hash));
     if (known) return Import{imports_in(*known), true};
+    TRY_OK(room_for_new(needs_.store));
     const auto doing = act(tx, now, caller.principal);
     TRY(const auto before, tiers_now(tx));
     TRY(const auto done,

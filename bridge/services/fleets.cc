@@ -46,6 +46,7 @@ Task<Fleets::Sent> Fleets::deploy(Caller caller, std::string category, std::stri
           TRY(auto mission, agents::mission(tx, category, std::string(known->as_string())));
           return Sent{std::move(mission), true};
         }
+        TRY_OK(room_for_new(needs_.store));
         const auto doing = act(tx, now, caller.principal);
         TRY(auto mission, agents::deploy(doing, catalogue_, category, objective));
         TRY_OK(agents::keep_answer(doing, request.key, request.hash, json::value(mission.id)));

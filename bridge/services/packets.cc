@@ -235,16 +235,6 @@ engine::LaneId lane_of(std::string_view conversation_url) {
   return {"chat:" + base::sha256_hex(conversation_url).substr(0, 16)};
 }
 
-base::Result<> room_for_new(const store::Store& store) {
-  if (!store.is_short_of_space()) return {};
-  return std::unexpected(base::Error{
-      .code = Code::unavailable,
-      .message = "accept something new: the disk of the store is full, and what is left of it is "
-                 "for what is under way; make room there",
-      .reason = "disk_full",
-      .retry_after = limits::house_pause});
-}
-
 std::span<const store::Migration> packet_migrations() { return packet_steps; }
 
 std::string bell_of_job(const engine::JobId& job) { return "job:" + job.text; }

@@ -37,10 +37,6 @@ struct Submitted {
 // The lane of a conversation's address.
 engine::LaneId lane_of(std::string_view conversation_url);
 
-// unavailable, reason disk_full: what is left of the disk is for what is under way, and nothing new
-// begins.
-base::Result<> room_for_new(const store::Store& store);
-
 std::span<const store::Migration> packet_migrations();
 
 // The journal's entry for a change of a packet's job; "packet.accepted", "packet.sent", …

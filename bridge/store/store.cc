@@ -1,5 +1,7 @@
 #include "bridge/store/store.h"
 
+#include "bridge/base/limits.h"
+
 namespace store {
 
 std::int64_t Value::integer() const {
@@ -25,6 +27,16 @@ const std::string& Value::blob() const {
   const auto* blob = std::get_if<Blob>(&value_);
   BRIDGE_ASSERT(blob);
   return blob->bytes;
+}
+
+base::Result<> room_for_new(const Store& store) {
+  if (!store.is_short_of_space()) return {};
+  return std::unexpected(base::Error{
+      .code = base::Code::unavailable,
+      .message = "accept something new: the disk of the store is full, and what is left of it is "
+                 "for what is under way; make room there",
+      .reason = "disk_full",
+      .retry_after = limits::house_pause});
 }
 
 base::Result<std::optional<Row>> Tx::query_one(std::string_view sql, Values values) {

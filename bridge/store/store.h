@@ -167,4 +167,9 @@ class Store {
   }
 };
 
+// unavailable, reason disk_full: what is left of the disk is for what is under way. Whoever accepts
+// what is new asks for it, once the request is known not to have been answered before; what ends
+// something or makes room does not.
+base::Result<> room_for_new(const Store& store);
+
 }  // namespace store

@@ -46,9 +46,9 @@ class Life {
  public:
   // With `fatal`, which the store asks at its commits, everything is done in the caller.
   explicit Life(std::string path = ":memory:", int lanes = 1, int depth_max = 10'000,
-                base::Faults* fatal = nullptr)
+                base::Faults* fatal = nullptr, std::size_t ballast_bytes = 4096)
       : is_quiet([is_quiet = path == ":memory:" || fatal != nullptr] { return is_quiet; }) {
-    open(path, fatal);
+    open(path, fatal, ballast_bytes);
     build_queue(depth_max);
     build_services();
     for (int i = 0; i < lanes; ++i) names.push_back({fmt::format("work:{}", i)});
@@ -249,7 +249,7 @@ class Life {
                       {id, base::sha256_hex(id)}));
     return {};
   }
-  void open(const std::string& path, base::Faults* fatal) {
+  void open(const std::string& path, base::Faults* fatal, std::size_t ballast_bytes) {
     std::vector<store::Migration> steps;
     for (const auto part :
          {engine::migrations(), post_migrations(), packet_migrations(), key_migrations(),
@@ -259,7 +259,7 @@ class Life {
     }
     const auto threading = fatal ? store::Threading::in_caller : store::Threading::own_threads;
     auto opened = store::SqliteStore::open(
-        {.path = path, .threading = threading, .ballast_bytes = 4096, .faults = fatal},
+        {.path = path, .threading = threading, .ballast_bytes = ballast_bytes, .faults = fatal},
         loop.get_executor(), steps);
     BRIDGE_ASSERT(opened);
     store = *std::move(opened);

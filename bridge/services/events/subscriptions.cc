@@ -116,6 +116,7 @@ Task<Subscriptions::Created> Subscriptions::subscribe(std::string agent, NewSubs
            return rows::of_request(tx, actor.principal, asked.request, asked.request_hash);
          }));
   if (known) co_return Created{*std::move(known), true};
+  CO_TRY_OK(room_for_new(needs_.store));
   CO_TRY(auto handshake, co_await checked_target(asked));
   auto write = [this, agent = std::move(agent), asked = std::move(asked), actor = std::move(actor),
                 handshake = handshake.value_or(Handshake()),

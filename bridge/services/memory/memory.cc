@@ -16,12 +16,15 @@ boost::asio::awaitable<protocol::Checked<Memory::Stored>> Memory::store(
         std::move(wrong)});
   }
   const auto now = clock_.wall();
-  auto stored =
-      co_await store_.write([&journal = journal_, asker = std::move(asker),
-                             which = std::move(which), entry = std::move(entry),
-                             request = rows::Request{std::move(request), std::move(request_hash)},
-                             now](store::Tx& tx) -> Result<Stored> {
-        const Act act{tx, journal, now, asker.principal};
+  auto stored = co_await store_.write(
+      [this, asker = std::move(asker), which = std::move(which), entry = std::move(entry),
+       request = rows::Request{std::move(request), std::move(request_hash)},
+       now](store::Tx& tx) -> Result<Stored> {
+        if (auto room = room_for_new(store_); !room) {
+          TRY(const auto known, rows::of_request(tx, asker.principal, request));
+          if (!known) return std::unexpected(std::move(room).error());
+        }
+        const Act act{tx, journal_, now, asker.principal};
         return rules::store(act, asker, which, entry, request);
       });
   if (!stored) co_return std::unexpected(protocol::Refusal{std::move(stored).error(), {}});

@@ -131,7 +131,7 @@ class Memory {
   };
   // `request` is the idempotency key, within the principal; empty: none. denied, reason
   // other_agent: the asker is another agent. conflict, reason memory_full or idempotency_mismatch.
-  // Refusals name the member that is too big.
+  // unavailable, reason disk_full: see room_for_new. Refusals name the member that is too big.
   boost::asio::awaitable<protocol::Checked<Stored>> store(Asker asker, std::string which,
                                                           NewEntry entry, std::string request,
                                                           std::string request_hash);

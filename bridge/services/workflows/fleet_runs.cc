@@ -123,6 +123,7 @@ Result<Workflows::Begun> FleetRuns::begin(store::Tx& tx, const Caller& caller,
   // A request that came before is answered whatever has become of the fleet.
   TRY(const auto known, rows::run_of_request(tx, asked));
   if (known) return Workflows::Begun{.run = known->id, .is_replay = true};
+  TRY_OK(room_for_new(store_));
   TRY(const auto fleet, agents::fleet(tx, catalogue_, category));
   TRY_OK(agents::check_manned(fleet));
   std::vector<const Agent*> active;

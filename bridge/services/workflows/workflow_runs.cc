@@ -246,10 +246,13 @@ asio::awaitable<protocol::Checked<Workflows::Executed>> Workflows::execute(Calle
   const auto now = needs_.timeline.now();
   const auto asked =
       request_of(caller, std::move(key), json::object{{"workflow", which}, {"inputs", inputs}});
-  auto made = co_await needs_.store.write(
-      [this, caller, which, inputs = std::move(inputs), asked, now](store::Tx& tx) {
-        return execute(tx, caller, which, inputs, asked, now, {});
-      });
+  auto made = co_await needs_.store.write([this, caller, which, inputs = std::move(inputs), asked,
+                                           now](store::Tx& tx) -> Result<Begun> {
+    TRY(const auto known, rows::run_of_request(tx, asked));
+    if (known) return Begun{.run = known->id, .is_replay = true};
+    TRY_OK(room_for_new(needs_.store));
+    return execute(tx, caller, which, inputs, asked, now, {});
+  });
   if (!made) co_return std::unexpected(Refusal{std::move(made).error(), {}});
   if (made->refusal) co_return std::unexpected(*std::move(made->refusal));
   // Not within: the view of a long run would keep other writers waiting.
@@ -409,6 +412,7 @@ Task<json::object> Workflows::retry(Caller caller, std::string run) {
                          [this, caller, actor, now](store::Tx& tx, RunWorld& world,
                                                     workflow::Machine& machine) -> Result<> {
                            TRY_OK(check_own(caller, world.run()));
+                           TRY_OK(room_for_new(needs_.store));
                            TRY(const auto version,
                                rows::version(tx, world.run().workflow, world.run().version));
                            TRY_OK(check_scopes(tx, caller, version.document, now.wall));

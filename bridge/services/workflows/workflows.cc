@@ -183,6 +183,7 @@ asio::awaitable<protocol::Checked<Workflows::Created>> Workflows::create(
       outcome.created.is_replay = true;
       return outcome;
     }
+    TRY_OK(room_for_new(needs_.store));
     TRY_OK(check_scopes(tx, caller, definition.document, now));
     TRY(outcome.violations, add(tx, caller, definition, asked, now, outcome.created));
     return outcome;
