@@ -82,6 +82,8 @@ void print_run(Console& console, const json::object& run) {
     line += error_in(job) + waiting_of(run, id, job);
     line += trust_in(job, "approval_note");
     if (job.contains("approval_note")) line += "  " + line_in(job, "approval_note");
+    if (job.contains("approval_note_at"))
+      line += " … (all of it: " + line_in(job, "approval_note_at") + ")";
     console.out << line << '\n';
   }
   if (const auto error = error_in(run); !error.empty()) console.out << error << '\n';

@@ -141,6 +141,8 @@ inline constexpr std::size_t store_group_max = 256;       // transactions in one
 inline constexpr std::size_t store_group_min = 32;        // unless fewer wait
 inline constexpr std::size_t store_waiting_max = 65'536;  // transactions that wait
 inline constexpr std::size_t store_rows_max = 100'000;    // of one statement
+// With which a part of a list ends: it is made, sent and looked at as one.
+inline constexpr std::size_t list_part_bytes = 4u << 20;
 inline constexpr std::size_t store_statements_max = 512;  // kept prepared on a connection
 inline constexpr std::size_t store_value_bytes_max = 256u << 20;
 inline constexpr int store_log_pages_max = 2000;  // then they are copied into the database

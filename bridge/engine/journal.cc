@@ -256,15 +256,12 @@ Result<EntryPage> Journal::page(store::Tx& tx, std::int64_t after, int limit,
   if (!filter.thread.empty()) add("thread <> '' AND thread =", filter.thread);
   if (!filter.actor.empty()) add("actor =", filter.actor);
   values.emplace_back(limit);
-  TRY(const auto rows, tx.query(fmt::format("SELECT {} FROM journal {} ORDER BY seq LIMIT ${}",
-                                            entry_columns, where, values.size()),
-                                std::move(values)));
-  EntryPage page;
-  for (const auto& row : rows) {
-    TRY(auto entry, entry_of(row));
-    page.entries.push_back(std::move(entry));
-  }
-  const bool is_full = page.entries.size() == static_cast<std::size_t>(limit);
+  TRY(const auto rows, tx.query_part(fmt::format("SELECT {} FROM journal {} ORDER BY seq LIMIT ${}",
+                                                 entry_columns, where, values.size()),
+                                     std::move(values), static_cast<std::size_t>(limit)));
+  TRY(auto found, store::read_each(rows, entry_of));
+  EntryPage page{.entries = std::move(found.items), .is_cut = !found.is_end};
+  const bool is_full = page.is_cut || page.entries.size() == static_cast<std::size_t>(limit);
   page.last = is_full ? page.entries.back().sequence : std::max(end, after);
   page.is_end = page.last >= newest;
   return page;

@@ -52,6 +52,7 @@ struct EntryPage {
   std::vector<Entry> entries;
   std::int64_t last = 0;  // ask on after this; entries up to here were looked at
   bool is_end = false;    // nothing is behind `last` now
+  bool is_cut = false;    // they are long: there are fewer than were asked for
 };
 
 // The newest entries, shared by all readers on the loop, so that a thousand followers cost no query

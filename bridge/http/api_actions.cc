@@ -299,13 +299,11 @@ Task<Response> list_asked(ApiNeeds& needs, Request& request) {
     }
   }
   CO_TRY(auto found, co_await needs.actions.list(caller_of(request.principal), std::move(filter),
-                                                 page.after, page.limit + 1));
-  const bool is_end = found.size() <= page.limit;
-  if (!is_end) found.resize(page.limit);
+                                                 page.after, page.limit));
   json::array items;
-  for (const auto& asked : found) items.push_back(view_of(asked));
+  for (const auto& asked : found.items) items.push_back(view_of(asked));
   co_return page_response(request, std::move(items),
-                          is_end ? std::nullopt : std::optional(found.back().id));
+                          found.is_end ? std::nullopt : std::optional(found.items.back().id));
 }
 
 json::array actions_of(const ApiNeeds& needs, const actions::Kills& off) {

@@ -100,9 +100,11 @@ Task<JournalEvents::Page> JournalEvents::page(std::int64_t after, Wants wants, s
                wants = std::move(wants), limit](store::Tx& tx) -> Result<Page> {
     Page page{.events = {}, .last = after};
     const auto looked_most = after + limits::journal_scan_max;
-    while (!page.is_end && page.last < looked_most && page.events.size() < limit) {
+    bool is_cut = false;
+    while (!page.is_end && !is_cut && page.last < looked_most && page.events.size() < limit) {
       TRY(const auto found, journal->page(tx, page.last, limits::follow_entries_max));
       page.is_end = found.is_end;
+      is_cut = found.is_cut;
       for (const auto& entry : found.entries) {
         if (page.events.size() == limit) {
           page.is_end = false;

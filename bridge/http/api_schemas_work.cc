@@ -204,6 +204,10 @@ constexpr std::array all = {
           "enum": ["untrusted", "author"],
           "description": "untrusted: what others said is filled in."
         },
+        "approval_note_at": {
+          "type": "string",
+          "description": "Where the whole note is, if this is its beginning."
+        },
         "gpt": {"type": "object"},
         "message": {"type": "object"}
       }

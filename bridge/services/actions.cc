@@ -230,11 +230,11 @@ Task<Actions::View> Actions::get(Caller caller, std::string which, base::Instant
   }
 }
 
-Task<std::vector<Asked>> Actions::list(Caller caller, actions::Filter filter, std::string before,
+Task<store::Part<Asked>> Actions::list(Caller caller, actions::Filter filter, std::string before,
                                        std::size_t limit) {
   co_return co_await needs_.store.read([caller = std::move(caller), filter = std::move(filter),
                                         before = std::move(before),
-                                        limit](store::Tx& tx) -> base::Result<std::vector<Asked>> {
+                                        limit](store::Tx& tx) -> base::Result<store::Part<Asked>> {
     actions::Filter own = filter;
     const std::string& named = filter.agent.empty() ? caller.agent : filter.agent;
     if (!named.empty()) {

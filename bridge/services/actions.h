@@ -97,7 +97,7 @@ class Actions {
   };
   // Waits until it has ended or waits for people, or the deadline.
   base::Task<View> get(Caller caller, std::string which, base::Instant deadline);
-  base::Task<std::vector<actions::Asked>> list(Caller caller, actions::Filter filter,
+  base::Task<store::Part<actions::Asked>> list(Caller caller, actions::Filter filter,
                                                std::string before, std::size_t limit);
 
   // "all", "action:NAME" or "agent:WHICH"; not_found: no such action or agent. What is switched off

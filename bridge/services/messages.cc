@@ -385,12 +385,8 @@ Task<Messages::Page> Messages::list(Caller caller, std::string which, messages::
     const auto rung = ear.count();
     CO_TRY(auto page,
            co_await needs_.store.read([filter, after, limit](store::Tx& tx) -> base::Result<Page> {
-             TRY(auto found, messages::list(tx, filter, after, limit + 1));
-             Page made{std::move(found), 0, true};
-             if (made.messages.size() > limit) {
-               made.messages.pop_back();
-               made.is_end = false;
-             }
+             TRY(auto found, messages::list(tx, filter, after, limit));
+             Page made{std::move(found.items), 0, found.is_end};
              TRY(made.unread, messages::unread(tx, filter.agent));
              return made;
            }));

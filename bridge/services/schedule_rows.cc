@@ -258,8 +258,12 @@ Result<> remove(store::Tx& tx, const std::string& id) {
   return {};
 }
 
-Result<std::vector<Schedule>> list(store::Tx& tx, const std::string& before, std::size_t limit) {
-  return all(tx, "WHERE $1 = '' OR s.id < $1 ORDER BY s.id DESC LIMIT $2", {before, limit});
+Result<store::Part<Schedule>> list(store::Tx& tx, const std::string& before, std::size_t limit) {
+  TRY(const auto found,
+      tx.query_part(
+          fmt::format("{} WHERE $1 = '' OR s.id < $1 ORDER BY s.id DESC LIMIT $2", select),
+          {before, limit + 1}, limit));
+  return store::read_each(found, schedule_of);
 }
 
 Result<std::vector<Schedule>> due(store::Tx& tx, base::WallTime now) {

@@ -21,7 +21,8 @@ base::Result<std::optional<Schedule>> of_request(store::Tx& tx, const std::strin
 base::Result<> insert(store::Tx& tx, const Schedule& schedule, const NewSchedule& asked,
                       std::int64_t generation);
 base::Result<> remove(store::Tx& tx, const std::string& id);
-base::Result<std::vector<Schedule>> list(store::Tx& tx, const std::string& before,
+// The newest first, as Tx::query_part ends them.
+base::Result<store::Part<Schedule>> list(store::Tx& tx, const std::string& before,
                                          std::size_t limit);
 
 // Those with something to do at `now`, and those that believe in a later time than this.

@@ -204,15 +204,9 @@ Task<std::vector<ScheduleRun>> Schedules::runs(std::string id, int limit) {
 }
 
 Task<Schedules::Page> Schedules::list(std::string before, std::size_t limit) {
-  CO_TRY(auto found, co_await needs_.store.read([before, limit](store::Tx& tx) {
-    return rows::list(tx, before, limit + 1);
-  }));
-  Page page{.schedules = std::move(found), .is_end = true};
-  if (page.schedules.size() > limit) {
-    page.schedules.resize(limit);
-    page.is_end = false;
-  }
-  co_return page;
+  CO_TRY(auto found, co_await needs_.store.read(
+                         [before, limit](store::Tx& tx) { return rows::list(tx, before, limit); }));
+  co_return Page{.schedules = std::move(found.items), .is_end = found.is_end};
 }
 
 Task<Schedule> Schedules::pause(std::string which, std::string actor) {

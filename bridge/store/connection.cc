@@ -63,6 +63,17 @@ Value column(sqlite3_stmt* statement, int at) {
   }
 }
 
+std::size_t held_by(const Value& value) {
+  struct Sizer {
+    std::size_t operator()(std::monostate) const { return sizeof(Value); }
+    std::size_t operator()(std::int64_t) const { return sizeof(Value); }
+    std::size_t operator()(double) const { return sizeof(Value); }
+    std::size_t operator()(const std::string& text) const { return sizeof(Value) + text.size(); }
+    std::size_t operator()(const Blob& blob) const { return sizeof(Value) + blob.bytes.size(); }
+  };
+  return value.visit(Sizer());
+}
+
 // Lets statements through that work may not run.
 class Unguarded {
  public:
@@ -242,28 +253,37 @@ base::Result<> Connection::bind(Statement& statement, std::span<const Value> val
   return {};
 }
 
-base::Result<std::int64_t> Connection::step(Statement& statement, std::vector<Row>* rows,
+base::Result<std::int64_t> Connection::step(Statement& statement, const Wanted& wanted,
                                             std::string_view sql) {
   sqlite3_stmt* prepared = statement.prepared.get();
   const auto before = sqlite3_total_changes64(database_);
   std::size_t count = 0;
+  std::size_t bytes = 0;
+  const bool is_part = wanted.is_end != nullptr;
   int status = SQLITE_OK;
   while ((status = sqlite3_step(prepared)) == SQLITE_ROW) {
-    if (!rows) continue;
+    if (!wanted.rows) continue;
+    if (is_part && (count >= wanted.rows_max || bytes >= wanted.bytes_max)) {
+      *wanted.is_end = false;
+      return 0;
+    }
     if (++count > limits::store_rows_max) {
       return base::fail(Code::internal, fmt::format("{}: too many rows", sql), "too_many_rows");
     }
-    auto& row = rows->emplace_back();
+    auto& row = wanted.rows->emplace_back();
     const int columns = sqlite3_column_count(prepared);
     row.reserve(static_cast<std::size_t>(columns));
-    for (int i = 0; i < columns; ++i) row.push_back(column(prepared, i));
+    for (int i = 0; i < columns; ++i) {
+      const auto& value = row.emplace_back(column(prepared, i));
+      if (is_part) bytes += held_by(value);
+    }
   }
   if (status != SQLITE_DONE) return failed(database_, status, sql);
   return sqlite3_total_changes64(database_) == before ? 0 : sqlite3_changes64(database_);
 }
 
 base::Result<std::int64_t> Connection::run(std::string_view sql, std::span<const Value> values,
-                                           std::vector<Row>* rows, Access access) {
+                                           const Wanted& wanted, Access access) {
   TRY(auto* statement, recent(sql));
   if (access == Access::read && !statement->is_read_only) {
     return base::fail(Code::internal, fmt::format("{}: this transaction only reads", sql),
@@ -278,7 +298,7 @@ base::Result<std::int64_t> Connection::run(std::string_view sql, std::span<const
     }
   } reset{statement->prepared.get()};
   TRY_OK(bind(*statement, values, sql));
-  return step(*statement, rows, sql);
+  return step(*statement, wanted, sql);
 }
 
 base::Result<> Connection::script(std::string_view sql) {
@@ -291,7 +311,7 @@ base::Result<> Connection::script(std::string_view sql) {
 base::Result<> Connection::control(std::string_view sql) {
   Unguarded unguarded(is_guarded_);
   TRY(auto* statement, cached(controls_, sql));
-  auto done = step(*statement, nullptr, sql);
+  auto done = step(*statement, {}, sql);
   sqlite3_reset(statement->prepared.get());
   if (!done) return std::unexpected(std::move(done).error());
   return {};
@@ -301,7 +321,7 @@ base::Result<std::vector<Row>> Connection::ask(std::string_view sql) {
   Unguarded unguarded(is_guarded_);
   std::vector<Row> rows;
   TRY(auto statement, prepare(sql));
-  TRY_OK(step(statement, &rows, sql));
+  TRY_OK(step(statement, {.rows = &rows}, sql));
   return rows;
 }
 

@@ -25,6 +25,15 @@ enum class Access {
   write,  // also creates the file
 };
 
+// Which rows of a statement are kept, and where.
+struct Wanted {
+  std::vector<Row>* rows = nullptr;  // they are added; null: none is kept
+  // For the first of them only. With one of the two reached the statement ends.
+  std::size_t rows_max = 0;
+  std::size_t bytes_max = 0;
+  bool* is_end = nullptr;  // becomes false if there is a row behind them; null: all are wanted
+};
+
 // Used by one thread at a time.
 class Connection {
  public:
@@ -37,10 +46,10 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // The number of rows that one statement changed; its rows are added to `rows`. May not begin or
-  // end a transaction nor change settings.
+  // The number of rows that one statement changed. May not begin or end a transaction nor change
+  // settings.
   base::Result<std::int64_t> run(std::string_view sql, std::span<const Value> values,
-                                 std::vector<Row>* rows, Access access);
+                                 const Wanted& wanted, Access access);
   // Several statements under the same rules.
   base::Result<> script(std::string_view sql);
   // One statement that begins or ends a transaction or changes a setting.
@@ -96,8 +105,7 @@ class Connection {
   base::Result<Statement*> cached(Statements& statements, std::string_view sql);
   base::Result<Statement*> recent(std::string_view sql);
   base::Result<> bind(Statement& statement, std::span<const Value> values, std::string_view sql);
-  base::Result<std::int64_t> step(Statement& statement, std::vector<Row>* rows,
-                                  std::string_view sql);
+  base::Result<std::int64_t> step(Statement& statement, const Wanted& wanted, std::string_view sql);
   static int authorize(void* self, int action, const char* first, const char* second,
                        const char* database, const char* trigger);
 

@@ -47,8 +47,8 @@ using Applied = std::map<std::pair<std::string, std::int64_t>, std::string>;
 
 base::Result<Applied> applied(Connection& connection) {
   std::vector<Row> rows;
-  TRY_OK(connection.run("SELECT component, version, checksum FROM store_migrations", {}, &rows,
-                        Access::read));
+  TRY_OK(connection.run("SELECT component, version, checksum FROM store_migrations", {},
+                        {.rows = &rows}, Access::read));
   Applied found;
   for (const auto& row : rows) {
     found.emplace(std::pair(row[0].text(), row[1].integer()), row[2].text());
@@ -85,7 +85,7 @@ base::Result<> apply(Connection& connection, const Migration& step) {
   TRY_OK(
       connection.run("INSERT INTO store_migrations (component, version, checksum) "
                      "VALUES ($1, $2, $3)",
-                     values, nullptr, Access::write));
+                     values, {}, Access::write));
   TRY(const auto broken, connection.ask("PRAGMA foreign_key_check"));
   if (!broken.empty()) {
     return explained({Code::conflict, "a foreign key refers to nothing", "foreign_key"});
@@ -156,8 +156,8 @@ base::Result<std::int64_t> generation(Connection& connection) {
 
 base::Result<> set_generation(Connection& connection, std::int64_t generation) {
   const Value values[] = {generation};
-  TRY_OK(connection.run("UPDATE store_meta SET value = $1 WHERE name = 'generation'", values,
-                        nullptr, Access::write));
+  TRY_OK(connection.run("UPDATE store_meta SET value = $1 WHERE name = 'generation'", values, {},
+                        Access::write));
   return {};
 }
 

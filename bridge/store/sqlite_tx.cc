@@ -1,5 +1,6 @@
 #include "bridge/store/sqlite_tx.h"
 
+#include "bridge/base/limits.h"
 #include "bridge/store/sqlite_error.h"
 
 namespace store {
@@ -23,9 +24,9 @@ base::Result<> Transaction::commit() {
 }
 
 base::Result<std::int64_t> SqliteTx::statement(std::string_view sql, std::span<const Value> values,
-                                               std::vector<Row>* rows) {
+                                               const Wanted& wanted) {
   if (broken_) return std::unexpected(*broken_);
-  auto changed = connection_.run(sql, values, rows, access_);
+  auto changed = connection_.run(sql, values, wanted, access_);
   if (changed) return changed;
   if (!is_constraint(changed.error())) {
     broken_ = changed.error();
@@ -40,12 +41,24 @@ base::Result<std::int64_t> SqliteTx::statement(std::string_view sql, std::span<c
 
 base::Result<std::vector<Row>> SqliteTx::query(std::string_view sql, Values values) {
   std::vector<Row> rows;
-  TRY_OK(statement(sql, values, &rows));
+  TRY_OK(statement(sql, values, {.rows = &rows}));
   return rows;
 }
 
+base::Result<Part<Row>> SqliteTx::query_part(std::string_view sql, Values values,
+                                             std::size_t most) {
+  BRIDGE_ASSERT(most > 0);
+  Part<Row> part;
+  TRY_OK(statement(sql, values,
+                   {.rows = &part.items,
+                    .rows_max = most,
+                    .bytes_max = limits::list_part_bytes,
+                    .is_end = &part.is_end}));
+  return part;
+}
+
 base::Result<std::int64_t> SqliteTx::execute(std::string_view sql, Values values) {
-  return statement(sql, values, nullptr);
+  return statement(sql, values, {});
 }
 
 void SqliteTx::after_commit(std::function<void()> told) {

@@ -32,6 +32,8 @@ class SqliteTx final : public Tx {
   SqliteTx(Connection& connection, Access access) : connection_(connection), access_(access) {}
 
   base::Result<std::vector<Row>> query(std::string_view sql, Values values = {}) override;
+  base::Result<Part<Row>> query_part(std::string_view sql, Values values,
+                                     std::size_t most) override;
   base::Result<std::int64_t> execute(std::string_view sql, Values values = {}) override;
   void after_commit(std::function<void()> told) override;
   base::Result<> undoing(const std::function<base::Result<>()>& work) override;
@@ -46,7 +48,7 @@ class SqliteTx final : public Tx {
 
  private:
   base::Result<std::int64_t> statement(std::string_view sql, std::span<const Value> values,
-                                       std::vector<Row>* rows);
+                                       const Wanted& wanted);
   base::Result<> control(std::string_view sql);
 
   Connection& connection_;

@@ -63,6 +63,24 @@ class Value {
 using Row = std::vector<Value>;
 using Values = std::vector<Value>;
 
+// The beginning of a list.
+template <class T>
+struct Part {
+  std::vector<T> items;
+  bool is_end = true;  // false: more follow
+};
+
+// The same part, each item as `read` reads it.
+template <class T, class Read, class R = typename std::invoke_result_t<Read&, const T&>::value_type>
+base::Result<Part<R>> read_each(const Part<T>& part, Read read) {
+  Part<R> made{{}, part.is_end};
+  for (const auto& item : part.items) {
+    TRY(auto one, read(item));
+    made.items.push_back(std::move(one));
+  }
+  return made;
+}
+
 // One transaction. Statements use the shared dialect of SQLite and PostgreSQL with $1 … $n, each
 // bound by its number. Lives only inside the function it was given to.
 class Tx {
@@ -75,6 +93,12 @@ class Tx {
   // statement alone and the transaction may go on; after any other error the transaction fails,
   // whatever `work` then says.
   virtual base::Result<std::vector<Row>> query(std::string_view sql, Values values = {}) = 0;
+
+  // The first rows of one statement: at most `most`, and no more once they hold
+  // limits::list_part_bytes. It has to look for one more to know whether there is one. Errors as of
+  // `query`.
+  virtual base::Result<Part<Row>> query_part(std::string_view sql, Values values,
+                                             std::size_t most) = 0;
 
   // The number of rows that one statement changed.
   virtual base::Result<std::int64_t> execute(std::string_view sql, Values values = {}) = 0;

@@ -48,7 +48,7 @@ base::Result<Survey> survey(const std::string& path) {
   TRY(found.generation, generation(*connection));
   std::vector<Row> rows;
   TRY_OK(connection->run("SELECT component, MAX(version) FROM store_migrations GROUP BY component",
-                         {}, &rows, Access::read));
+                         {}, {.rows = &rows}, Access::read));
   for (const auto& row : rows) found.versions[row[0].text()] = row[1].integer();
   return found;
 }

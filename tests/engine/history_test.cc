@@ -14,6 +14,11 @@ class Explaining final : public store::Tx {
     explain(sql, values);
     return tx_.query(sql, std::move(values));
   }
+  base::Result<store::Part<store::Row>> query_part(std::string_view sql, store::Values values,
+                                                   std::size_t most) override {
+    explain(sql, values);
+    return tx_.query_part(sql, std::move(values), most);
+  }
   base::Result<std::int64_t> execute(std::string_view sql, store::Values values) override {
     explain(sql, values);
     return tx_.execute(sql, std::move(values));

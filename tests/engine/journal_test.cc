@@ -309,6 +309,38 @@ TEST(Journal, PagesFilterAndGoOn) {
   EXPECT_EQ(all({.actor = "bob"}).size(), 0u);
 }
 
+TEST(Journal, APageOfLongEntriesEndsBeforeItsLimitAndTheNextGoesOn) {
+  Written w;
+  const std::string text(limits::entry_bytes_max / 2, 'x');
+  const int count = 3 * static_cast<int>(limits::list_part_bytes / text.size());
+  const auto written = w.f.write([&](store::Tx& tx) -> base::Result<> {
+    for (int i = 0; i < count; ++i) {
+      TRY_OK(w.journal.append(tx,
+                              {.type = "packet.sent", .subject = "job-1", .data = {{"text", text}}},
+                              w.f.clock.wall()));
+    }
+    return {};
+  });
+  ASSERT_TRUE(written) << written.error().message;
+  for (const EntryFilter& filter : {EntryFilter{}, EntryFilter{.subject = "job-1"}}) {
+    std::int64_t after = 0;
+    int pages = 0;
+    for (bool is_end = false; !is_end; ++pages) {
+      const auto page = w.f.write(
+          [&](store::Tx& tx) { return w.journal.page(tx, after, limits::list_max, filter); });
+      ASSERT_TRUE(page) << page.error().message;
+      ASSERT_FALSE(page->entries.empty());
+      EXPECT_LE(page->entries.size() * text.size(), limits::list_part_bytes);
+      EXPECT_EQ(page->is_cut, !page->is_end);
+      for (const auto& entry : page->entries) ASSERT_EQ(entry.sequence, ++after);
+      ASSERT_EQ(page->last, after);
+      is_end = page->is_end;
+    }
+    EXPECT_EQ(after, count);
+    EXPECT_GE(pages, 3);
+  }
+}
+
 TEST(Follow, EveryReaderSeesEveryEntryOnceInOrderFromWhereItIs) {
   Written w;
   w.append_many(600);

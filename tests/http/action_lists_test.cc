@@ -1,4 +1,6 @@
 // How actions, and what was asked for, are listed and called.
+#include "bridge/base/hash.h"
+#include "bridge/services/actions/action_limits.h"
 #include "tests/http/acting.h"
 #include "tests/http/pages.h"
 
@@ -20,6 +22,25 @@ TEST(ActionLists, WhatMayBeAskedForIsListedInPagesWithAllThatIsSwitchedOff) {
     const auto first = co_await f.call("GET", "/api/actions?limit=1");
     EXPECT_EQ(text(first.json().at("items").at(0), "name"), all.front());
     EXPECT_EQ(text(first.json().at("switched_off"), "action:" + all.back()), "not now");
+  });
+}
+
+TEST(ActionLists, APageOfLongWishesEndsBeforeItsLimitAndTheNextGoesOn) {
+  Acting f;
+  f.act([&]() -> Story {
+    const json::object params{{"why", std::string(180'000, 'x')}};
+    std::vector<std::string> ids;
+    for (std::size_t i = 0; i < limits::list_part_bytes / 180'000 + 5; ++i) {
+      f.clock.advance(std::chrono::milliseconds(5));
+      const auto asked = co_await f.execute(f.builder, "builder", "wipe", params);
+      EXPECT_EQ(asked.status, 202) << asked.body.substr(0, 500);
+      ids.push_back(text(asked.json(), "id"));
+    }
+    std::ranges::reverse(ids);
+    EXPECT_EQ(co_await paged(f, "/api/approvals", "id", 500), ids);
+    const auto first = co_await f.call("GET", "/api/approvals?limit=500");
+    EXPECT_LT(first.json().at("items").as_array().size(), ids.size());
+    EXPECT_LT(first.body.size(), 2 * limits::list_part_bytes);
   });
 }
 
@@ -114,6 +135,34 @@ TEST(ActionLists, TheJournalHasTheParametersOfWhatIsRiskyAndWhatWasDenied) {
     EXPECT_EQ(risky.at("params"), (json::object{{"name", "root"}}));
     const auto denied = co_await f.call("GET", "/api/audit?type=action.denied");
     EXPECT_EQ(text(denied.json().at("items").at(0).at("data"), "code"), "tier_too_low");
+  });
+}
+
+TEST(ActionLists, TheJournalHasTheParametersOrWhereTheyAreLongTheirHash) {
+  Acting f;
+  f.build_actions({{"keep", json::object{{"kind", "program"},
+                                         {"description", "Keeps."},
+                                         {"risk", limits::risk_audited + 10},
+                                         {"min_tier", "operator"},
+                                         {"argv", json::array{"/bin/echo", "kept"}},
+                                         {"params", json::object{{"type", "object"}}}}}});
+  f.act([&]() -> Story {
+    const auto told = [&](json::object params) -> asio::awaitable<json::value> {
+      const auto done = co_await f.execute(f.builder, "builder", "keep", params);
+      EXPECT_EQ(done.json().at("state"), "done") << done.body;
+      const auto entry = co_await f.call(
+          "GET", "/api/audit?type=action.requested&subject=" + text(done.json(), "id"));
+      co_return entry.json().at("items").at(0).at("data");
+    };
+    const json::object brief{{"text", "x"}};
+    const auto whole = co_await told(brief);
+    EXPECT_EQ(whole.at("params"), json::value(brief));
+    const json::object params{{"text", std::string(100'000, 'x')}};
+    const auto hashed = co_await told(params);
+    EXPECT_FALSE(hashed.as_object().contains("params"));
+    EXPECT_EQ(text(hashed, "params_sha256"), base::sha256_hex(base::canonical_json(params)));
+    EXPECT_EQ(hashed.at("params_bytes").to_number<std::size_t>(),
+              base::canonical_json(params).size());
   });
 }
 

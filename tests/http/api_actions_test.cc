@@ -1,5 +1,4 @@
 // Actions over HTTP, and the ways by which somebody may try to get one done without its policy.
-#include "bridge/base/hash.h"
 #include "bridge/services/actions/action_limits.h"
 #include "bridge/services/actions/rules.h"
 #include "tests/http/acting.h"
@@ -570,34 +569,6 @@ TEST(ApiActions, WhatWaitsIsListedFromTheOldestOnWhoseTimeEndsFirst) {
     }
     EXPECT_EQ(found, ids);
     EXPECT_TRUE(second.json().at("next_cursor").is_null());
-  });
-}
-
-TEST(ApiActions, TheJournalHasTheParametersOrWhereTheyAreLongTheirHash) {
-  Acting f;
-  f.build_actions({{"keep", json::object{{"kind", "program"},
-                                         {"description", "Keeps."},
-                                         {"risk", limits::risk_audited + 10},
-                                         {"min_tier", "operator"},
-                                         {"argv", json::array{"/bin/echo", "kept"}},
-                                         {"params", json::object{{"type", "object"}}}}}});
-  f.act([&]() -> Story {
-    const auto told = [&](json::object params) -> asio::awaitable<json::value> {
-      const auto done = co_await f.execute(f.builder, "builder", "keep", params);
-      EXPECT_EQ(done.json().at("state"), "done") << done.body;
-      const auto entry = co_await f.call(
-          "GET", "/api/audit?type=action.requested&subject=" + text(done.json(), "id"));
-      co_return entry.json().at("items").at(0).at("data");
-    };
-    const json::object brief{{"text", "x"}};
-    const auto whole = co_await told(brief);
-    EXPECT_EQ(whole.at("params"), json::value(brief));
-    const json::object params{{"text", std::string(100'000, 'x')}};
-    const auto hashed = co_await told(params);
-    EXPECT_FALSE(hashed.as_object().contains("params"));
-    EXPECT_EQ(text(hashed, "params_sha256"), base::sha256_hex(base::canonical_json(params)));
-    EXPECT_EQ(hashed.at("params_bytes").to_number<std::size_t>(),
-              base::canonical_json(params).size());
   });
 }
 

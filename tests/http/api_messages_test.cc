@@ -1,6 +1,9 @@
 // Messages and queries between agents, over HTTP.
+#include "bridge/base/limits.h"
 #include "bridge/services/posts.h"
 #include "tests/http/talk.h"
+
+#include <algorithm>
 
 #include <gmock/gmock.h>
 
@@ -36,6 +39,39 @@ TEST(ApiMessages, OneIsSentReadAckedAndAnsweredInItsThread) {
     const auto history = co_await f.get(
         f.planner, "planner/messages?with=critic&thread=" + text(sent.json(), "thread"));
     EXPECT_THAT(texts(history), ElementsAre("look at this", "too long"));
+  });
+}
+
+TEST(ApiMessages, APageOfLongOnesEndsBeforeItsLimitAndTheNextGoesOn) {
+  Talk f;
+  f.run([&]() -> Story {
+    co_await f.begin();
+    std::string longest;
+    for (int i = 0; i < 200'000; ++i) longest += "\U0001F426";
+    std::vector<std::string> sent;
+    for (int i = 0; i < 20; ++i) {
+      const auto one =
+          co_await f.post(f.planner, "critic/message", json::object{{"text", longest}});
+      EXPECT_EQ(one.status, 201) << one.body.substr(0, 500);
+      sent.push_back(text(one.json(), "id"));
+    }
+    for (const auto* order : {"", "&newest=true"}) {
+      std::vector<std::string> found;
+      const std::string start = std::string("critic/messages?limit=500") + order;
+      std::string target = start;
+      for (int pages = 0; !target.empty() && pages < 20; ++pages) {
+        const auto page = co_await f.get(f.critic, target);
+        EXPECT_EQ(page.status, 200);
+        EXPECT_LT(page.body.size(), 2 * limits::list_part_bytes);
+        const auto read = page.json();
+        for (const auto& item : read.at("items").as_array()) found.push_back(text(item, "id"));
+        const bool is_end = read.at("next_cursor").is_null();
+        EXPECT_FALSE(is_end && pages == 0);
+        target = is_end ? "" : start + "&cursor=" + text(read, "next_cursor");
+      }
+      if (*order != '\0') std::ranges::reverse(found);
+      EXPECT_EQ(found, sent);
+    }
   });
 }
 

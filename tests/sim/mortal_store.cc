@@ -18,6 +18,11 @@ class Remembering final : public store::Tx {
     statements_.emplace(sql);
     return tx_.query(sql, std::move(values));
   }
+  base::Result<store::Part<store::Row>> query_part(std::string_view sql, store::Values values,
+                                                   std::size_t most) override {
+    statements_.emplace(sql);
+    return tx_.query_part(sql, std::move(values), most);
+  }
   base::Result<std::int64_t> execute(std::string_view sql, store::Values values) override {
     statements_.emplace(sql);
     return tx_.execute(sql, std::move(values));

@@ -7,6 +7,7 @@
 //   real: double; text: text; bytes: binary).
 #pragma once
 
+#include "bridge/base/limits.h"
 #include "tests/store/fixture.h"
 
 #include <limits>
@@ -229,6 +230,31 @@ TYPED_TEST_P(StoreContract, OneRowOrNone) {
   EXPECT_EQ(find("b"), std::nullopt);
 }
 
+TYPED_TEST_P(StoreContract, APartOfManyRowsIsBoundedByCountAndByBytes) {
+  const std::size_t size = limits::list_part_bytes / 4;
+  for (int i = 1; i <= 10; ++i) {
+    ASSERT_TRUE(write_one(this->loop, *this->store,
+                          "INSERT INTO things (id, name, size, note) VALUES ($1, $2, 1, $3)",
+                          {i, std::to_string(i), std::string(size, 'x')}));
+  }
+  // The ids of a part, and whether it is the last.
+  const auto part = [&](int after, std::size_t most) {
+    auto found = run(this->loop, this->store->read([=](Tx& tx) {
+      return tx.query_part("SELECT id, note FROM things WHERE id > $1 ORDER BY id", {after}, most);
+    }));
+    EXPECT_TRUE(found) << found.error().message;
+    std::vector<std::int64_t> ids;
+    for (const auto& row : found->items) ids.push_back(row[0].integer());
+    return std::pair(ids, found->is_end);
+  };
+  using Ids = std::vector<std::int64_t>;
+  EXPECT_EQ(part(0, 2), std::pair(Ids({1, 2}), false));
+  EXPECT_EQ(part(0, 100), std::pair(Ids({1, 2, 3, 4}), false));
+  EXPECT_EQ(part(6, 100), std::pair(Ids({7, 8, 9, 10}), true));
+  EXPECT_EQ(part(8, 2), std::pair(Ids({9, 10}), true));
+  EXPECT_EQ(part(10, 2), std::pair(Ids(), true));
+}
+
 TYPED_TEST_P(StoreContract, AReadChangesNothing) {
   auto done = run(this->loop, this->store->read([](Tx& tx) {
     return tx.execute("INSERT INTO things (name, size) VALUES ('a', 1)");
@@ -301,8 +327,8 @@ REGISTER_TYPED_TEST_SUITE_P(
     AFailedAttemptIsUndoneAloneAndTellsNothing, AWrongStatementInAnAttemptFailsTheTransaction,
     AWrongStatementFailsTheTransactionWhateverWorkSays, ValuesAreCountedAndStatementsAreSingle,
     AWorkCannotEndTheTransaction, ValuesComeBackAsTheyWere, ChangedRowsAreCountedAndReturned,
-    OneRowOrNone, AReadChangesNothing, ErrorsUndoOnlyTheirOwnAmongMany,
-    WhatIsCommittedIsToldInOrderBeforeTheWriterGoesOn,
+    OneRowOrNone, APartOfManyRowsIsBoundedByCountAndByBytes, AReadChangesNothing,
+    ErrorsUndoOnlyTheirOwnAmongMany, WhatIsCommittedIsToldInOrderBeforeTheWriterGoesOn,
     GenerationsCountFromOneAndEveryOpenHasItsOwnName);
 
 }  // namespace store

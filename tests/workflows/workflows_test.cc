@@ -1,6 +1,5 @@
 #include "bridge/services/workflows/workflows.h"
 
-#include "bridge/services/messages/message_limits.h"
 #include "tests/workflows/life.h"
 
 #include <cstdlib>
@@ -578,38 +577,6 @@ TEST(Workflows, AQueryThatNobodyAnswersHoldsNoOtherRunUpAndEndsByItself) {
   const auto view = life.ended(forgotten);
   EXPECT_EQ(view.at("result"), "failure");
   EXPECT_EQ(view.at("jobs").at("ask").at("error").at("code"), "unanswered");
-}
-
-TEST(Workflows, AQueryThatIsTooLargeFailsItsStepAndLiesInNoInbox) {
-  Life life;
-  const NightWorker worker{life};
-  life.create(R"(
-name: w
-inputs: {text: {type: string, default: short}, thread: {type: string, default: t}}
-jobs:
-  ask:
-    uses: gpt/Night Worker
-    with: {query: "${{ inputs.text }}", thread: "${{ inputs.thread }}"}
-)");
-  life.begin();
-  const auto error = [&](json::object inputs) {
-    const auto view = life.ended(life.execute("w", std::move(inputs)));
-    return std::string(view.at("jobs").at("ask").at("error").at("code").as_string());
-  };
-  EXPECT_EQ(error({{"thread", std::string(600, 't')}}), "too_big");
-  EXPECT_EQ(error({{"thread", std::string(limits::message_thread_bytes_max + 1, 't')}}), "too_big");
-  EXPECT_EQ(error({{"text", std::string(limits::message_text_characters_max + 1, 'x')}}),
-            "too_big");
-  EXPECT_THAT(worker.inbox(), IsEmpty());
-  EXPECT_THAT(life.entries("message."), IsEmpty());
-  // What is as large as it may be is asked, by its characters.
-  std::string most;
-  for (std::size_t i = 0; i < limits::message_text_characters_max; ++i) most += "ä";
-  const std::string thread(limits::message_thread_bytes_max, 't');
-  life.execute("w", {{"text", most}, {"thread", thread}});
-  ASSERT_EQ(worker.inbox().size(), 1u);
-  EXPECT_EQ(worker.inbox().front().text, most);
-  EXPECT_EQ(worker.inbox().front().thread, thread);
 }
 
 TEST(Workflows, AQueryThatTookTooLongIsWithdrawnAndARetryAsksAnewOnce) {

@@ -94,6 +94,13 @@ constexpr std::array steps = {
 constexpr std::array<std::string_view, 7> state_names = {
     "waiting", "approved", "rejected", "expired", "done", "failed", "held"};
 
+std::string select(std::string_view rest) {
+  return fmt::format(
+      "SELECT id, action, params, agent, asker, principal, definition_hash, hash, risk, approvers, "
+      "state, job, asked_ms, expires_ms, ended_ms, error, undoes, behind FROM asked_actions {}",
+      rest);
+}
+
 Result<Asked> asked_of(const store::Row& row) {
   auto at = row.begin();
   const auto text = [&at] { return (at++)->text(); };
@@ -157,18 +164,19 @@ std::string hash_of(const Asked& asked) {
 namespace rows {
 
 Result<std::vector<Asked>> all(store::Tx& tx, std::string_view rest, store::Values values) {
-  TRY(const auto found,
-      tx.query(fmt::format("SELECT id, action, params, agent, asker, principal, definition_hash, "
-                           "hash, risk, approvers, state, job, asked_ms, expires_ms, ended_ms, "
-                           "error, undoes, behind FROM asked_actions {}",
-                           rest),
-               std::move(values)));
+  TRY(const auto found, tx.query(select(rest), std::move(values)));
   std::vector<Asked> asked;
   for (const auto& row : found) {
     TRY(auto one, asked_of(row));
     asked.push_back(std::move(one));
   }
   return asked;
+}
+
+Result<store::Part<Asked>> some(store::Tx& tx, std::string_view rest, store::Values values,
+                                std::size_t most) {
+  TRY(const auto found, tx.query_part(select(rest), std::move(values), most));
+  return store::read_each(found, asked_of);
 }
 
 Result<std::optional<Asked>> one(store::Tx& tx, std::string_view rest, store::Values values) {

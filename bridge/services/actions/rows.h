@@ -13,6 +13,9 @@
 namespace services::actions::rows {
 
 base::Result<std::vector<Asked>> all(store::Tx& tx, std::string_view rest, store::Values values);
+// The first of them, as Tx::query_part ends them.
+base::Result<store::Part<Asked>> some(store::Tx& tx, std::string_view rest, store::Values values,
+                                      std::size_t most);
 base::Result<std::optional<Asked>> one(store::Tx& tx, std::string_view rest, store::Values values);
 base::Result<> insert(store::Tx& tx, const Asked& asked, const std::string& request,
                       const std::string& request_hash);

@@ -328,9 +328,9 @@ Result<std::vector<Approval>> approvals(store::Tx& tx, const Asked& asked, const
   return given;
 }
 
-Result<std::vector<Asked>> list(store::Tx& tx, const Filter& filter, const std::string& after,
+Result<store::Part<Asked>> list(store::Tx& tx, const Filter& filter, const std::string& after,
                                 std::size_t limit) {
-  store::Values values{limit};
+  store::Values values{limit + 1};
   std::string where = "WHERE 1 = 1 ";
   const auto add = [&](std::string_view condition, std::string value) {
     if (value.empty()) return;
@@ -341,7 +341,7 @@ Result<std::vector<Asked>> list(store::Tx& tx, const Filter& filter, const std::
   add("AND agent = ${} AND agent <> '' ", filter.agent);
   add(filter.oldest_first ? "AND id > ${} " : "AND id < ${} ", after);
   where += filter.oldest_first ? "ORDER BY id LIMIT $1" : "ORDER BY id DESC LIMIT $1";
-  return rows::all(tx, where, std::move(values));
+  return rows::some(tx, where, std::move(values), limit);
 }
 
 namespace {

@@ -115,7 +115,8 @@ struct Filter {
   bool oldest_first = false;
 };
 // Newest first, or oldest first, those behind the one with the id `after`; empty: from the first.
-base::Result<std::vector<Asked>> list(store::Tx& tx, const Filter& filter, const std::string& after,
+// At most `limit`, and fewer where they are long: see Tx::query_part.
+base::Result<store::Part<Asked>> list(store::Tx& tx, const Filter& filter, const std::string& after,
                                       std::size_t limit);
 
 // Switches off ("all", "action:NAME", "agent:ID"), or on again.

@@ -191,6 +191,13 @@ Result<std::vector<Message>> all(store::Tx& tx, std::string_view rest, store::Va
   return messages;
 }
 
+Result<store::Part<Message>> some(store::Tx& tx, std::string_view rest, store::Values values,
+                                  std::size_t most) {
+  TRY(const auto found, tx.query_part(fmt::format("SELECT {} FROM messages {}", columns, rest),
+                                      std::move(values), most));
+  return store::read_each(found, message_of);
+}
+
 Result<std::optional<Message>> one(store::Tx& tx, std::string_view rest, store::Values values) {
   TRY(auto found, all(tx, rest, std::move(values)));
   if (found.empty()) return std::nullopt;

@@ -13,6 +13,9 @@ namespace services::messages::rows {
 
 // Every message that the rest of the statement leaves ("WHERE id = $1").
 base::Result<std::vector<Message>> all(store::Tx& tx, std::string_view rest, store::Values values);
+// The first of them, as Tx::query_part ends them.
+base::Result<store::Part<Message>> some(store::Tx& tx, std::string_view rest, store::Values values,
+                                        std::size_t most);
 base::Result<std::optional<Message>> one(store::Tx& tx, std::string_view rest,
                                          store::Values values);
 // Returns the sequence. `request` is the sender's key, with the hash of what was asked.

@@ -324,11 +324,11 @@ Result<bool> is_known(store::Tx& tx, const std::string& agent) {
   return row.has_value();
 }
 
-Result<std::vector<Message>> list(store::Tx& tx, const Filter& filter, std::int64_t after,
+Result<store::Part<Message>> list(store::Tx& tx, const Filter& filter, std::int64_t after,
                                   std::size_t limit) {
   const bool is_back = filter.newest_first;
   const auto end = std::numeric_limits<std::int64_t>::max();
-  store::Values values{filter.agent, is_back && after == 0 ? end : after, limit};
+  store::Values values{filter.agent, is_back && after == 0 ? end : after, limit + 1};
   std::string where = is_back ? "WHERE seq < $2 " : "WHERE seq > $2 ";
   const auto add = [&](std::string_view condition, const std::string& value) {
     if (value.empty()) return;
@@ -347,7 +347,7 @@ Result<std::vector<Message>> list(store::Tx& tx, const Filter& filter, std::int6
   add("AND (sender = ${0} OR recipient = ${0}) ", filter.with);
   add("AND thread = ${} ", filter.thread);
   where += is_back ? "ORDER BY seq DESC LIMIT $3" : "ORDER BY seq LIMIT $3";
-  return rows::all(tx, where, std::move(values));
+  return rows::some(tx, where, std::move(values), limit);
 }
 
 Result<std::int64_t> unread(store::Tx& tx, const std::string& agent) {

@@ -106,7 +106,8 @@ struct Filter {
   bool newest_first = false;
 };
 // In order, those behind the sequence `after`; with newest_first those before it, 0 being the end.
-base::Result<std::vector<Message>> list(store::Tx& tx, const Filter& filter, std::int64_t after,
+// At most `limit`, and fewer where they are long: see Tx::query_part.
+base::Result<store::Part<Message>> list(store::Tx& tx, const Filter& filter, std::int64_t after,
                                         std::size_t limit);
 
 base::Result<std::int64_t> unread(store::Tx& tx, const std::string& agent);

@@ -41,6 +41,7 @@ inline constexpr std::size_t step_outputs_bytes_max = 1u << 20;
 inline constexpr std::size_t step_reads_bytes_max = 8u << 20;  // of the outputs that one reads
 inline constexpr std::size_t run_view_outputs_bytes_max = 4u << 20;  // of all its jobs
 inline constexpr std::size_t step_view_input_bytes_max = 1u << 20;
+inline constexpr std::size_t approval_note_bytes_listed = 4000;  // where it is not looked at alone
 inline constexpr int workflow_timers_at_once = 100;
 inline constexpr auto workflow_look = 30s;  // between looks at a calendar that may step
 

@@ -1,6 +1,7 @@
 #include "bridge/services/workflows/workflow_views.h"
 
 #include "bridge/base/limits.h"
+#include "bridge/base/utf8.h"
 #include "bridge/services/untrusted.h"
 #include "bridge/services/workflows/template.h"
 
@@ -32,16 +33,29 @@ bool has_expressions(std::string_view text) {
   return parsed && !parsed->expressions().empty();
 }
 
+std::string path_of(RunWorld& world, const workflow::Step& plan) {
+  return fmt::format("/api/gpt-workflows/runs/{}/steps/{}", world.run().id, plan.id);
+}
+
+// One step is looked at, or each of many.
+enum class Look { alone, among_others };
+
 // What the one who decides shall know. With anything filled in, others speak than the author.
-void add_note(json::object& view, RunWorld& world, std::size_t number, const std::string& text) {
-  const auto note = world.text_of(number, text);
-  const bool is_filled = note && has_expressions(text);
-  view["approval_note"] = note ? *note : text;
+void add_note(json::object& view, RunWorld& world, std::size_t number, const workflow::Step& plan,
+              Look look) {
+  const auto note = world.text_of(number, plan.approval_note);
+  const bool is_filled = note && has_expressions(plan.approval_note);
+  const std::string& said = note ? *note : plan.approval_note;
+  const auto shown = look == Look::alone
+                         ? std::string_view(said)
+                         : base::beginning_of(said, limits::approval_note_bytes_listed);
+  view["approval_note"] = shown;
   view["approval_note_trust"] = is_filled ? "untrusted" : "author";
+  if (shown.size() < said.size()) view["approval_note_at"] = path_of(world, plan);
 }
 
 // Everything but its input and outputs.
-Result<json::object> step_view(RunWorld& world, std::size_t number) {
+Result<json::object> step_view(RunWorld& world, std::size_t number, Look look) {
   TRY(const auto* plan, world.plan(number));
   TRY(const auto* state, world.state(number));
   json::array needs;
@@ -70,7 +84,7 @@ Result<json::object> step_view(RunWorld& world, std::size_t number) {
   }
   if (state->due && state->phase != Phase::pending) view["due"] = base::rfc3339(*state->due);
   if (state->phase == Phase::approval && !plan->approval_note.empty()) {
-    add_note(view, world, number, plan->approval_note);
+    add_note(view, world, number, *plan, look);
   }
   return view;
 }
@@ -189,11 +203,11 @@ Result<json::object> whole(RunWorld& world, store::Tx& tx) {
   json::object jobs;
   std::size_t room = limits::run_view_outputs_bytes_max;
   for (std::size_t i = 0; i < world.steps(); ++i) {
-    TRY(auto job, step_view(world, i));
+    TRY(auto job, step_view(world, i, Look::among_others));
     TRY(const auto* plan, world.plan(i));
     TRY(const auto outputs, outputs_of(world, tx, i));
     if (outputs && outputs->size() > room) {
-      job["outputs_at"] = fmt::format("/api/gpt-workflows/runs/{}/steps/{}", run.id, plan->id);
+      job["outputs_at"] = path_of(world, *plan);
     } else if (outputs) {
       TRY(job["outputs"], rows::parsed_outputs(*outputs));
       mark_untrusted(job, "outputs");
@@ -211,7 +225,7 @@ Result<json::object> whole(RunWorld& world, store::Tx& tx) {
 }
 
 Result<json::object> step(RunWorld& world, store::Tx& tx, std::size_t number) {
-  TRY(auto view, step_view(world, number));
+  TRY(auto view, step_view(world, number, Look::alone));
   TRY(const auto outputs, outputs_of(world, tx, number));
   if (outputs) {
     TRY(view["outputs"], rows::parsed_outputs(*outputs));
@@ -224,7 +238,7 @@ Result<json::object> step(RunWorld& world, store::Tx& tx, std::size_t number) {
 }
 
 Result<json::object> waiting(RunWorld& world, std::size_t number) {
-  TRY(auto view, step_view(world, number));
+  TRY(auto view, step_view(world, number, Look::among_others));
   TRY_OK(add_place(view, world, number));
   return view;
 }

@@ -219,7 +219,8 @@ function drawActions(page, refresh) {
 // What the workflow's author has to say to whoever decides; others may speak in it.
 export function noteOf(job) {
   if (!job.approval_note) return null;
-  const note = h("p", { class: "said" }, job.approval_note);
+  const rest = job.approval_note_at ? " … (the step shows all of it)" : "";
+  const note = h("p", { class: "said" }, `${job.approval_note}${rest}`);
   return job.approval_note_trust === "untrusted" ? untrusted(note) : note;
 }
 
