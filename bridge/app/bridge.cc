@@ -310,9 +310,15 @@ asio::awaitable<void> Bridge::stop_by(base::Instant deadline) {
   co_await account_->close(killed_at);
 }
 
-asio::awaitable<base::Error> Bridge::store_died() {
+asio::awaitable<void> Bridge::store_died() {
   while (!store_failure_) co_await store_notice_.wait(base::Instant::max());
-  co_return *store_failure_;
+}
+
+base::Error Bridge::why_store_died() const {
+  return {base::Code::unavailable,
+          "the store can be used no more, and whoever opens it next goes on with what it holds: " +
+              store_failure_->message,
+          "file_failed"};
 }
 
 // The queue follows the session: parked while only a person can help, resumed by itself afterwards.

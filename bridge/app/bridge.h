@@ -117,8 +117,10 @@ class Bridge {
   boost::asio::awaitable<void> stop_by(base::Instant deadline);
   // The same with limits::stops for all of it.
   boost::asio::awaitable<void> stop() { return stop_by(clock_.now() + limits::stops); }
-  // Returns when the store has died, with the reason.
-  boost::asio::awaitable<base::Error> store_died();
+  // The task's own result; or, once the store has died, why, with the reason "file_failed": then
+  // the task has been cancelled and has unwound, for with a dead store it might never end.
+  template <class T>
+  base::Task<T> while_store_lives(base::Task<T> task);
 
   store::SqliteStore& store() { return *store_; }
   services::Packets& packets() { return *packets_; }
@@ -160,6 +162,9 @@ class Bridge {
  private:
   Bridge(boost::asio::any_io_executor executor, base::Clock& clock, base::Faults& faults,
          BridgeSettings settings);
+  // Returns when the store has died.
+  boost::asio::awaitable<void> store_died();
+  base::Error why_store_died() const;
   base::Result<> prepare();
   void build_queue();
   void build_messages();
@@ -213,5 +218,21 @@ class Bridge {
   bool works_all_lanes_ = false;
   base::Scope tasks_;
 };
+
+template <class T>
+base::Task<T> Bridge::while_store_lives(base::Task<T> task) {
+  namespace asio = boost::asio;
+  auto executor = co_await asio::this_coro::executor;
+  auto [order, task_error, result, watch_error] =
+      co_await asio::experimental::make_parallel_group(
+          asio::co_spawn(executor, std::move(task), asio::deferred),
+          asio::co_spawn(executor, store_died(), asio::deferred))
+          .async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+  // What the task has done is done; how it failed with a dead store tells nothing.
+  const bool is_done = !task_error && result;
+  if (store_failure_ && !is_done) co_return std::unexpected(why_store_died());
+  if (task_error) std::rethrow_exception(task_error);
+  co_return std::move(result);
+}
 
 }  // namespace app

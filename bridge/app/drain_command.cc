@@ -75,7 +75,7 @@ awaitable<int> drain_here(Console& console, BridgeSettings settings,
     co_await running.drain();
     co_return base::Result<>();
   };
-  auto drained = co_await signals.until(work(*bridge));
+  auto drained = co_await signals.until(bridge->while_store_lives(work(*bridge)));
   co_await bridge->stop();
   if (!drained) co_return exit_interrupted;
   if (!*drained) co_return print_failed(console, drained->error());

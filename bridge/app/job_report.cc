@@ -178,10 +178,9 @@ base::Task<json::object> watch_to_end(Bridge& bridge, engine::JobId id, engine::
   }
 }
 
-}  // namespace
-
-base::Task<json::object> see_through(Bridge& bridge, services::Caller caller, json::value packet,
-                                     Progress& progress, base::Instant deadline, Rest rest) {
+base::Task<json::object> hand_in_and_watch(Bridge& bridge, services::Caller caller,
+                                           json::value packet, Progress& progress,
+                                           base::Instant deadline, Rest rest) {
   CO_TRY_OK(co_await bridge.recover());
   CO_TRY(const auto last, co_await bridge.store().read(
                               [&bridge](store::Tx& tx) { return bridge.journal().last(tx); }));
@@ -197,6 +196,14 @@ base::Task<json::object> see_through(Bridge& bridge, services::Caller caller, js
   }
   if (submitted->is_replay) view["replayed"] = true;
   co_return std::move(view);
+}
+
+}  // namespace
+
+base::Task<json::object> see_through(Bridge& bridge, services::Caller caller, json::value packet,
+                                     Progress& progress, base::Instant deadline, Rest rest) {
+  return bridge.while_store_lives(
+      hand_in_and_watch(bridge, std::move(caller), std::move(packet), progress, deadline, rest));
 }
 
 }  // namespace app

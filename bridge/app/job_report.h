@@ -48,7 +48,7 @@ enum class Rest {
 // Hands the packet in and works the queue until it has ended, is held, or has failed before it was
 // sent: then it is cancelled, for nobody is left to send it later. `progress` is told of every
 // step. "replayed": true in the view: it was handed in before, and this is that job. What is left
-// alone only the first call of a bridge can leave so.
+// alone only the first call of a bridge can leave so. "file_failed": the store has died.
 base::Task<boost::json::object> see_through(Bridge& bridge, services::Caller caller,
                                             boost::json::value packet, Progress& progress,
                                             base::Instant deadline, Rest rest);

@@ -59,7 +59,8 @@ awaitable<int> send_here(Console& console, const protocol::Packet& packet, const
   const auto deadline =
       options.wait_s ? clock.now() + std::chrono::seconds(*options.wait_s) : base::Instant::max();
   int status = exit_interrupted;
-  const auto caller = co_await caller_of(console, *bridge, clock, config.state, packet);
+  const auto caller =
+      co_await bridge->while_store_lives(caller_of(console, *bridge, clock, config.state, packet));
   if (!caller) {
     status = print_failed(console, caller.error());
     co_await bridge->stop();

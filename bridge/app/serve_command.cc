@@ -83,25 +83,9 @@ awaitable<void> forget_start(base::Clock& clock) {
   forget_code();
 }
 
-// Why the daemon ends: nothing means that the queue was drained.
-base::Task<> run_until_end(Daemon& daemon) {
-  auto watch = [](Daemon& running) -> base::Task<> {
-    co_return std::unexpected(co_await running.bridge().store_died());
-  };
-  auto drained = [](Daemon& running) -> base::Task<> {
-    co_await running.drained();
-    co_return base::Result<>();
-  };
-  auto executor = co_await boost::asio::this_coro::executor;
-  namespace asio = boost::asio;
-  auto [order, first_error, first, second_error, second] =
-      co_await asio::experimental::make_parallel_group(
-          asio::co_spawn(executor, watch(daemon), asio::deferred),
-          asio::co_spawn(executor, drained(daemon), asio::deferred))
-          .async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
-  const bool is_store = order[0] == 0;
-  if (const auto& error = is_store ? first_error : second_error) std::rethrow_exception(error);
-  co_return is_store ? std::move(first) : std::move(second);
+base::Task<> drained(Daemon& daemon) {
+  co_await daemon.drained();
+  co_return base::Result<>();
 }
 
 // Nobody shall wonder why the daemon dies.
@@ -142,15 +126,12 @@ awaitable<int> serve(Console& console, DaemonSettings settings, base::Faults& fa
   notify_service_manager("READY=1");
   daemon->bridge().tasks().spawn(forget_start(clock));
   daemon->bridge().tasks().spawn(feed_watchdog(clock));
-  auto ended = co_await signals.until(run_until_end(*daemon));
+  auto ended = co_await signals.until(daemon->bridge().while_store_lives(drained(*daemon)));
   notify_service_manager("STOPPING=1");
   log.write("stopping", {{"why", !ended ? "signal" : *ended ? "drained" : ended->error().message}});
   co_await daemon->stop();
   log.write("stopped", {});
-  if (ended && !*ended) {
-    print_error(console, ended->error().message);
-    co_return exit_io;
-  }
+  if (ended && !*ended) co_return print_failed(console, ended->error());
   co_return exit_ok;
 }
 
