@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include <boost/asio/this_coro.hpp>
+
 namespace app {
 
 cdp::Window window_here() {
@@ -25,21 +27,29 @@ base::Task<std::unique_ptr<cdp::Browser>> open_browser(const BrowserSettings& se
   co_return std::move(*browser);
 }
 
+std::shared_ptr<cdp::Browser> if_it_lives_on(const std::shared_ptr<cdp::Browser>& browser) {
+  return browser->process_id() == 0 ? browser : nullptr;
+}
+
 base::Task<std::unique_ptr<BrowserSession>> BrowserSession::open(BrowserSettings settings,
                                                                  base::Clock& clock) {
   CO_TRY(const auto profiles, chat::Profiles::load(settings.page_profiles));
   std::unique_ptr<BrowserSession> session(new BrowserSession);
   CO_TRY(session->browser_, co_await open_browser(settings));
+  session->tab_.emplace(co_await boost::asio::this_coro::executor,
+                        if_it_lives_on(session->browser_));
   // A tab of our own: the browser may still be loading something into the one it started with, and
   // in a person's browser the others are the person's.
   auto page = co_await session->browser_->open("about:blank");
   if (!page) co_return std::unexpected(chat::translate(page.error(), "open a tab"));
+  session->tab_->becomes((*page)->target_id());
   CO_TRY(session->chat_, co_await chat::ChatPage::open(std::move(*page), profiles,
                                                        std::move(settings.chat), clock));
   co_return std::move(session);
 }
 
 base::Task<> BrowserSession::close() {
+  if (tab_->is_doomed() && co_await chat_->page().close()) tab_->spare();
   chat_.reset();
   auto closed = co_await browser_->close();
   if (!closed) co_return std::unexpected(chat::translate(closed.error(), "close the browser"));

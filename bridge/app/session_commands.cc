@@ -125,10 +125,12 @@ awaitable<int> login(Console& console, const SessionOptions& options, const Conf
   auto opened = co_await BrowserSession::open(std::move(settings), clock);
   if (!opened) co_return print_failed(console, opened.error());
   auto session = std::move(*opened);
+  // Whoever signs in there may go on in it, and whoever interrupts this may be half-way.
+  session->leave_tab();
   console.err << (options.bridge.attach
                       ? "Sign in in the browser that --attach names, where it shows a window: the "
                         "conversation is open in a tab of it. This command ends by itself when the "
-                        "conversation is ready, or when you close that tab."
+                        "conversation is ready, or when you close that tab; it leaves the tab open."
                       : "Sign in in the browser window. This command ends by itself when the "
                         "conversation is ready, or when you close the window.")
               << std::endl;
@@ -175,11 +177,12 @@ awaitable<int> import(Console& console, const SessionOptions& options, const Con
   note_browser_of_service(console, options.bridge, config);
   auto settings = browser_settings(config, options.bridge);
   settings.launch.window = cdp::Window::headless;
-  auto browser = co_await open_browser(settings);
-  if (!browser) co_return print_failed(console, browser.error());
-  auto imported = co_await import_storage_state(**browser, *storage);
+  auto opened = co_await open_browser(settings);
+  if (!opened) co_return print_failed(console, opened.error());
+  const std::shared_ptr<cdp::Browser> browser = std::move(*opened);
+  auto imported = co_await import_storage_state(browser, *storage);
   if (!imported) co_return print_failed(console, imported.error());
-  auto closed = co_await (*browser)->close();
+  auto closed = co_await browser->close();
   if (!closed) co_return print_failed(console, chat::translate(closed.error(), "save the profile"));
   print_imported(console, *storage, *imported, place_of_session(options.bridge, config));
   co_return exit_ok;

@@ -1,13 +1,16 @@
 #include "bridge/app/storage_state.h"
 
+#include "bridge/app/browser_session.h"
 #include "bridge/base/json.h"
 #include "bridge/base/limits.h"
 #include "bridge/base/scope.h"
+#include "bridge/chat/doomed_tab.h"
 #include "bridge/chat/eyes.h"
 
 #include <chrono>
 #include <optional>
 
+#include <boost/asio/this_coro.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
@@ -156,22 +159,24 @@ base::Result<StorageState> read_storage_state(Console& console, const std::strin
   return storage;
 }
 
-base::Task<Imported> import_storage_state(cdp::Browser& browser, const StorageState& storage) {
+base::Task<Imported> import_storage_state(std::shared_ptr<cdp::Browser> browser,
+                                          const StorageState& storage) {
   Imported imported;
   json::object cookies{{"cookies", storage.cookies}};
-  auto set = co_await browser.call("Storage.setCookies", std::move(cookies));
+  auto set = co_await browser->call("Storage.setCookies", std::move(cookies));
   if (!set) co_return std::unexpected(chat::translate(set.error(), "import the cookies"));
   imported.cookies = storage.cookies.size();
   if (storage.origins.empty()) co_return imported;
-  auto page = co_await browser.open("about:blank");
+  chat::DoomedTab doomed(co_await boost::asio::this_coro::executor, if_it_lives_on(browser));
+  auto page = co_await browser->open("about:blank");
   if (!page) co_return std::unexpected(chat::translate(page.error(), "open a tab"));
+  doomed.becomes((*page)->target_id());
   auto requests = (*page)->subscribe({"Fetch.requestPaused"});
   auto paused = co_await (*page)->call("Fetch.enable");
   if (!paused) co_return std::unexpected(chat::translate(paused.error(), "pause requests"));
   auto stored = co_await base::beside(answer_with_nothing(**page, requests),
                                       store_all(**page, storage.origins));
-  // A browser that runs on has no use for it.
-  (void)co_await (*page)->close();
+  if (co_await (*page)->close()) doomed.spare();
   CO_TRY(imported.items, std::move(stored));
   co_return imported;
 }

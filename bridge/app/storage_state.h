@@ -6,6 +6,7 @@
 #include "bridge/base/result.h"
 #include "cdp/browser.h"
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,9 @@ struct Imported {
 base::Result<StorageState> read_storage_state(Console& console, const std::string& path,
                                               base::WallTime now);
 
-// Nothing is asked of the sites: their storage is entered through empty pages made here.
-base::Task<Imported> import_storage_state(cdp::Browser& browser, const StorageState& storage);
+// Nothing is asked of the sites: their storage is entered through empty pages made here. The tab
+// that shows them is closed in any case.
+base::Task<Imported> import_storage_state(std::shared_ptr<cdp::Browser> browser,
+                                          const StorageState& storage);
 
 }  // namespace app

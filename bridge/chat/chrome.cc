@@ -1,14 +1,13 @@
 #include "bridge/chat/chrome.h"
 
 #include "bridge/base/limits.h"
+#include "bridge/chat/doomed_tab.h"
 #include "bridge/chat/eyes.h"
 #include "bridge/chat/own_tabs.h"
 #include "cdp/limits.h"
 
 #include <utility>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/this_coro.hpp>
 
 namespace chat {
@@ -19,28 +18,6 @@ namespace asio = boost::asio;
 static_assert(cdp::limits::reap <= limits::browser_dies);
 
 namespace {
-
-// Closes a tab that did not become a conversation, however its opening ended.
-class Doomed {
- public:
-  Doomed(asio::any_io_executor executor, std::shared_ptr<cdp::Browser> browser, std::string target)
-      : executor_(std::move(executor)), browser_(std::move(browser)), target_(std::move(target)) {}
-  Doomed(const Doomed&) = delete;
-  Doomed& operator=(const Doomed&) = delete;
-  ~Doomed() {
-    if (browser_) asio::co_spawn(executor_, close(browser_, std::move(target_)), asio::detached);
-  }
-  void spare() { browser_.reset(); }
-
- private:
-  static asio::awaitable<void> close(std::shared_ptr<cdp::Browser> browser, std::string target) {
-    (void)co_await browser->call("Target.closeTarget", {{"targetId", target}}, limits::page_call);
-  }
-
-  asio::any_io_executor executor_;
-  std::shared_ptr<cdp::Browser> browser_;
-  std::string target_;
-};
 
 class Chrome final : public LiveBrowser {
  public:
@@ -60,7 +37,8 @@ class Chrome final : public LiveBrowser {
     const auto browser = browser_;
     auto page = co_await browser->open("about:blank");
     if (!page) co_return std::unexpected(translate(page.error(), "open a tab"));
-    Doomed doomed(co_await asio::this_coro::executor, browser, (*page)->target_id());
+    // Until it has become a conversation.
+    DoomedTab doomed(co_await asio::this_coro::executor, browser, (*page)->target_id());
     if (const auto tabs = tabs_) CO_TRY_OK(co_await tabs->add(*browser, (*page)->target_id()));
     ChatOptions options = options_.chat;
     options.url = std::move(url);

@@ -5,8 +5,12 @@
 #include "tests/cdp/browser_fixture.h"
 #include "tests/e2e/project.h"
 
+#include <algorithm>
 #include <fstream>
+#include <functional>
 #include <iterator>
+#include <memory>
+#include <vector>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -206,7 +210,19 @@ bool has_cookie(const json::object& answer, std::string_view name) {
   return false;
 }
 
-// As flywheel-browser.service runs one, beside a daemon that uses it.
+// A browser that others can attach to, as flywheel-browser.service runs one.
+cdp::Task<std::unique_ptr<cdp::Browser>> launch_for_all(std::filesystem::path profile) {
+  cdp::LaunchOptions options;
+  options.profile_dir = profile;
+  options.extra_args = {"--remote-debugging-port=0"};
+  auto browser = co_await cdp::Browser::launch(std::move(options));
+  if (!browser) co_return browser;
+  const auto found = co_await cdp::find_debugging_url(profile, std::chrono::seconds(20));
+  if (!found) co_return std::unexpected(found.error());
+  co_return browser;
+}
+
+// Beside a daemon that uses it.
 TEST_F(Project, ASessionIsBroughtIntoTheBrowserThatTheDaemonUses) {
   fixture::Knobs knobs;
   knobs.state = "login_modal";
@@ -214,11 +230,7 @@ TEST_F(Project, ASessionIsBroughtIntoTheBrowserThatTheDaemonUses) {
   configure(knobs);
   const app::TestFolder profile;
   const auto story = [&]() -> cdp_test::Story {
-    cdp::LaunchOptions options;
-    options.profile_dir = profile.path();
-    options.extra_args = {"--remote-debugging-port=0"};
-    auto browser = cdp_test::must(co_await cdp::Browser::launch(options));
-    cdp_test::must(co_await cdp::find_debugging_url(profile.path(), std::chrono::seconds(20)));
+    auto browser = cdp_test::must(co_await launch_for_all(profile.path()));
     const auto tabs = cdp_test::must(co_await browser->pages()).size();
     {
       const app::Manager manager(folder.path() / "notify");
@@ -242,6 +254,71 @@ TEST_F(Project, ASessionIsBroughtIntoTheBrowserThatTheDaemonUses) {
   };
   cdp_test::run(story, std::chrono::seconds(150));
   EXPECT_FALSE(std::filesystem::exists(folder.path() / ".flywheel/state/profiles/test"));
+}
+
+// Its profile of the shell has a selector that no browser can read.
+void break_page_profile(const app::TestFolder& project) {
+  std::ifstream built_in(std::string(SOURCE_DIR) + "/.flywheel/pages/shell-c.json");
+  auto profile = parsed(std::string(std::istreambuf_iterator<char>(built_in), {})).as_object();
+  profile.at("turns").as_object()["user"] = "[[";
+  project.write(".flywheel/pages/shell-c.json", json::serialize(profile));
+}
+
+using Tabs = std::vector<cdp::TargetInfo>;
+
+// Asks for the tabs until they are so; what a command leaves to be closed closes after its end.
+cdp_test::Story until_tabs(cdp::Browser& browser, std::function<bool(const Tabs&)> are_so) {
+  while (!are_so(cdp_test::must(co_await browser.pages()))) continue;
+}
+
+TEST_F(Project, NoCommandLeavesATabInABrowserThatWasRunningBefore) {
+  configure();
+  const app::TestFolder profile;
+  const auto attached = [&](std::vector<std::string> words, std::string_view input = {}) {
+    words.insert(words.end(), {"--attach", profile.path().string()});
+    return run(std::move(words), input);
+  };
+  const auto story = [&]() -> cdp_test::Story {
+    auto browser = cdp_test::must(co_await launch_for_all(profile.path()));
+    const auto count = cdp_test::must(co_await browser->pages()).size();
+    const auto are_as_before = [count](const Tabs& tabs) { return tabs.size() == count; };
+    const std::string picture = (folder.path() / "page.png").string();
+    const std::vector<std::vector<std::string>> commands{{"session", "check"},
+                                                         {"session", "inspect"},
+                                                         {"session", "screenshot", picture},
+                                                         {"doctor"}};
+    for (const auto& words : commands) {
+      const auto done = attached(words);
+      EXPECT_EQ(done.status, 0) << words.back() << done.out << done.err;
+      co_await until_tabs(*browser, are_as_before);
+    }
+    const auto imported = attached({"session", "import", "-"}, storage_state(site->origin()));
+    EXPECT_EQ(imported.status, 0) << imported.err;
+    co_await until_tabs(*browser, are_as_before);
+    break_page_profile(folder);
+    EXPECT_EQ(attached({"session", "check"}).status, 65);
+    co_await until_tabs(*browser, are_as_before);
+    std::filesystem::remove_all(folder.path() / ".flywheel/pages");
+
+    fixture::Knobs never_ready;
+    never_ready.state = "hydrating_forever";
+    site->set_knobs(url, never_ready);
+    app::Service check({"session", "check", "--wait", "600", "--attach", profile.path().string()},
+                       folder);
+    co_await until_tabs(*browser, [&](const Tabs& tabs) {
+      return std::ranges::find(tabs, url, &cdp::TargetInfo::url) != tabs.end();
+    });
+    EXPECT_EQ(check.stop(), 130) << folder.read("log");
+    co_await until_tabs(*browser, are_as_before);
+
+    // But for the one that a person signs in in.
+    site->set_knobs(url, {});
+    const auto login = attached({"session", "login"});
+    EXPECT_EQ(login.status, 0) << login.err;
+    EXPECT_EQ(cdp_test::must(co_await browser->pages()).size(), count + 1);
+    cdp_test::must(co_await browser->close());
+  };
+  cdp_test::run(story, std::chrono::seconds(150));
 }
 
 TEST_F(Project, WhatIsNoStorageStateIsRefusedWithoutItsValues) {
@@ -290,10 +367,7 @@ TEST_F(Project, DoctorNamesEveryCheckAndWhatToDo) {
 
 TEST_F(Project, ASelectorThatTheBrowserCannotReadIsToldWithItsFile) {
   configure();
-  std::ifstream built_in(std::string(SOURCE_DIR) + "/.flywheel/pages/shell-c.json");
-  auto profile = parsed(std::string(std::istreambuf_iterator<char>(built_in), {})).as_object();
-  profile.at("turns").as_object()["user"] = "[[";
-  folder.write(".flywheel/pages/shell-c.json", json::serialize(profile));
+  break_page_profile(folder);
   const auto check = run({"session", "check"});
   EXPECT_EQ(check.status, 65) << check.err;
   EXPECT_NE(check.err.find(".flywheel/pages/shell-c.json: /turns/user: \"[[\""), std::string::npos)
