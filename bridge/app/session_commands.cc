@@ -14,7 +14,12 @@
 #include "bridge/chat/inspection.h"
 
 #include <memory>
+#include <optional>
 
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/system/system_error.hpp>
 #include <fmt/format.h>
 
 namespace app {
@@ -116,6 +121,17 @@ std::string place_of_session(const BridgeOptions& options, const Config& config)
   return options.attach ? "the browser at " + *options.attach : config.browser.profile_dir.string();
 }
 
+// Nothing if it was interrupted.
+awaitable<std::optional<base::Result<>>> wait_for_person(BrowserSession& session, Console& console,
+                                                         base::Clock& clock) {
+  try {
+    co_return co_await wait_for_sign_in(session.chat(), console.err, clock);
+  } catch (const boost::system::system_error& error) {
+    if (error.code() != boost::asio::error::operation_aborted) throw;
+  }
+  co_return std::nullopt;
+}
+
 // A person acts in the window; the bridge only looks, and leaves when the page is ready.
 awaitable<int> login(Console& console, const SessionOptions& options, const Config& config,
                      base::Clock& clock) {
@@ -134,10 +150,13 @@ awaitable<int> login(Console& console, const SessionOptions& options, const Conf
                       : "Sign in in the browser window. This command ends by itself when the "
                         "conversation is ready, or when you close the window.")
               << std::endl;
-  const auto ready = co_await wait_for_sign_in(session->chat(), console.err, clock);
-  // Also after a failure: a person may have signed in before it.
+  const auto ready = co_await wait_for_person(*session, console, clock);
+  // Also after a failure or an interruption: a person may have signed in before it, and a browser
+  // that is killed has not yet written that down. Only a second Ctrl-C ends this, at once.
+  co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
   const auto closed = co_await session->close();
-  if (!ready) co_return print_failed(console, ready.error());
+  if (!ready) co_return exit_interrupted;
+  if (!*ready) co_return print_failed(console, ready->error());
   if (!closed) co_return print_failed(console, closed.error());
   if (console.is_json) {
     print_json(console, {{"state", "ready"}});

@@ -321,6 +321,51 @@ TEST_F(Project, NoCommandLeavesATabInABrowserThatWasRunningBefore) {
   cdp_test::run(story, std::chrono::seconds(150));
 }
 
+// A browser that believes to have a window, and that others can attach to.
+std::string windowless_browser(const app::TestFolder& where) {
+  const auto found = cdp::find_browser();
+  EXPECT_TRUE(found);
+  const std::string file =
+      where.write("browser", fmt::format("#!/bin/sh\nexec '{}' --headless=new --disable-gpu "
+                                         "--remote-debugging-port=0 \"$@\"\n",
+                                         found ? found->string() : ""));
+  std::filesystem::permissions(file, std::filesystem::perms::owner_all);
+  return file;
+}
+
+// What the site gives to whoever signs in, while the command waits for that: the browser takes its
+// time to write it down.
+cdp_test::Story sign_in(const app::TestFolder& where, const std::filesystem::path& profile) {
+  cdp_test::must(co_await cdp::find_debugging_url(profile, std::chrono::seconds(30)));
+  const auto browser = cdp_test::must(co_await cdp::Browser::attach(profile.string()));
+  while (where.read("log").find("  login_required: ") == std::string::npos) {
+    cdp_test::must(co_await browser->version());
+  }
+  json::array given{cookie("session-token", "s3cret", 4102444800.0)};
+  cdp_test::must(co_await browser->call("Storage.setCookies", {{"cookies", std::move(given)}}));
+}
+
+TEST_F(Project, AnInterruptedLoginKeepsTheSignInThatWasMade) {
+  fixture::Knobs knobs;
+  knobs.state = "login_modal";
+  bridge["browser"] = json::object{{"executable", windowless_browser(folder)}};
+  configure(knobs);
+  const auto profile = folder.path() / ".flywheel/state/profiles/test";
+  std::filesystem::create_directories(profile);
+  {
+    const app::Environment environment({{"DISPLAY", ":of-this-test"}});
+    app::Service login({"session", "login"}, folder);
+    cdp_test::run([&] { return sign_in(folder, profile); });
+    EXPECT_EQ(login.stop(), 130) << folder.read("log");
+  }
+  cdp_test::run([&]() -> cdp_test::Story {
+    auto browser = cdp_test::must(co_await cdp::Browser::launch({.profile_dir = profile}));
+    const auto kept = cdp_test::must(co_await browser->call("Storage.getCookies"));
+    EXPECT_TRUE(has_cookie(kept, "session-token"));
+    cdp_test::must(co_await browser->close());
+  });
+}
+
 TEST_F(Project, WhatIsNoStorageStateIsRefusedWithoutItsValues) {
   configure();
   const auto broken = run({"session", "import", "-"}, R"({"cookies":[{"name":"s3cret"}]})");
