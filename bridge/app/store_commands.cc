@@ -5,9 +5,13 @@
 #include "bridge/app/held_signals.h"
 #include "bridge/app/marker_key.h"
 #include "bridge/store/backup.h"
+#include "bridge/store/files.h"
 
+#include <algorithm>
+#include <array>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -39,11 +43,29 @@ base::Result<StorePlace> store_place(const StoreOptions& options) {
   return StorePlace{std::move(state), std::move(store)};
 }
 
+// What the store says of a disk or a file: no daemon that is away, as "unavailable" else means.
+bool is_about_files(const base::Error& error) {
+  static constexpr std::array<std::string_view, 4> reasons = {"full", "readonly", "io",
+                                                              "connection"};
+  return std::ranges::find(reasons, error.reason) != reasons.end();
+}
+
+// A new file that there is no place for.
+base::Result<> made(base::Result<> done) {
+  if (!done && (done.error().reason == "readonly" || done.error().reason == "connection")) {
+    done.error().reason = "file_not_created";
+  }
+  return done;
+}
+
 // A file that was begun is taken away again before the program ends.
 int report_failed(Console& console, const base::Error& error, HeldSignals& signals) {
-  if (!signals.have_come()) return print_failed(console, error);
-  print_error(console, "interrupted");
-  return exit_interrupted;
+  if (signals.have_come()) {
+    print_error(console, "interrupted");
+    return exit_interrupted;
+  }
+  const int status = print_failed(console, error);
+  return is_about_files(error) ? exit_io : status;
 }
 
 // Beside a running daemon, too: it reads what is committed.
@@ -56,8 +78,8 @@ base::Result<std::string> back_up(const StoreOptions& options, HeldSignals& sign
   }
   TRY(auto connection, store::Connection::open(path, store::Access::read, ""));
   TRY_OK(connection->control("BEGIN"));
-  TRY_OK(
-      store::write_backup(*connection, options.file, [&signals] { return signals.have_come(); }));
+  TRY_OK(made(
+      store::write_backup(*connection, options.file, [&signals] { return signals.have_come(); })));
   return path;
 }
 
@@ -81,6 +103,7 @@ base::Result<store::Restored> restore_with_key(const StorePlace& place, const St
   // A file that is no store is told below.
   const bool is_other_key = !fits && fits.error().reason == "configuration";
   if (is_other_key && !options.takes_new_key) return std::unexpected(fits.error());
+  TRY_OK(made(store::make_folder_of(place.store)));
   store::Restoring how;
   how.stops = [&signals] { return signals.have_come(); };
   if (options.takes_new_key) {

@@ -9,9 +9,10 @@
 #include <boost/asio/detached.hpp>
 
 namespace chat {
-namespace {
 
 namespace asio = boost::asio;
+
+namespace {
 
 asio::awaitable<void> close_tab(std::shared_ptr<cdp::Browser> browser, std::string target) {
   if (target.empty()) {

@@ -136,6 +136,30 @@ TEST_F(StoreCommands, ADamagedStoreIsNotCopied) {
   EXPECT_THAT(copies(), IsEmpty());
 }
 
+TEST_F(StoreCommands, AFileThatCannotBeMadeIsToldApartFromOneThatFails) {
+  ASSERT_EQ(run({"backup", copy}).status, 0);
+  const std::string file = (folder.path() / ".flywheel" / "chatgpt.json").string();
+  for (const auto* name : {"/new.db", "/deeper/new.db"}) {
+    const auto backup = run({"backup", file + name});
+    EXPECT_EQ(backup.status, exit_cannot_create) << backup.err;
+    EXPECT_THAT(backup.err, HasSubstr(file));
+  }
+  const auto nowhere = run({"restore", copy, "--store", file + "/deeper/new.db"});
+  EXPECT_EQ(nowhere.status, exit_cannot_create) << nowhere.err;
+  const auto of_a_folder = run({"restore", (folder.path() / "data").string()});
+  EXPECT_EQ(of_a_folder.status, exit_io) << of_a_folder.err;
+}
+
+TEST_F(StoreCommands, ADiskThatTakesNoMoreIsNoDaemonThatIsAway) {
+  std::filesystem::create_directories(folder.path() / "copies");
+  // Less than the store has, and enough for what SQLite keeps beside it.
+  const auto backup = run_program(
+      {"sh", "-c", "trap '' XFSZ; ulimit -f 128; exec " FLYWHEEL_PROGRAM " backup " + copy}, {},
+      folder.path());
+  EXPECT_EQ(backup.status, exit_io) << backup.err;
+  EXPECT_THAT(copies(), IsEmpty());
+}
+
 TEST_F(StoreCommands, AnInterruptedOneLeavesNothingBehind) {
   EXPECT_EQ(run_interrupted({"backup", copy}), exit_interrupted);
   EXPECT_THAT(copies(), IsEmpty());

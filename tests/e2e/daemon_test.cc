@@ -8,7 +8,6 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <future>
 #include <iostream>
 #include <iterator>
 #include <memory>
@@ -577,24 +576,6 @@ class FaultyDisk : public Daemon {
     return {"LD_PRELOAD=" FAULTY_DISK_LIBRARY, "FAULTY_DISK=" + (folder.path() / "disk").string()};
   }
   void disk(std::string_view word) const { folder.write("disk", word); }
-  // The command beside this one, where no daemon runs.
-  std::future<Finished> begin(const std::vector<std::string>& words) const {
-    std::vector<std::string> command = faulty();
-    command.insert(command.begin(), "env");
-    command.emplace_back(FLYWHEEL_PROGRAM);
-    command.insert(command.end(), words.begin(), words.end());
-    return std::async(std::launch::async, [command, where = folder.path()] {
-      return app::run_program(command, {}, where);
-    });
-  }
-  // True as soon as this holds; false if the command ends before.
-  template <class Holds>
-  static bool comes_before_end(const std::future<Finished>& command, Holds holds) {
-    while (!holds()) {
-      if (command.wait_for(10ms) == std::future_status::ready) return holds();
-    }
-    return true;
-  }
   // Hands a packet in again and again, as a sender does who is told that the disk is full.
   int send_in_the_end(const std::string& file) const {
     int status = 69;
@@ -676,35 +657,6 @@ TEST_F(FaultyDisk, AFailedSyncEndsTheDaemonAndTheNextOneGoesOn) {
   disk("");
   start(faulty());
   EXPECT_EQ(run({"send", packet("bd-sync")}).status, 0);
-  EXPECT_EQ(accepted(), 1u);
-}
-
-// Where no daemon runs, nobody would ever end a command that waits for what a dead store can tell
-// no more, and it would keep the store and the profile from everybody else.
-TEST_F(FaultyDisk, AFailedSyncEndsACommandThatWorksTheQueueItself) {
-  fixture::Knobs knobs;
-  knobs.generate_ms_min = knobs.generate_ms_max = 3000;
-  configure(knobs);
-  auto sending = begin({"send", packet("bd-sync")});
-  EXPECT_TRUE(comes_before_end(sending, [&] { return accepted() == 1; }));
-  disk("fsync");
-  const auto sent = sending.get();
-  EXPECT_EQ(sent.status, 74) << sent.err;
-  EXPECT_THAT(sent.err, HasSubstr("the store can be used no more"));
-
-  disk("");
-  const auto asked = site->ledger(url).requests.size();
-  auto draining = begin({"drain"});
-  EXPECT_TRUE(
-      comes_before_end(draining, [&] { return site->ledger(url).requests.size() > asked; }));
-  disk("fsync");
-  const auto drained = draining.get();
-  EXPECT_EQ(drained.status, 74) << drained.err;
-  EXPECT_THAT(drained.err, HasSubstr("the store can be used no more"));
-
-  disk("");
-  const auto again = run({"send", packet("bd-sync")});
-  EXPECT_EQ(again.status, 0) << again.err;
   EXPECT_EQ(accepted(), 1u);
 }
 
