@@ -47,6 +47,7 @@ class Evaluator : public Findings<reports> {
   using Findings<reports>::keep_place;
   using Findings<reports>::program_;
   using Findings<reports>::spend;
+  using Findings<reports>::steps_left_;
   using Findings<reports>::violated;
   using Findings<reports>::violated_at;
   using Findings<reports>::violations_;
@@ -243,8 +244,8 @@ class Evaluator : public Findings<reports> {
   }
 
   bool matches(const Regex& regex, std::string_view text) {
-    if (!spend(1 + text.size() / 64)) return false;
-    const Match match = regex.search(text, memory_);
+    if (exhausted_) return false;
+    const Match match = regex.search(text, memory_, steps_left_);
     if (match == Match::exhausted) exhausted_ = true;
     return match == Match::yes;
   }

@@ -105,8 +105,6 @@ class Findings {
   bool exhausted_ = false;
   std::vector<Violation> violations_;
   std::vector<Annotation> annotations_;
-
- private:
   std::uint64_t steps_left_;
 };
 

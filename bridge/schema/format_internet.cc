@@ -1,4 +1,5 @@
 #include "bridge/base/ascii.h"
+#include "bridge/base/limits.h"
 #include "bridge/schema/format.h"
 #include "bridge/schema/punycode.h"
 #include "bridge/schema/regex.h"
@@ -72,7 +73,8 @@ bool is_u_label(std::string_view label) {
     if (points.size() > label_bytes_max) return false;
   }
   Regex::Memory memory;
-  return u_label().search(label, memory) == Match::yes &&
+  std::uint64_t steps = limits::schema_steps_max;
+  return u_label().search(label, memory, steps) == Match::yes &&
          punycode_size(points) + 4 <= label_bytes_max;
 }
 

@@ -60,6 +60,20 @@ TEST(Bounds, AnEvilPatternIsStopped) {
   expect_out_of_bounds(compiled(R"({"patternProperties":{"^(a+)+$":true}})"), "{" + evil + ":1}");
 }
 
+TEST(Bounds, ManyHardMatchesTogetherAreStopped) {
+  std::string patterns, texts;
+  for (int i = 0; i < 100; ++i) {
+    patterns +=
+        (i > 0 ? "," : "") + std::string(R"({"pattern":"^(a|a)*)") + std::to_string(i) + "$\"}";
+    texts += (i > 0 ? "," : "") + ("\"" + std::string(10, 'a') + "!\"");
+  }
+  const Schema schema =
+      compiled(R"({"items":{"not":{"anyOf":[)" + patterns + "]}}}", {}, {.steps_max = 2'000'000});
+
+  EXPECT_TRUE(accepts(schema, R"(["aaaaaaaaaa!"])"));
+  expect_out_of_bounds(schema, "[" + texts + "]");
+}
+
 TEST(Bounds, APatternMatchesAMegabyteOrSaysThatItCannot) {
   const json::value text(std::string(1u << 20, 'a'));
 
