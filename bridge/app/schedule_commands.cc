@@ -106,6 +106,11 @@ awaitable<int> list(Console& console, const ScheduleOptions&, http::Client& clie
       if (item.is_object()) print_line(console, item.get_object());
     }
     if (items_of(answer).empty()) console.err << "no schedules\n";
+    const auto* page = answer.if_object();
+    if (page && !text_in(*page, "next_cursor").empty()) {
+      console.err << "there are more than one answer holds: /api/schedules gives them by its "
+                     "next_cursor\n";
+    }
   });
 }
 

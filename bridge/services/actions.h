@@ -64,7 +64,7 @@ class Actions {
   // What `which` (empty: the caller, who may be no agent) wants; changes nothing. Errors as of ask.
   base::Task<actions::Decision> check(Caller caller, std::string which, actions::Wish wish);
   // denied, reason other_agent; or forged_sender: it would be the agent's own word, and the caller
-  // is neither the agent nor an administrator.
+  // is neither the agent nor an administrator. unavailable, reason disk_full: see room_for_new.
   base::Task<actions::Answer> ask(Caller caller, std::string which, actions::Wish wish,
                                   actions::Request request);
   // The same within the transaction of somebody who waits for it; one that is refused or finds no

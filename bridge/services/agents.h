@@ -59,7 +59,7 @@ class Agents {
   // With `key`, which administrators may ask for, a key bound to the agent is made as well.
   // Refusals name the member that is wrong; it is the category if that gives, here or by an import
   // or a change, a tier that administrators only may give. conflict, reason name_taken, alias_taken
-  // or too_many.
+  // or too_many. unavailable, reason disk_full: see room_for_new, here and by an import.
   boost::asio::awaitable<protocol::Checked<Registered>> add(Caller caller, agents::Facts facts,
                                                             Request request,
                                                             std::optional<NewKey> key = {});

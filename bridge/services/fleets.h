@@ -24,6 +24,7 @@ class Fleets {
     agents::Mission mission;
     bool is_replay = false;  // the request was known: this is the first one, as it is now
   };
+  // unavailable, reason disk_full: see room_for_new. Others as agents::deploy.
   base::Task<Sent> deploy(Caller caller, std::string category, std::string objective,
                           Agents::Request request);
   base::Task<agents::Mission> recall(Caller caller, std::string category);

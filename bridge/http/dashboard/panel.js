@@ -62,8 +62,9 @@ export function listPanel(view, { path, query = {}, rows, ...rest }) {
   let wanted = 50;
   const load = (signal) => get(path, { ...query, limit: wanted }, signal);
   const draw = (page, refresh) => {
+    // A page with fewer than were wanted is as large as one may be.
     const further =
-      page.next_cursor && wanted < pageMost
+      page.next_cursor && page.items.length >= wanted && wanted < pageMost
         ? button("Show more", () => {
             wanted = Math.min(wanted * 3, pageMost);
             return refresh();
@@ -71,7 +72,7 @@ export function listPanel(view, { path, query = {}, rows, ...rest }) {
         : null;
     const note =
       page.next_cursor && !further
-        ? h("p", { class: "dim" }, `The first ${pageMost}. Narrow it down to see others.`)
+        ? h("p", { class: "dim" }, `The first ${page.items.length}. Narrow it down to see others.`)
         : null;
     return [rows(page.items, refresh), further, note];
   };

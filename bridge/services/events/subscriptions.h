@@ -64,8 +64,8 @@ class Subscriptions {
     bool is_replay = false;  // the request was known: this is the first one, as it is now
   };
   // invalid, reason bad_url or bad_secret. denied, reason forbidden_target or handshake_refused.
-  // conflict, reason too_many or idempotency_mismatch. Events that are committed later are sent; to
-  // one that an agent made for itself, only its own, see is_own.
+  // conflict, reason too_many or idempotency_mismatch. unavailable, reason disk_full. Events that
+  // are committed later are sent; to one that an agent made for itself, only its own, see is_own.
   base::Task<Created> subscribe(std::string agent, NewSubscription asked, Actor actor);
   base::Task<> unsubscribe(std::string agent, std::string which, Actor actor);
   base::Task<Subscription> get(std::string agent, std::string which, Actor actor);

@@ -62,8 +62,8 @@ class Workflows {
   // the place in the definition. denied, reason not_owner: the workflow is another's, and the
   // caller may not act for others; no_packets, no_messages or no_actions: see check_scopes.
   // conflict, reason idempotency_mismatch or too_many; workflow_deleted: the request made one that
-  // is there no more. The name of one that was deleted is anybody's, and its versions count on. A
-  // new name is not in the form of an id.
+  // is there no more. unavailable, reason disk_full: see room_for_new. The name of one that was
+  // deleted is anybody's, and its versions count on. A new name is not in the form of an id.
   boost::asio::awaitable<protocol::Checked<Created>> create(Caller caller,
                                                             workflow::Definition definition,
                                                             std::string request);
@@ -93,6 +93,7 @@ class Workflows {
   };
   // Begins a run. Refusals point to "/inputs/…". denied, reason no_packets, no_messages or
   // no_actions: see check_scopes. conflict, reason too_deep: too many runs began one another.
+  // unavailable, reason disk_full: see room_for_new; a run that has begun goes on.
   boost::asio::awaitable<protocol::Checked<Executed>> execute(Caller caller, std::string which,
                                                               base::json::object inputs,
                                                               std::string request);
@@ -146,7 +147,7 @@ class Workflows {
   // other_run: it may be cancelled and retried by who began it and by administrators; no_packets,
   // no_messages or no_actions: it does again what the caller may not; not_a_person: an agent
   // approves nothing. conflict, reason own_request: neither does who began the run, but
-  // administrators.
+  // administrators. unavailable, reason disk_full: nothing is retried now.
   base::Task<base::json::object> cancel(Caller caller, std::string run, workflow::Wish wish,
                                         std::string note);
   base::Task<base::json::object> retry(Caller caller, std::string run);
