@@ -73,18 +73,13 @@ Task<Mission> Fleets::mission(std::string category, std::string id) {
 Task<Fleets::Page> Fleets::missions(std::string category, std::string before, std::size_t limit) {
   CO_TRY(auto found, co_await needs_.store.read(
                          [this, category = std::move(category), before = std::move(before),
-                          limit](store::Tx& tx) -> Result<std::vector<Mission>> {
-                           TRY(auto all, agents::missions(tx, category, before, limit + 1));
+                          limit](store::Tx& tx) -> Result<store::Part<Mission>> {
+                           TRY(auto all, agents::missions(tx, category, before, limit));
                            // What a fleet has done is kept when nobody is in it any more.
-                           if (all.empty()) TRY_OK(agents::fleet(tx, catalogue_, category));
+                           if (all.items.empty()) TRY_OK(agents::fleet(tx, catalogue_, category));
                            return all;
                          }));
-  Page page{.missions = std::move(found), .is_end = true};
-  if (page.missions.size() > limit) {
-    page.missions.resize(limit);
-    page.is_end = false;
-  }
-  co_return page;
+  co_return Page{.missions = std::move(found.items), .is_end = found.is_end};
 }
 
 Task<Mission> Fleets::report(Caller caller, std::string category, std::string id, std::string agent,

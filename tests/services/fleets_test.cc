@@ -1,5 +1,7 @@
 #include "bridge/services/fleets.h"
 
+#include "bridge/base/limits.h"
+#include "bridge/services/agents/agent_limits.h"
 #include "bridge/services/keys.h"
 #include "tests/services/registry_test.h"
 #include "tests/support/virtual_clock.h"
@@ -210,6 +212,41 @@ TEST_F(FleetsTest, AFleetWhoseCategoryIsRenamedIsThereUntilItsMissionEnds) {
   EXPECT_EQ(run(fleets->missions("zoo", "", 10))->missions.size(), 1u) << "it is told still";
   EXPECT_EQ(deploy("zoo").error().code, Code::not_found);
   EXPECT_EQ(run(fleets->missions("moon", "", 10)).error().code, Code::not_found);
+}
+
+TEST_F(FleetsTest, APageOfLongMissionsEndsBeforeItsLimitAndTheNextGoesOn) {
+  // Eight that together are twice as long as a page.
+  const auto written = run(store->write([](store::Tx& tx) -> base::Result<> {
+    TRY_OK(tx.execute(R"sql(
+      WITH RECURSIVE numbers (number) AS (
+        SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < 8
+      )
+      INSERT INTO missions (id, category, category_key, objective, state, creator, created_at)
+      SELECT 'm-' || number, 'Zoo', 'zoo', 'Feed it', 'completed', 'key:1', number FROM numbers
+    )sql"));
+    TRY_OK(tx.execute(R"sql(
+      WITH RECURSIVE numbers (number) AS (
+        SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < $1
+      )
+      INSERT INTO mission_members (mission, agent, slug, name, state, progress, note, changed_at)
+      SELECT m.id, 'a-' || number, 'a-' || number, 'A', 'done', 100, $2, 0
+      FROM missions m, numbers
+    )sql",
+                      {limits::list_part_bytes / 4 / limits::mission_text_bytes_max + 1,
+                       std::string(limits::mission_text_bytes_max, 'x')}));
+    return {};
+  }));
+  ASSERT_TRUE(written) << written.error().message;
+  const auto page = [&](const std::string& before, std::size_t limit) {
+    const auto found = run(fleets->missions("zoo", before, limit));
+    std::vector<std::string> ids;
+    for (const auto& mission : found->missions) ids.push_back(mission.id);
+    if (!found->is_end) ids.emplace_back("more");
+    return ids;
+  };
+  EXPECT_THAT(page("", 500), ElementsAre("m-8", "m-7", "m-6", "m-5", "more"));
+  EXPECT_THAT(page("m-5", 500), ElementsAre("m-4", "m-3", "m-2", "m-1"));
+  EXPECT_THAT(page("m-5", 1), ElementsAre("m-4", "more"));
 }
 
 TEST_F(FleetsTest, AnEmptyFleetGoesNowhere) {

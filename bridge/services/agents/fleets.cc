@@ -293,14 +293,14 @@ Result<Mission> mission(store::Tx& tx, std::string_view category, const std::str
   return base::fail(Code::not_found, fmt::format("find mission {}: this fleet had none", id));
 }
 
-Result<std::vector<Mission>> missions(store::Tx& tx, std::string_view category,
+Result<store::Part<Mission>> missions(store::Tx& tx, std::string_view category,
                                       const std::string& before, std::size_t limit) {
-  return mission_rows::all(tx, R"sql(
+  return mission_rows::some(tx, R"sql(
     WHERE m.category_key = $1 AND ($2 = '' OR m.id < $2)
     ORDER BY m.id DESC
     LIMIT $3
   )sql",
-                           {slug_of(category), before, limit});
+                            {slug_of(category), before, limit + 1}, limit);
 }
 
 Result<std::map<std::string, std::int64_t>> mission_counts(store::Tx& tx) {

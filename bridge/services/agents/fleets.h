@@ -80,8 +80,9 @@ base::Result<> withdraw(const Act& act, const Catalogue& catalogue, const Agent&
 
 // not_found: this fleet had no such mission.
 base::Result<Mission> mission(store::Tx& tx, std::string_view category, const std::string& id);
-// Newest first, older than the one with the id `before`; empty: from the newest.
-base::Result<std::vector<Mission>> missions(store::Tx& tx, std::string_view category,
+// Newest first, older than the one with the id `before`; empty: from the newest. At most `limit`,
+// and fewer where they are long.
+base::Result<store::Part<Mission>> missions(store::Tx& tx, std::string_view category,
                                             const std::string& before, std::size_t limit);
 // How many there were, by state.
 base::Result<std::map<std::string, std::int64_t>> mission_counts(store::Tx& tx);

@@ -1,5 +1,6 @@
 #include "bridge/services/agents/mission_rows.h"
 
+#include "bridge/base/limits.h"
 #include "bridge/engine/time.h"
 #include "bridge/services/agents/rows.h"
 
@@ -40,33 +41,64 @@ Result<> add_members(store::Tx& tx, Mission& mission) {
   return {};
 }
 
+std::string select(std::string_view rest) {
+  return fmt::format(R"sql(
+    SELECT m.id, m.category, m.category_key, m.objective, m.state, m.creator, m.created_at,
+           m.ended_at
+    FROM missions m
+    {}
+  )sql",
+                     rest);
+}
+
+Result<Mission> mission_of(store::Tx& tx, const store::Row& row) {
+  Mission mission{.id = row[0].text(),
+                  .category = row[1].text(),
+                  .category_key = row[2].text(),
+                  .objective = row[3].text(),
+                  .state = mission_state_of(row[4].text()),
+                  .creator = row[5].text(),
+                  .created = engine::from_stamp(row[6].integer())};
+  if (!row[7].is_null()) mission.ended = engine::from_stamp(row[7].integer());
+  TRY_OK(add_members(tx, mission));
+  return mission;
+}
+
+std::size_t bytes_of(const Mission& mission) {
+  std::size_t bytes = mission.objective.size();
+  for (const auto& member : mission.members) bytes += member.name.size() + member.note.size();
+  return bytes;
+}
+
 }  // namespace
 
 namespace mission_rows {
 
 Result<std::vector<Mission>> all(store::Tx& tx, std::string_view rest, store::Values values) {
-  TRY(const auto found, tx.query(fmt::format(R"sql(
-        SELECT m.id, m.category, m.category_key, m.objective, m.state, m.creator, m.created_at,
-               m.ended_at
-        FROM missions m
-        {}
-      )sql",
-                                             rest),
-                                 std::move(values)));
+  TRY(const auto found, tx.query(select(rest), std::move(values)));
   std::vector<Mission> missions;
   for (const auto& row : found) {
-    Mission mission{.id = row[0].text(),
-                    .category = row[1].text(),
-                    .category_key = row[2].text(),
-                    .objective = row[3].text(),
-                    .state = mission_state_of(row[4].text()),
-                    .creator = row[5].text(),
-                    .created = engine::from_stamp(row[6].integer())};
-    if (!row[7].is_null()) mission.ended = engine::from_stamp(row[7].integer());
-    TRY_OK(add_members(tx, mission));
+    TRY(auto mission, mission_of(tx, row));
     missions.push_back(std::move(mission));
   }
   return missions;
+}
+
+Result<store::Part<Mission>> some(store::Tx& tx, std::string_view rest, store::Values values,
+                                  std::size_t most) {
+  TRY(const auto found, tx.query(select(rest), std::move(values)));
+  store::Part<Mission> part;
+  std::size_t bytes = 0;
+  for (const auto& row : found) {
+    if (part.items.size() == most || bytes >= limits::list_part_bytes) {
+      part.is_end = false;
+      break;
+    }
+    TRY(auto mission, mission_of(tx, row));
+    bytes += bytes_of(mission);
+    part.items.push_back(std::move(mission));
+  }
+  return part;
 }
 
 Result<std::optional<Mission>> one(store::Tx& tx, std::string_view rest, store::Values values) {

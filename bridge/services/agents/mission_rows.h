@@ -7,6 +7,9 @@ namespace services::agents::mission_rows {
 
 // With their members.
 base::Result<std::vector<Mission>> all(store::Tx& tx, std::string_view rest, store::Values values);
+// The first of them, at most `most`, and no more once their texts have limits::list_part_bytes.
+base::Result<store::Part<Mission>> some(store::Tx& tx, std::string_view rest, store::Values values,
+                                        std::size_t most);
 base::Result<std::optional<Mission>> one(store::Tx& tx, std::string_view rest,
                                          store::Values values);
 // Without members.
