@@ -63,15 +63,16 @@ Value column(sqlite3_stmt* statement, int at) {
   }
 }
 
-std::size_t held_by(const Value& value) {
-  struct Sizer {
-    std::size_t operator()(std::monostate) const { return sizeof(Value); }
-    std::size_t operator()(std::int64_t) const { return sizeof(Value); }
-    std::size_t operator()(double) const { return sizeof(Value); }
-    std::size_t operator()(const std::string& text) const { return sizeof(Value) + text.size(); }
-    std::size_t operator()(const Blob& blob) const { return sizeof(Value) + blob.bytes.size(); }
+// Of texts and binary data; what else there is of a row is small.
+std::size_t bytes_of(const Value& value) {
+  struct Counter {
+    std::size_t operator()(std::monostate) const { return 0; }
+    std::size_t operator()(std::int64_t) const { return 0; }
+    std::size_t operator()(double) const { return 0; }
+    std::size_t operator()(const std::string& text) const { return text.size(); }
+    std::size_t operator()(const Blob& blob) const { return blob.bytes.size(); }
   };
-  return value.visit(Sizer());
+  return value.visit(Counter());
 }
 
 // Lets statements through that work may not run.
@@ -275,7 +276,7 @@ base::Result<std::int64_t> Connection::step(Statement& statement, const Wanted& 
     row.reserve(static_cast<std::size_t>(columns));
     for (int i = 0; i < columns; ++i) {
       const auto& value = row.emplace_back(column(prepared, i));
-      if (is_part) bytes += held_by(value);
+      if (is_part) bytes += bytes_of(value);
     }
   }
   if (status != SQLITE_DONE) return failed(database_, status, sql);

@@ -94,9 +94,9 @@ class Tx {
   // whatever `work` then says.
   virtual base::Result<std::vector<Row>> query(std::string_view sql, Values values = {}) = 0;
 
-  // The first rows of one statement: at most `most`, and no more once they hold
-  // limits::list_part_bytes. It has to look for one more to know whether there is one. Errors as of
-  // `query`.
+  // The first rows of one statement: at most `most`, and no more once their texts and blobs have
+  // limits::list_part_bytes. The statement itself must let one more through, by which it is known
+  // whether more follow. Errors as of `query`.
   virtual base::Result<Part<Row>> query_part(std::string_view sql, Values values,
                                              std::size_t most) = 0;
 
