@@ -20,6 +20,8 @@ constexpr std::int64_t relevance_hits_max = 2000;
 constexpr double saturation = 1.2;
 constexpr double length_weight = 0.75;
 constexpr double rarity_min = 1e-6;
+// Of a row of middling length, where those of the other rows are not to be told.
+constexpr double usual_words = 100;
 
 // What is the same for every row of a query.
 struct Query {
@@ -97,8 +99,30 @@ int query_of(Api* api, Fts5Context* context, int phrases, const Call& call, cons
                           [](void* owned) { delete static_cast<Query*>(owned); });
 }
 
+int phrases_of(Api* api, Fts5Context* context, const Call& call) {
+  return std::clamp(call.phrases(), 0, api->xPhraseCount(context));
+}
+
+// How often the row has the phrase, by the weights of the columns.
+int weigh(Api* api, Fts5Context* context, int phrase, const Call& call, double& hits) {
+  Fts5PhraseIter at{};
+  int column = 0;
+  int offset = 0;
+  const int status = api->xPhraseFirst(context, phrase, &at, &column, &offset);
+  if (status != SQLITE_OK) return status;
+  for (; column >= 0; api->xPhraseNext(context, &at, &column, &offset)) {
+    hits += call.weight(column);
+  }
+  return SQLITE_OK;
+}
+
+// What so many hits are worth in a row of this size; 1 is the middling one.
+double worth(double hits, double size) {
+  return hits * (saturation + 1) / (hits + saturation * (1 - length_weight + length_weight * size));
+}
+
 int score(Api* api, Fts5Context* context, const Call& call, double& sum) {
-  const int phrases = std::clamp(call.phrases(), 0, api->xPhraseCount(context));
+  const int phrases = phrases_of(api, context, call);
   const Query* query = nullptr;
   if (int status = query_of(api, context, phrases, call, &query); status != SQLITE_OK) {
     return status;
@@ -106,24 +130,27 @@ int score(Api* api, Fts5Context* context, const Call& call, double& sum) {
   const double size = call.words() / query->mean_words;
   for (int i = 0; i < phrases; ++i) {
     double hits = 0;
-    Fts5PhraseIter at{};
-    int column = 0;
-    int offset = 0;
-    int status = api->xPhraseFirst(context, i, &at, &column, &offset);
-    if (status != SQLITE_OK) return status;
-    for (; column >= 0; api->xPhraseNext(context, &at, &column, &offset)) {
-      hits += call.weight(column);
-    }
-    sum += query->rarities[static_cast<std::size_t>(i)] * hits * (saturation + 1) /
-           (hits + saturation * (1 - length_weight + length_weight * size));
+    if (int status = weigh(api, context, i, call, hits); status != SQLITE_OK) return status;
+    sum += query->rarities[static_cast<std::size_t>(i)] * worth(hits, size);
   }
   return SQLITE_OK;
 }
 
-void relevance(Api* api, Fts5Context* context, sqlite3_context* result, int count,
-               sqlite3_value** values) {
+int score_alone(Api* api, Fts5Context* context, const Call& call, double& sum) {
+  const double size = call.words() / usual_words;
+  for (int i = 0; i < phrases_of(api, context, call); ++i) {
+    double hits = 0;
+    if (int status = weigh(api, context, i, call, hits); status != SQLITE_OK) return status;
+    sum += worth(hits, size);
+  }
+  return SQLITE_OK;
+}
+
+template <auto score_by>
+void rank(Api* api, Fts5Context* context, sqlite3_context* result, int count,
+          sqlite3_value** values) {
   double sum = 0;
-  const int status = score(api, context, Call(count, values), sum);
+  const int status = score_by(api, context, Call(count, values), sum);
   if (status != SQLITE_OK) return sqlite3_result_error_code(result, status);
   sqlite3_result_double(result, -sum);
 }
@@ -144,7 +171,10 @@ void nth(Api* api, Fts5Context* context, sqlite3_context* result, int, sqlite3_v
 
 base::Result<> add_relevance(sqlite3* database) {
   TRY(auto* api, fts5_of(database));
-  int status = api->xCreateFunction(api, "relevance", nullptr, relevance, nullptr);
+  int status = api->xCreateFunction(api, "relevance", nullptr, rank<score>, nullptr);
+  if (status == SQLITE_OK) {
+    status = api->xCreateFunction(api, "likeness", nullptr, rank<score_alone>, nullptr);
+  }
   if (status == SQLITE_OK) status = api->xCreateFunction(api, "nth", nullptr, nth, nullptr);
   if (status != SQLITE_OK) {
     return std::unexpected(sqlite_error(database, status, "add the ranking functions"));

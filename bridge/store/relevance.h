@@ -18,6 +18,11 @@ namespace store {
 // bm25() reads every hit of every phrase to learn how rare it is; this reads `relevance_hits_max`
 // and estimates the rest from how early they came.
 //
+//   likeness(table, phrases, words, weight, …)
+//
+// the same as if every phrase was equally rare and every other row of a usual length. It depends on
+// the current row alone: what others have cannot be read from it.
+//
 //   nth(table)
 //
 // how many rows of the query it was asked about so far: the first is 1. It tells whether a query

@@ -69,6 +69,26 @@ TEST_F(SearchTest, PhrasesAndBeginningsAreFound) {
   EXPECT_THAT(found(operator_, "conversation", "back"), IsEmpty());
 }
 
+TEST_F(SearchTest, AScoreTellsNothingOfWhatOthersKeep) {
+  const auto spy = add_agent({.name = "spy"});
+  add_agent({.name = "keeper"});
+  const Asker asker{.principal = "key:2", .agent = spy};
+  keep("spy", "the password is hunq");
+  const auto score = [&](const std::string& text, Scope scope) {
+    const auto result = look(asker, "spy", text, with([&](Search& s) { s.scope = scope; }));
+    EXPECT_TRUE(result) << (result ? "" : result.error().message);
+    return result && result->hits.size() == 1 ? result->hits[0].score : 0;
+  };
+  for (const auto scope : {Scope::own, Scope::all}) {
+    for (const std::string text : {"\"the password is hun*", "password hun*", "hunq"}) {
+      const auto before = score(text, scope);
+      EXPECT_GT(before, 0) << text;
+      keep("keeper", "the password is hunter2 and hunq, in a longer text");
+      EXPECT_EQ(score(text, scope), before) << text;
+    }
+  }
+}
+
 TEST_F(SearchTest, ASnippetShowsWhereItIs) {
   std::string content;
   for (int i = 0; i < 100; ++i) content += fmt::format("filler{} ", i);

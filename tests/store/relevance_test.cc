@@ -72,6 +72,26 @@ TEST_F(RelevanceTest, PhrasesBehindTheCountedOnesDoNotMatter) {
               testing::Each(testing::Field(&std::pair<std::int64_t, double>::second, 0.0)));
 }
 
+TEST_F(RelevanceTest, LikenessDependsOnTheRowAlone) {
+  add("plan", "one plan and one more plan");
+  add("b", "back off, then try the plan again");
+  const auto* by = "likeness(texts, 1, words_in(title) + words_in(body), 4.0, 1.0, 0.0)";
+  const auto before = ranked(by, "plan NOT other");
+  ASSERT_EQ(before.size(), 2u);
+  EXPECT_EQ(before[0].first, 1);
+  EXPECT_LT(before[0].second, before[1].second);
+  EXPECT_LT(before[1].second, 0);
+  for (int i = 0; i < 20; ++i) add("other", "the plan of another who has many words for it");
+  EXPECT_EQ(ranked(by, "plan NOT other"), before);
+  // The same in fewer words is more.
+  add("c", "short plan");
+  const auto more = ranked(by, "plan NOT other");
+  ASSERT_EQ(more.size(), 3u);
+  EXPECT_EQ(more[0], before[0]);
+  EXPECT_EQ(more[1].first, 23);
+  EXPECT_EQ(more[2], before[1]);
+}
+
 TEST_F(RelevanceTest, WhatIsVeryCommonIsEstimated) {
   const auto many = run(loop, store->write([](Tx& tx) {
     return tx.execute(

@@ -73,9 +73,15 @@ std::string with_marks(std::string expression, const Filter& filter) {
   return expression;
 }
 
+// How rare a word is in the entries of all may tell who does not see them what they hold: ranked
+// for such a viewer, an entry's score comes from this entry alone.
+std::string_view score_for(const Filter& filter) {
+  return filter.any.empty() ? "relevance" : "likeness";
+}
+
 // Newest first, so that the search can stop when enough are found.
 constexpr std::string_view rank_all = R"sql(
-  SELECT memory_index.rowid, relevance(memory_index, $2, m.words, 4.0, 1.0, 0.0)
+  SELECT memory_index.rowid, {}(memory_index, $2, m.words, 4.0, 1.0, 0.0)
   FROM memory_index
   CROSS JOIN memory_marks m ON m.number = memory_index.rowid
   WHERE memory_index MATCH $1 AND memory_index.rowid >= $3 AND memory_index.rowid < $4
@@ -92,7 +98,7 @@ constexpr std::string_view rank_marked = R"sql(
            CASE WHEN (instr(m.marks, $6) > 0 OR instr(m.marks, $7) > 0 OR instr(m.marks, $8) > 0)
                      AND instr(m.marks, $9) > 0 AND instr(m.marks, $10) > 0
                      AND instr(m.marks, $11) > 0 AND instr(m.marks, $12) > 0
-           THEN relevance(memory_index, $2, m.words, 4.0, 1.0, 0.0)
+           THEN {}(memory_index, $2, m.words, 4.0, 1.0, 0.0)
            END AS score
     FROM memory_index
     CROSS JOIN memory_marks m ON m.number = memory_index.rowid
@@ -121,9 +127,10 @@ store::Values with_values(store::Values values, const Filter& filter) {
 
 // Adds the newest that fit, until there are `wanted`.
 Result<> add_indexed(store::Tx& tx, const std::string& expression, std::size_t phrases,
-                     std::int64_t from, std::int64_t before, std::vector<Hit>& hits) {
+                     const Filter& filter, std::int64_t before, std::vector<Hit>& hits) {
   const auto missing = wanted - static_cast<std::int64_t>(hits.size());
-  TRY(const auto rows, tx.query(rank_all, {expression, phrases, from, before, missing}));
+  TRY(const auto rows, tx.query(fmt::format(rank_all, score_for(filter)),
+                                {expression, phrases, filter.from, before, missing}));
   for (const auto& row : rows) hits.push_back({row[0].integer(), -row[1].real()});
   return {};
 }
@@ -133,9 +140,10 @@ Result<> add_indexed(store::Tx& tx, const std::string& expression, std::size_t p
 Result<std::optional<std::int64_t>> add_marked(store::Tx& tx, const std::string& words,
                                                std::size_t phrases, const Filter& filter,
                                                std::vector<Hit>& hits) {
-  TRY(const auto rows, tx.query(rank_marked, with_values({words, phrases, filter.from,
-                                                          limits::memory_looked_at_max, wanted},
-                                                         filter)));
+  TRY(const auto rows,
+      tx.query(fmt::format(rank_marked, score_for(filter)),
+               with_values({words, phrases, filter.from, limits::memory_looked_at_max, wanted},
+                           filter)));
   for (const auto& row : rows) {
     if (!row[1].is_null()) hits.push_back({row[0].integer(), -row[1].real()});
   }
@@ -197,12 +205,12 @@ Result<Found> find(store::Tx& tx, const Query& query, const Filter& filter, std:
   const std::size_t phrases = query.phrases().size();
   std::vector<Hit> hits;
   if (filter.any.empty() && filter.each.empty()) {
-    TRY_OK(add_indexed(tx, words, phrases, filter.from, newest_of_all, hits));
+    TRY_OK(add_indexed(tx, words, phrases, filter, newest_of_all, hits));
   } else {
     TRY(const auto rest, add_marked(tx, words, phrases, filter, hits));
     // Few of those with the words have the marks: now the index says which.
     if (rest && std::ssize(hits) < wanted) {
-      TRY_OK(add_indexed(tx, with_marks(words, filter), phrases, filter.from, *rest, hits));
+      TRY_OK(add_indexed(tx, with_marks(words, filter), phrases, filter, *rest, hits));
     }
   }
   Found found;
