@@ -147,7 +147,7 @@ TEST(ApiActions, WhereTooManyWaitTheAskerIsToldWhenToComeBack) {
         FROM numbers, asked_actions a
         WHERE a.id = $1
       )sql",
-                        {id, limits::actions_waiting_max});
+                        {id, limits::actions_waiting_each_max});
     });
     EXPECT_TRUE(filled) << filled.error().message;
     const auto full = co_await f.execute(f.builder, "builder", "greet", {{"name", "root"}});
@@ -155,6 +155,55 @@ TEST(ApiActions, WhereTooManyWaitTheAskerIsToldWhenToComeBack) {
     EXPECT_EQ(full.json().at("code"), "too_many_waiting");
     EXPECT_EQ(full.json().at("retryable"), true);
     EXPECT_EQ(full.header("retry-after"), std::to_string(limits::approvals_look.count()));
+
+    // Nobody else's place is taken.
+    const auto wish = json::object{{"agent", "guest"}};
+    const auto other = co_await f.execute(f.elder, "elder", "memory.purge", wish);
+    EXPECT_EQ(other.json().at("state"), "waiting") << other.body;
+    const auto others = co_await f.write([&](store::Tx& tx) {
+      return tx.execute(R"sql(
+        INSERT INTO asked_actions (id, action, params, agent, asker, principal, request_hash,
+                                   definition_hash, hash, risk, approvers, state, job, asked_ms,
+                                   expires_ms, error)
+        WITH RECURSIVE numbers (i) AS (SELECT $2 UNION ALL SELECT i + 1 FROM numbers WHERE i < $3)
+        SELECT a.id || i, a.action, a.params, a.agent || i, a.asker, a.principal, a.request_hash,
+               a.definition_hash, a.hash, a.risk, a.approvers, a.state, a.job, a.asked_ms,
+               a.expires_ms, a.error
+        FROM numbers, asked_actions a
+        WHERE a.id = $1
+      )sql",
+                        {id, limits::actions_waiting_each_max + 2, limits::actions_waiting_max});
+    });
+    EXPECT_TRUE(others) << others.error().message;
+    const auto last = co_await f.execute(f.elder, "elder", "memory.purge", wish);
+    EXPECT_EQ(last.json().at("code"), "too_many_waiting") << last.body;
+  });
+}
+
+TEST(ApiActions, WhatAnAgentHasWaitingIsWithdrawnWhenItIsSwitchedOff) {
+  Acting f;
+  f.act([&]() -> Story {
+    std::vector<std::string> ids;
+    for (int i = 0; i < 3; ++i) {
+      const auto asked = co_await f.execute(f.builder, "builder", "greet", {{"name", "root"}});
+      ids.push_back(text(asked.json(), "id"));
+    }
+    const auto other =
+        co_await f.execute(f.elder, "elder", "memory.purge", json::object{{"agent", "guest"}});
+    const auto off =
+        co_await f.post(f.admin, "actions/kill",
+                        json::object{{"agent", "builder"}, {"on", true}, {"reason", "incident"}});
+    EXPECT_EQ(off.status, 200) << off.body;
+    for (const auto& id : ids) {
+      const auto found = (co_await f.call("GET", "/api/approvals/" + id)).json();
+      EXPECT_EQ(found.at("state"), "expired");
+      EXPECT_EQ(found.at("error"), "withdrawn");
+      EXPECT_EQ((co_await f.decide(f.anna, id)).json().at("code"), "not_waiting");
+    }
+    const auto waiting = co_await f.call("GET", "/api/approvals?state=waiting");
+    EXPECT_EQ(waiting.json().at("items").as_array().size(), 1u) << waiting.body;
+    EXPECT_EQ(text(waiting.json().at("items").at(0), "id"), text(other.json(), "id"));
+    EXPECT_EQ(co_await f.done(), 0u);
   });
 }
 

@@ -15,7 +15,8 @@ inline constexpr std::size_t action_secret_bytes_max = 4096;
 inline constexpr std::chrono::hours approval_waits{24};  // then the request expires
 inline constexpr std::chrono::seconds approvals_look{30};
 inline constexpr int approvals_swept_at_once = 500;
-inline constexpr int actions_waiting_max = 1000;  // for approval, of everybody
+inline constexpr int actions_waiting_max = 1000;      // for approval, of everybody
+inline constexpr int actions_waiting_each_max = 100;  // of one agent, or of who asks for none
 inline constexpr int resolutions_shown = 20;
 
 // Of the risk.

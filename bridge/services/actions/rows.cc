@@ -89,6 +89,11 @@ constexpr std::array steps = {
     store::Migration{"actions", 3, R"sql(
       ALTER TABLE asked_actions ADD COLUMN behind TEXT NOT NULL DEFAULT ''
     )sql"},
+    // All that is asked of what waits, without its parameters, which may be long.
+    store::Migration{"actions", 4, R"sql(
+      CREATE INDEX asked_actions_waiting_of ON asked_actions (agent, behind, principal, id)
+        WHERE state = 'waiting'
+    )sql"},
 };
 
 constexpr std::array<std::string_view, 7> state_names = {

@@ -91,6 +91,36 @@ Result<> end(const Act& act, Asked asked, State from, State to, std::string_view
   return tell_end(act, asked);
 }
 
+std::unexpected<base::Error> too_many_wait(std::string why) {
+  return std::unexpected(base::Error{.code = Code::busy,
+                                     .message = std::move(why),
+                                     .reason = "too_many_waiting",
+                                     .retry_after = limits::approvals_look});
+}
+
+// People must be able to look through what waits, and nobody takes the others' place there.
+Result<> check_room(const Act& act, const Asked& asked) {
+  const auto& owner = !asked.agent.empty()    ? asked.agent
+                      : !asked.behind.empty() ? asked.behind
+                                              : asked.principal;
+  TRY(const auto row, act.tx.query_one(R"sql(
+    SELECT count(*),
+           count(*) FILTER (
+             WHERE iif(agent <> '', agent, iif(behind <> '', behind, principal)) = $1
+           )
+    FROM asked_actions INDEXED BY asked_actions_waiting_of
+    WHERE state = 'waiting'
+  )sql",
+                                       {owner}));
+  if (row->at(1).integer() >= limits::actions_waiting_each_max) {
+    return too_many_wait("too many actions of who asks wait for approval");
+  }
+  if (row->at(0).integer() >= limits::actions_waiting_max) {
+    return too_many_wait("too many actions wait for approval");
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string bell_of_action(const std::string& id) { return "action:" + id; }
@@ -164,16 +194,7 @@ Result<Answer> ask(const Act& act, const Catalogue& catalogue, const Wish& wish,
     TRY_OK(act.tell("action.denied", asked, {{"code", decision.code}}));
     return answer;
   }
-  if (decision.needs_approval()) {
-    TRY(const auto row, act.tx.query_one("SELECT count(*) FROM asked_actions "
-                                         "WHERE state = 'waiting'"));
-    if (row->at(0).integer() >= limits::actions_waiting_max) {
-      return std::unexpected(base::Error{.code = Code::busy,
-                                         .message = "too many actions wait for approval",
-                                         .reason = "too_many_waiting",
-                                         .retry_after = limits::approvals_look});
-    }
-  }
+  if (decision.needs_approval()) TRY_OK(check_room(act, asked));
   // First what a full queue refuses: nothing was written then.
   if (!decision.needs_approval()) TRY_OK(start(act, asked));
   json::object more{{"approvers", decision.approvers}};
@@ -355,11 +376,24 @@ Result<> tell_switch(const Act& act, std::string type, const std::string& place,
   return {};
 }
 
+// What waits for people on behalf of the agent.
+Result<> withdraw_all(const Act& act, std::string_view agent) {
+  TRY(const auto waiting, act.tx.query("SELECT id FROM asked_actions "
+                                       "INDEXED BY asked_actions_waiting_of "
+                                       "WHERE state = 'waiting' AND agent = $1",
+                                       {agent}));
+  for (const auto& row : waiting) TRY_OK(withdraw(act, row[0].text()));
+  return {};
+}
+
 }  // namespace
 
 Result<> kill(const Act& act, const std::string& place, const std::string& reason) {
   TRY_OK(rows::set_kill(act.tx, place, reason, act.actor, act.now.wall));
-  return tell_switch(act, "action.switched_off", place, reason);
+  TRY_OK(tell_switch(act, "action.switched_off", place, reason));
+  constexpr std::string_view of_agent = "agent:";
+  if (!place.starts_with(of_agent)) return {};
+  return withdraw_all(act, std::string_view(place).substr(of_agent.size()));
 }
 
 Result<> revive(const Act& act, const std::string& place, const std::string& reason) {

@@ -119,7 +119,8 @@ struct Filter {
 base::Result<store::Part<Asked>> list(store::Tx& tx, const Filter& filter, const std::string& after,
                                       std::size_t limit);
 
-// Switches off ("all", "action:NAME", "agent:ID"), or on again.
+// Switches off ("all", "action:NAME", "agent:ID"), or on again. What an agent that is switched off
+// has waiting for people is withdrawn.
 base::Result<> kill(const Act& act, const std::string& place, const std::string& reason);
 base::Result<> revive(const Act& act, const std::string& place, const std::string& reason);
 base::Result<Kills> kills(store::Tx& tx);
