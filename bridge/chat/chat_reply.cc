@@ -69,10 +69,10 @@ std::chrono::milliseconds life_pace(const ChatOptions& options) {
 // of a failed turn may be gone, and the answer there, when the page is loaded anew.
 bool is_over(State state) { return state == State::error_turn || state == State::stopped; }
 
-// Why reading again and again has an end. Where the conversation is not found, that says nothing of
-// the answer.
-base::Error given_up(const std::optional<Readback>& readback, const Prompt& prompt,
-                     bool is_missing) {
+// Why reading again and again has an end, and what the stream had `reported` of it. Where the
+// conversation is not found, that says nothing of the answer.
+base::Error given_up(const std::optional<Readback>& readback, const Prompt& prompt, bool is_missing,
+                     const std::string& reported) {
   if (is_missing) {
     return as_error(State::conversation_not_found,
                     "the conversation was not found, load after load");
@@ -81,13 +81,16 @@ base::Error given_up(const std::optional<Readback>& readback, const Prompt& prom
                                : readback->progress(prompt.marker) == Progress::lost
                                    ? "the conversation no longer holds our message"
                                    : "the provider holds no finished answer to it";
-  return {Code::unavailable, fmt::format("the answer ended early: {}", why), "upstream_failed"};
+  const std::string told = reported.empty() ? "" : "; the provider reported: " + reported;
+  return {Code::unavailable, fmt::format("the answer ended early: {}{}", why, told),
+          "upstream_failed"};
 }
 
 }  // namespace
 
 // One answer being read. While the stream lives, the page's signs may lie and only start a clock;
-// a stream that ended without the answer leaves it to the server's copy.
+// a stream that ended without the answer, or that reports an error, leaves it to the server's copy:
+// whoever gave up on the way says nothing of the model, which may go on writing.
 class ChatPage::Reading {
  public:
   Reading(ChatPage& chat, const Prompt& prompt, FinishCheck& finish, DomWatch& page)
@@ -129,7 +132,7 @@ class ChatPage::Reading {
   const Post* post() const {
     return uses_network() ? chat_.eyes_->network().post(prompt_.marker) : nullptr;
   }
-  bool is_alive() const { return post() && post()->is_alive(); }
+  bool is_alive() const { return post() && post()->is_alive() && post()->stream.error().empty(); }
 
   // True once the answer has shown no sign of life for too long; then the time begins anew. Growth
   // alone wakes nobody, so it is looked for from time to time.
@@ -154,7 +157,9 @@ class ChatPage::Reading {
     if (own) chat_.bind(own->stream.conversation_id());
     if (own && own->stream.version() != version_) {
       version_ = own->stream.version();
-      if (own->is_alive()) next_try_.reset();
+      // The stream is void with its document.
+      if (!own->stream.error().empty()) reported_ = own->stream.error();
+      if (is_alive()) next_try_.reset();
       const Message* answer = own->stream.is_damaged() ? nullptr : own->stream.answer();
       if (answer) {
         RawReply reply = reply_of(*answer, "network", now());
@@ -180,10 +185,6 @@ class ChatPage::Reading {
     const Post* own = post();
     if (own && own->stream.is_moderated()) {
       return fail(Code::denied, "the provider's moderation stopped the answer", "refused");
-    }
-    if (own && !own->stream.error().empty()) {
-      return fail(Code::unavailable, "the provider reports: " + own->stream.error(),
-                  "upstream_failed");
     }
     return {};
   }
@@ -241,7 +242,7 @@ class ChatPage::Reading {
     const bool may_grow = !page_says_over && !is_missing && progress == Progress::unfinished;
     if (!may_grow) ++ended_tries_;
     if (ended_tries_ >= limits::readbacks_max) {
-      co_return std::unexpected(given_up(readback, prompt_, is_missing));
+      co_return std::unexpected(given_up(readback, prompt_, is_missing, reported_));
     }
     ++tries_;
     page_.ends_again();
@@ -257,6 +258,7 @@ class ChatPage::Reading {
   std::optional<std::uint64_t> version_;
   std::optional<base::Instant> next_try_;  // of the server's copy
   std::optional<base::Error> sign_;        // what the page shows over the conversation
+  std::string reported_;                   // the stream's own word that it failed
   // Pieces of the stream that have come, and changes of what the page shows.
   using Life = std::pair<std::uint64_t, std::uint64_t>;
   Life life_;

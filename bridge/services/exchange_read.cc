@@ -68,7 +68,7 @@ base::Task<chat::RawReply> Exchange::listen(Story& story) {
     raw = co_await listen_for(story, read_again_min);
     if (!raw && raw.error().code == Code::timeout) raw.error().code = Code::conflict;
   }
-  // The conversation has read it back again and again before it says so.
+  // The conversation has read it back again and again before it says so, whatever the stream said.
   if (!raw && raw.error().reason == "upstream_failed") raw.error().code = Code::conflict;
   co_return raw;
 }

@@ -87,9 +87,33 @@ TEST(Reply, ABrokenStreamIsReadBackAndATruncatedAnswerSaysSo) {
                                       {R"({"cut": "drop"})", cut_off("readback")},
                                       {R"({"cut": "interrupted"})", cut_off("network")},
                                       {R"({"cut": "length"})", cut_off("network")},
-                                      {R"({"turn_error": "empty"})", fails("upstream_failed")},
-                                      {R"({"turn_error": "partial"})", fails("upstream_failed")},
                                   }));
+}
+
+// Whoever gave up on the way, it need not have been the model.
+TEST(Reply, AStreamThatReportsAnErrorLeavesTheAnswerToTheServersCopy) {
+  in_worlds(on_shells({"B", "C"}, {
+                                      {R"({"turn_error": "finished"})", exact("readback")},
+                                      {R"({"turn_error": "finished", "generate_ms_min": 8000,
+                           "generate_ms_max": 8000})",
+                                       exact("readback")},
+                                      {R"({"turn_error": "finished", "handoff": "start"})",
+                                       exact("network readback")},
+                                      {R"({"turn_error": "partial"})", cut_off("readback")},
+                                  }));
+}
+
+TEST(Reply, WhatNoLoadFindsAfterAReportedErrorIsGivenUpWithTheProvidersWords) {
+  in_worlds(on_shells({"B", "C"}, {{R"({"turn_error": "empty"})", [](World& w) -> Story {
+                                      const auto sent = must_be(co_await w.send());
+                                      const auto reply = co_await w.whole_reply(sent);
+                                      EXPECT_FALSE(reply.has_value()) << w.name;
+                                      if (reply) co_return;
+                                      const auto& error = reply.error();
+                                      EXPECT_EQ(error.reason, "upstream_failed") << error.message;
+                                      EXPECT_TRUE(error.message.contains("Something went wrong"))
+                                          << error.message;
+                                    }}}));
 }
 
 // Also when it is loaded anew. It shows by its commentary, and only on B, as far as is known.

@@ -218,6 +218,7 @@ base::Task<chat::Sent> FakeConversation::click(const chat::Prompt& prompt, SendF
   if (!is_told) {
     co_return fail(Code::timeout, "the message may have been sent", "unknown_outcome");
   }
+  streams_ = prompt.marker;
   co_return chat::Sent{.user_message_id = chat_.find(prompt.marker)->id, .proof = "post"};
 }
 
@@ -258,10 +259,21 @@ base::Task<chat::RawReply> FakeConversation::reply(const chat::Sent&, const chat
                                .is_cut_off = own->fate == ReplyFate::cut_off,
                                .received = world_.clock.now()};
     }
+    const bool is_streamed = streams_ == prompt.marker;
+    if (is_streamed && own->error_at <= shown_) {
+      if (world_.trick == Trick::believes_failed_streams) {
+        co_return fail(Code::unavailable, "the provider reports an error", "upstream_failed");
+      }
+      streams_.clear();
+      is_error_page_ = is_load_lost();
+      continue;
+    }
     if (world_.clock.now() >= deadline) {
       co_return fail(Code::timeout, "no complete answer in time", "timeout");
     }
-    const base::Instant news = world_.is_offline() ? deadline : own->reply_at;
+    const base::Instant comes =
+        is_streamed ? std::min(own->error_at, own->reply_at) : own->reply_at;
+    const base::Instant news = world_.is_offline() ? deadline : comes;
     const base::Instant next = std::min(news, deadline);
     co_await world_.wait(next - world_.clock.now());
   }

@@ -70,6 +70,7 @@ class FakeConversation final : public chat::Conversation {
   bool is_elsewhere_ = false;                   // in the chat that a message of ours began
   base::Instant shown_ = base::Instant::min();  // what came later is not on the page
   std::optional<Counted> turn_ = {};            // from armed to the end of the answer
+  std::string streams_ = {};                    // the marker of what it posted itself
 };
 
 }  // namespace sim

@@ -29,6 +29,11 @@ bool is_unusable(ReplyFate fate) {
   return fate == ReplyFate::garbled || fate == ReplyFate::cut_off;
 }
 
+// The model writes a whole answer, whatever becomes of its stream.
+bool is_whole(ReplyFate fate) {
+  return fate == ReplyFate::valid || fate == ReplyFate::late || fate == ReplyFate::failed_stream;
+}
+
 }  // namespace
 
 std::string_view name(SendFate fate) {
@@ -40,7 +45,7 @@ std::string_view name(SendFate fate) {
 
 std::string_view name(ReplyFate fate) {
   static constexpr std::array<std::string_view, reply_fates_count> names = {
-      "valid", "garbled", "cut_off", "silent", "broken_off", "late"};
+      "valid", "garbled", "cut_off", "silent", "broken_off", "late", "failed_stream"};
   return names[static_cast<std::size_t>(fate)];
 }
 
@@ -133,6 +138,9 @@ void World::deliver(Chat& chat, Message message) {
     message.reply_at = clock.now() + 500ms + some(20s);
     if (message.fate == ReplyFate::silent) message.reply_at = base::Instant::max();
     if (message.fate == ReplyFate::late) message.reply_at = clock.now() + 1min + some(3min);
+    if (message.fate == ReplyFate::failed_stream) {
+      message.error_at = clock.now() + (message.reply_at - clock.now()) / 2;
+    }
     message.reply = reply_to(message.bead, message.end_marker);
     if (message.fate == ReplyFate::garbled) message.reply = "I would rather not say.";
     if (message.fate == ReplyFate::cut_off) message.reply.resize(message.reply.size() / 2);
@@ -232,9 +240,10 @@ void World::check_failed(const engine::Job& job) {
   const bool is_known = std::ranges::find(causes, code) != causes.end();
   const Message* own = find(protocol::job_marker(services::posts::id_for(key, job, 1), key));
   const bool is_wronged = code == "invalid_reply" && own && !is_unusable(own->fate);
+  const bool is_given_up = code == "upstream_failed" && own && is_whole(own->fate);
   // What the provider refused for a while must not end so.
   const bool is_stuck = code == "ui_changed" && !refused_clicks_.contains(job.id.text);
-  if (!is_known || is_wronged || is_stuck) {
+  if (!is_known || is_wronged || is_given_up || is_stuck) {
     watch.report(Promise::failed_rightly, fmt::format("job {} failed: {}: {}", job.id.text, code,
                                                       job.error ? job.error->detail : ""));
   }

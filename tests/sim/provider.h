@@ -34,11 +34,12 @@ enum class ReplyFate {
   cut_off,
   silent,
   broken_off,
-  late,  // after the bridge's patience, or before it
+  late,           // after the bridge's patience, or before it
+  failed_stream,  // the stream reports an error, and the answer is finished all the same
 };
 inline constexpr int send_fates_count = 12;
 inline constexpr int send_fates_by_chance = send_fates_count - 1;
-inline constexpr int reply_fates_count = 6;
+inline constexpr int reply_fates_count = 7;
 // What the bridge is told when a conversation cannot be read.
 inline constexpr std::string_view unreadable = "the conversation could not be read";
 std::string_view name(SendFate fate);
@@ -55,7 +56,8 @@ struct Message {
   std::string about = {};  // the bead of the job
   base::Instant at = {};
   std::string reply = {};
-  base::Instant reply_at = {};  // max: never
+  base::Instant reply_at = {};                    // max: never
+  base::Instant error_at = base::Instant::max();  // the stream's word that it failed
   ReplyFate fate = ReplyFate::valid;
 };
 

@@ -55,6 +55,7 @@ INSTANTIATE_TEST_SUITE_P(
             "never_repaired", {}, {ReplyFate::garbled, ReplyFate::cut_off, ReplyFate::garbled}, 3},
         Script{"silent", {}, {ReplyFate::silent}, 1}, Script{"late", {}, {ReplyFate::late}, 1},
         Script{"broken_off", {}, {ReplyFate::broken_off}, 1},
+        Script{"failed_stream", {}, {ReplyFate::failed_stream}, 1},
         Script{
             "repair_lost", {SendFate::accepted, SendFate::answer_lost}, {ReplyFate::garbled}, 2}),
     [](const auto& info) { return info.param.name; });
@@ -234,6 +235,16 @@ TEST(Sim, AnAnswerThatCameWhileTheNetworkWasAwayIsRead) {
   ASSERT_TRUE(reaches(world, engine::Stage::sent, 100ms));
   world.lose_network(1h);
   expect_kept(world, settle(world));
+  EXPECT_EQ(state_of(world, bead_of(1, "alice")), engine::State::done);
+  EXPECT_EQ(world.chats.front().transcript.size(), 1u);
+}
+
+TEST(Sim, AnAnswerThatIsFinishedAfterItsStreamReportedAnErrorIsRead) {
+  Ground ground;
+  World world(ground, 3);
+  world.reply_fates = {ReplyFate::failed_stream};
+  world.submit(1, "alice");
+  expect_kept(world, settle(world, 1h));
   EXPECT_EQ(state_of(world, bead_of(1, "alice")), engine::State::done);
   EXPECT_EQ(world.chats.front().transcript.size(), 1u);
 }

@@ -67,6 +67,7 @@ enum class Trick {
   types_out_of_turn,         // whatever other lanes of the account type
   keeps_account_silent,      // whoever waits for another lane is not woken
   takes_outage_for_silence,  // as if a page without network showed all there is
+  believes_failed_streams,   // as if the answer ended with the stream that reports an error
 };
 
 // All a life may be made of.
