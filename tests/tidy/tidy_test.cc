@@ -187,6 +187,7 @@ TEST(Tidy, TheSqlOfRulesIsThatOfEveryDriver) {
                       {"strftime(", why},
                       {"json_extract(", why},
                       {"IFNULL(", why},
+                      {"iif(", why},
                       {"group_concat(", why}});
 }
 

@@ -106,9 +106,10 @@ Result<> check_room(const Act& act, const Asked& asked) {
   TRY(const auto row, act.tx.query_one(R"sql(
     SELECT count(*),
            count(*) FILTER (
-             WHERE iif(agent <> '', agent, iif(behind <> '', behind, principal)) = $1
+             WHERE CASE WHEN agent <> '' THEN agent
+                        WHEN behind <> '' THEN behind ELSE principal END = $1
            )
-    FROM asked_actions INDEXED BY asked_actions_waiting_of
+    FROM asked_actions
     WHERE state = 'waiting'
   )sql",
                                        {owner}));
@@ -378,10 +379,8 @@ Result<> tell_switch(const Act& act, std::string type, const std::string& place,
 
 // What waits for people on behalf of the agent.
 Result<> withdraw_all(const Act& act, std::string_view agent) {
-  TRY(const auto waiting, act.tx.query("SELECT id FROM asked_actions "
-                                       "INDEXED BY asked_actions_waiting_of "
-                                       "WHERE state = 'waiting' AND agent = $1",
-                                       {agent}));
+  TRY(const auto waiting,
+      act.tx.query("SELECT id FROM asked_actions WHERE state = 'waiting' AND agent = $1", {agent}));
   for (const auto& row : waiting) TRY_OK(withdraw(act, row[0].text()));
   return {};
 }
