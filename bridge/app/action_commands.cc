@@ -24,8 +24,10 @@ struct ActionOptions {
 using Story = std::function<awaitable<int>(Console&, const ActionOptions&, http::Client&)>;
 
 void print_line(Console& console, const json::object& asked) {
+  // An undo bears the name of the action that it takes back.
+  const auto* deed = line_in(asked, "undoes").empty() ? "" : "undo of ";
   console.out << fmt::format("{}  {:<9}  {:<20}  risk {:<3}  by {}\n", line_in(asked, "id"),
-                             line_in(asked, "state"), line_in(asked, "action"),
+                             line_in(asked, "state"), deed + line_in(asked, "action"),
                              line_in(asked, "risk"), line_in(asked, "asker"));
 }
 

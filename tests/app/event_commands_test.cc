@@ -93,7 +93,10 @@ TEST_F(EventCommands, WhatWasDoneIsUndone) {
   const auto shown = run({"action", "show", id}).out;
   EXPECT_THAT(shown, HasSubstr("\nparams      [untrusted] {\"text\":\"x\"}\n"));
   EXPECT_THAT(shown, HasSubstr("\nresult      [untrusted] {"));
-  EXPECT_THAT(run({"action", "undo", id.substr(0, 13)}).out, HasSubstr(R"(forgot x noted x)"));
+  const auto undone = run({"action", "undo", id.substr(0, 13)}).out;
+  EXPECT_THAT(undone, HasSubstr(R"(forgot x noted x)"));
+  EXPECT_THAT(undone, HasSubstr("  undo of note  "));
+  EXPECT_THAT(shown, Not(HasSubstr("undo of")));
   EXPECT_EQ(run({"action", "undo", id}).status, 1);
   EXPECT_THAT(run({"action", "resolve", id, "--verdict", "sent"}).err, HasSubstr("not held"));
 }

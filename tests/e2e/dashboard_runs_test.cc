@@ -51,6 +51,7 @@ class DashboardRuns : public Fleet {
                            {"risk", 55},
                            {"min_tier", "citizen"},
                            {"argv", json::array{"/bin/echo", "{tag}"}},
+                           {"undo", {{"argv", json::array{"/bin/echo", "back", "{tag}"}}}},
                            {"params",
                             {{"type", "object"},
                              {"required", json::array{"tag"}},
@@ -233,6 +234,40 @@ TEST_F(DashboardRuns, AnActionIsRejectedByAPersonAndNotDone) {
   EXPECT_EQ(words[0].at("decision"), "reject");
   EXPECT_EQ(words[0].at("note"), "not on a Friday");
   EXPECT_EQ(action.at("job"), nullptr);
+}
+
+TEST_F(DashboardRuns, WhoeverDecidesOnAnUndoIsToldThatItIsOne) {
+  start_with_an_action();
+  const auto id = ask_to_deploy("v1.2-rc");
+  post("/api/gpt-agents/-/actions/approve", {{"approval", id}, {"decision", "approve"}});
+  const auto done = get("/api/approvals/" + id + "?wait=40");
+  ASSERT_EQ(done.at("state"), "done") << json::serialize(done);
+  const auto asked = shield->call({.method = "POST", .target = "/api/approvals/" + id + "/undo"});
+  ASSERT_TRUE(asked && asked->is_success()) << (asked ? asked->body : asked.error().message);
+  const auto undo = std::string(asked->json().at("id").as_string());
+  visit_dashboard([&](Visitor& v) -> Story {
+    co_await sign_in(v);
+    co_await v.go("approvals");
+    co_await v.until("document.querySelector('.approval button')");
+    EXPECT_EQ(co_await v.value("document.querySelector('.approval-action').textContent"),
+              "Undo of deploy.staging");
+    EXPECT_EQ(co_await v.value("document.querySelector('.approval a').getAttribute('href')"),
+              json::value("#/audit?subject=" + id));
+    co_await v.click(".approval", "Reject …");
+    co_await v.sees("Reject the undo of “deploy.staging”?");
+    co_await v.sees("What was done as " + id + " stays as it is");
+    co_await v.press({"Escape"});
+    co_await v.until("!document.querySelector('dialog')");
+    co_await v.click(".approval", "Approve …");
+    co_await v.sees("Approve the undo of “deploy.staging”?");
+    co_await v.sees("What was done as " + id + " is taken back");
+    co_await v.click("dialog", "Approve the undo");
+    co_await v.sees("Nothing waits for you.");
+  });
+  const auto action = get("/api/approvals/" + undo + "?wait=40");
+  EXPECT_EQ(action.at("state"), "done") << json::serialize(action);
+  EXPECT_EQ(action.at("undoes"), json::value(id));
+  EXPECT_EQ(action.at("result").at("out"), "back v1.2-rc\n");
 }
 
 // Whatever began since then: what was asked first ends first.

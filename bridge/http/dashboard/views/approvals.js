@@ -19,17 +19,35 @@ function othersWait(page, what) {
   );
 }
 
-async function decide(approval, decision, refresh) {
-  const isYes = decision === "approve";
-  const said = await ask({
-    title: isYes ? `Approve “${approval.action}”?` : `Reject “${approval.action}”?`,
-    text: [
-      isYes
+// What a yes and a no come to: an undo bears the name of the action that it takes back.
+function choiceOf({ action, undoes }, isYes) {
+  const verb = isYes ? "Approve" : "Reject";
+  if (!undoes) {
+    return {
+      title: `${verb} “${action}”?`,
+      text: isYes
         ? "The action runs with exactly these parameters, once enough people have approved."
         : "The action does not run.",
-      untrusted(code(approval.params ?? {}, { label: "Parameters" })),
-    ],
-    confirm: isYes ? "Approve it" : "Reject it",
+      confirm: `${verb} it`,
+    };
+  }
+  const end = isYes
+    ? " is taken back: its undo runs with exactly these parameters, once enough people have approved."
+    : " stays as it is: its undo does not run.";
+  return {
+    title: `${verb} the undo of “${action}”?`,
+    text: h("p", {}, "What was done as ", h("code", {}, undoes), end),
+    confirm: `${verb} the undo`,
+  };
+}
+
+async function decide(approval, decision, refresh) {
+  const isYes = decision === "approve";
+  const { title, text, confirm } = choiceOf(approval, isYes);
+  const said = await ask({
+    title,
+    text: [text, untrusted(code(approval.params ?? {}, { label: "Parameters" }))],
+    confirm,
     kind: isYes ? "" : "danger",
     note: "Why (kept in the audit)",
   });
@@ -48,6 +66,13 @@ function askerOf({ id, asker, workflow_run: run }) {
   return h("a", { href: `#/workflows/runs/${part(run)}`, key: `run of ${id}` }, asker);
 }
 
+// What an undo takes back.
+function undoneBy({ id, undoes }) {
+  if (!undoes) return null;
+  const href = `#/audit?${new URLSearchParams({ subject: undoes })}`;
+  return h("a", { href, key: `undone by ${id}` }, h("code", {}, shortId(undoes)));
+}
+
 function card(approval, refresh) {
   const isOpen = approval.state === "waiting";
   const risk = approval.risk > 70 ? "bad" : approval.risk > 50 ? "warn" : "idle";
@@ -58,11 +83,16 @@ function card(approval, refresh) {
     h(
       "div",
       { class: "row" },
-      h("strong", { class: "approval-action" }, approval.action),
+      h(
+        "strong",
+        { class: "approval-action" },
+        approval.undoes ? `Undo of ${approval.action}` : approval.action,
+      ),
       badge(approval.state),
       badge(`risk ${approval.risk}`, risk),
     ),
     facts([
+      ["Undoes", undoneBy(approval)],
       ["Agent", approval.agent ?? "none: a person or a key of its own"],
       ["Asked by", askerOf(approval)],
       ["Asked", time(approval.requested)],
