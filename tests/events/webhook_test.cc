@@ -249,6 +249,45 @@ TEST_F(WebhookTest, AForbiddenTargetIsRefusedAtOnce) {
   EXPECT_THAT(internet.connections, IsEmpty());
 }
 
+TEST_F(WebhookTest, AnAgentLearnsNothingOfTheNamesAround) {
+  internet.names["inside.example"] = {"8.8.8.8", "10.0.0.1"};
+  const auto told = [&](std::string url) {
+    auto made = run(subscriptions->subscribe(
+        "ann", {.via = events::Via::webhook, .url = std::move(url)}, actor()));
+    EXPECT_FALSE(made);
+    return made ? base::Error() : made.error();
+  };
+  const auto inside = told("https://inside.example/");
+  const auto nowhere = told("https://nowhere.example/");
+  EXPECT_EQ(inside.code, nowhere.code);
+  EXPECT_EQ(inside.reason, "forbidden_target");
+  EXPECT_EQ(nowhere.reason, "forbidden_target");
+  EXPECT_EQ(inside.message,
+            "nothing is sent to inside.example: it has no address that may be used");
+  EXPECT_EQ(nowhere.message,
+            "nothing is sent to nowhere.example: it has no address that may be used");
+  EXPECT_THAT(told("http://hooks.example/").message, HasSubstr("without TLS"));
+  // It wrote that address itself, and operators know their networks.
+  EXPECT_THAT(told("https://10.0.0.1/").message, HasSubstr("10.0.0.1: it is a private address"));
+  EXPECT_THAT(refusal({.via = events::Via::webhook, .url = "https://inside.example/"}).message,
+              HasSubstr("10.0.0.1"));
+  EXPECT_THAT(internet.connections, IsEmpty());
+
+  // Nor by a name of its own that comes to lead elsewhere.
+  const auto subscription = subscribe({.wish = {.types = {"agent."}},
+                                       .via = events::Via::webhook,
+                                       .url = "https://hooks.example/in"},
+                                      actor());
+  internet.names["hooks.example"] = {"10.0.0.1"};
+  happen("id-of-ann", "agent.offline");
+  pass(1s);
+  const auto tried = deliveries(subscription);
+  ASSERT_THAT(tried, SizeIs(1));
+  EXPECT_EQ(tried[0].detail,
+            "nothing is sent to hooks.example: it has no address that may be used");
+  EXPECT_THAT(receiver.got, IsEmpty());
+}
+
 TEST_F(WebhookTest, ARotatedSecretSignsBesideTheOldOneForAWhile) {
   const auto subscription = webhook();
   const auto rotated = run(subscriptions->rotate("ann", subscription.id, "", actor()));

@@ -153,6 +153,13 @@ Task<OutboundAnswer> Deliverer::post(const Work& work) {
   co_return co_await needs_.outbound.send(std::move(request));
 }
 
+std::string Deliverer::told_of(const Work& work, base::Error error) {
+  // Whoever subscribed with a key of its own reads it.
+  const auto target = Target::parse(work.subscription.url);
+  if (!work.subscription.wish.only || !target) return std::move(error.message);
+  return without_addresses(*target, std::move(error)).message;
+}
+
 boost::asio::awaitable<Attempt> Deliverer::attempt(const Work& work) {
   // Begun when less was known of whose it is.
   const auto& only = work.subscription.wish.only;
@@ -164,7 +171,7 @@ boost::asio::awaitable<Attempt> Deliverer::attempt(const Work& work) {
   if (!answer) {
     const bool is_ours =
         answer.error().code == Code::denied || answer.error().code == Code::invalid;
-    co_return Attempt{.detail = std::move(answer.error().message), .is_forbidden = is_ours};
+    co_return Attempt{.detail = told_of(work, std::move(answer).error()), .is_forbidden = is_ours};
   }
   co_return Attempt{
       .status = answer->status,

@@ -55,6 +55,7 @@ class Deliverer {
   base::Task<std::optional<Work>> find(const engine::Job& job);
   boost::asio::awaitable<Attempt> attempt(const Work& work);
   base::Task<OutboundAnswer> post(const Work& work);
+  static std::string told_of(const Work& work, base::Error error);
 
   Needs needs_;
   WebhookSettings settings_;

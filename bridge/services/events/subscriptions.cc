@@ -92,18 +92,23 @@ Result<Subscription> Subscriptions::find(store::Tx& tx, const std::string& agent
 }
 
 // What is to be known of a webhook before it is stored; nothing for a stream.
-Task<std::optional<Handshake>> Subscriptions::checked_target(NewSubscription& asked) {
+Task<std::optional<Handshake>> Subscriptions::checked_target(NewSubscription& asked,
+                                                             const Actor& actor) {
   if (asked.via == Via::sse) co_return std::nullopt;
   auto secret = secret_of(asked.secret);
   if (!secret) co_return std::unexpected(std::move(secret).error());
   asked.secret = *std::move(secret);
   auto target = Target::parse(asked.url);
   if (!target) co_return std::unexpected(with_reason(target.error(), "bad_url"));
-  CO_TRY(auto handshake, co_await deliverer_.shake_hands(*std::move(target)));
-  if (settings_.needs_handshake && handshake.result != "allowed") {
-    co_return base::fail(Code::denied, handshake.detail, "handshake_refused");
+  auto handshake = co_await deliverer_.shake_hands(*target);
+  if (!handshake && !actor.agent.empty()) {
+    co_return std::unexpected(without_addresses(*target, std::move(handshake).error()));
   }
-  co_return std::optional(std::move(handshake));
+  if (!handshake) co_return std::unexpected(std::move(handshake).error());
+  if (settings_.needs_handshake && handshake->result != "allowed") {
+    co_return base::fail(Code::denied, handshake->detail, "handshake_refused");
+  }
+  co_return std::optional(*std::move(handshake));
 }
 
 Task<Subscriptions::Created> Subscriptions::subscribe(std::string agent, NewSubscription asked,
@@ -117,7 +122,7 @@ Task<Subscriptions::Created> Subscriptions::subscribe(std::string agent, NewSubs
          }));
   if (known) co_return Created{*std::move(known), true};
   CO_TRY_OK(room_for_new(needs_.store));
-  CO_TRY(auto handshake, co_await checked_target(asked));
+  CO_TRY(auto handshake, co_await checked_target(asked, actor));
   auto write = [this, agent = std::move(agent), asked = std::move(asked), actor = std::move(actor),
                 handshake = handshake.value_or(Handshake()),
                 now = needs_.timeline.now()](store::Tx& tx) -> Result<Created> {
@@ -194,7 +199,7 @@ Task<Subscription> Subscriptions::enable(std::string agent, std::string which, A
                                [=, this](store::Tx& tx) { return find(tx, agent, which, actor); }));
   CO_TRY_OK(check_webhook(found));
   NewSubscription asked{.via = found.via, .url = found.url, .secret = found.secret};
-  CO_TRY(auto handshake, co_await checked_target(asked));
+  CO_TRY(auto handshake, co_await checked_target(asked, actor));
   auto go_on = [handshake](const Act& act, Subscription subscription) -> Result<Subscription> {
     subscription.handshake = *handshake;
     TRY_OK(rows::update(act.tx, subscription));

@@ -107,7 +107,7 @@ class Subscriptions {
   base::Result<> check_own(store::Tx& tx, const Subscription& subscription,
                            const Actor& actor) const;
   base::Task<Subscription> change(std::string agent, std::string which, Actor actor, Change change);
-  base::Task<std::optional<Handshake>> checked_target(NewSubscription& asked);
+  base::Task<std::optional<Handshake>> checked_target(NewSubscription& asked, const Actor& actor);
   base::Task<> mend();
   base::Task<> remove_of(std::vector<std::string> agents);
   // Forgets what has ended of a subscription that is about to go, a stretch at a time.

@@ -15,6 +15,8 @@ using base::Result;
 
 namespace {
 
+constexpr std::string_view forbidden_target = "forbidden_target";
+constexpr std::string_view no_address = "no_address";
 constexpr std::uint16_t https_port = 443;
 constexpr std::uint16_t http_port = 80;
 constexpr std::uint16_t first_free_port = 1024;
@@ -134,10 +136,10 @@ Result<std::vector<Address>> checked_addresses(const Target& target, std::vector
                                                std::span<const Network> allowed) {
   if (addresses.empty()) {
     return base::fail(Code::unavailable, fmt::format("{} has no address", target.host),
-                      "no_address");
+                      std::string(no_address));
   }
   const auto denied = [](std::string why) {
-    return base::fail(Code::denied, std::move(why), "forbidden_target");
+    return base::fail(Code::denied, std::move(why), std::string(forbidden_target));
   };
   if (addresses.size() > limits::webhook_addresses_max) {
     return denied(fmt::format("{} has too many addresses", target.host));
@@ -153,6 +155,15 @@ Result<std::vector<Address>> checked_addresses(const Target& target, std::vector
     }
   }
   return addresses;
+}
+
+base::Error without_addresses(const Target& target, base::Error error) {
+  const bool tells = error.reason == forbidden_target || error.reason == no_address;
+  if (!tells || target.address) return error;
+  return {.code = Code::denied,
+          .message = fmt::format("nothing is sent to {}: it has no address that may be used{}",
+                                 target.host, target.is_secure ? "" : " without TLS"),
+          .reason = std::string(forbidden_target)};
 }
 
 }  // namespace events

@@ -36,4 +36,9 @@ base::Result<std::vector<Address>> checked_addresses(const Target& target,
                                                      std::vector<Address> addresses,
                                                      std::span<const Network> allowed);
 
+// The same error for who is not to learn which names the networks around know, and where they lead:
+// one that has no address and one whose addresses may not be used are alike. Of a host that was
+// written as an address there is nothing to hide.
+base::Error without_addresses(const Target& target, base::Error error);
+
 }  // namespace events
