@@ -91,7 +91,7 @@ constexpr std::array steps = {
     )sql"},
     // All that is asked of what waits, without its parameters, which may be long.
     store::Migration{"actions", 4, R"sql(
-      CREATE INDEX asked_actions_waiting_of ON asked_actions (agent, behind, principal, id)
+      CREATE INDEX asked_actions_waiting_of ON asked_actions (agent, behind, principal, id, state)
         WHERE state = 'waiting'
     )sql"},
 };
