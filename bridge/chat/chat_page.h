@@ -44,6 +44,7 @@ class ChatPage final : public Conversation {
   ChatPage& operator=(const ChatPage&) = delete;
   ~ChatPage() override;
 
+  std::string url() const override { return options_.url; }
   base::Task<Judgement> state() override;
   base::Task<Search> find(const Prompt& prompt) override;
   base::Task<Sent> send(const Prompt& prompt, SendSteps& steps) override;
@@ -73,8 +74,6 @@ class ChatPage final : public Conversation {
   bool has_posted(const Prompt& prompt) const;
   // Some document of this tab has posted it, and was not certainly refused.
   bool may_be_taken(const Prompt& prompt) const;
-  // Where it is: of a new chat, the address it got.
-  const std::string& url() const { return options_.url; }
 
   const std::shared_ptr<Eyes>& eyes() const { return eyes_; }
   cdp::Page& page() { return eyes_->page(); }

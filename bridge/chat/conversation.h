@@ -91,6 +91,10 @@ class Conversation {
  public:
   virtual ~Conversation() = default;
 
+  // Where it is: of a new chat, the address it got, as soon as the page or a look into the newest
+  // chats has told it.
+  virtual std::string url() const = 0;
+
   // The state of the page now, also of one that is gone, has crashed or is blocked by a dialog.
   virtual base::Task<Judgement> state() = 0;
 

@@ -116,6 +116,7 @@ class TabPool::Lease final : public Conversation {
     if (tab_->link->pool) tab_->link->pool->give_back(tab_);
   }
 
+  std::string url() const override { return tab_->live->url(); }
   base::Task<Judgement> state() override { return inner().state(); }
   base::Task<Search> find(const Prompt& prompt) override { return inner().find(prompt); }
   base::Task<Sent> send(const Prompt& prompt, SendSteps& steps) override {

@@ -328,6 +328,8 @@ class Exchange::Steps final : public chat::SendSteps {
 
 base::Task<> Exchange::send(Story& story) {
   CO_TRY_OK(co_await open(story));
+  if (story.is_repair() && story.begins_chat()) CO_TRY_OK(co_await find_chat(story));
+  if (story.doubt) co_return base::Result<>();
   const std::uint64_t seen_armed = turns_.armed();
   // A repair has no slot reserved, and a job may have waited long for its conversation.
   CO_TRY_OK(co_await story.lane.wait_to_arm(story.lease, limits::waits_to_arm));
@@ -474,6 +476,8 @@ engine::Outcome Exchange::answered(const std::shared_ptr<Story>& story, Answer a
 boost::asio::awaitable<void> Exchange::settle(std::shared_ptr<Story> story) {
   auto settled =
       co_await story->conversation->settle(*story->post.sent, story->post.prompt, *story->post.raw);
+  // The answer is delivered; whatever follows it should find its chat.
+  if (story->begins_chat()) (void)co_await find_chat(*story);
   story->conversation.reset();
   if (!afterwards_) co_return;
   Afterwards told{.job_id = story->root.id, .warnings = {}};

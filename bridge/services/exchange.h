@@ -85,6 +85,9 @@ class Exchange {
   base::Task<Looked> look(Story& story);
   base::Task<> find_sent(Story& story);
   base::Task<> find_address(Story& story);
+  base::Task<> find_chat(Story& story);
+  static std::optional<chat::Sent> learnt_address(const Story& story);
+  static base::Task<> record_address(Story& story, std::string id, chat::Sent sent);
   static bool is_untold(const Story& story, const base::Error& error);
   static std::function<base::Result<>(store::Tx&, const engine::Now&)> keeping(Story& story,
                                                                                chat::Sent sent);

@@ -17,6 +17,13 @@ namespace {
 // A rest of time that is not worth another look.
 constexpr auto read_again_min = std::chrono::seconds(5);
 
+// In the transaction that notes where the message with this id is.
+base::Result<> keep_address(store::Tx& tx, const QuestionKind& kind, const engine::Job& root,
+                            const std::string& id, const chat::Sent& sent) {
+  TRY_OK(posts::set_address(tx, id, sent));
+  return kind.sent ? kind.sent(tx, root, sent) : base::Result<>();
+}
+
 // The message is there, so the page's troubles say nothing of its answer: another look may find it,
 // and if none does, nobody knows. Only what is known of the answer itself ends the job.
 base::Error looked_in_vain(base::Error error) {
@@ -41,20 +48,24 @@ base::Task<> Exchange::read(Story& story) {
   const bool has_address = !story.begins_chat() || !story.post.sent->conversation_id.empty();
   if (is_other_page && !has_address) CO_TRY_OK(co_await find_address(story));
   auto raw = co_await listen(story);
+  const auto learnt = learnt_address(story);
   if (!raw) {
+    if (learnt) CO_TRY_OK(co_await record_address(story, story.post.id, *learnt));
     CO_TRY_OK(co_await trip(story, raw.error()));
     co_return std::unexpected(looked_in_vain(std::move(raw).error()));
   }
   auto& engine = story.lane.engine();
   CO_TRY_OK(engine.faults.at("exchange.reply_unrecorded"));
   const base::WallTime now = clock_.wall();
-  CO_TRY_OK(
-      co_await reach(story, Stage::replied,
-                     [id = story.post.id, raw = *raw, now](store::Tx& tx, const engine::Now&) {
-                       return posts::set_replied(tx, id, raw, now);
-                     }));
+  auto keep = [id = story.post.id, raw = *raw, learnt, job = story.root, kind = &story.kind, now](
+                  store::Tx& tx, const engine::Now&) -> base::Result<> {
+    if (learnt) TRY_OK(keep_address(tx, *kind, job, id, *learnt));
+    return posts::set_replied(tx, id, raw, now);
+  };
+  CO_TRY_OK(co_await reach(story, Stage::replied, std::move(keep)));
   story.post.stage = PostStage::replied;
   story.post.raw = *std::move(raw);
+  if (learnt) note_address(story, *learnt);
   co_return engine.faults.at("exchange.replied");
 }
 
@@ -143,13 +154,57 @@ base::Task<> Exchange::find_address(Story& story) {
     co_return std::unexpected(looked_in_vain(std::move(search).error()));
   }
   if (!search->sent) co_return base::Result<>();
-  auto keep = [id = story.post.id, job = story.root, kind = &story.kind, sent = *search->sent,
-               now = clock_.wall()](store::Tx& tx) -> base::Result<> {
-    TRY_OK(posts::set_address(tx, id, sent, now));
-    return kind->sent ? kind->sent(tx, job, sent) : base::Result<>();
+  co_return co_await record_address(story, story.post.id, *std::move(search->sent));
+}
+
+// What the page has learnt since it sent, of a chat whose address was not known then.
+std::optional<chat::Sent> Exchange::learnt_address(const Story& story) {
+  const std::string url = story.conversation->url();
+  if (!story.begins_chat() || begins_chat_at(url)) return std::nullopt;
+  const auto bound = chat::binding_of(url);
+  chat::Sent sent = *story.post.sent;
+  sent.conversation_id = chat::conversation_in(bound->path);
+  sent.url = url;
+  return sent;
+}
+
+// Of the message with this id: that under way, or the question whose answer is to be repaired.
+base::Task<> Exchange::record_address(Story& story, std::string id, chat::Sent sent) {
+  auto keep = [id, job = story.root, kind = &story.kind, sent](store::Tx& tx) {
+    return keep_address(tx, *kind, job, id, sent);
   };
   CO_TRY_OK(co_await story.lane.engine().store.write(std::move(keep)));
-  note_address(story, *std::move(search->sent));
+  if (id == story.post.id) {
+    note_address(story, std::move(sent));
+  } else if (!begins_chat_at(sent.url)) {
+    story.url = sent.url;
+  }
+  co_return base::Result<>();
+}
+
+// No page may have told which chat the question began. What asks again there says nothing of the
+// question, so it must not begin another chat.
+base::Task<> Exchange::find_chat(Story& story) {
+  CO_TRY(const auto asked,
+         co_await story.lane.engine().store.read(
+             [id = story.root.id.text](store::Tx& tx) { return posts::last(tx, id); }));
+  if (!asked) {
+    co_return base::fail(Code::internal, story.name() + " repairs what is not in the store");
+  }
+  auto search = co_await story.conversation->find(asked->prompt);
+  if (!search && !is_untold(story, search.error())) {
+    CO_TRY_OK(co_await trip(story, search.error()));
+    co_return std::unexpected(patient(std::move(search).error()));
+  }
+  if (search && search->sent) {
+    CO_TRY_OK(co_await record_address(story, asked->id, *std::move(search->sent)));
+  }
+  if (story.begins_chat()) {
+    story.doubt = fmt::format(
+        "answered, but not usably, and the chat that the message began was not found, so it cannot "
+        "be asked again there{}; \"sent\" looks for it once more",
+        search ? "" : ": " + search.error().message);
+  }
   co_return base::Result<>();
 }
 

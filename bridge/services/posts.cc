@@ -263,9 +263,15 @@ Result<> set_sent(store::Tx& tx, std::string_view id, const chat::Sent& sent,
               {.sent = written(sent), .sent_at = time.count()});
 }
 
-Result<> set_address(store::Tx& tx, std::string_view id, const chat::Sent& sent,
-                     base::WallTime now) {
-  return move(tx, id, PostStage::sent, PostStage::sent, now, {.sent = written(sent)});
+Result<> set_address(store::Tx& tx, std::string_view id, const chat::Sent& sent) {
+  TRY(const auto rows, tx.execute(R"sql(
+    UPDATE posts
+    SET sent = $2
+    WHERE id = $1 AND stage IN ('sent', 'replied')
+  )sql",
+                                  {id, written(sent)}));
+  if (rows == 1) return {};
+  return base::fail(Code::conflict, fmt::format("the address of message {}: it is not sent", id));
 }
 
 Result<> set_replied(store::Tx& tx, std::string_view id, const chat::RawReply& raw,

@@ -67,9 +67,8 @@ base::Result<> set_armed(store::Tx& tx, std::string_view id, base::WallTime now)
 base::Result<> set_unsent(store::Tx& tx, std::string_view id, base::WallTime now);
 base::Result<> set_sent(store::Tx& tx, std::string_view id, const chat::Sent& sent,
                         const engine::Now& now);
-// Where what was sent is, if the page that sent it did not learn it.
-base::Result<> set_address(store::Tx& tx, std::string_view id, const chat::Sent& sent,
-                           base::WallTime now);
+// Where what was sent is, if that was not known then; also once it is answered, whose time stays.
+base::Result<> set_address(store::Tx& tx, std::string_view id, const chat::Sent& sent);
 // Stores the answer as it came, before anything is parsed.
 base::Result<> set_replied(store::Tx& tx, std::string_view id, const chat::RawReply& raw,
                            base::WallTime now);

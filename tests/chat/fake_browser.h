@@ -54,6 +54,7 @@ class FakeConversation final : public chat::Conversation {
   FakeConversation(FakeWorld& world, const bool& is_gone, bool& has_posted)
       : world_(world), is_gone_(is_gone), has_posted_(has_posted) {}
 
+  std::string url() const override { return {}; }
   base::Task<chat::Judgement> state() override {
     if (is_gone_) co_return blocked(chat::State::tab_closed);
     co_return ready();

@@ -123,6 +123,26 @@ TEST(Text, ANewChatIsBoundToTheConversationThatItBecomes) {
   }
 }
 
+// Its stream may say so later than a send waits for it.
+TEST(Text, ANewChatThatIsNamedLateIsKnownWithItsAnswer) {
+  in_worlds({{"named late", with("C"),
+              [](World& w) -> Story {
+                w.chat = must_be(co_await w.open({.url = w.site->origin() + "/"}));
+                const auto sent = must_be(co_await w.send());
+                EXPECT_TRUE(sent.conversation_id.empty()) << sent.url;
+                w.expect_answer(must_be(co_await w.reply(sent)));
+                const std::string learnt = w.chat->url();
+                const auto found = must_be(co_await w.chat->find(w.prompt)).sent;
+                EXPECT_TRUE(found.has_value());
+                if (!found) co_return;
+                EXPECT_EQ(learnt, w.site->address(found->conversation_id));
+
+                w.next_prompt();
+                EXPECT_EQ(must_be(co_await w.send()).url, learnt);
+              }}},
+            with("C", R"({"first_ms": 7000})"));
+}
+
 // As after a message whose new address was not told, or when a person opens a chat in the window.
 TEST(Text, ANewChatBeginsAtItsOwnPlaceAlthoughThePageShowsAnotherChat) {
   for (const char* shell : {"B", "C"}) {

@@ -105,7 +105,7 @@ TEST_F(PostsTest, EachStepAddsWhatItLearntAndKeepsTheRest) {
     TRY_OK(posts::set_armed(tx, "id", wall));
     TRY_OK(engine::advance_engine_time(tx, {wall, 1000ms, "boot"}));
     TRY_OK(posts::set_sent(tx, "id", sent, now));
-    TRY_OK(posts::set_address(tx, "id", found, wall));
+    TRY_OK(posts::set_address(tx, "id", found));
     return posts::set_replied(tx, "id", {.text = "yes"}, wall);
   }));
   const auto post = last();
@@ -116,6 +116,26 @@ TEST_F(PostsTest, EachStepAddsWhatItLearntAndKeepsTheRest) {
   EXPECT_TRUE(post.raw && post.raw->text == "yes");
 }
 
+// A chat that nobody named is found when its question has been answered.
+TEST_F(PostsTest, AnAddressThatComesAfterTheAnswerIsKeptAndMovesNoTime) {
+  const chat::Sent found{.user_message_id = "u1", .conversation_id = "c1", .proof = "readback"};
+  ASSERT_TRUE(write([&](store::Tx& tx) -> base::Result<> {
+    TRY_OK(posts::add(tx, {.id = "id", .job_id = "job"}, wall));
+    TRY_OK(posts::set_armed(tx, "id", wall));
+    TRY_OK(engine::advance_engine_time(tx, {wall, 1000ms, "boot"}));
+    TRY_OK(posts::set_sent(tx, "id", {.user_message_id = "u1", .proof = "post"},
+                           {wall, 2000ms, "boot"}));
+    return posts::set_replied(tx, "id", {.text = "yes"}, wall + 1h);
+  }));
+  ASSERT_TRUE(write([&](store::Tx& tx) { return posts::set_address(tx, "id", found); }));
+  EXPECT_EQ(last().sent, found);
+  EXPECT_EQ(last().stage, PostStage::replied);
+  const auto answered = write([](store::Tx& tx) { return posts::answered(tx, "job"); });
+  ASSERT_TRUE(answered);
+  ASSERT_EQ(answered->size(), 1u);
+  EXPECT_EQ(answered->front().received, wall + 1h);
+}
+
 TEST_F(PostsTest, AStepFromAnotherStageChangesNothing) {
   ASSERT_TRUE(
       write([&](store::Tx& tx) { return posts::add(tx, {.id = "id", .job_id = "job"}, wall); }));
@@ -124,7 +144,9 @@ TEST_F(PostsTest, AStepFromAnotherStageChangesNothing) {
   EXPECT_EQ(unsent.error().code, base::Code::conflict);
   const auto replied = write([&](store::Tx& tx) { return posts::set_replied(tx, "id", {}, wall); });
   EXPECT_FALSE(replied);
+  EXPECT_FALSE(write([&](store::Tx& tx) { return posts::set_address(tx, "id", {}); }));
   EXPECT_EQ(last().stage, PostStage::intent);
+  EXPECT_EQ(last().sent, std::nullopt);
 }
 
 TEST_F(PostsTest, AMessageThatIsNotKnownToBeUnsentIsOfAnEarlierStart) {

@@ -29,7 +29,7 @@ base::Task<std::unique_ptr<chat::Conversation>> FakeConversations::open(std::str
   while (chat.page_holder != nullptr || world_.pages_in_use(account_) > world_.parallel) {
     co_await world_.pause(1s);
   }
-  auto page = std::make_unique<FakeConversation>(world_, chat);
+  auto page = std::make_unique<FakeConversation>(world_, chat, url);
   co_await world_.wait(world_.some(500ms));
   co_return page;
 }
@@ -47,6 +47,25 @@ base::Task<base::Instant> FakeConversations::silence(std::string url) {
   const base::Instant quiet = world_.clock.now();
   co_await world_.wait(world_.some(100ms));
   co_return quiet;
+}
+
+int FakeConversation::number_in(const std::string& url) const {
+  const std::string start = chat_.url + "/c/";
+  return url.starts_with(start) ? std::stoi(url.substr(start.size())) : 0;
+}
+
+// A page that does not know where it is looks among all chats.
+const Message* FakeConversation::find_here(const std::string& marker) const {
+  const Message* own = chat_.find(marker);
+  const bool is_elsewhere = own && is_named_ && own->begun != begun_;
+  return is_elsewhere ? nullptr : own;
+}
+
+chat::Sent FakeConversation::sent(const Message& message, std::string proof) const {
+  chat::Sent sent{.user_message_id = message.id, .proof = std::move(proof)};
+  if (world_.naming) sent.url = url();
+  if (is_named_) sent.conversation_id = std::to_string(begun_);
+  return sent;
 }
 
 base::Task<chat::Judgement> FakeConversation::state() {
@@ -88,11 +107,15 @@ base::Task<chat::Search> FakeConversation::find(const chat::Prompt& prompt) {
     world_.ground.coverage.happened("the conversation cannot be read");
     co_return fail(Code::unavailable, std::string(unreadable), "unknown_outcome");
   }
-  const Message* own = chat_.find(prompt.marker);
-  is_elsewhere_ = own != nullptr;
+  const Message* own = find_here(prompt.marker);
+  if (world_.naming && !is_named_ && !own) {
+    co_return fail(Code::unavailable, fmt::format("{}: it has no known address", unreadable),
+                   "unknown_outcome");
+  }
   if (own && world_.trick != Trick::finds_nothing) {
-    co_return chat::Search{.sent = chat::Sent{.user_message_id = own->id, .proof = "readback"},
-                           .is_altered = own->text != prompt.text};
+    begun_ = own->begun;
+    is_named_ = begun_ > 0;
+    co_return chat::Search{.sent = sent(*own, "readback"), .is_altered = own->text != prompt.text};
   }
   if (own) {
     const auto before = own - chat_.transcript.data();
@@ -100,7 +123,7 @@ base::Task<chat::Search> FakeConversation::find(const chat::Prompt& prompt) {
   }
   if (world_.trick == Trick::misreads_last_turn)
     co_return chat::Search{.last_turn = "turn-of-another"};
-  co_return chat::Search{.last_turn = chat_.last_turn()};
+  co_return chat::Search{.last_turn = chat_.last_turn(begun_)};
 }
 
 base::Task<chat::Sent> FakeConversation::send(const chat::Prompt& prompt, chat::SendSteps& steps) {
@@ -118,7 +141,10 @@ base::Task<chat::Sent> FakeConversation::send(const chat::Prompt& prompt, chat::
   if (chat_.posted.contains(prompt.marker)) {
     co_return fail(Code::conflict, "it was posted before in this tab", "unknown_outcome");
   }
-  const chat::Baseline baseline{.path = chat_.path, .last_turn = chat_.last_turn(), .shell = "C"};
+  // A page that does not know in which chat it is goes to where chats begin.
+  if (!is_named_ || world_.trick == Trick::begins_chats_anew) begun_ = 0;
+  const std::string path = begun_ > 0 ? fmt::format("{}/c/{}", chat_.path, begun_) : chat_.path;
+  const chat::Baseline baseline{.path = path, .last_turn = chat_.last_turn(begun_), .shell = "C"};
   CO_TRY_OK(co_await steps.intent(baseline));
   std::optional<Counted> typing(world_.watch.types(chat_.lane));
   co_await world_.wait(world_.some(50ms));
@@ -127,7 +153,7 @@ base::Task<chat::Sent> FakeConversation::send(const chat::Prompt& prompt, chat::
   }
   if (world_.happens(world_.chances.human_writes)) {
     world_.ground.coverage.happened("a person writes before the click");
-    world_.deliver(chat_, {.id = "", .marker = ""});
+    world_.deliver(chat_, {.id = "", .marker = "", .begun = begun_});
   }
   if (world_.trick == Trick::clicks_unarmed) co_return co_await click(prompt, fate, steps);
   CO_TRY_OK(co_await steps.armed());
@@ -136,7 +162,7 @@ base::Task<chat::Sent> FakeConversation::send(const chat::Prompt& prompt, chat::
   co_await world_.wait(world_.some(30ms));
   CO_TRY_OK(co_await way());
   // The guard looks once more, in the page, at the moment of the click.
-  if (chat_.last_turn() != baseline.last_turn || fate == SendFate::swallowed) {
+  if (chat_.last_turn(begun_) != baseline.last_turn || fate == SendFate::swallowed) {
     world_.note_refused_click(prompt.marker);
     co_return fail(Code::conflict, "the guard refused the click", "ui_changed");
   }
@@ -201,6 +227,8 @@ base::Task<chat::Sent> FakeConversation::click(const chat::Prompt& prompt, SendF
     co_return std::unexpected(*std::move(refused));
   }
   chat_.posted.insert(prompt.marker);
+  if (world_.naming && begun_ == 0) begun_ = ++chat_.begun;
+  message.begun = begun_;
   if (world_.trick == Trick::clicks_twice && world_.happens(200)) world_.deliver(chat_, message);
   Chat& chat = world_.trick == Trick::types_elsewhere ? other_chat() : chat_;
   if (fate == SendFate::arrives_late) {
@@ -219,14 +247,14 @@ base::Task<chat::Sent> FakeConversation::click(const chat::Prompt& prompt, SendF
     co_return fail(Code::timeout, "the message may have been sent", "unknown_outcome");
   }
   streams_ = prompt.marker;
-  co_return chat::Sent{.user_message_id = chat_.find(prompt.marker)->id, .proof = "post"};
+  co_return sent(*chat_.find(prompt.marker), "post");
 }
 
 base::Task<chat::RawReply> FakeConversation::reply(const chat::Sent&, const chat::Prompt& prompt,
                                                    chat::FinishCheck& finish,
                                                    base::Instant::duration limit) {
   world_.watch.waits(chat_.lane, limit);
-  if (world_.begins_chats && !is_elsewhere_) {
+  if (world_.naming == Naming::lost && !is_named_) {
     co_return fail(Code::unavailable, "the new chat has no known address", "unknown_outcome");
   }
   if (!turn_) begin_turn();
@@ -246,12 +274,15 @@ base::Task<chat::RawReply> FakeConversation::reply(const chat::Sent&, const chat
     CO_TRY_OK(co_await way_to_read());
     if (!world_.is_offline()) show();
     const Message* own = chat_.find(prompt.marker);
-    if (own == nullptr) co_return fail(Code::unavailable, "not there", "upstream_failed");
+    if (own == nullptr || own->begun != begun_) {
+      co_return fail(Code::unavailable, "not there", "upstream_failed");
+    }
     if (own->fate == ReplyFate::broken_off && own->at <= shown_) {
       co_return fail(Code::unavailable, "the answer ended early", "upstream_failed");
     }
     if (own->reply_at <= shown_) {
       (void)finish.is_reached(std::string_view(own->reply));
+      if (world_.naming == Naming::late) is_named_ = true;
       co_return chat::RawReply{.text = own->reply,
                                .route = "network",
                                .message_id = own->id + "-answer",
@@ -284,7 +315,7 @@ base::Task<chat::Settled> FakeConversation::settle(const chat::Sent&, const chat
   co_await world_.wait(world_.some(3s));
   if (world_.happens(world_.chances.human_writes)) {
     world_.ground.coverage.happened("a person writes after a reply");
-    world_.deliver(chat_, {.id = "", .marker = ""});
+    world_.deliver(chat_, {.id = "", .marker = "", .begun = begun_});
   }
   co_return chat::Settled{};
 }

@@ -21,9 +21,11 @@ class FakeConversations final : public chat::Conversations {
 
 class FakeConversation final : public chat::Conversation {
  public:
-  FakeConversation(World& world, Chat& chat)
+  FakeConversation(World& world, Chat& chat, const std::string& url)
       : world_(world),
         chat_(chat),
+        begun_(number_in(url)),
+        is_named_(begun_ > 0),
         page_(chat.generation_of_pages),
         is_error_page_(is_load_lost()) {
     if (!world_.is_offline()) shown_ = world_.clock.now();
@@ -33,6 +35,7 @@ class FakeConversation final : public chat::Conversation {
     if (chat_.page_holder == this) chat_.page_holder = nullptr;
   }
 
+  std::string url() const override { return is_named_ ? chat_.url_of(begun_) : chat_.url; }
   base::Task<chat::Judgement> state() override;
   base::Task<chat::Search> find(const chat::Prompt& prompt) override;
   base::Task<chat::Sent> send(const chat::Prompt& prompt, chat::SendSteps& steps) override;
@@ -56,6 +59,10 @@ class FakeConversation final : public chat::Conversation {
     shown_ = world_.clock.now();
     world_.watch.looks(chat_.lane);
   }
+  // Of the chats that began at the link, which one this is the address of; 0: of none.
+  int number_in(const std::string& url) const;
+  const Message* find_here(const std::string& marker) const;
+  chat::Sent sent(const Message& message, std::string proof) const;
   base::Task<> way();
   base::Task<> way_to_read();
   std::optional<base::Error> refusal(SendFate fate);
@@ -65,9 +72,10 @@ class FakeConversation final : public chat::Conversation {
 
   World& world_;
   Chat& chat_;
+  int begun_;      // the chat that it shows, of those that began at the link
+  bool is_named_;  // … and it knows which
   int page_;
   bool is_error_page_;
-  bool is_elsewhere_ = false;                   // in the chat that a message of ours began
   base::Instant shown_ = base::Instant::min();  // what came later is not on the page
   std::optional<Counted> turn_ = {};            // from armed to the end of the answer
   std::string streams_ = {};                    // the marker of what it posted itself

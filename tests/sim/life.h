@@ -1,6 +1,7 @@
 // What dies in a crash.
 #pragma once
 
+#include "bridge/services/packet_question.h"
 #include "bridge/services/posts.h"
 #include "tests/sim/fake_conversations.h"
 #include "tests/sim/mortal_store.h"
@@ -22,6 +23,12 @@ struct World::Life {
         : conversations(world, account),
           exchange(conversations, world.ground.types, world.clock, account.name, world.key,
                    {.reply = reply_time, .repairs_max = 2}) {
+      auto kind = services::packet_questions(world.ground.types);
+      kind.sent = [&world](store::Tx& tx, const engine::Job& job, const chat::Sent& sent) {
+        tx.after_commit([&world, id = job.id.text, url = sent.url] { world.noted_urls[id] = url; });
+        return base::Result<>();
+      };
+      exchange.add_kind(std::string(services::packet_kind), std::move(kind));
       handlers[std::string(services::packet_kind)] = [this](engine::Claim claim,
                                                             engine::LaneContext& lane) {
         return exchange.handle(std::move(claim), lane);

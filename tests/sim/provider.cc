@@ -80,6 +80,11 @@ const Message* Chat::find(const std::string& marker) const {
   return nullptr;
 }
 
+std::string Chat::last_turn(int of) const {
+  const auto last = std::ranges::find(transcript.rbegin(), transcript.rend(), of, &Message::begun);
+  return last == transcript.rend() ? "" : last->id;
+}
+
 const Message* World::find(const std::string& marker) const {
   for (const auto& chat : chats) {
     if (const auto* message = chat.find(marker)) return message;
@@ -88,7 +93,9 @@ const Message* World::find(const std::string& marker) const {
 }
 
 Chat& World::chat_at(std::string_view url) {
-  const auto found = std::ranges::find(chats, url, &Chat::url);
+  const auto found = std::ranges::find_if(chats, [&](const Chat& chat) {
+    return url == chat.url || (naming && url.starts_with(chat.url + "/c/"));
+  });
   BRIDGE_ASSERT(found != chats.end());
   return *found;
 }
@@ -115,7 +122,7 @@ void World::check_delivery(const Chat& chat, const Message& message) {
   if (find(message.marker)) {
     watch.report(Promise::posted_once, "a marker is in the transcript twice: " + message.marker);
   }
-  if (message.is_repair) return;
+  if (message.is_repair) return check_repair(chat, message);
   // Once, and once more whenever a person asks for it anew, under whatever marker.
   std::ptrdiff_t there = 0;
   for (const auto& any : chats) {
@@ -127,6 +134,17 @@ void World::check_delivery(const Chat& chat, const Message& message) {
   if (there > (anew == asked_anew_.end() ? 0 : anew->second)) {
     watch.report(Promise::posted_once, "a packet is in the transcript twice: " + message.about);
   }
+}
+
+// It says nothing of the question, so anywhere else it asks for nothing.
+void World::check_repair(const Chat& chat, const Message& repair) {
+  const auto asked = std::ranges::find_if(
+      chat.transcript.rbegin(), chat.transcript.rend(), [&](const Message& other) {
+        return !other.marker.empty() && !other.is_repair && other.about == repair.about;
+      });
+  if (asked == chat.transcript.rend() || asked->begun == repair.begun) return;
+  watch.report(Promise::own_chat,
+               fmt::format("the repair of {} is in another chat than the question", repair.about));
 }
 
 void World::deliver(Chat& chat, Message message) {

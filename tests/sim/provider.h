@@ -59,6 +59,7 @@ struct Message {
   base::Instant reply_at = {};                    // max: never
   base::Instant error_at = base::Instant::max();  // the stream's word that it failed
   ReplyFate fate = ReplyFate::valid;
+  int begun = 0;  // which of the chats that began at the link; 0: of the conversation itself
 };
 
 // A person's sign-in, of which there is one for all its conversations.
@@ -71,7 +72,8 @@ struct Account {
   base::Instant reads_refused_until{};
 };
 
-// One conversation, and the tab that the bridge has of it.
+// One conversation, and the tab that the bridge has of it. Of a link at which messages begin chats:
+// all of those.
 struct Chat {
   std::string url;
   std::string path;
@@ -79,6 +81,7 @@ struct Chat {
   Account& account;
   std::vector<Message> transcript = {};
   std::vector<Message> late = {};  // on their way, whatever becomes of the page
+  int begun = 0;                   // chats that messages began here
   bool asks = false;               // until a person has decided
   int times_asked = 0;
   int generation_of_pages = 0;
@@ -87,7 +90,9 @@ struct Chat {
   std::set<std::string> posted = {};
 
   const Message* find(const std::string& marker) const;
-  std::string last_turn() const { return transcript.empty() ? "" : transcript.back().id; }
+  std::string last_turn(int of = 0) const;
+  // Of a chat that began here.
+  std::string url_of(int number) const { return url + "/c/" + std::to_string(number); }
 };
 
 }  // namespace sim

@@ -279,6 +279,14 @@ INSTANTIATE_TEST_SUITE_P(
                  Trick::believes_failed_streams,
                  {},
                  [](Setting& setting) { setting.chances = {.reply_trouble = 500}; }},
+        Sabotage{"a_repair_begins_a_chat",
+                 Promise::own_chat,
+                 Trick::begins_chats_anew,
+                 {},
+                 [](Setting& setting) {
+                   setting.chances = {.reply_trouble = 500};
+                   setting.naming = Naming::late;
+                 }},
         Sabotage{"another_conversation", Promise::own_chat, Trick::types_elsewhere, {}, has_lanes},
         Sabotage{"caps_are_counted_per_lane",
                  Promise::caps,

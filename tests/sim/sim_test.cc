@@ -279,14 +279,69 @@ TEST(Sim, AReadingThatTheProviderRefusesIsTriedMoreAndMoreRarely) {
   EXPECT_LT(looks, 20min / limits::away_rest_max + 2 * limits::away_looks);
 }
 
-// The network went before the provider had named it.
-TEST(Sim, AChatThatTheSendingPageDidNotLearnOfIsFound) {
+bool has_unsent_repair(const World& world) {
+  return std::ranges::any_of(world.watch.jobs(), [](const auto& known) {
+    return known.second.parent && known.second.stage == engine::Stage::none;
+  });
+}
+
+class Begun : public testing::TestWithParam<Naming> {};
+
+TEST_P(Begun, AChatThatTheSendingPageDidNotLearnOfIsFoundAndNoted) {
   Ground ground;
-  World world(ground, 3, {.begins_chats = true});
+  World world(ground, 3, {.naming = GetParam()});
   world.submit(1, "alice");
   expect_kept(world, settle(world, 1h));
   EXPECT_EQ(state_of(world, bead_of(1, "alice")), engine::State::done);
+  const Chat& chat = world.chats.front();
+  EXPECT_EQ(chat.transcript.size(), 1u);
+  // A page that was never told is looked after once the answer is delivered.
+  const std::string& noted = world.noted_urls[world.job_of_bead.at(bead_of(1, "alice"))];
+  EXPECT_TRUE(comes(world, [&] { return noted == chat.url_of(1); }, 1s)) << noted;
+}
+
+// In another one it would break a promise: a repair says nothing of the question.
+TEST_P(Begun, ARepairGoesIntoTheChatThatItsQuestionBegan) {
+  for (const bool dies : {false, true}) {
+    Ground ground;
+    World world(ground, 3, {.naming = GetParam()});
+    world.reply_fates = {ReplyFate::garbled};
+    world.submit(1, "alice");
+    ASSERT_TRUE(comes(world, [&] { return has_unsent_repair(world); }, 5ms));
+    if (dies) world.die();
+    expect_kept(world, settle(world, 1h));
+    EXPECT_EQ(world.lives, dies ? 2 : 1);
+    EXPECT_EQ(state_of(world, bead_of(1, "alice")), engine::State::done);
+    const Chat& chat = world.chats.front();
+    ASSERT_EQ(chat.transcript.size(), 2u);
+    EXPECT_EQ(chat.transcript[1].begun, 1);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sim, Begun, testing::Values(Naming::lost, Naming::late, Naming::never),
+                         [](const auto& info) {
+                           return std::string(info.param == Naming::lost   ? "lost"
+                                              : info.param == Naming::late ? "late"
+                                                                           : "never");
+                         });
+
+TEST(Sim, ARepairWhoseChatIsNotFoundWaitsForAPersonAndBeginsNoOther) {
+  Ground ground;
+  World world(ground, 3, {.naming = Naming::never});
+  world.reply_fates = {ReplyFate::garbled};
+  world.submit(1, "alice");
+  ASSERT_TRUE(comes(world, [&] { return has_unsent_repair(world); }, 1ms));
+  world.chances.find_fails = 1000;
+  const auto is_asked = [&] {
+    return ground.coverage.report().contains("a person has a chat looked for once more");
+  };
+  ASSERT_TRUE(world.run(is_asked, 48h)) << told(world.watch.violations());
   EXPECT_EQ(world.chats.front().transcript.size(), 1u);
+  world.chances = {};
+  expect_kept(world, settle(world));
+  EXPECT_EQ(state_of(world, bead_of(1, "alice")), engine::State::done);
+  ASSERT_EQ(world.chats.front().transcript.size(), 2u);
+  EXPECT_EQ(world.chats.front().transcript[1].begun, 1);
 }
 
 // That it is held although it is there would break a promise.

@@ -32,7 +32,7 @@ World::World(Ground& given, std::uint64_t seed, Setting setting)
       chances(setting.chances),
       trick(setting.trick),
       parallel(setting.parallel),
-      begins_chats(setting.begins_chats),
+      naming(setting.naming),
       accounts(setting.has_second_account ? 2 : 1),
       watch(clock, journal, lay_out(setting)),
       has_sound_store_(setting.chances.hangs == 0 && setting.chances.commit_fails == 0) {
@@ -56,7 +56,7 @@ Rules World::lay_out(const Setting& setting) {
   const int count = setting.lanes + static_cast<int>(accounts.size()) - 1;
   for (int i = 1; i <= count; ++i) {
     Account& account = i <= setting.lanes ? accounts.front() : accounts.back();
-    const std::string path = fmt::format("/{}/{}", setting.begins_chats ? "g" : "c", i);
+    const std::string path = fmt::format("/{}/{}", setting.naming ? "g" : "c", i);
     const std::string url = "https://chat.example" + path;
     chats.push_back({.url = url, .path = path, .lane = services::lane_of(url), .account = account});
     rules.lanes.emplace(chats.back().lane, account.name);
@@ -285,6 +285,13 @@ base::Result<> World::decide(store::Tx& tx, const engine::Job& held) {
     if (child.state == engine::State::held) about = child;
   }
   TRY(const auto post, services::posts::last(tx, about.id.text));
+  const bool is_unsent = about.stage < engine::Stage::armed && !about.is_doubtful;
+  if (naming && held.stage == engine::Stage::replied && is_unsent) {
+    // Nothing is in doubt but where the question is.
+    ground.coverage.happened("a person has a chat looked for once more");
+    auto decided = queue->resolve(tx, held.id, engine::Verdict::sent, "looked", timeline.now());
+    return decided ? base::Result<>() : std::unexpected(std::move(decided).error());
+  }
   const bool is_known = services::posts::is_of_this_start(about, post);
   // As `packet show` has it.
   const auto number = services::posts::next_number(post);

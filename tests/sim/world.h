@@ -68,6 +68,14 @@ enum class Trick {
   keeps_account_silent,      // whoever waits for another lane is not woken
   takes_outage_for_silence,  // as if a page without network showed all there is
   believes_failed_streams,   // as if the answer ended with the stream that reports an error
+  begins_chats_anew,         // every message does, whichever chat the page was opened for
+};
+
+// When the page whose message began a chat learns which chat that is.
+enum class Naming {
+  lost,   // never, and it does not read the answer either
+  late,   // with the answer
+  never,  // though it reads the answer
 };
 
 // All a life may be made of.
@@ -81,8 +89,7 @@ struct Setting {
   int parallel = 1;                      // of them are worked on at once
   bool has_second_account = false;       // with a conversation, and the same limits for itself
   int failures_max = 50;                 // in a row, then a job is given up
-  // Messages begin chats, and the page that sends one does not learn which.
-  bool begins_chats = false;
+  std::optional<Naming> naming = {};     // messages begin chats
 };
 
 inline const std::string marker_key = "key of the simulation";
@@ -163,7 +170,7 @@ class World final : public base::Faults {
   Chances chances;
   const Trick trick;
   const int parallel;
-  const bool begins_chats;
+  const std::optional<Naming> naming;
   std::deque<Account> accounts;
   std::deque<Chat> chats;
   test::VirtualClock clock;
@@ -183,6 +190,7 @@ class World final : public base::Faults {
   std::deque<ReplyFate> reply_fates;                // scripted; then by chance
   std::map<std::string, std::string> acknowledged;  // job → bead
   std::map<std::string, std::string> job_of_bead;
+  std::map<std::string, std::string> noted_urls;  // job → where the kind was told that it is
 
  private:
   friend class FakeConversation;
@@ -191,6 +199,7 @@ class World final : public base::Faults {
   const engine::Job& check_click(const Chat& chat, const std::string& marker);
   void note_refused_click(const std::string& marker);
   void check_delivery(const Chat& chat, const Message& message);
+  void check_repair(const Chat& chat, const Message& repair);
   base::Result<> check_held(store::Tx& tx, const engine::Job& job);
   void check_given_up(const engine::Change& change);
   void check_done(const engine::Job& job);
