@@ -124,6 +124,7 @@ inline constexpr std::chrono::seconds session_cookie_kept = 30 * 24h;  // of an 
 inline constexpr std::size_t schema_document_depth_max = 128;
 inline constexpr std::size_t schema_document_values_max = 500'000;
 inline constexpr std::size_t schema_nodes_max = 100'000;
+inline constexpr std::size_t schema_place_bytes_max = 64u << 20;  // of the pointers to all of them
 inline constexpr std::size_t schema_evaluation_depth_max = 400;
 inline constexpr std::uint64_t schema_steps_max = 10'000'000;
 inline constexpr std::size_t schema_violations_max = 1000;

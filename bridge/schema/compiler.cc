@@ -262,6 +262,12 @@ base::Result<const Node*> Compiler::node_at(Site site) {
                 fmt::format("{}: more than {} schemas are needed; split the schema",
                             place_name(*site.resource, site.pointer), limits::schema_nodes_max));
   }
+  place_bytes_ += site.pointer.size();
+  if (place_bytes_ > limits::schema_place_bytes_max) {
+    return fail(Code::invalid, fmt::format("schema {}: its members have too long names for so many "
+                                           "schemas below them",
+                                           site.resource->uri));
+  }
   Node& node = program_->nodes.emplace_back();
   node.source = site.schema;
   node.pointer = site.pointer;

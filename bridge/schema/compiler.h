@@ -87,6 +87,7 @@ class Compiler {
   std::set<std::string> checking_;
   std::shared_ptr<Program> program_ = std::make_shared<Program>();
   std::unordered_map<const json::value*, Node*> nodes_;
+  std::size_t place_bytes_ = 0;  // of their pointers
   std::vector<std::pair<Node*, Site>> pending_;
   std::map<const Resource*, std::uint32_t> entered_;  // number in the program
   std::vector<std::shared_ptr<const Resource>> resources_;

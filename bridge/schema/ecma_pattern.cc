@@ -387,7 +387,7 @@ class Translator {
   base::Result<> character_class() {
     const bool negated = accept("^");
     if (accept("]")) {
-      out_ += negated ? "(?s:.)" : "(?!)";
+      out_ += negated ? "\\p{Any}" : "(?!)";
       return {};
     }
     out_ += negated ? "[^" : "[";

@@ -42,6 +42,7 @@ class Findings {
     if constexpr (reports) {
       if (!is_full() && spend(report_steps)) {
         violations_.push_back(violation_at(program_, node, here, keyword, message()));
+        spend(place_steps(violations_.back()));
       }
     }
     return false;
@@ -54,6 +55,7 @@ class Findings {
     if constexpr (reports) {
       if (place < violations_.size() && spend(report_steps)) {
         violations_[place] = violation_at(program_, node, here, keyword, message());
+        spend(place_steps(violations_[place]));
       }
     }
     return false;
@@ -73,6 +75,12 @@ class Findings {
 
   // Writing a violation or an annotation costs as much as visiting this many values.
   static constexpr std::size_t report_steps = 50;
+  // … and more where the places have long names.
+  static std::size_t place_steps(const Violation& told) {
+    return (told.instance_location.size() + told.keyword_location.size() +
+            told.absolute_keyword_location.size()) /
+           4;
+  }
 
   bool spend(std::size_t steps) {
     if (steps > steps_left_) exhausted_ = true;
@@ -89,6 +97,7 @@ class Findings {
         if (annotations_.size() == limits::schema_annotations_max) exhausted_ = true;
         if (!spend(report_steps)) return;
         auto unit = violation_at(program_, node, here, keyword, {});
+        if (!spend(place_steps(unit))) return;
         annotations_.push_back({std::move(unit.instance_location), std::move(unit.keyword_location),
                                 std::move(unit.absolute_keyword_location),
                                 is_annotation(keyword) ? &value : nullptr});

@@ -62,6 +62,13 @@ class Indexer {
                                                 resource->uri));
       }
     }
+    place_bytes_ += at.size() + resource->uri.size();
+    if (place_bytes_ > limits::schema_place_bytes_max) {
+      return fail(Code::invalid,
+                  fmt::format("schema {}: its members or $ids have too long names for so many "
+                              "schemas below them",
+                              around ? around->uri : resource->uri));
+    }
     TRY_OK(add_anchor(*resource, *object, "$anchor", schema, at));
     TRY_OK(add_anchor(*resource, *object, "$dynamicAnchor", schema, at));
     return walk_members(*object, resource, at);
@@ -147,6 +154,7 @@ class Indexer {
 
   std::shared_ptr<const json::value> document_;
   ResourceMap found_;
+  std::size_t place_bytes_ = 0;  // of the pointers and URIs of all schemas
 };
 
 }  // namespace

@@ -60,15 +60,47 @@ TEST(Bounds, AnEvilPatternIsStopped) {
   expect_out_of_bounds(compiled(R"({"patternProperties":{"^(a+)+$":true}})"), "{" + evil + ":1}");
 }
 
+TEST(Bounds, ALongNameIsNotRepeatedWithoutEnd) {
+  const std::string name(500'000, 'n');
+  std::string many = "{}", named = R"({"$id":"0"})";
+  for (int i = 1; i < 20'000; ++i) {
+    many += ",{}";
+    named += R"(,{"$id":")" + std::to_string(i) + R"("})";
+  }
+
+  EXPECT_THAT(refusal(R"({"properties":{")" + name + R"(":{"anyOf":[)" + many + "]}}}"),
+              HasSubstr("too long names"));
+  EXPECT_THAT(refusal(R"({"$id":"http://x/)" + name + R"(/y","anyOf":[)" + named + "]}"),
+              HasSubstr("too long names"));
+  // Where no schema is expected, a reference finds one.
+  EXPECT_THAT(
+      refusal(R"({"$ref":"#/)" + name + R"(","":0,")" + name + R"(":{"anyOf":[)" + many + "]}}"),
+      HasSubstr("too long names"));
+  EXPECT_EQ(refusal(R"({"properties":{")" + name + R"(":{"anyOf":[{},{}]}}})"), "");
+}
+
+TEST(Bounds, ALongNameInTheValueIsNotToldWithoutEnd) {
+  const Schema schema = compiled(R"({"additionalProperties":{"items":{"type":"string"}}})");
+  const auto value = [](std::size_t size, int items) {
+    std::string many = "0";
+    for (int i = 1; i < items; ++i) many += ",0";
+    return R"({")" + std::string(size, 'n') + R"(":[)" + many + "]}";
+  };
+
+  expect_out_of_bounds(schema, value(500'000, 1000));
+  EXPECT_EQ(lines(schema, value(500'000, 2)).size(), 2u);
+  EXPECT_EQ(lines(schema, value(1000, 1000)).size(), 1000u);
+}
+
 TEST(Bounds, ManyHardMatchesTogetherAreStopped) {
   std::string patterns, texts;
   for (int i = 0; i < 100; ++i) {
-    patterns +=
-        (i > 0 ? "," : "") + std::string(R"({"pattern":"^(a|a)*)") + std::to_string(i) + "$\"}";
-    texts += (i > 0 ? "," : "") + ("\"" + std::string(10, 'a') + "!\"");
+    const std::string comma = i > 0 ? "," : "";
+    patterns += comma + R"({"pattern":"^(a|a)*[bc]{0,)" + std::to_string(i + 1) + R"(}$"})";
+    texts += comma + R"("aaaaaaaaaa!")";
   }
   const Schema schema =
-      compiled(R"({"items":{"not":{"anyOf":[)" + patterns + "]}}}", {}, {.steps_max = 2'000'000});
+      compiled(R"({"items":{"not":{"anyOf":[)" + patterns + "]}}}", {}, {.steps_max = 5'000'000});
 
   EXPECT_TRUE(accepts(schema, R"(["aaaaaaaaaa!"])"));
   expect_out_of_bounds(schema, "[" + texts + "]");

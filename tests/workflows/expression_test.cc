@@ -204,7 +204,7 @@ TEST_F(ExpressionTest, WhatIsComparedCounts) {
   };
 
   EXPECT_EQ(compared(10), false);
-  EXPECT_THAT(std::string(compared(50).as_string()), HasSubstr("compared would be too much"));
+  EXPECT_THAT(std::string(compared(35).as_string()), HasSubstr("compared would be too long"));
 }
 
 TEST_F(ExpressionTest, ConditionsStandBareOrInBraces) {

@@ -135,7 +135,7 @@ bool is_equal(const json::value& a, const json::value& b) {
 
 Result<> spend(Budget& budget, std::size_t bytes) {
   if (bytes > budget.bytes) {
-    return base::fail(Code::invalid, "what is made and compared would be too much", "too_big");
+    return base::fail(Code::invalid, "what is made and compared would be too long", "too_big");
   }
   budget.bytes -= bytes;
   return {};
