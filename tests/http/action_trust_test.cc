@@ -135,5 +135,94 @@ TEST(ActionTrust, WhoIsSwitchedOffIsRemovedByAdministratorsOnly) {
   });
 }
 
+TEST(ActionTrust, AWorkflowIsNoWayAroundThePolicy) {
+  Acting f;
+  f.act([&]() -> Story {
+    const auto create = [&](std::string name, json::object with) -> Story {
+      const json::object greet{{"uses", "action/greet"}, {"with", std::move(with)}};
+      const auto made = co_await f.post(
+          f.admin, "gpt-workflows/create",
+          json::object{{"name", name},
+                       {"inputs", json::object{{"who", json::object{{"default", "root"}}}}},
+                       {"jobs", json::object{{"greet", greet}}}});
+      EXPECT_EQ(made.status, 201) << made.body;
+    };
+    const auto begin = [&](std::string as, std::string name) -> asio::awaitable<std::string> {
+      const auto begun = co_await f.post(as, "gpt-workflows/" + name + "/execute", json::object());
+      EXPECT_EQ(begun.status, 202) << begun.body;
+      const auto run = begun.json();
+      co_return text(run.at("jobs").at("greet").at("action"), "id");
+    };
+    co_await create("risky", {{"name", "${{ inputs.who }}"}});
+    co_await create("harmless", {{"name", "x"}});
+    // A key that may not ask for actions lets no workflow ask either, and an agent's run has no
+    // more trust than the agent.
+    const auto flows = co_await f.key("flows", {"workflows"});
+    const auto refused = co_await f.post(flows, "gpt-workflows/harmless/execute", json::object());
+    EXPECT_EQ(refused.status, 403);
+    EXPECT_EQ(refused.json().at("code"), "no_actions");
+    const auto guest = co_await f.key("guest2", {"workflows", "actions"}, "Guest");
+    const auto low = co_await f.post(guest, "gpt-workflows/harmless/execute", json::object());
+    EXPECT_EQ(low.json().at("jobs").at("greet").at("error").at("code"), "tier_too_low") << low.body;
+
+    // Who lets a run begin decides nothing of it.
+    const auto carl = co_await f.key("carl", {"workflows", "actions", "approve"});
+    const auto own = co_await begin(carl, "risky");
+    EXPECT_EQ((co_await f.decide(carl, own)).json().at("code"), "own_request");
+    // Other parameters than those that people see.
+    const auto changed = co_await f.write([&](store::Tx& tx) {
+      return tx.execute("UPDATE asked_actions SET params = '{\"name\": \"evil\"}' WHERE id = $1",
+                        {own});
+    });
+    EXPECT_TRUE(changed);
+    EXPECT_EQ((co_await f.decide(f.anna, own)).json().at("code"), "changed");
+    // Or another who asked for it.
+    const auto other = co_await begin(carl, "risky");
+    const auto hidden = co_await f.write([&](store::Tx& tx) {
+      return tx.execute("UPDATE asked_actions SET behind = '' WHERE id = $1", {other});
+    });
+    EXPECT_TRUE(hidden);
+    EXPECT_EQ((co_await f.decide(carl, other)).json().at("code"), "changed");
+    EXPECT_EQ(co_await f.done(), 0u);
+
+    const auto right = co_await begin(carl, "risky");
+    const auto shown = co_await f.call("GET", "/api/approvals/" + right);
+    EXPECT_EQ(shown.json().at("params").at("name"), "root");
+    EXPECT_EQ(shown.json().at("params_trust"), "untrusted");
+    const auto run = text(shown.json(), "workflow_run");
+    EXPECT_EQ((co_await f.decide(f.anna, right)).status, 200);
+    const auto ended = co_await f.call("GET", "/api/gpt-workflows/runs/" + run + "?wait=40");
+    EXPECT_EQ(ended.json().at("result"), "success") << ended.body;
+    EXPECT_EQ(ended.json().at("jobs").at("greet").at("outputs").at("text"), "hello root $HOME;\n");
+    EXPECT_EQ((co_await f.decide(f.bert, right)).status, 409);
+    EXPECT_EQ(co_await f.done(), 1u);
+  });
+}
+
+TEST(ActionTrust, ARunOfARevokedKeyAsksForNothingMore) {
+  Acting f;
+  f.act([&]() -> Story {
+    const json::object greet{
+        {"uses", "action/greet"}, {"with", json::object{{"name", "x"}}}, {"approval", true}};
+    const auto made = co_await f.post(
+        f.admin, "gpt-workflows/create",
+        json::object{{"name", "patient"}, {"jobs", json::object{{"greet", greet}}}});
+    EXPECT_EQ(made.status, 201) << made.body;
+    const auto carl = co_await f.key("carl", {"workflows", "actions"});
+    const auto begun = co_await f.post(carl, "gpt-workflows/patient/execute", json::object());
+    const auto run = "gpt-workflows/runs/" + text(begun.json(), "id");
+
+    co_await f.revoke(carl);
+    const auto yes = co_await f.post(f.anna, run + "/steps/greet/approve",
+                                     json::object{{"decision", "approve"}});
+    EXPECT_EQ(yes.status, 200) << yes.body;
+
+    const auto ended = co_await f.call("GET", "/api/" + run + "?wait=40");
+    EXPECT_EQ(ended.json().at("result"), "failure") << ended.body;
+    EXPECT_EQ(ended.json().at("jobs").at("greet").at("error").at("code"), "key_not_good");
+    EXPECT_EQ(co_await f.done(), 0u);
+  });
+}
+
 }  // namespace
 }  // namespace http_test
