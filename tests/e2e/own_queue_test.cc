@@ -57,6 +57,9 @@ TEST_F(OwnQueue, AFailedSyncEndsWhoWorksItAndTheNextOneGoesOn) {
   EXPECT_THAT(sent.err, HasSubstr("the store can be used no more"));
 
   disk("");
+  // The first may be answered in the store already; this one is given up before a page is ready.
+  EXPECT_EQ(run({"send", packets + "acceptance-gate.json", "--wait", "1"}).status, 124);
+  EXPECT_EQ(accepted(), 1u);
   const std::size_t before = asked();
   auto draining = begin({"drain"});
   EXPECT_TRUE(comes_before_end(draining, [&] { return asked() > before; }));
@@ -68,7 +71,7 @@ TEST_F(OwnQueue, AFailedSyncEndsWhoWorksItAndTheNextOneGoesOn) {
   disk("");
   const auto again = run({"send", packets + "spec-lock.json"});
   EXPECT_EQ(again.status, 0) << again.err;
-  EXPECT_EQ(accepted(), 1u);
+  EXPECT_LE(accepted(), 2u);
 }
 
 }  // namespace
