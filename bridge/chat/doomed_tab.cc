@@ -2,11 +2,15 @@
 
 #include "bridge/base/limits.h"
 
+#include <chrono>
 #include <utility>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 namespace chat {
 
@@ -14,12 +18,24 @@ namespace asio = boost::asio;
 
 namespace {
 
+// What a browser is asked to close while it goes to an address may be there all the same.
+constexpr int closings_max = 40;
+constexpr auto closing_pause = std::chrono::milliseconds(25);
+
 asio::awaitable<void> close_tab(std::shared_ptr<cdp::Browser> browser, std::string target) {
   if (target.empty()) {
     // What was asked before is answered before: Browser::open closes what nobody waits for.
     (void)co_await browser->call("Browser.getVersion", {}, limits::page_call);
-  } else {
-    (void)co_await browser->call("Target.closeTarget", {{"targetId", target}}, limits::page_call);
+    co_return;
+  }
+  asio::steady_timer pause(co_await asio::this_coro::executor);
+  for (int i = 0; i < closings_max; ++i) {
+    const auto closed =
+        co_await browser->call("Target.closeTarget", {{"targetId", target}}, limits::page_call);
+    // It is there no more, or the browser is not.
+    if (!closed) co_return;
+    pause.expires_after(closing_pause);
+    co_await pause.async_wait(asio::use_awaitable);
   }
 }
 
